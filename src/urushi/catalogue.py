@@ -1,0 +1,61 @@
+"""Finds what there is: one public module in a room is one entry, and other packages add theirs by entry points.
+
+A room (`urushi.models`, `urushi.scoring`, …) is its own catalogue: no registry, no list to edit. The entry's name is
+its module's name; modules whose names start with an underscore, `base` and folders are not entries. Listing names
+imports nothing, so that the command line stays fast.
+"""
+
+import difflib
+import importlib
+import inspect
+import pkgutil
+from functools import cache
+from importlib.metadata import entry_points
+from types import ModuleType
+from typing import TypeVar
+
+from urushi.errors import RecipeError
+
+T = TypeVar("T")
+
+
+@cache
+def names(room: str) -> tuple[str, ...]:
+    """The names of all entries of a room (e.g. "urushi.models"), sorted, without importing any of them."""
+    package = importlib.import_module(room)
+    modules = pkgutil.iter_modules(package.__path__)
+    own = {m.name for m in modules if not m.ispkg and not m.name.startswith("_") and m.name != "base"}
+    return tuple(sorted(own | {point.name for point in entry_points(group=room)}))
+
+
+def load(room: str, name: str, base: type[T]) -> type[T]:
+    """The class behind a name; raises RecipeError with the nearest valid name if there is none."""
+    if name not in names(room):
+        raise RecipeError(f"{room.rpartition('.')[2]} has no {name!r}{nearest(name, names(room))}")
+    for point in entry_points(group=room, name=name):
+        return _checked(point.load(), base, name)
+    return _only_class(importlib.import_module(f"{room}.{name}"), base)
+
+
+def nearest(word: str, allowed: tuple[str, ...]) -> str:
+    """The tail of an error message: the closest allowed word, and all of them."""
+    close = difflib.get_close_matches(word, allowed, n=1)
+    guess = f"; did you mean {close[0]!r}?" if close else ";"
+    return f"{guess} There is: {', '.join(allowed) or 'nothing'}."
+
+
+def _only_class(module: ModuleType, base: type[T]) -> type[T]:
+    classes = [
+        c
+        for _, c in inspect.getmembers(module, inspect.isclass)
+        if c.__module__ == module.__name__ and issubclass(c, base) and not c.__name__.startswith("_")
+    ]
+    if len(classes) != 1:
+        raise TypeError(f"{module.__name__} must define exactly one {base.__name__}, it defines {len(classes)}")
+    return classes[0]
+
+
+def _checked(found: object, base: type[T], name: str) -> type[T]:
+    if not (inspect.isclass(found) and issubclass(found, base)):
+        raise TypeError(f"the entry point {name!r} gives {found!r}, which is no {base.__name__}")
+    return found

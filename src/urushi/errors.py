@@ -1,0 +1,48 @@
+"""The exceptions of Urushi, all in one place.
+
+    UrushiError
+    ├── InputError             wrong use or bad input: what came, what is allowed, what to do
+    │   ├── RecipeError        an option is unknown, ill-typed or out of range
+    │   ├── DatasetError       a folder holds no usable images, or its layout is broken
+    │   ├── DetectorFileError  a detector file is damaged, foreign or of a newer format
+    │   ├── CalibrationError   too few held-out images, or labels that a rule needs are missing
+    │   └── MissingPackageError  an optional package is not installed
+    └── UnreadableImageError   one image cannot be read; a run lists it and goes on
+"""
+
+
+class UrushiError(Exception):
+    """Base of all exceptions that Urushi raises on purpose."""
+
+
+class InputError(UrushiError):
+    """Wrong use or bad input."""
+
+
+class RecipeError(InputError):
+    """An option of a recipe is unknown, ill-typed or out of range."""
+
+
+class DatasetError(InputError):
+    """A folder holds no usable images, or its layout is broken."""
+
+
+class DetectorFileError(InputError):
+    """A detector file is damaged, foreign or of a newer format."""
+
+
+class CalibrationError(InputError):
+    """Too few held-out images for what was asked, or labels that a rule needs are missing."""
+
+
+class MissingPackageError(InputError):
+    """An optional package is not installed."""
+
+
+class UnreadableImageError(UrushiError):
+    """One image cannot be read; `reason` says why in one line."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        super().__init__(f"{source}: {reason}")
+        self.source = source
+        self.reason = reason
