@@ -1,0 +1,66 @@
+"""What inspecting one image gives: the decision and everything that explains it."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+Decision = Literal["normal", "anomalous"]
+
+
+@dataclass(frozen=True)
+class Region:
+    """A connected part of the anomaly map above the region threshold, in pixels of the original image."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+    area_px: int
+    peak: float  # highest map value inside
+
+
+@dataclass(frozen=True)
+class MapScale:
+    """The fixed colour scale of a detector's maps, taken from held-out normal images, never from the image shown."""
+
+    low: float  # median of normal maps: the dark end
+    high: float  # the bright end; region_threshold lies halfway
+    region_threshold: float  # above it, a pixel belongs to a region
+
+
+@dataclass(frozen=True, eq=False)
+class Inspection:
+    """One inspected image; a higher score is more anomalous, and it is anomalous if score > threshold."""
+
+    source: str  # path or name
+    score: float
+    threshold: float
+    decision: Decision
+    p_value: float  # share of normal images expected to score as high
+    regions: tuple[Region, ...]  # largest peak first
+    original_size: tuple[int, int]  # height, width in px, before preprocessing
+    image: np.ndarray  # (H, W, C) float32 in [0, 1]: what the model saw
+    anomaly_map: np.ndarray  # (H, W) float32
+    map_scale: MapScale
+    reconstruction: np.ndarray | None  # (H, W, C) float32 in [0, 1]; None where the method rebuilds no pixels
+
+    def to_json(self) -> dict[str, Any]:
+        """The plain values, without the pictures, as in `cli/inspection.schema.json`."""
+        return {
+            "source": self.source,
+            "decision": self.decision,
+            "score": self.score,
+            "threshold": self.threshold,
+            "p_value": self.p_value,
+            "regions": [asdict(region) for region in self.regions],
+            "original_size": {"height": self.original_size[0], "width": self.original_size[1]},
+        }
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """An image that could not be inspected, and why."""
+
+    source: str
+    reason: str
