@@ -1,13 +1,14 @@
 """The exceptions of Urushi, all in one place.
 
-    UrushiError
-    ├── InputError             wrong use or bad input: what came, what is allowed, what to do
-    │   ├── RecipeError        an option is unknown, ill-typed or out of range
-    │   ├── DatasetError       a folder holds no usable images, or its layout is broken
-    │   ├── DetectorFileError  a detector file is damaged, foreign or of a newer format
-    │   ├── CalibrationError   too few held-out images, or labels that a rule needs are missing
-    │   └── MissingPackageError  an optional package is not installed
-    └── UnreadableImageError   one image cannot be read; a run lists it and goes on
+UrushiError
+├── InputError             wrong use or bad input: what came, what is allowed, what to do
+│   ├── RecipeError        an option is unknown, ill-typed or out of range
+│   ├── DatasetError       a folder holds no usable images, or its layout is broken
+│   ├── DetectorFileError  a detector file is damaged, foreign or of a newer format
+│   ├── CalibrationError   too few held-out images, or labels that a rule needs are missing
+│   ├── TrainingError      the loss is not finite, or a run cannot be resumed as asked
+│   └── MissingPackageError  an optional package is not installed
+└── UnreadableImageError   one image cannot be read; a run lists it and goes on
 """
 
 
@@ -33,6 +34,10 @@ class DetectorFileError(InputError):
 
 class CalibrationError(InputError):
     """Too few held-out images for what was asked, or labels that a rule needs are missing."""
+
+
+class TrainingError(InputError):
+    """The loss is not finite, or a run cannot be resumed as asked."""
 
 
 class MissingPackageError(InputError):

@@ -54,7 +54,7 @@ def build(cls: type[T], options: Mapping[str, Any], where: str, *context: Any) -
 
 
 def _schema(cls: type) -> Any:
-    hints = get_type_hints(cls.__init__, include_extras=True)
+    hints = get_type_hints(cls.__init__, include_extras=True)  # type: ignore[misc]
     parameters = inspect.signature(cls).parameters.values()
     fields: dict[str, Any] = {
         p.name: (hints[p.name], ... if p.default is p.empty else p.default)

@@ -1,0 +1,48 @@
+"""The command line, one file per command. Commands import what they need when they run, so that --help is quick."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from urushi.cli import _console, calibrate, demo, doctor, evaluate, fit, inspect, models, recipes, scores
+
+app = typer.Typer(
+    help="Learns from images of good parts what normal looks like, and shows where a new image differs.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (demo, fit, inspect, evaluate, calibrate, models, scores, recipes, doctor):
+    name = command.__name__.rpartition(".")[2]
+    app.command(name)(getattr(command, name))
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and stop.")] = False,
+) -> None:
+    _console.is_debugging = debug
+    if version:
+        from urushi import __version__
+
+        print(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Runs the command line; an error becomes one message on stderr and status 2."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader has seen enough; Python must not complain when it flushes
+        sys.exit(0)
+    except Exception as error:
+        if _console.is_debugging:
+            raise
+        _console.fail(error)
+        sys.exit(2)

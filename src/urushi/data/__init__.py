@@ -1,0 +1,1 @@
+"""From folders to pixels: layouts, decoding, splits and what is wrong with a data set; imports no torch."""

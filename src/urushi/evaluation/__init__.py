@@ -1,0 +1,10 @@
+"""Evaluation: how good a detector is on labelled images, every figure with its uncertainty.
+
+Nothing here keeps an anomaly map or chooses a threshold that a detector uses: test images must not do that.
+"""
+
+from urushi.evaluation.evaluation import Evaluation, ScoredImage, evaluate
+from urushi.evaluation.masks import fit_mask
+from urushi.evaluation.resampling import Figure, MeanError, mean_and_standard_error
+
+__all__ = ["Evaluation", "Figure", "MeanError", "ScoredImage", "evaluate", "fit_mask", "mean_and_standard_error"]

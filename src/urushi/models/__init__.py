@@ -1,0 +1,1 @@
+"""The methods, one file each: this folder is the catalogue. `base.py` is their contract."""

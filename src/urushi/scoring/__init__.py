@@ -1,0 +1,5 @@
+"""Scores, one file each: from a reconstruction to an anomaly map and one number. Part of the exported graph."""
+
+from urushi.scoring._graph import ScoringGraph
+
+__all__ = ["ScoringGraph"]

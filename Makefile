@@ -1,0 +1,24 @@
+# Each target makes its own environment in .venv when it is missing or older than what is to be installed.
+PYTHON ?= python3
+
+.PHONY: demo test lint check
+
+demo: .venv/.installed  ## fit on real photographs, inspect, write a report
+	.venv/bin/urushi demo
+
+test: .venv/.installed  ## the tests that take seconds
+	.venv/bin/pytest -m "not slow"
+
+lint: .venv/.installed  ## style, types, layering
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+check: lint  ## all that must pass before a merge, slow tests too
+	.venv/bin/pytest
+
+.venv/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install -c constraints.txt -e '.[dev]'
+	touch $@

@@ -1,0 +1,44 @@
+"""What held-out normal images teach about a detector: all that thresholds, p-values and map colours are made from."""
+
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field, TypeAdapter, ValidationError
+
+from urushi.calibration.conformal import Conformal
+from urushi.errors import CalibrationError
+from urushi.inspection import MapScale
+
+_Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """One entry per held-out normal image; kept in the detector file, so that a threshold can be chosen anew."""
+
+    scores: tuple[_Number, ...]
+    map_peaks: tuple[_Number, ...]  # highest value of each image's anomaly map
+    map_medians: tuple[_Number, ...]
+    method: Literal["split", "cross"]  # cross: each image was scored by a fit that had not seen it
+
+    def map_scale(self) -> MapScale:
+        """Colours from the median of normal maps up; a region lies above what all but 1 % of normal images show."""
+        low = float(np.median(self.map_medians))
+        region_threshold = Conformal().fit(np.array(self.map_peaks)).value
+        return MapScale(low, low + 2 * (region_threshold - low), region_threshold)
+
+    def to_json(self) -> dict[str, Any]:
+        """The plain values under the names of the fields."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: object) -> "HeldOut":
+        """The inverse of `to_json`; raises CalibrationError if something is missing or wrong."""
+        try:
+            held_out: HeldOut = TypeAdapter(cls).validate_python(data)
+        except ValidationError as error:
+            raise CalibrationError(f"the held-out scores are damaged: {error.errors()[0]['msg']}") from None
+        if not len(held_out.scores) == len(held_out.map_peaks) == len(held_out.map_medians) > 0:
+            raise CalibrationError("the held-out scores are damaged: scores and maps differ in number, or are none")
+        return held_out

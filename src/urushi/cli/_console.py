@@ -1,0 +1,62 @@
+"""Where the command line writes: results to stdout, everything else to stderr."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from urushi.inspection import Unreadable
+
+T = TypeVar("T")
+
+is_debugging = False
+
+
+def note(text: str) -> None:
+    """A line for the person at the terminal, on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def fail(error: Exception) -> None:
+    """An error as one message on stderr; one that is not ours is a bug and says so."""
+    from urushi.errors import UrushiError
+
+    if isinstance(error, UrushiError):
+        note(f"error: {printable(str(error), keep_lines=True)}")
+    else:
+        note(f"error: unexpected {type(error).__name__}: {error}\nPlease report this; --debug shows where it happened.")
+
+
+def printable(text: str, *, keep_lines: bool = False) -> str:
+    """A text that cannot take over the terminal: control characters and stray bytes appear as escapes."""
+    return "".join(c if c.isprintable() or (keep_lines and c == "\n") else ascii(c)[1:-1] for c in text)
+
+
+def list_unreadable(unreadable: "Iterable[Unreadable]") -> None:
+    """One line per image that could not be read, with its reason."""
+    for item in unreadable:
+        note(f"not read: {printable(item.source)}: {printable(item.reason)}")
+
+
+def progress(items: Iterable[T], text: str, total: int | None = None) -> Iterator[T]:
+    """The items, with a progress bar on stderr if that is a terminal and it takes longer than two seconds."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield from items
+        return
+    yield from track(items, text, total=total, console=console, transient=True)
+
+
+def table(columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]], title: str | None = None) -> None:
+    """A table on stdout; cells are shown as they are, never read as markup."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(*columns, title=title, title_justify="left", header_style="bold")
+    for row in rows:
+        drawn.add_row(*(Text(printable(str(cell), keep_lines=True)) for cell in row))
+    Console().print(drawn)

@@ -1,0 +1,109 @@
+"""What an inspection leaves behind beside its printed lines: counts, overlays and the report."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from urushi.cli import _console
+from urushi.errors import InputError
+from urushi.inspection import Inspection, Unreadable
+
+if TYPE_CHECKING:
+    from urushi.detector import Detector
+    from urushi.reporting.report import DetectorFacts
+
+
+class Tally:
+    """Counts what came, and knows the exit status that follows."""
+
+    def __init__(self) -> None:
+        self.n_normal = self.n_anomalous = self.n_unreadable = 0
+
+    def add(self, result: Inspection | Unreadable) -> None:
+        """Counts one result."""
+        if isinstance(result, Unreadable):
+            self.n_unreadable += 1
+        elif result.decision == "anomalous":
+            self.n_anomalous += 1
+        else:
+            self.n_normal += 1
+
+    def close(self) -> None:
+        """The counts in one line on stderr."""
+        _console.note(f"{self.n_normal} normal, {self.n_anomalous} anomalous, {self.n_unreadable} not read")
+
+    def status(self, *, fail_on_anomaly: bool) -> int:
+        """3 for an anomaly where asked for, else 1 for images that could not be read, else 0."""
+        if fail_on_anomaly and self.n_anomalous:
+            return 3
+        return 1 if self.n_unreadable else 0
+
+
+class MapWriter:
+    """Writes the overlay of each image as a PNG, numbered, since names in different folders may be the same."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.n_written = folder / "maps", 0
+        _make(self.folder)
+
+    def add(self, result: Inspection | Unreadable) -> None:
+        """One PNG per inspected image."""
+        if isinstance(result, Unreadable):
+            return
+        from PIL import Image
+
+        from urushi.reporting.heat_map import overlay
+
+        picture = overlay(result.image, result.anomaly_map, result.map_scale, result.regions, result.original_size)
+        stem = re.sub(r"[^\w.-]", "_", Path(result.source).stem)[:80]
+        Image.fromarray(picture).save(self.folder / f"{self.n_written:06d}-{stem}.png")
+        self.n_written += 1
+
+    def close(self) -> None:
+        """Says where they are."""
+        _console.note(f"{self.n_written} overlays in {self.folder}")
+
+
+class ReportWriter:
+    """Collects for the HTML report and writes it at the end."""
+
+    def __init__(self, folder: Path, detector: "Detector") -> None:
+        from urushi.reporting.report import Report
+
+        _make(folder)
+        self.path = folder / "report.html"
+        self.report = Report("Inspection", detector_facts(detector))
+
+    def add(self, result: Inspection | Unreadable) -> None:
+        """One card, or one line of what could not be read."""
+        if isinstance(result, Unreadable):
+            self.report.add_unreadable(result)
+        else:
+            self.report.add(result)
+
+    def close(self) -> None:
+        """Writes the page and says where it is."""
+        self.report.write(self.path)
+        _console.note(f"report: {self.path}")
+
+
+def detector_facts(detector: "Detector") -> "DetectorFacts":
+    """What a report tells about its detector."""
+    card: dict[str, Any] = {k: v for k, v in detector.card.items() if k not in ("digests", "fit", "recipe")}
+    return {
+        "recipe": str(detector.card.get("recipe", "")),
+        "model": detector.recipe.model.name,
+        "n_training_images": int(detector.card["fit"]["n_training"]),
+        "threshold": detector.threshold.value,
+        "threshold_explanation": detector.threshold.explanation,
+        "false_alarm_rate": detector.threshold.false_alarm_rate,
+        "calibration_scores": detector.held_out.scores,
+        "card": card,
+    }
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be made: {error.strerror}; choose another place with --out") from None

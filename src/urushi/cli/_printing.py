@@ -1,0 +1,75 @@
+"""Results on stdout as they come: a table for people, JSON or CSV for programs."""
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from urushi.cli._console import printable
+from urushi.inspection import Inspection, Unreadable
+
+if TYPE_CHECKING:
+    from urushi.detector import Detector
+
+Show = Callable[[Inspection | Unreadable], None]
+_COLUMNS = ("source", "decision", "score", "threshold", "p_value", "n_regions", "reason")
+_MARKS = {"normal": "  ok  ", "anomalous": "ANOMALY"}
+
+
+@contextmanager
+def printer(output_format: str, detector: "Detector") -> Iterator[Show]:
+    """A function that prints one result; what goes around the results is printed on entry and exit."""
+    with {"table": _table, "json": _json, "csv": _csv}[output_format](detector) as show:
+        yield show
+
+
+@contextmanager
+def _table(detector: "Detector") -> Iterator[Show]:
+    print(f"{'decision':9} {'score':>12} {'p-value':>8}  image   (threshold {detector.threshold.value:.6g})")
+
+    def show(result: Inspection | Unreadable) -> None:
+        if isinstance(result, Inspection):
+            print(f"{_MARKS[result.decision]:9} {result.score:12.6g} {result.p_value:8.4f}  {printable(result.source)}")
+
+    yield show
+
+
+@contextmanager
+def _csv(detector: "Detector") -> Iterator[Show]:  # noqa: ARG001
+    writer = csv.writer(sys.stdout)
+    writer.writerow(_COLUMNS)
+
+    def show(result: Inspection | Unreadable) -> None:
+        if isinstance(result, Unreadable):
+            writer.writerow([_utf8(result.source), "", "", "", "", "", result.reason])
+        else:
+            numbers = [result.score, result.threshold, result.p_value, len(result.regions)]
+            writer.writerow([_utf8(result.source), result.decision, *numbers, ""])
+
+    yield show
+
+
+@contextmanager
+def _json(detector: "Detector") -> Iterator[Show]:
+    """One object as in inspection.schema.json, written piece by piece, so that memory does not grow."""
+    unreadable: list[dict[str, str]] = []
+    separator = ""
+    print(f'{{"format": 1, "threshold": {json.dumps(detector.threshold.to_json())}, "results": [', end="")
+
+    def show(result: Inspection | Unreadable) -> None:
+        nonlocal separator
+        if isinstance(result, Unreadable):
+            unreadable.append({"source": _utf8(result.source), "reason": result.reason})
+            return
+        print(separator + "\n" + json.dumps({**result.to_json(), "source": _utf8(result.source)}), end="")
+        separator = ","
+
+    yield show
+    print(f'\n], "unreadable": {json.dumps(unreadable)}}}')
+
+
+def _utf8(name: str) -> str:
+    """A name that can be written; bytes that are no UTF-8 appear as escapes."""
+    return name.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,102 @@
+"""urushi fit: from a folder of good images to a detector file."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from urushi.cli import _console
+
+if TYPE_CHECKING:
+    from urushi.detector import Detector
+    from urushi.recipe import Recipe
+
+
+def fit(
+    good: Annotated[Path, typer.Argument(metavar="GOOD_DIR", help="Good images, or a data set with train/good.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The detector file to write.")],
+    recipe: Annotated[str, typer.Option(help="Name of a recipe (see `urushi recipes`), or path of a TOML.")] = "default",
+    settings: Annotated[
+        list[str], typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one value of the recipe.")
+    ] = [],  # noqa: B006  typer needs a literal default and never changes it
+    defects: Annotated[
+        Path | None, typer.Option(help="Images of defects, for threshold rules that need them.")
+    ] = None,
+    false_alarm_rate: Annotated[
+        float | None, typer.Option(help="Share of good parts that may be called anomalous.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was interrupted.")] = False,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same detector.")] = 0,
+    layout: Annotated[str | None, typer.Option(help="Layout of the folder, if it is not recognised.")] = None,
+) -> None:
+    """Learn from a folder of good images what normal looks like."""
+    from urushi.detector import Detector
+
+    chosen = chosen_recipe(recipe, settings, false_alarm_rate)
+    sources, facts = _good_images(good, layout)
+    _require_place(output)
+    detector = Detector.fit(
+        sources,
+        chosen,
+        defects=images_in(defects),
+        seed=seed,
+        folder=output.with_suffix(".training"),
+        resume=resume,
+        progress="bar",
+        card={"recipe": recipe, "data": facts},
+    )
+    detector.save(output)
+    report_fit(detector, output)
+    if detector.unreadable:
+        raise typer.Exit(1)
+
+
+def chosen_recipe(name: str, settings: list[str], false_alarm_rate: float | None) -> "Recipe":
+    """The recipe with the changes that the command line asks for."""
+    from urushi.recipe import Recipe, parse_setting
+
+    changes: dict[str, Any] = dict(parse_setting(text) for text in settings)
+    if false_alarm_rate is not None:
+        changes["threshold.false_alarm_rate"] = false_alarm_rate
+    return Recipe.find(name).with_settings(changes)
+
+
+def images_in(folder: Path | None) -> list[Path]:
+    """All image files below a folder, or none without a folder; raises DatasetError."""
+    from urushi.data.dataset import find_dataset
+
+    return [] if folder is None else [sample.path for sample in find_dataset(folder, layout="flat").samples]
+
+
+def report_fit(detector: "Detector", output: Path) -> None:
+    """What was fitted, where it is, and what its threshold promises."""
+    facts = detector.card["fit"]
+    _console.list_unreadable(detector.unreadable)
+    print(f"{output}: fitted on {facts['n_training']} of {facts['n_images']} good images in {facts['seconds']} s")
+    print(f"threshold {detector.threshold.value:.6g}: {detector.threshold.explanation}")
+    if detector.held_out.method == "cross":
+        print("Each image was scored by a fit that had not seen it, so the rate is approximate (see docs/decisions).")
+
+
+def _good_images(good: Path, layout: str | None) -> tuple[list[Path], dict[str, Any]]:
+    from urushi.data.dataset import find_dataset
+    from urushi.errors import DatasetError
+
+    dataset = find_dataset(good, layout=layout)
+    samples = dataset.normal_training()
+    if not samples:
+        raise DatasetError(f"{good} has no good training images; `urushi doctor {good}` shows what it has")
+    for problem in dataset.problems:
+        _console.note(f"note: {_console.printable(f'{problem.path}: {problem.reason}')}")
+    facts = {"folder": str(good.resolve()), "layout": dataset.layout, "fingerprint": dataset.fingerprint(samples)}
+    return [sample.path for sample in samples], facts
+
+
+def _require_place(output: Path) -> None:
+    """Checked before the work, not after it."""
+    from urushi.errors import InputError
+
+    if output.is_dir():
+        raise InputError(f"{output} is a folder; give the path of the detector file, such as {output / 'part.urushi'}")
+    if not output.parent.is_dir():
+        raise InputError(f"the folder {output.parent} does not exist; make it, or choose another place with -o")

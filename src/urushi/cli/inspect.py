@@ -1,0 +1,80 @@
+"""urushi inspect: decisions on images, one line each."""
+
+from collections.abc import Iterator
+from enum import StrEnum
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from urushi.cli import _console
+
+if TYPE_CHECKING:
+    from urushi.detector import Detector
+    from urushi.inspection import Inspection, Unreadable
+
+
+class Format(StrEnum):
+    """How results are printed."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+
+
+def inspect(
+    detector: Annotated[Path, typer.Argument(metavar="DETECTOR", help="A detector file, made by `urushi fit`.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Images, or folders of images.")],
+    out: Annotated[Path, typer.Option(help="Folder for maps and report.")] = Path("inspection"),
+    output_format: Annotated[Format, typer.Option("--format", help="What is printed.")] = Format.table,
+    maps: Annotated[bool, typer.Option("--maps", help="Write an overlay of the heat map for each image.")] = False,
+    report: Annotated[bool, typer.Option("--report", help="Write one HTML page, worst first.")] = False,
+    fail_on_anomaly: Annotated[
+        bool, typer.Option("--fail-on-anomaly", help="Exit with status 3 if anything is anomalous.")
+    ] = False,
+) -> None:
+    """Inspect images and print score, p-value and decision of each."""
+    from urushi.cli._outputs import MapWriter, ReportWriter, Tally
+    from urushi.cli._printing import printer
+    from urushi.detector import Detector
+    from urushi.inspection import Unreadable
+
+    loaded = Detector.load(detector)
+    tally = Tally()
+    listeners = [tally, *([MapWriter(out)] if maps else []), *([ReportWriter(out, loaded)] if report else [])]
+    with printer(output_format.value, loaded) as show:
+        for result in _console.progress(_results(loaded, paths), "inspecting"):
+            if isinstance(result, Unreadable):
+                _console.list_unreadable([result])
+            show(result)
+            for listener in listeners:
+                listener.add(result)
+    for listener in listeners:
+        listener.close()
+    raise typer.Exit(tally.status(fail_on_anomaly=fail_on_anomaly))
+
+
+def _results(detector: "Detector", paths: list[Path]) -> "Iterator[Inspection | Unreadable]":
+    """Images in order; what the search for files stumbled over comes last."""
+    from urushi.data.dataset import Problem, count_other_files, find_images
+    from urushi.errors import DatasetError
+    from urushi.inspection import Unreadable
+
+    stumbled: list[Unreadable] = []
+
+    def images() -> Iterator[Path]:
+        for found in find_images(paths):
+            if isinstance(found, Problem):
+                stumbled.append(Unreadable(str(found.path), found.reason))
+            else:
+                yield found
+
+    source = images()
+    first = next(source, None)
+    if first is None and not stumbled:
+        raise DatasetError(f"no images below {', '.join(map(str, paths))}; give images or a folder that holds some")
+    if n_others := count_other_files(paths):
+        _console.note(f"note: {n_others} other files were left alone")
+    yield from detector.inspect_many(chain([] if first is None else [first], source))
+    yield from stumbled

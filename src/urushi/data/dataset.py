@@ -1,0 +1,129 @@
+"""A data set: which images there are, to which split they belong, and what is wrong with the folder."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from urushi import catalogue
+from urushi.data.folders import count_other_files, exists, find_images, is_folder, subfolders
+from urushi.data.layouts.base import Found, Layout
+from urushi.data.samples import GOOD, Problem, Sample, Split
+from urushi.errors import DatasetError, RecipeError, UnreadableImageError
+
+__all__ = ["GOOD", "Dataset", "Problem", "Sample", "Split", "count_other_files", "find_dataset", "find_images"]
+
+_ROOM = "urushi.data.layouts"
+_N_LISTED = 20
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The samples below a folder, sorted by path, and the problems its layout shows without opening any image."""
+
+    root: Path
+    layout: str
+    samples: tuple[Sample, ...]
+    problems: tuple[Problem, ...]
+
+    def normal_training(self) -> tuple[Sample, ...]:
+        """The normal samples of the train split."""
+        return tuple(sample for sample in self.samples if sample.split == "train" and sample.label == 0)
+
+    def validation(self) -> tuple[Sample, ...]:
+        """The samples of the validation split, which most layouts do not have."""
+        return tuple(sample for sample in self.samples if sample.split == "validation")
+
+    def test(self) -> tuple[Sample, ...]:
+        """The samples of the test split, normal and anomalous."""
+        return tuple(sample for sample in self.samples if sample.split == "test")
+
+    def fingerprint(self, samples: Iterable[Sample] | None = None) -> str:
+        """SHA-256 in hex over relative paths and contents of the images and masks of some samples (default: all).
+
+        It depends neither on their order nor on where the folder lies. Raises UnreadableImageError.
+        """
+        chosen = self.samples if samples is None else samples
+        files = {path for sample in chosen for path in (sample.path, sample.mask) if path is not None}
+        digest = hashlib.sha256()
+        for name, path in sorted((_relative(path, self.root), path) for path in files):
+            # The digest of fixed length keeps "a" + "bc" and "ab" + "c" apart.
+            digest.update(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest() + _file_digest(path))
+        return digest.hexdigest()
+
+
+def find_dataset(root: Path, *, layout: str | None = None) -> Dataset:
+    """The data set below a folder, its layout detected unless given.
+
+    Raises DatasetError if there is no such folder, if it holds no images or several data sets, or if no layout or
+    more than one fits.
+    """
+    _require_folder(root)
+    name = layout if layout is not None else _detected(root)
+    kind = _layout(name)
+    if layout is not None and not kind.matches(root):
+        raise DatasetError(f"{str(root)!r} does not have the layout {name!r}; expected: {kind.expects}.")
+    found = kind.find(root)
+    if not found.samples:
+        raise DatasetError(_why_nothing(root, kind, found))
+    samples = sorted(found.samples, key=lambda sample: sample.path)
+    problems = sorted(found.problems, key=lambda problem: (problem.path, problem.reason))
+    return Dataset(root, name, tuple(samples), tuple(problems))
+
+
+@cache
+def _layout(name: str) -> Layout:
+    try:
+        return catalogue.load(_ROOM, name, Layout)()
+    except RecipeError as error:
+        raise DatasetError(str(error)) from error
+
+
+def _detected(root: Path) -> str:
+    names = catalogue.names(_ROOM)
+    fitting = [name for name in names if not _layout(name).is_fallback and _layout(name).matches(root)]
+    if len(fitting) > 1:
+        raise DatasetError(f"{str(root)!r} fits the layouts {', '.join(fitting)}; name the one that is meant.")
+    if fitting:
+        return fitting[0]
+    _refuse_several(root, [name for name in names if not _layout(name).is_fallback])
+    return next(name for name in names if _layout(name).is_fallback)
+
+
+def _refuse_several(root: Path, names: list[str]) -> None:
+    inner = [folder.name for folder in subfolders(root) if any(_layout(name).matches(folder) for name in names)]
+    if inner:
+        more = f" and {len(inner) - _N_LISTED} more" if len(inner) > _N_LISTED else ""
+        raise DatasetError(
+            f"{str(root)!r} holds data sets rather than images: {', '.join(map(repr, inner[:_N_LISTED]))}{more}. "
+            f"Give one of them, for example {str(root / inner[0])!r}."
+        )
+
+
+def _require_folder(root: Path) -> None:
+    if not exists(root):
+        raise DatasetError(f"There is no folder {str(root)!r}; check the spelling and the working directory.")
+    if not is_folder(root):
+        raise DatasetError(f"{str(root)!r} is not a folder that can be opened; give the folder that holds the images.")
+
+
+def _why_nothing(root: Path, kind: Layout, found: Found) -> str:
+    if found.problems:
+        shown = "; ".join(f"{str(p.path)!r} {p.reason}" for p in found.problems[:3])
+        return f"{str(root)!r} holds no usable images: {shown}. Expected: {kind.expects}."
+    n_others = count_other_files([root])
+    holds = f"holds {n_others} files, none of them an image" if n_others else "is empty"
+    return f"{str(root)!r} {holds}; expected: {kind.expects}, as PNG, JPEG, BMP, TIFF, PGM, PPM or WebP."
+
+
+def _relative(path: Path, root: Path) -> str:
+    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+
+
+def _file_digest(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError as error:
+        raise UnreadableImageError(str(path), (error.strerror or str(error)).lower()) from error

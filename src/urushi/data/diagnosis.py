@@ -1,0 +1,195 @@
+"""Looks at every image of a data set before any model does: what is there, what is broken, what would mislead."""
+
+import hashlib
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from os import cpu_count
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from urushi.data.dataset import Dataset, Problem, Sample
+from urushi.data.images import read_image
+from urushi.errors import UnreadableImageError
+
+_SMALLEST_SIDE_PX = 8
+_FEWEST_TRAINING = 20
+
+Size = tuple[int, int]  # height, width in px
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What is in a data set, without any picture."""
+
+    root: Path
+    layout: str
+    counts: dict[str, dict[str, int]]  # split -> defect -> images, unreadable ones included
+    n_masks: int
+    sizes: dict[Size, int]  # height, width in px -> images; sorted by area
+    dtypes: dict[str, int]  # uint8, uint16, float32 -> images
+    colours: dict[str, int]  # grey, RGB -> images
+    unreadable: tuple[Problem, ...]
+    problems: tuple[Problem, ...]  # of the layout, of masks, and images too small
+    duplicates: tuple[tuple[Path, ...], ...]  # the same pixels within one split
+    leaks: tuple[tuple[Path, ...], ...]  # the same pixels in more than one split
+    warnings: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain values; paths are relative to the root."""
+        return {
+            "root": str(self.root),
+            "layout": self.layout,
+            "counts": self.counts,
+            "n_masks": self.n_masks,
+            "sizes": self._sizes(),
+            "dtypes": self.dtypes,
+            "colours": self.colours,
+            "unreadable": [self._problem(problem) for problem in self.unreadable],
+            "problems": [self._problem(problem) for problem in self.problems],
+            "duplicates": [[self._name(path) for path in group] for group in self.duplicates],
+            "leaks": [[self._name(path) for path in group] for group in self.leaks],
+            "warnings": list(self.warnings),
+        }
+
+    def _sizes(self) -> dict[str, Any]:
+        ends: list[dict[str, int] | None] = [dict(zip(("height", "width"), size, strict=True)) for size in self.sizes]
+        ends = ends or [None]
+        return {"distinct": len(self.sizes), "smallest": ends[0], "largest": ends[-1]}
+
+    def _problem(self, problem: Problem) -> dict[str, str]:
+        return {"path": self._name(problem.path), "reason": problem.reason}
+
+    def _name(self, path: Path) -> str:
+        return str(path.relative_to(self.root) if path.is_relative_to(self.root) else path)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What stays of one sample after its pixels are gone."""
+
+    sample: Sample
+    size: Size = (0, 0)
+    dtype: str = ""
+    colour: str = ""
+    content: bytes = b""
+    unreadable: str = ""  # reason
+    problems: tuple[Problem, ...] = ()
+
+
+def diagnose(dataset: Dataset, *, n_threads: int | None = None) -> Diagnosis:
+    """Reads every image and mask once, at most 2 × n_threads of them at a time (default: one thread per processor)."""
+    looks = list(_map_in_threads(_look, dataset.samples, n_threads or cpu_count() or 1))
+    readable = [look for look in looks if not look.unreadable]
+    duplicates, leaks = _same_content(readable)
+    return Diagnosis(
+        root=dataset.root,
+        layout=dataset.layout,
+        counts=_counts(dataset),
+        n_masks=sum(sample.mask is not None for sample in dataset.samples),
+        sizes=_sizes(readable),
+        dtypes=dict(sorted(Counter(look.dtype for look in readable).items())),
+        colours=dict(sorted(Counter(look.colour for look in readable).items())),
+        unreadable=tuple(Problem(look.sample.path, look.unreadable) for look in looks if look.unreadable),
+        problems=dataset.problems + tuple(problem for look in looks for problem in look.problems),
+        duplicates=duplicates,
+        leaks=leaks,
+        warnings=tuple(_warnings(readable, len(duplicates), len(leaks))),
+    )
+
+
+def _look(sample: Sample) -> _Look:
+    try:
+        pixels = read_image(sample.path)
+    except UnreadableImageError as error:
+        return _Look(sample, unreadable=error.reason)
+    size = (pixels.shape[0], pixels.shape[1])
+    content = hashlib.sha256(f"{pixels.shape} {pixels.dtype}".encode() + b"\n")
+    content.update(pixels.data)
+    colour = "grey" if pixels.ndim == 2 else "RGB"
+    problems = (*_too_small(sample.path, size), *_mask_problems(sample, size))
+    return _Look(sample, size, str(pixels.dtype), colour, content.digest(), problems=problems)
+
+
+def _too_small(path: Path, size: Size) -> Iterator[Problem]:
+    if min(size) < _SMALLEST_SIDE_PX:
+        yield Problem(path, f"is only {size[0]} × {size[1]} px; at least {_SMALLEST_SIDE_PX} px a side are needed")
+
+
+def _mask_problems(sample: Sample, size: Size) -> Iterator[Problem]:
+    if sample.mask is None:
+        return
+    try:
+        mask = read_image(sample.mask)
+    except UnreadableImageError as error:
+        yield Problem(sample.mask, f"the mask cannot be read: {error.reason}")
+        return
+    if mask.shape[:2] != size:
+        yield Problem(
+            sample.mask, f"the mask has {mask.shape[0]} × {mask.shape[1]} px, its image {size[0]} × {size[1]}"
+        )
+    if bool(np.any(mask)) != bool(sample.label):
+        marks = "marks nothing, but its image is anomalous" if sample.label else "marks a defect in a normal image"
+        yield Problem(sample.mask, f"the mask {marks}")
+
+
+def _counts(dataset: Dataset) -> dict[str, dict[str, int]]:
+    counts: dict[str, dict[str, int]] = {}
+    for (part, defect), n in sorted(Counter((s.split, s.defect) for s in dataset.samples).items()):
+        counts.setdefault(part, {})[defect] = n
+    return counts
+
+
+def _sizes(looks: list[_Look]) -> dict[Size, int]:
+    sizes = Counter(look.size for look in looks)
+    return dict(sorted(sizes.items(), key=lambda item: (item[0][0] * item[0][1], item[0])))
+
+
+Groups = tuple[tuple[Path, ...], ...]
+
+
+def _same_content(looks: list[_Look]) -> tuple[Groups, Groups]:
+    """Groups of equal images within one split, and groups that reach over several splits."""
+    groups: dict[bytes, list[Sample]] = defaultdict(list)
+    for look in looks:
+        groups[look.content].append(look.sample)
+    same = [group for group in groups.values() if len(group) > 1]
+    within = [tuple(s.path for s in group) for group in same if len({s.split for s in group}) == 1]
+    across = [tuple(s.path for s in group) for group in same if len({s.split for s in group}) > 1]
+    return tuple(within), tuple(across)
+
+
+def _warnings(looks: list[_Look], n_duplicates: int, n_leaks: int) -> Iterator[str]:
+    n_training = sum(look.sample.split == "train" and look.sample.label == 0 for look in looks)
+    if n_training < _FEWEST_TRAINING:
+        yield f"{n_training} good training images can be read; fewer than {_FEWEST_TRAINING} rarely suffice"
+    if n_leaks:
+        yield f"{n_leaks} images are in more than one split: results on the test split would be too good"
+    if n_duplicates:
+        yield f"{n_duplicates} images occur more than once in their split"
+    yield from _mixed("sizes (height × width)", {f"{h} × {w}" for h, w in (look.size for look in looks)})
+    yield from _mixed("bit depths", {look.dtype for look in looks})
+    yield from _mixed("colours", {look.colour for look in looks})
+
+
+def _mixed(what: str, found: set[str]) -> Iterator[str]:
+    if len(found) > 1:
+        shown = ", ".join(sorted(found)[:5])
+        yield f"mixed {what}: {shown}{' and others' if len(found) > 5 else ''}"
+
+
+def _map_in_threads(work: Callable[[Item], Result], items: Iterable[Item], n_threads: int) -> Iterator[Result]:
+    """The results in the order of the items; unlike Executor.map it does not hold a future for every item."""
+    waiting: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(n_threads) as threads:
+        for item in items:
+            waiting.append(threads.submit(work, item))
+            if len(waiting) >= 2 * n_threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

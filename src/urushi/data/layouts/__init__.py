@@ -1,0 +1,1 @@
+"""How data sets lie on disk: one module per layout, found by its name."""

@@ -1,0 +1,35 @@
+"""Images decoded and prepared by a few threads, a bounded number ahead of the network, in their order."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TypeVar
+
+S = TypeVar("S")
+R = TypeVar("R")
+
+
+def stream(
+    work: Callable[[S], R], sources: Iterable[S], *, n_threads: int | None = None, ahead: int = 64
+) -> Iterator[R]:
+    """work(source) for each source in order; at most `ahead` results exist that nobody has taken yet."""
+    waiting: deque[Future[R]] = deque()
+    rest = iter(sources)
+    with ThreadPoolExecutor(n_threads or min(8, os.cpu_count() or 1), thread_name_prefix="urushi-decode") as pool:
+        try:
+            waiting.extend(pool.submit(work, source) for source in islice(rest, ahead))
+            while waiting:
+                yield waiting.popleft().result()
+                waiting.extend(pool.submit(work, source) for source in islice(rest, 1))
+        finally:  # the reader may have stopped early
+            for future in waiting:
+                future.cancel()
+
+
+def batches(items: Iterable[S], size: int) -> Iterator[list[S]]:
+    """Lists of up to `size` consecutive items."""
+    rest = iter(items)
+    while batch := list(islice(rest, size)):
+        yield batch

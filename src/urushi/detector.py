@@ -1,0 +1,160 @@
+"""The whole path of an image: decode → preprocess → reconstruction → anomaly map → score → decision."""
+
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from urushi import catalogue, detector_file, options, saving
+from urushi.calibration import HeldOut, Threshold, ThresholdRule, p_values
+from urushi.calibration.conformal import Conformal
+from urushi.data.images import ImageSource, name_of, read_image
+from urushi.data.stream import batches, stream
+from urushi.errors import CalibrationError, DetectorFileError, UnreadableImageError
+from urushi.inspection import Inspection, MapScale, Unreadable
+from urushi.preprocessing import Pipeline, Prepared
+from urushi.recipe import Part, Recipe
+from urushi.regions import find_regions
+from urushi.runtime.backend import Backend, Output
+
+BATCH_SIZE = 16
+
+
+@dataclass(frozen=True)
+class Detector:
+    """Preprocessing, model, score and threshold: everything that is needed to decide on an image."""
+
+    recipe: Recipe
+    pipeline: Pipeline
+    backend: Backend
+    held_out: HeldOut
+    threshold: Threshold
+    card: Mapping[str, Any] = field(default_factory=dict)  # where it comes from: data, versions, seed
+    unreadable: tuple[Unreadable, ...] = ()  # training images that could not be read
+
+    @classmethod
+    def fit(
+        cls,
+        good: Sequence[ImageSource],
+        recipe: Recipe | str = "default",
+        *,
+        defects: Sequence[ImageSource] = (),
+        seed: int = 0,
+        folder: Path | None = None,
+        resume: bool = False,
+        progress: Literal["bar", "none"] = "none",
+        card: Mapping[str, Any] | None = None,
+    ) -> "Detector":
+        """A detector from images of good parts; `defects` serve only threshold rules that need them.
+
+        Methods that are trained keep checkpoints and logs in `folder` (a temporary one if none is given), and with
+        `resume` go on from there. Raises DatasetError, RecipeError, CalibrationError, TrainingError.
+        """
+        from urushi import fitting
+
+        recipe = Recipe.find(recipe) if isinstance(recipe, str) else recipe
+        rule = _rule(recipe.threshold, n_defects=len(defects))
+        with tempfile.TemporaryDirectory(prefix="urushi-") as scratch:
+            run = fitting.Run(seed, folder or Path(scratch), resume, progress)
+            fitted = fitting.fit(good, recipe, run, rule.check)
+        facts = {**(card or {}), "seed": seed, "fit": fitted.facts}
+        any_threshold = Conformal().fit(np.array(fitted.held_out.scores))  # until the recipe's rule has chosen
+        parts = (recipe, fitted.pipeline, fitted.backend, fitted.held_out, any_threshold, facts, fitted.unreadable)
+        return cls(*parts).calibrate(recipe.threshold, defects=defects)
+
+    def inspect(self, source: ImageSource) -> Inspection:
+        """The decision on one image and what explains it; raises UnreadableImageError."""
+        (found,) = self.inspect_many([source])
+        if isinstance(found, Unreadable):
+            raise UnreadableImageError(found.source, found.reason)
+        return found
+
+    def inspect_many(
+        self, sources: Iterable[ImageSource], *, batch_size: int = BATCH_SIZE
+    ) -> Iterator[Inspection | Unreadable]:
+        """One result per image, in order; memory does not grow with their number."""
+        ready = stream(self._prepare, sources, ahead=2 * batch_size)
+        for batch in batches(ready, batch_size):
+            readable = [item for item in batch if isinstance(item, _Ready)]
+            inspections = iter(self._inspect_batch(readable))
+            for item in batch:
+                yield next(inspections) if isinstance(item, _Ready) else item
+
+    def calibrate(self, rule: Part, *, defects: Sequence[ImageSource] = ()) -> "Detector":
+        """The same detector with its threshold chosen anew from the held-out normals; raises CalibrationError."""
+        chosen = _rule(rule, n_defects=len(defects))
+        found = list(self.inspect_many(defects))
+        scores = np.array([item.score for item in found if isinstance(item, Inspection)])
+        return replace(
+            self,
+            threshold=chosen.fit(np.array(self.held_out.scores), scores if defects else None),
+            recipe=self.recipe.model_copy(update={"threshold": rule}),
+            unreadable=(*self.unreadable, *(item for item in found if isinstance(item, Unreadable))),
+        )
+
+    def save(self, path: Path | str) -> None:
+        """Writes the detector file atomically; raises InputError if the place can't be written."""
+        detector_file.write(Path(path), saving.members_of(self), self.card)
+
+    @classmethod
+    def load(cls, path: Path | str) -> "Detector":
+        """A detector from its file, without running anything in it; raises DetectorFileError."""
+        members, card = detector_file.read(Path(path))
+        try:
+            return cls(**saving.parts_from(members, card))
+        except DetectorFileError as error:
+            raise DetectorFileError(f"{path} is damaged: {error}") from None
+
+    @cached_property
+    def map_scale(self) -> MapScale:
+        """The fixed colour scale of all its maps."""
+        return self.held_out.map_scale()
+
+    def _prepare(self, source: ImageSource) -> "_Ready | Unreadable":
+        try:
+            image = read_image(source)
+            return _Ready(name_of(source), image.shape[:2], self.pipeline.prepare(image))
+        except UnreadableImageError as error:
+            return Unreadable(name_of(source), error.reason)
+
+    def _inspect_batch(self, batch: "list[_Ready]") -> list[Inspection]:
+        if not batch:
+            return []
+        output = self.backend.run(np.stack([item.prepared.pixels for item in batch]))
+        p = p_values(output.scores, self.held_out.scores)
+        return [self._inspection(item, output, row, float(p[row])) for row, item in enumerate(batch)]
+
+    def _inspection(self, item: "_Ready", output: Output, row: int, p_value: float) -> Inspection:
+        score, anomaly_map = float(output.scores[row]), output.anomaly_maps[row]
+        limit, to_original = self.map_scale.region_threshold, item.prepared.to_original
+        return Inspection(
+            source=item.source,
+            score=score,
+            threshold=self.threshold.value,
+            decision=self.threshold.decide(score),
+            p_value=p_value,
+            regions=find_regions(anomaly_map, limit, to_original, item.original_size),
+            original_size=item.original_size,
+            image=item.prepared.pixels.transpose(1, 2, 0),
+            anomaly_map=anomaly_map,
+            map_scale=self.map_scale,
+            reconstruction=None if output.reconstructions is None else output.reconstructions[row].transpose(1, 2, 0),
+        )
+
+
+@dataclass(frozen=True)
+class _Ready:
+    source: str
+    original_size: tuple[int, int]
+    prepared: Prepared
+
+
+def _rule(part: Part, *, n_defects: int) -> ThresholdRule:
+    rule = options.build(catalogue.load("urushi.calibration", part.name, ThresholdRule), part.options, "threshold")
+    if rule.needs_defects and not n_defects:
+        raise CalibrationError(f"the threshold rule {part.name} needs images of defects; give them with --defects DIR")
+    return rule

@@ -1,0 +1,107 @@
+"""The detector file: a stored zip of known members, checked by digest, written atomically. Nothing is unpickled."""
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from urushi import __version__
+from urushi.errors import DetectorFileError, InputError
+
+FORMAT = 1
+CARD = "card.json"
+REQUIRED = ("recipe.toml", "weights.safetensors", "calibration.json", CARD)
+OPTIONAL = ("preprocessing.safetensors",)
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # a zip's earliest date: equal contents give equal files
+
+
+def write(path: Path, members: Mapping[str, bytes], card: Mapping[str, Any]) -> None:
+    """Writes members and card to a temporary file beside `path`, flushes and renames it: the old file or the new."""
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in members.items()}
+    facts = {**card, "format": FORMAT, "urushi": __version__, "digests": digests}
+    everything = {**members, CARD: json.dumps(facts, indent=1, allow_nan=False).encode()}
+    try:
+        _replace(path, _zip(everything))
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}; choose another place with -o") from None
+
+
+def read(path: Path) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """All members and the card; raises DetectorFileError if the file is damaged, foreign or of a newer format."""
+    try:
+        members = _unzip(path)
+    except FileNotFoundError:
+        raise DetectorFileError(f"{path} does not exist; make one with `urushi fit GOOD_DIR -o {path}`") from None
+    except OSError as error:
+        raise DetectorFileError(f"{path} cannot be read: {error.strerror or error}") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError) as error:
+        raise DetectorFileError(f"{path} is damaged or no detector file ({error}); copy or fit it anew") from None
+    card = _card(path, members)
+    _check(path, members, card)
+    return members, card
+
+
+def _zip(members: Mapping[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in members.items():
+            archive.writestr(zipfile.ZipInfo(name, _EPOCH), content)
+    return buffer.getvalue()
+
+
+def _replace(path: Path, content: bytes) -> None:
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _unzip(path: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+        names = [entry.filename for entry in entries]
+        if strange := sorted(set(names) - {*REQUIRED, *OPTIONAL}):
+            raise zipfile.BadZipFile(f"unexpected member {strange[0]!r}")
+        if len(set(names)) < len(names):
+            raise zipfile.BadZipFile("a member occurs twice")
+        # Members are stored as they are, so no size in the file can lie beyond the file's own.
+        if any(e.compress_type != zipfile.ZIP_STORED or e.file_size != e.compress_size for e in entries):
+            raise zipfile.BadZipFile("a member is compressed")
+        return {name: archive.read(name) for name in names}
+
+
+def _card(path: Path, members: Mapping[str, bytes]) -> dict[str, Any]:
+    if CARD not in members:
+        raise DetectorFileError(f"{path} is no detector file: its {CARD} is missing")
+    try:
+        card = json.loads(members[CARD])
+        number = int(card["format"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise DetectorFileError(f"{path} is damaged: its {CARD} does not state a format") from None
+    if number > FORMAT:
+        raise DetectorFileError(
+            f"{path} has format {number}, written by Urushi {card.get('urushi')}; this Urushi {__version__} reads up "
+            f"to format {FORMAT}: upgrade it"
+        )
+    return dict(card)
+
+
+def _check(path: Path, members: Mapping[str, bytes], card: Mapping[str, Any]) -> None:
+    if missing := [name for name in REQUIRED if name not in members]:
+        raise DetectorFileError(f"{path} is incomplete: {missing[0]} is missing; copy or fit it anew")
+    found = {name: hashlib.sha256(content).hexdigest() for name, content in members.items() if name != CARD}
+    if card.get("digests") != found:
+        raise DetectorFileError(f"{path} was changed after it was written: its digests do not match; copy it anew")

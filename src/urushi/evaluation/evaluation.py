@@ -1,0 +1,214 @@
+"""Evaluation of a detector on labelled images: one pass, image by image, nothing kept but scores and histograms."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from urushi.errors import InputError, UnreadableImageError
+from urushi.evaluation.image_metrics import DefectFigures, confusion, defect_figures, image_figures
+from urushi.evaluation.masks import fit_mask
+from urushi.evaluation.pixel_metrics import AUPRO_LIMITS, PixelFigures, PixelHistograms
+from urushi.evaluation.reconstruction_metrics import reconstruction_errors, reconstruction_figures
+from urushi.evaluation.resampling import CONFIDENCE, Figure
+from urushi.inspection import Decision, Inspection, Unreadable
+
+UNNAMED = "(unnamed)"  # the type of a defect that has none
+_MAX_ASPECT_ERROR = 0.02  # how much the sides of a mask may deviate from those of its image
+
+
+class LabelledSample(Protocol):
+    """What evaluation needs to know of an image; a read-only view, so that any sample class fits."""
+
+    @property
+    def label(self) -> int | None:
+        """0 = normal, 1 = anomalous."""
+
+    @property
+    def defect(self) -> str | None:
+        """The defect type of an anomalous image."""
+
+    @property
+    def mask(self) -> Path | None:
+        """Its ground truth; a normal image needs none."""
+
+
+ReadMask = Callable[[Path], NDArray[Any]]  # a mask image (h, w) or (h, w, C), non-zero = defect
+
+
+@dataclass(frozen=True)
+class ScoredImage:
+    """What one image got, for histograms, curves and galleries."""
+
+    source: str
+    label: int
+    defect: str | None
+    score: float
+    decision: Decision
+    p_value: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All figures of one evaluation; what is None has its reason beside it."""
+
+    images: tuple[ScoredImage, ...]  # sorted by source
+    unreadable: tuple[Unreadable, ...]
+    counts: dict[str, int]  # tp, fp, tn, fn
+    image: dict[str, Figure]
+    per_defect: tuple[DefectFigures, ...]
+    pixel: PixelFigures | None
+    pixel_reason: str | None
+    pixel_left_out: tuple[Unreadable, ...]  # images without pixel figures, and why
+    reconstruction: dict[str, Figure] | None  # of normal images
+    reconstruction_reason: str | None
+    seed: int
+    n_resamples: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; an undefined figure is null and has a `reason`."""
+        return {
+            "n_images": len(self.images),
+            "n_normal": sum(image.label == 0 for image in self.images),
+            "n_anomalous": sum(image.label == 1 for image in self.images),
+            "n_unreadable": len(self.unreadable),
+            "unreadable": [asdict(one) for one in self.unreadable],
+            "interval": {"confidence": CONFIDENCE, "n_resamples": self.n_resamples, "seed": self.seed},
+            "counts": self.counts,
+            "image": _figures_json(self.image),
+            "per_defect": [_defect_json(row) for row in self.per_defect],
+            "pixel": self.pixel and _pixel_json(self.pixel),
+            "pixel_reason": self.pixel_reason,
+            "pixel_left_out": [asdict(one) for one in self.pixel_left_out],
+            "reconstruction": self.reconstruction and _figures_json(self.reconstruction),
+            "reconstruction_reason": self.reconstruction_reason,
+            "scores": [asdict(image) for image in self.images],
+        }
+
+
+@dataclass
+class _Collected:
+    images: list[ScoredImage] = field(default_factory=list)
+    unreadable: list[Unreadable] = field(default_factory=list)
+    pixels: PixelHistograms = field(default_factory=PixelHistograms)
+    left_out: list[Unreadable] = field(default_factory=list)
+    errors: list[tuple[str, tuple[float, float, float]]] = field(default_factory=list)
+
+
+def evaluate(
+    results: Iterable[tuple[LabelledSample, Inspection | Unreadable]],
+    *,
+    read_mask: ReadMask,
+    seed: int = 0,
+    n_resamples: int = 1000,
+    aupro_limits: tuple[float, ...] = AUPRO_LIMITS,
+) -> Evaluation:
+    """All figures of a stream of inspected samples; the same whatever their order.
+
+    Raises InputError if no image could be read, or one has no label, a non-finite score or a non-finite map.
+    """
+    collected = _Collected()
+    for sample, result in results:
+        if isinstance(result, Unreadable):
+            collected.unreadable.append(result)
+        else:
+            _collect(collected, sample, result, read_mask)
+    if not collected.images:
+        raise InputError(
+            f"There is nothing to evaluate: {len(collected.unreadable)} images came, and none could be inspected. "
+            "Give a folder with readable images."
+        )
+    return _evaluation(collected, seed, n_resamples, aupro_limits)
+
+
+def _collect(collected: _Collected, sample: LabelledSample, inspection: Inspection, read_mask: ReadMask) -> None:
+    label, source = sample.label, inspection.source
+    if label not in (0, 1):
+        raise InputError(f"{source}: its label is {label!r}; allowed are 0 (normal) and 1 (anomalous).")
+    defect = (sample.defect or UNNAMED) if label == 1 else None
+    image = ScoredImage(
+        source, int(label), defect, float(inspection.score), inspection.decision, float(inspection.p_value)
+    )
+    collected.images.append(image)
+    mask = _mask(sample, inspection, read_mask)
+    if isinstance(mask, Unreadable):
+        collected.left_out.append(mask)
+    else:
+        collected.pixels.add(source, inspection.anomaly_map, mask)
+    if label == 0 and inspection.reconstruction is not None:
+        collected.errors.append((source, reconstruction_errors(inspection.image, inspection.reconstruction)))
+
+
+def _mask(sample: LabelledSample, inspection: Inspection, read_mask: ReadMask) -> NDArray[np.bool_] | Unreadable:
+    """The mask at map resolution, or why this image cannot take part in the pixel figures."""
+    height, width = inspection.anomaly_map.shape
+    if sample.mask is None:
+        absent = Unreadable(inspection.source, "anomalous, but it has no mask")
+        return absent if sample.label == 1 else np.zeros((height, width), dtype=bool)
+    try:
+        whole = read_mask(sample.mask)
+    except UnreadableImageError as error:
+        return Unreadable(inspection.source, f"its mask cannot be read: {error}")
+    mask = fit_mask(whole, (height, width))
+    problem = _mask_problem(sample, inspection, whole)
+    if problem is None and sample.label == 1 and not mask.any():
+        problem = f"its mask marks nothing, or nothing that is left at {height}x{width} px"
+    return mask if problem is None else Unreadable(inspection.source, problem)
+
+
+def _mask_problem(sample: LabelledSample, inspection: Inspection, whole: NDArray[Any]) -> str | None:
+    (height, width), (rows, columns) = inspection.original_size, whole.shape[:2]
+    if abs(rows * width / (columns * height) - 1) > _MAX_ASPECT_ERROR:
+        return f"its mask is {rows}x{columns} px, which does not fit an image of {height}x{width} px"
+    if sample.label == 0 and whole.any():
+        return "it is labelled normal, but its mask marks a defect"
+    return None
+
+
+def _evaluation(collected: _Collected, seed: int, n_resamples: int, aupro_limits: tuple[float, ...]) -> Evaluation:
+    images = sorted(collected.images, key=lambda image: image.source)
+    scores, labels = [i.score for i in images], [i.label for i in images]
+    called, defects = [i.decision == "anomalous" for i in images], [i.defect or "" for i in images]
+    rows = defect_figures(scores, labels, called, defects, seed=seed, n_resamples=n_resamples)
+    figures = None
+    if collected.pixels.n_components:
+        figures = collected.pixels.figures(seed=seed, n_resamples=n_resamples, aupro_limits=aupro_limits)
+    errors = [error for _, error in sorted(collected.errors)]
+    return Evaluation(
+        images=tuple(images),
+        unreadable=_by_source(collected.unreadable),
+        counts={name: int(n[0]) for name, n in vars(confusion(labels, called)).items()},
+        image=image_figures(scores, labels, called, seed=seed, n_resamples=n_resamples),
+        per_defect=tuple(rows),
+        pixel=figures,
+        pixel_reason=None if figures else "no image has a mask that marks a defect",
+        pixel_left_out=_by_source(collected.left_out),
+        reconstruction=reconstruction_figures(errors, seed=seed, n_resamples=n_resamples) if errors else None,
+        reconstruction_reason=None if errors else "no normal image came with a reconstruction in pixels",
+        seed=seed,
+        n_resamples=n_resamples,
+    )
+
+
+def _by_source(listed: list[Unreadable]) -> tuple[Unreadable, ...]:
+    return tuple(sorted(listed, key=lambda one: one.source))
+
+
+def _figures_json(figures: dict[str, Figure]) -> dict[str, Any]:
+    return {name: figure.to_json() for name, figure in figures.items()}
+
+
+def _defect_json(row: DefectFigures) -> dict[str, Any]:
+    return {"defect": row.defect, "n": row.n, "roc_auc": row.roc_auc.to_json(), "recall": row.recall.to_json()}
+
+
+def _pixel_json(pixel: PixelFigures) -> dict[str, Any]:
+    return {
+        "n_images": pixel.n_images,
+        "n_components": pixel.n_components,
+        "metrics": _figures_json(pixel.metrics),
+        "best_iou_threshold": pixel.best_iou_threshold,
+    }

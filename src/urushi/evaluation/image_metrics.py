@@ -1,0 +1,173 @@
+"""Figures of whole images from scores, labels and decisions; counts first, ratios are functions of the counts."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from urushi.errors import InputError
+from urushi.evaluation import curves
+from urushi.evaluation.curves import FloatArray, ratio
+from urushi.evaluation.resampling import Figure, Statistics, bootstrap
+
+
+@dataclass(frozen=True)
+class Counts:
+    """The confusion matrix of one sample or, as arrays of shape (R,), of R resamples; positive is anomalous."""
+
+    tp: FloatArray
+    fp: FloatArray
+    tn: FloatArray
+    fn: FloatArray
+
+
+def accuracy(c: Counts) -> FloatArray:
+    """(TP + TN) / all, in [0, 1]; NaN without images."""
+    return ratio(c.tp + c.tn, c.tp + c.fp + c.tn + c.fn)
+
+
+def error_rate(c: Counts) -> FloatArray:
+    """(FP + FN) / all, in [0, 1]; NaN without images."""
+    return ratio(c.fp + c.fn, c.tp + c.fp + c.tn + c.fn)
+
+
+def precision(c: Counts) -> FloatArray:
+    """TP / (TP + FP), in [0, 1]; NaN if nothing was called anomalous."""
+    return ratio(c.tp, c.tp + c.fp)
+
+
+def recall(c: Counts) -> FloatArray:
+    """TP / (TP + FN), in [0, 1]; NaN without defects."""
+    return ratio(c.tp, c.tp + c.fn)
+
+
+def specificity(c: Counts) -> FloatArray:
+    """TN / (TN + FP), in [0, 1]; NaN without normals."""
+    return ratio(c.tn, c.tn + c.fp)
+
+
+def f1(c: Counts) -> FloatArray:
+    """2·TP / (2·TP + FP + FN), in [0, 1]; NaN without defects, where 0 would look like a failure."""
+    return np.where(c.tp + c.fn > 0, ratio(2 * c.tp, 2 * c.tp + c.fp + c.fn), np.nan)
+
+
+def macro_f1(c: Counts) -> FloatArray:
+    """Mean of the F1 of both classes, in [0, 1]; NaN if one class is missing."""
+    return (f1(c) + f1(Counts(tp=c.tn, fp=c.fn, tn=c.tp, fn=c.fp))) / 2
+
+
+def g_mean(c: Counts) -> FloatArray:
+    """√(recall · specificity), in [0, 1] (S2 eq. 6.4); NaN if one class is missing."""
+    return np.sqrt(recall(c) * specificity(c))
+
+
+RATIOS: Mapping[str, Callable[[Counts], FloatArray]] = {
+    f.__name__: f for f in (accuracy, error_rate, precision, recall, specificity, f1, macro_f1, g_mean)
+}
+
+_BOTH = "needs at least one normal and one anomalous image"
+_DEFECT = "needs at least one anomalous image"
+UNDEFINED: Mapping[str, str] = {
+    "roc_auc": _BOTH,
+    "average_precision": _BOTH,
+    "accuracy": "needs at least one image",
+    "error_rate": "needs at least one image",
+    "precision": "no image was called anomalous",
+    "recall": _DEFECT,
+    "specificity": "needs at least one normal image",
+    "f1": _DEFECT,
+    "macro_f1": _BOTH,
+    "g_mean": _BOTH,
+}
+
+
+@dataclass(frozen=True)
+class DefectFigures:
+    """One defect type: its number of images, their ROC-AUC against all normals, and the share that was found."""
+
+    defect: str
+    n: int
+    roc_auc: Figure
+    recall: Figure
+
+
+def confusion(labels: ArrayLike, decided: ArrayLike) -> Counts:
+    """Counts of images from labels (n,), 1 = anomalous, and decisions (n,), True = called anomalous."""
+    return _confusion(np.asarray(labels) == 1, np.asarray(decided, dtype=bool), np.ones((1, np.size(labels))))
+
+
+def image_figures(
+    scores: ArrayLike, labels: ArrayLike, decided: ArrayLike, *, seed: int = 0, n_resamples: int = 1000
+) -> dict[str, Figure]:
+    """Every image figure with its interval, from scores, labels (1 = anomalous) and decisions, (n,) each.
+
+    Raises InputError if a score is not finite, a label is neither 0 nor 1, or lengths differ.
+    """
+    statistics, strata = _statistics(scores, labels, decided)
+    return bootstrap(statistics, strata, seed=seed, n_resamples=n_resamples, undefined=UNDEFINED)
+
+
+def defect_figures(
+    scores: ArrayLike,
+    labels: ArrayLike,
+    decided: ArrayLike,
+    defects: list[str],
+    *,
+    seed: int = 0,
+    n_resamples: int = 1000,
+) -> list[DefectFigures]:
+    """ROC-AUC against all normals and recall of each defect type, sorted by name; `defects` (n,) name them."""
+    score, label, decision = np.asarray(scores), np.asarray(labels), np.asarray(decided, dtype=bool)
+    kind = np.array(defects, dtype=object)
+    table = []
+    for name in sorted({d for d, is_anomalous in zip(defects, label == 1, strict=True) if is_anomalous}):
+        own = (label == 0) | ((label == 1) & (kind == name))
+        figures = image_figures(score[own], label[own], decision[own], seed=seed, n_resamples=n_resamples)
+        n = int((own & (label == 1)).sum())
+        table.append(DefectFigures(name, n, figures["roc_auc"], figures["recall"]))
+    return table
+
+
+def _statistics(scores: ArrayLike, labels: ArrayLike, decided: ArrayLike) -> tuple[Statistics, NDArray[np.bool_]]:
+    score, is_anomalous, is_called = _checked(scores, labels, decided)
+    order = np.argsort(score, kind="stable")
+    ascending = score[order]
+    starts = np.flatnonzero(np.append(True, ascending[1:] != ascending[:-1]))  # one bin per distinct score
+
+    def statistics(weights: FloatArray) -> dict[str, FloatArray]:
+        in_order, kinds = weights[:, order], is_anomalous[order]
+        defect = np.add.reduceat(in_order * kinds, starts, axis=1)
+        normal = np.add.reduceat(in_order * ~kinds, starts, axis=1)
+        counts = _confusion(is_anomalous, is_called, weights)
+        areas = {
+            "roc_auc": curves.roc_auc(normal, defect),
+            "average_precision": curves.average_precision(normal, defect),
+        }
+        return areas | {name: function(counts) for name, function in RATIOS.items()}
+
+    return statistics, is_anomalous
+
+
+def _confusion(is_anomalous: NDArray[np.bool_], is_called: NDArray[np.bool_], weights: FloatArray) -> Counts:
+    return Counts(
+        tp=weights @ (is_anomalous & is_called),
+        fp=weights @ (~is_anomalous & is_called),
+        tn=weights @ (~is_anomalous & ~is_called),
+        fn=weights @ (is_anomalous & ~is_called),
+    )
+
+
+def _checked(scores: ArrayLike, labels: ArrayLike, decided: ArrayLike) -> tuple[FloatArray, Any, Any]:
+    score, label, decision = np.asarray(scores, dtype=np.float64), np.asarray(labels), np.asarray(decided)
+    if score.ndim != 1 or not score.shape == label.shape == decision.shape or score.size == 0:
+        raise InputError(
+            f"Scores, labels and decisions came in shapes {score.shape}, {label.shape} and {decision.shape}; allowed "
+            "are three vectors of one entry per image, and at least one image."
+        )
+    if not np.isfinite(score).all():
+        raise InputError(f"{int((~np.isfinite(score)).sum())} scores are NaN or infinite. Check the model's output.")
+    if not np.isin(label, (0, 1)).all():
+        raise InputError(f"Labels are {np.unique(label).tolist()}; allowed are 0 (normal) and 1 (anomalous).")
+    return score, label == 1, decision.astype(bool)

@@ -1,0 +1,46 @@
+"""The encoder and decoder of S2 tables 6.1–6.4: 2×2 convolutions of stride 2 with 32 filters, down to 4×4."""
+
+from torch import nn
+
+from urushi.errors import RecipeError
+
+FILTERS = 32
+BOTTLENECK_PX = 4
+LEAK = 0.1
+
+
+def depth(height: int, width: int) -> int:
+    """The number of stride-2 layers that take a square side down to 4 px; raises RecipeError for other sizes."""
+    if height != width or height not in (32, 64, 128, 256, 512):
+        raise RecipeError(
+            f"images are {height}×{width} px, but this architecture takes 32, 64, 128, 256 or 512 px a side, square; "
+            "set preprocessing.resize.height and .width"
+        )
+    return (height // BOTTLENECK_PX).bit_length() - 1
+
+
+def encoder(channels: int, n_layers: int, *, batch_norm: bool) -> nn.Sequential:
+    """(B, channels, H, H) -> (B, 512): each layer halves the side, then the map is flattened."""
+    layers: list[nn.Module] = []
+    for i in range(n_layers):
+        layers.append(nn.Conv2d(channels if i == 0 else FILTERS, FILTERS, kernel_size=2, stride=2))
+        layers += [nn.BatchNorm2d(FILTERS)] if batch_norm else []
+        layers.append(nn.LeakyReLU(LEAK))
+    return nn.Sequential(*layers, nn.Flatten())
+
+
+def decoder(channels: int, n_layers: int, *, batch_norm: bool) -> nn.Sequential:
+    """(B, 512) -> (B, channels, H, H) in [0, 1]: each layer doubles the side; the last convolution keeps it.
+
+    The tables give the last layer a stride of 2 and yet the same size before and after; as METHODS §3 reads it, it is
+    a plain output convolution, here 3×3 so that it stays centred.
+    """
+    layers: list[nn.Module] = [nn.Unflatten(1, (FILTERS, BOTTLENECK_PX, BOTTLENECK_PX))]
+    for _ in range(n_layers):
+        layers.append(nn.ConvTranspose2d(FILTERS, FILTERS, kernel_size=2, stride=2))
+        layers += [nn.BatchNorm2d(FILTERS)] if batch_norm else []
+        layers.append(nn.ReLU())
+    return nn.Sequential(*layers, nn.Conv2d(FILTERS, channels, kernel_size=3, padding=1), nn.Sigmoid())
+
+
+FLAT = FILTERS * BOTTLENECK_PX**2

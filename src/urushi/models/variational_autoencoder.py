@@ -1,0 +1,77 @@
+"""Convolutional variational autoencoder (S2 §6.1.1, tables 6.1, 6.2): an autoencoder with latents near N(0, I)."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.optim import Adam, Optimizer
+
+from urushi.losses.kl_divergence import kl_divergence
+from urushi.models.base import Reconstruction, Reconstructor
+from urushi.models.networks import strided
+
+_HIDDEN = 200
+
+
+class VariationalAutoencoder(Reconstructor):
+    """Rebuilds from the mean of the posterior q(z|x); sampling from it is for training only.
+
+    The pixel term is the squared error summed over an image's pixels and averaged over the batch, as in S2 eq. 6.2:
+    with a mean over pixels the divergence would outweigh it by five orders, and the posterior would collapse.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        *,
+        latent_dimension: Annotated[int, Field(ge=1, le=4096, description="J, the size of the bottleneck")] = 64,
+        beta: Annotated[float, Field(ge=0, description="weight of the divergence; 1 is S2, others a β-VAE")] = 1.0,
+        learning_rate: Annotated[float, Field(gt=0, lt=1, description="of Adam")] = 1e-3,
+    ) -> None:
+        super().__init__(image_shape)
+        channels, height, width = image_shape
+        n_layers = strided.depth(height, width)
+        self.beta, self.learning_rate, self.latent_dimension = beta, learning_rate, latent_dimension
+        self.encoder = nn.Sequential(
+            strided.encoder(channels, n_layers, batch_norm=False),
+            nn.Linear(strided.FLAT, _HIDDEN),
+            nn.LeakyReLU(strided.LEAK),
+        )
+        self.mean = nn.Linear(_HIDDEN, latent_dimension)
+        self.log_variance = nn.Linear(_HIDDEN, latent_dimension)
+        self.decoder = nn.Sequential(
+            nn.Linear(latent_dimension, strided.FLAT),
+            nn.Tanh(),
+            strided.decoder(channels, n_layers, batch_norm=False),
+        )
+
+    def latents(self, inputs: Tensor) -> Tensor:
+        """(B, C, H, W) -> the posterior's mean μ, (B, J)."""
+        mean: Tensor = self.mean(self.encoder(inputs))
+        return mean
+
+    def reconstruct(self, inputs: Tensor) -> Reconstruction:
+        return Reconstruction(inputs, self.decoder(self.latents(inputs)))
+
+    def losses(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
+        hidden = self.encoder(inputs)
+        mean, log_variance = self.mean(hidden), self.log_variance(hidden)
+        z = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
+        error = (self.decoder(z) - inputs).square().flatten(1).sum(dim=1)
+        yield "autoencoder", (error + self.beta * kl_divergence(mean, log_variance)).mean()
+
+    def divergence(self, inputs: Tensor) -> Tensor:
+        """KL(q(z|x) ‖ N(0, I)) in nats, (B, C, H, W) -> (B,); near zero for every image means a collapsed posterior."""
+        hidden = self.encoder(inputs)
+        return kl_divergence(self.mean(hidden), self.log_variance(hidden))
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        return {"autoencoder": Adam(self.parameters(), lr=self.learning_rate)}
+
+    def sample(self, n: int) -> Tensor:
+        """n images decoded from z ~ N(0, I), (n, C, H, W) in [0, 1]."""
+        z = torch.randn(n, self.latent_dimension, device=self.mean.weight.device)
+        images: Tensor = self.decoder(z)
+        return images

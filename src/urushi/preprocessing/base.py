@@ -1,0 +1,34 @@
+"""What a preprocessing step is: one small pixel operation with typed options, and a state if it is fitted."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+Image = np.ndarray  # (H, W) grey or (H, W, 3) RGB; uint8, uint16 or float32
+
+
+class Step(ABC):
+    """A pixel operation; a subclass is a frozen, keyword-only dataclass whose fields are its options."""
+
+    @abstractmethod
+    def apply(self, image: Image) -> Image:
+        """The image after this step; raises UnreadableImageError if the step can't be done on it."""
+
+    def fit(self, images: Iterable[Image]) -> "Step":  # noqa: ARG002  most steps learn nothing
+        """This step fitted to training images; steps that learn something override it, with `state`."""
+        return self
+
+    def state(self) -> Mapping[str, np.ndarray]:
+        """What `fit` has learnt, to be saved with the detector."""
+        return {}
+
+    def with_state(self, state: Mapping[str, np.ndarray]) -> "Step":
+        """This step with a saved state; the inverse of `state`."""
+        if state:
+            raise ValueError(f"{type(self).__name__} learns nothing, yet a state was given: {sorted(state)}")
+        return self
+
+    def to_original(self, image: Image) -> np.ndarray:  # noqa: ARG002  most steps move nothing
+        """The 3×3 matrix that takes pixel corners (x, y, 1) after the step to those of the image before it."""
+        return np.eye(3)

@@ -1,0 +1,157 @@
+"""A recipe: the whole description of a detector, read from and written to TOML, checked before anything runs."""
+
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from urushi.catalogue import nearest
+from urushi.errors import RecipeError
+
+
+class Part(BaseModel):
+    """A named part (a step, model, score or rule) and its options, which the part itself checks."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    name: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """All that was given beside the name."""
+        return dict(self.model_extra or {})
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Training(_Section):
+    """How gradient steps are run; methods in closed form use only `batch_size`, `accelerator` and `devices`."""
+
+    max_epochs: Annotated[int, Field(ge=1, description="at most so many passes over the training images")] = 100
+    batch_size: Annotated[int, Field(ge=1, description="images per step")] = 32
+    find_learning_rate: Annotated[bool, Field(description="run a range test first (S2 §6.2.1)")] = False
+    patience_epochs: Annotated[int, Field(ge=1, description="stop after so many epochs without improvement")] = 50
+    checkpoint_epochs: Annotated[int, Field(ge=1, description="keep a checkpoint every so many epochs")] = 200
+    accelerator: Annotated[str, Field(description="auto, cpu, cuda, mps")] = "auto"
+    devices: Annotated[int, Field(ge=1, description="devices per machine")] = 1
+    nodes: Annotated[int, Field(ge=1, description="machines")] = 1
+    strategy: Annotated[str, Field(description="Lightning's strategy: auto, ddp, …")] = "auto"
+    precision: Annotated[Literal["32-true", "16-mixed", "bf16-mixed"], Field(description="of the arithmetic")] = (
+        "32-true"
+    )
+
+
+class Split(_Section):
+    """Which normal images are kept away from training, and what for."""
+
+    validation_fraction: Annotated[
+        float, Field(ge=0, lt=1, description="watched by early stopping; unused in closed form")
+    ] = 0.1
+    calibration_fraction: Annotated[float, Field(gt=0, lt=1, description="held out for the threshold")] = 0.2
+    n_folds: Annotated[
+        int,
+        Field(ge=0, description="0: one split; k ≥ 2: cross-conformal, every image is scored by a fit without it"),
+    ] = 0
+
+
+class Recipe(_Section):
+    """The description of a detector: a section for each room that an image passes."""
+
+    description: str = ""
+    preprocessing: tuple[Part, ...]
+    model: Part
+    score: Part
+    threshold: Part = Part(name="conformal")
+    training: Training = Training()
+    split: Split = Split()
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any], origin: str) -> "Recipe":
+        """From the values of a TOML file; raises RecipeError that names every wrong key of the sections."""
+        try:
+            return cls.model_validate(table)
+        except ValidationError as error:
+            raise RecipeError("\n".join(f"{origin}: {_explain(e)}" for e in error.errors())) from None
+
+    @classmethod
+    def from_toml(cls, text: str, origin: str = "recipe") -> "Recipe":
+        """From TOML; raises RecipeError with the line where the TOML is broken."""
+        try:
+            return cls.from_table(tomllib.loads(text), origin)
+        except tomllib.TOMLDecodeError as error:
+            raise RecipeError(f"{origin}: not valid TOML: {error}") from None
+
+    @classmethod
+    def find(cls, name_or_path: str) -> "Recipe":
+        """A recipe by the name of a shipped one, or by the path of a TOML file (recognised by its ending)."""
+        if not name_or_path.endswith(".toml"):
+            return cls.from_toml(_shipped(name_or_path), name_or_path)
+        try:
+            return cls.from_toml(Path(name_or_path).read_text(encoding="utf-8"), name_or_path)
+        except (OSError, UnicodeDecodeError) as error:
+            raise RecipeError(f"{name_or_path}: cannot be read as a recipe: {error}") from None
+
+    def to_toml(self) -> str:
+        """The whole recipe, defaults included, as TOML; `from_toml` gives an equal one back."""
+        return tomli_w.dumps(self.model_dump(exclude_none=True))
+
+    def with_settings(self, settings: Mapping[str, Any]) -> "Recipe":
+        """A copy with values set by dotted name (`training.max_epochs`, `preprocessing.resize.height`)."""
+        table = self.model_dump(exclude_none=True)
+        for key, value in settings.items():
+            _set(table, key, value)
+        return Recipe.from_table(table, "settings")
+
+
+def recipe_names() -> tuple[str, ...]:
+    """The names of the recipes that come with Urushi, sorted."""
+    files = resources.files("urushi.recipes").iterdir()
+    return tuple(sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml")))
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """`section.key=value` as given on the command line; the value is TOML, or else a bare word."""
+    key, equals, value = text.partition("=")
+    if not (equals and key and value):
+        raise RecipeError(f"a setting is written section.key=value, not {text!r}")
+    try:
+        return key, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key, value
+
+
+def _shipped(name: str) -> str:
+    if name not in recipe_names():
+        raise RecipeError(f"no recipe is called {name!r}{nearest(name, recipe_names())} Or give a path to a .toml.")
+    return (resources.files("urushi.recipes") / f"{name}.toml").read_text(encoding="utf-8")
+
+
+def _set(table: dict[str, Any], key: str, value: Any) -> None:
+    section, _, rest = key.partition(".")
+    if section == "preprocessing":
+        name, _, rest = rest.partition(".")
+        steps = [step for step in table["preprocessing"] if step["name"] == name]
+        if len(steps) != 1:
+            raise RecipeError(f"{key}: the recipe has {len(steps)} preprocessing steps called {name!r}, not one")
+        steps[0][rest] = value
+    elif rest and isinstance(table.get(section), dict):
+        table[section][rest] = value
+    else:
+        sections = tuple(name for name in Recipe.model_fields if name != "description")
+        raise RecipeError(f"{key}: settings are written section.key{nearest(section, sections)}")
+
+
+def _explain(error: Any) -> str:
+    where = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        section = Recipe.model_fields.get(str(error["loc"][0]))
+        owner: Any = section.annotation if section and len(error["loc"]) > 1 else Recipe
+        return f"{where} is unknown{nearest(str(error['loc'][-1]), tuple(owner.model_fields))}"
+    if error["type"] == "missing":
+        return f"{where} is missing"
+    return f"{where} = {error['input']!r}: {error['msg']}"

@@ -1,0 +1,122 @@
+"""Render the page of a report: templates, escaping, and a file that is either whole or not there."""
+
+import base64
+import hashlib
+import json
+import math
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from urushi.errors import InputError
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render(context: Mapping[str, Any]) -> str:
+    """Render the page; every value is escaped and made printable."""
+    style, script = (Markup((_TEMPLATES / name).read_text("utf-8")) for name in ("report.css", "report.js"))
+    policy = (
+        f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    template = _environment().get_template("report.html.j2")
+    return template.render(context, style=style, script=script, policy=Markup(policy))
+
+
+def write_whole(path: Path, content: str) -> None:
+    """Write a text file so that a reader sees the old file or the new one, never a part; raises InputError."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with draft.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        raise InputError(
+            f"Cannot write {path}: {error.strerror}. Name a file in an existing, writable folder."
+        ) from error
+    finally:
+        with suppress(OSError):  # it is gone after success, and an error above says more
+            draft.unlink()
+
+
+def printable(text: str) -> str:
+    """Show what cannot be seen or encoded (line breaks, control and bidi characters, lone surrogates) as escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def to_json(value: object) -> str:
+    """Encode plain values as ASCII JSON that is safe inside a script element; what is not finite becomes null."""
+    text = json.dumps(_plain(value), allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def number(value: object, n_digits: int = 4) -> str:
+    """Show a number with that many significant digits; an en dash for what is missing or not finite."""
+    plain = _plain(value)
+    if isinstance(plain, int | float) and not isinstance(plain, bool):
+        return f"{plain:,}" if isinstance(plain, int) else f"{plain:.{n_digits}g}"
+    return "–"
+
+
+def metric(value: float | None) -> str:
+    """Show a metric with three decimals; an en dash where it is not defined."""
+    return "–" if value is None or not math.isfinite(value) else f"{value:.3f}"
+
+
+def text(value: object) -> str:
+    """Show any value of a card in one line: words as they are, numbers rounded, the rest as JSON."""
+    plain = _plain(value)
+    if isinstance(plain, str):
+        return plain
+    return number(plain) if plain is None or isinstance(plain, float) else json.dumps(plain, ensure_ascii=False)
+
+
+def percent(rate: float) -> str:
+    """Show a rate in [0, 1] as per cent."""
+    return f"{100 * rate:.3g} %"
+
+
+def folder_and_name(source: str) -> tuple[str, str]:
+    """Split a path of any system after its last separator; the first part keeps the separator and may be empty."""
+    cut = max(source.rfind("/"), source.rfind("\\")) + 1
+    return source[:cut], source[cut:]
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):  # numpy arrays and scalars
+        value = value.tolist()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [_plain(item) for item in value]
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        # `type` and not `isinstance`: Markup is our own and stays as it is.
+        finalize=lambda value: printable(value) if type(value) is str else value,
+    )
+    environment.filters.update(
+        number=number, metric=metric, percent=percent, text=text, folder_and_name=folder_and_name
+    )
+    return environment
+
+
+def _digest(source: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode("ascii")

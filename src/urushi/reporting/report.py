@@ -1,0 +1,163 @@
+"""The report: one HTML file that shows what was inspected, worst first, and answers from disk without a network."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypedDict
+
+import numpy as np
+from markupsafe import Markup
+
+from urushi.errors import InputError
+from urushi.inspection import Inspection, MapScale, Unreadable
+from urushi.reporting.gallery import Gallery
+from urushi.reporting.heat_map import colour_stops
+from urushi.reporting.histogram import bin_edges, lane, score_axis
+from urushi.reporting.page import render, to_json, write_whole
+
+NORMAL_LABEL = "good"  # the name of the normal class in the MVTec layout
+FORMAT_VERSION = 1  # of the JSON block
+
+
+class DetectorFacts(TypedDict):
+    """What a report says about the detector that made the decisions."""
+
+    recipe: str
+    model: str
+    n_training_images: int
+    threshold: float
+    threshold_explanation: str  # one sentence: how the threshold was chosen
+    false_alarm_rate: float | None  # the stated one, in [0, 1]; None where the rule states none
+    calibration_scores: Sequence[float] | np.ndarray  # of held-out normal images
+    card: Mapping[str, object]  # anything else worth knowing: versions, seed, date, fingerprint
+
+
+class MetricInterval(TypedDict):
+    """A metric and its confidence interval; None where it is not defined."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+class Evaluation(TypedDict):
+    """What an evaluation adds to a report."""
+
+    metrics: Mapping[str, MetricInterval]
+    per_defect: Sequence[Mapping[str, object]]  # table rows, all with the same columns
+
+
+class Report:
+    """Collects inspections and writes them as one page; holds pictures of the worst `n_shown` images only.
+
+    `labels` gives the true class by source, 'good' or the name of a defect. Raises InputError if a calibration score
+    is not finite.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        detector: DetectorFacts,
+        *,
+        evaluation: Evaluation | None = None,
+        labels: Mapping[str, str] | None = None,
+        n_shown: int = 100,
+    ) -> None:
+        self._title, self._detector, self._evaluation = title, detector, evaluation
+        self._labels = labels or {}
+        self._calibration_scores = [_finite(float(s), "a calibration score") for s in detector["calibration_scores"]]
+        self._gallery = Gallery(n_shown)
+        self._scale: MapScale | None = None
+        self._results: list[str] = []  # as JSON: small, and of a bounded size per image
+        self._scores: dict[str, list[float]] = {}  # by group
+        self._counts = {"inspected": 0, "normal": 0, "anomalous": 0}
+        self._outcomes = {"found": 0, "missed": 0, "false alarm": 0, "passed": 0}
+        self._unreadable: list[Unreadable] = []
+
+    def add(self, inspection: Inspection) -> None:
+        """Add one inspected image; raises InputError if its score is not finite or its map has another scale."""
+        _finite(inspection.score, f"the score of {inspection.source!r}")
+        self._agree_on(inspection.map_scale)
+        label = self._labels.get(inspection.source)
+        outcome = _outcome(inspection.decision, label)
+        self._counts["inspected"] += 1
+        self._counts[inspection.decision] += 1
+        if outcome:
+            self._outcomes[outcome] += 1
+        self._scores.setdefault(_group(label), []).append(float(inspection.score))
+        truth = {} if label is None else {"label": label, "outcome": outcome}
+        self._results.append(to_json(inspection.to_json() | truth))
+        self._gallery.offer(inspection, label, outcome)
+
+    def add_unreadable(self, unreadable: Unreadable) -> None:
+        """Add an image that could not be inspected; it is listed with its reason."""
+        self._unreadable.append(unreadable)
+
+    def write(self, path: str | Path) -> None:
+        """Write the page whole or not at all; raises InputError if the file cannot be written."""
+        write_whole(Path(path), render(self._context()))
+
+    def _agree_on(self, scale: MapScale) -> None:
+        if self._scale not in (None, scale):
+            raise InputError(
+                f"Map scale {scale} differs from the {self._scale} of earlier images: write one report per detector."
+            )
+        self._scale = scale
+
+    def _context(self) -> dict[str, Any]:
+        cards = self._gallery.cards()
+        return {
+            "title": self._title,
+            "detector": self._detector,
+            "n_calibration": len(self._calibration_scores),
+            "evaluation": self._evaluation,
+            "counts": self._counts,
+            "outcomes": self._outcomes if any(self._outcomes.values()) else None,
+            "unreadable": self._unreadable,
+            "cards": cards,
+            "features_only": any(card.reconstruction is None for card in cards),
+            "scale": self._scale,
+            "colour_stops": colour_stops(),
+            **self._histogram(),
+            "data": Markup("".join(self._data())),
+        }
+
+    def _histogram(self) -> dict[str, Any]:
+        threshold = float(self._detector["threshold"])
+        inspected = [score for scores in self._scores.values() for score in scores]
+        axis = score_axis(self._calibration_scores, inspected, threshold)
+        if axis is None:
+            return {"axis": None, "lanes": [], "threshold_place": None}
+        groups = {"Held-out normal images": self._calibration_scores} | dict(sorted(self._scores.items(), reverse=True))
+        edges = bin_edges(axis, threshold)
+        lanes = [lane(name, scores, axis, edges) for name, scores in groups.items() if scores]
+        place = axis.place(threshold) if math.isfinite(threshold) else None
+        return {"axis": axis, "lanes": lanes, "threshold_place": place}
+
+    def _data(self) -> Iterator[str]:
+        facts = {"format": FORMAT_VERSION, "title": self._title, "detector": self._detector}
+        facts |= {"counts": self._counts | {"unreadable": len(self._unreadable)}, "evaluation": self._evaluation}
+        facts["unreadable"] = [{"source": u.source, "reason": u.reason} for u in self._unreadable]
+        yield to_json(facts)[:-1] + ',"results":['
+        yield ",\n".join(self._results)
+        yield "]}"
+
+
+def _finite(value: float, name: str) -> float:
+    if not math.isfinite(value):
+        raise InputError(f"Expected a finite number as {name}, got {value}: the model or its input is broken.")
+    return value
+
+
+def _outcome(decision: str, label: str | None) -> str:
+    if label is None:
+        return ""
+    if label == NORMAL_LABEL:
+        return "false alarm" if decision == "anomalous" else "passed"
+    return "found" if decision == "anomalous" else "missed"
+
+
+def _group(label: str | None) -> str:
+    if label is None:
+        return "Inspected images"
+    return "Inspected, good" if label == NORMAL_LABEL else "Inspected, defective"

@@ -1,0 +1,39 @@
+"""Runs the graph in PyTorch."""
+
+import numpy as np
+import torch
+
+from urushi.runtime.backend import Output
+from urushi.scoring import ScoringGraph
+
+
+class TorchBackend:
+    """The graph in evaluation mode on one device."""
+
+    def __init__(self, graph: ScoringGraph, *, device: str = "cpu") -> None:
+        self.graph = graph.eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.device = device
+
+    def run(self, images: np.ndarray) -> Output:
+        """The output for prepared images (B, C, H, W) float32 in [0, 1]."""
+        batch = torch.from_numpy(images).to(self.device)
+        # no_grad, not inference_mode: methods that fit something per image need gradients inside.
+        with torch.no_grad():
+            return _output(self.graph, *self.graph(batch.contiguous(memory_format=torch.channels_last)))
+
+    def run_inputs(self, inputs: np.ndarray) -> Output:
+        """The same for what `model.embed` gave, as cached while fitting."""
+        with torch.no_grad():
+            return _output(self.graph, *self.graph.score_inputs(torch.from_numpy(inputs).to(self.device)))
+
+    def embed(self, images: np.ndarray) -> np.ndarray:
+        """The frozen front of the method alone, (B, C, H, W) -> (B, …) float32."""
+        batch = torch.from_numpy(images).to(self.device)
+        with torch.no_grad():
+            inputs = self.graph.model.embed(batch.contiguous(memory_format=torch.channels_last))
+        return np.ascontiguousarray(inputs.cpu().numpy())
+
+
+def _output(graph: ScoringGraph, restored: torch.Tensor, maps: torch.Tensor, scores: torch.Tensor) -> Output:
+    pixels = restored.cpu().numpy() if graph.model.space == "pixels" else None
+    return Output(pixels, maps[:, 0].cpu().numpy(), scores.cpu().numpy())

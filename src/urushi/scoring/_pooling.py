@@ -1,0 +1,39 @@
+"""From an anomaly map to one number (METHODS §10)."""
+
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
+
+Pooling = Literal["mean", "max", "sum", "deviation", "top", "average_then_max"]
+PoolingOption = Annotated[Pooling | None, Field(description="how the map becomes one number; None: the score's own")]
+TopFraction = Annotated[float, Field(gt=0, le=1, description="share of the map that pooling `top` averages")]
+
+
+def pool(residual: Tensor, pooling: Pooling, top_fraction: float = 0.01) -> Tensor:
+    """(B, 1, h, w) -> (B,): mean, max, sum, standard deviation, mean of the highest share, or S5's rule.
+
+    `average_then_max` is S5 §3: average pooling with a kernel of round(side / 25) px, then the maximum.
+    """
+    flat = residual.flatten(1)
+    if pooling == "top":
+        return flat.topk(max(1, round(top_fraction * flat.shape[1])), dim=1).values.mean(dim=1)
+    if pooling == "average_then_max":
+        kernel = max(1, round(residual.shape[-1] / 25))
+        return F.avg_pool2d(residual, kernel, stride=1).flatten(1).amax(dim=1)
+    return _PLAIN[pooling](flat)
+
+
+def _deviation(flat: Tensor) -> Tensor:
+    return torch.std(flat, dim=1, correction=0)
+
+
+_PLAIN: dict[str, Callable[[Tensor], Tensor]] = {
+    "mean": lambda flat: flat.mean(dim=1),
+    "max": lambda flat: flat.amax(dim=1),
+    "sum": lambda flat: flat.sum(dim=1),
+    "deviation": _deviation,
+}

@@ -1,0 +1,51 @@
+"""Feature residual: how far apart original and reconstruction are for a pretrained network (METHODS §9, §10)."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
+
+from urushi.models.base import Reconstruction, Space
+from urushi.models.networks.backbone import Backbone
+from urushi.scoring._pooling import Pooling, PoolingOption, TopFraction
+from urushi.scoring.base import Score, enlarge
+
+
+class Feature(Score):
+    """The squared distance of features, averaged over channels; the image score is the mean of its highest share.
+
+    A method that rebuilds features is compared in them directly; the pixels of any other method go through the
+    backbone first, whose channel vectors are brought to unit length so that every block counts alike.
+    """
+
+    default_pooling: Pooling = "top"
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        blocks: Annotated[Sequence[int], Field(description="EfficientNet-Lite0 blocks; only for pixels")] = (2, 4, 10),
+        pooling: PoolingOption = None,
+        top_fraction: TopFraction = 0.01,
+    ) -> None:
+        super().__init__(space, pooling=pooling, top_fraction=top_fraction)
+        self.backbone = Backbone(blocks) if space == "pixels" else None
+
+    def compare(self, pair: Reconstruction) -> Tensor:
+        if self.backbone is None:
+            return _distance(pair.original, pair.reconstruction)
+        pairs = zip(self.backbone(pair.original), self.backbone(pair.reconstruction), strict=True)
+        distances = [_distance(_unit(a), _unit(b)) for a, b in pairs]
+        largest = (distances[0].shape[-2], distances[0].shape[-1])
+        return torch.stack([enlarge(d, largest) for d in distances]).mean(dim=0)
+
+
+def _distance(a: Tensor, b: Tensor) -> Tensor:
+    return (a - b).square().mean(dim=1, keepdim=True)
+
+
+def _unit(features: Tensor) -> Tensor:
+    return F.normalize(features, dim=1, eps=1e-6)

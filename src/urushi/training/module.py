@@ -1,0 +1,77 @@
+"""The one Lightning module: it takes the losses that a method yields, phase by phase, and knows no method."""
+
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from torch import Tensor
+from torch.optim import Optimizer
+
+from urushi.errors import TrainingError
+from urushi.models.base import Reconstructor
+
+
+class TrainingModule(LightningModule):
+    """Backpropagates and steps each loss with its own optimiser before the method computes the next one.
+
+    Random numbers are drawn anew from (seed, epoch, rank) at the start of each epoch, so that a run that was killed
+    and resumed at an epoch draws what it would have drawn.
+    """
+
+    def __init__(self, model: Reconstructor, seed: int) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.model, self.seed = model, seed
+        self.optimizer_names: list[str] = []
+
+    def configure_optimizers(self) -> list[Optimizer]:
+        optimizers = self.model.optimizers()
+        self.optimizer_names = list(optimizers)
+        return list(optimizers.values())
+
+    def on_train_epoch_start(self) -> None:
+        torch.manual_seed(_mix(self.seed, 2 * self.current_epoch, self.global_rank))
+
+    def on_validation_epoch_start(self) -> None:
+        torch.manual_seed(_mix(self.seed, 2 * self.current_epoch + 1, self.global_rank))
+
+    def training_step(self, batch: Tensor, _: int) -> Tensor:
+        """One step of every phase; returns the sum of the losses for the learning-rate finder."""
+        optimizers = self._optimizers()
+        total = batch.new_zeros(())
+        for name, loss in self.model.losses(batch):
+            self._step(optimizers[name], loss)
+            self.log(f"train/{name}", loss.detach(), on_epoch=True, on_step=False, prog_bar=True, sync_dist=True)
+            total += loss.detach()
+        self._step_schedulers()
+        return total
+
+    def validation_step(self, batch: Tensor, _: int) -> None:
+        """Logs what early stopping and the best checkpoint watch."""
+        loss = self.model.validation_loss(batch)
+        self.log("validation", loss, prog_bar=True, batch_size=len(batch), sync_dist=True)
+
+    def _step(self, optimizer: LightningOptimizer, loss: Tensor) -> None:
+        if not torch.isfinite(loss):
+            raise TrainingError(
+                f"the loss became {loss.item()} in epoch {self.current_epoch}; lower the learning rate with "
+                "--set model.learning_rate=…, or check the preprocessing"
+            )
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        optimizer.step()
+
+    def _optimizers(self) -> dict[str, LightningOptimizer]:
+        found: Any = self.optimizers()
+        return dict(zip(self.optimizer_names, found if isinstance(found, list) else [found], strict=True))
+
+    def _step_schedulers(self) -> None:
+        """Lightning steps no scheduler under manual optimisation; its learning-rate finder brings one along."""
+        for config in self.trainer.lr_scheduler_configs:
+            config.scheduler.step()  # type: ignore[call-arg]
+
+
+def _mix(seed: int, epoch: int, rank: int) -> int:
+    """Distinct streams for each seed, epoch and rank."""
+    return (seed * 1_000_003 + epoch) * 1_009 + rank

@@ -1,0 +1,131 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from urushi.data.defects import KINDS, MINIMUM_CHANGE, Defect, Shape, apply, draw
+from urushi.errors import InputError
+
+FULL_SCALE = {"uint8": 255, "uint16": 65535, "float32": 1}
+SIDES = st.integers(16, 80)
+SHAPES = st.one_of(st.tuples(SIDES, SIDES), st.tuples(SIDES, SIDES, st.just(3)))
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def image_of(shape: tuple[int, ...], dtype: str, seed: int, flat: bool = False) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    values = np.full(shape, rng.random()) if flat else rng.random(shape)
+    return (values * FULL_SCALE[dtype]).astype(dtype)
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    shape=SHAPES, dtype=st.sampled_from(sorted(FULL_SCALE)), kind=st.sampled_from(KINDS), seed=SEEDS, flat=st.booleans()
+)
+def test_mask_marks_exactly_the_pixels_that_visibly_change(
+    shape: tuple[int, ...], dtype: str, kind: str, seed: int, flat: bool
+) -> None:
+    image = image_of(shape, dtype, seed, flat)
+    changed, mask = apply(image, draw(np.random.default_rng(seed), shape, kinds=[kind]))
+    assert changed.dtype == image.dtype
+    assert changed.shape == image.shape
+    assert (mask.dtype, mask.shape) == (np.dtype(bool), shape[:2])
+    assert 0 < mask.sum() < mask.size
+    difference = np.abs(changed.astype(np.float64) - image) / FULL_SCALE[dtype]
+    difference = difference.reshape(*mask.shape, -1).max(axis=2)
+    np.testing.assert_array_equal(difference[~mask], 0)
+    assert difference[mask].min() >= MINIMUM_CHANGE - 1e-6  # the tolerance is float32's
+
+
+@given(shape=SHAPES, seed=SEEDS)
+def test_same_seed_draws_the_same_defect(shape: tuple[int, ...], seed: int) -> None:
+    assert draw(np.random.default_rng(seed), shape) == draw(np.random.default_rng(seed), shape)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_applying_again_gives_the_same_and_leaves_the_image_alone(kind: str) -> None:
+    image = image_of((48, 64, 3), "uint8", 0)
+    before, defect = image.copy(), draw(np.random.default_rng(7), image.shape, kinds=[kind])
+    first, again = apply(image, defect), apply(image, defect)
+    np.testing.assert_array_equal(first[0], again[0])
+    np.testing.assert_array_equal(first[1], again[1])
+    np.testing.assert_array_equal(image, before)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_size_is_relative_to_the_image(kind: str) -> None:
+    defect = draw(np.random.default_rng(3), (64, 64), kinds=[kind])
+    small = apply(image_of((64, 64), "uint8", 0), defect)[1].mean()
+    large = apply(image_of((256, 256), "uint8", 0), defect)[1].mean()
+    assert large == pytest.approx(small, rel=0.5)  # thin lines are at least one pixel wide
+
+
+@pytest.mark.parametrize("kind", ["blob", "stain", "hole", "paste"])
+def test_outlines_are_not_stretched_with_an_oblong_image(kind: str) -> None:
+    points = np.array(draw(np.random.default_rng(0), (50, 200), kinds=[kind]).shapes[0].points) * (200, 50)
+    extent = np.ptp(points, axis=0)
+    assert max(extent) < 0.7 * 50  # in units of the shorter side, both ways
+
+
+def test_kinds_change_what_they_say() -> None:
+    image = np.full((64, 64), 128, np.uint8)
+    hole, in_hole = apply(image, draw(np.random.default_rng(0), image.shape, kinds=["hole"]))
+    assert hole[in_hole].mean() < 128 - 0.2 * 255
+    crack, in_crack = apply(image, draw(np.random.default_rng(0), image.shape, kinds=["crack"]))
+    assert crack[in_crack].max() < 128
+
+
+def test_a_hole_in_a_black_image_turns_bright() -> None:
+    image = np.zeros((32, 32), np.uint8)
+    changed, mask = apply(image, draw(np.random.default_rng(0), image.shape, kinds=["hole"]))
+    assert changed[mask].mean() > 0.1 * 255
+
+
+def test_paste_without_turn_or_tone_moves_pixels() -> None:
+    image = image_of((64, 64), "uint16", 0)
+    square = Shape(((0.4, 0.4), (0.6, 0.4), (0.6, 0.6), (0.4, 0.6)))
+    changed, mask = apply(image, Defect("paste", (square,), 0.0, 1.0, 0.0, source=(0.25, 0.0)))
+    inside = np.zeros_like(mask)
+    inside[28:37, 28:37] = True
+    assert mask[inside].all()
+    moved = np.roll(image, 16, axis=1)
+    is_visible = np.abs(moved.astype(int) - image) > MINIMUM_CHANGE * 65535
+    np.testing.assert_allclose(changed[inside & is_visible], moved[inside & is_visible], atol=1)
+
+
+def test_twelve_bits_keep_their_range() -> None:
+    image = np.full((64, 64), 2000, np.uint16)
+    changed, mask = apply(image, draw(np.random.default_rng(0), image.shape, kinds=["blob"]), full_scale=4095)
+    assert changed.max() <= 4095
+    assert np.abs(changed[mask].astype(int) - 2000).mean() < 0.5 * 4095
+
+
+def test_contrast_scales_with_the_defect() -> None:
+    image = np.full((64, 64), 0.5, np.float32)
+    stain = draw(np.random.default_rng(0), image.shape, kinds=["stain"])
+    weak, mask = apply(image, replace(stain, contrast=0.1))
+    strong, _ = apply(image, replace(stain, contrast=0.2))
+    np.testing.assert_allclose(strong[mask] - 0.5, 2 * (weak[mask] - 0.5), rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (np.zeros((32, 32), np.int32), "int32"),
+        (np.zeros((8, 32), np.uint8), "16 px"),
+        (np.zeros((32, 32, 4), np.uint8), "shape"),
+        (np.full((32, 32), 2, np.float32), "full_scale"),
+        (np.full((32, 32), np.nan, np.float32), "full_scale"),
+    ],
+)
+def test_unfit_images_are_refused(image: np.ndarray, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        apply(image, draw(np.random.default_rng(0), (32, 32)))
+
+
+@pytest.mark.parametrize("kinds", [["dent"], []])
+def test_unknown_kinds_are_refused(kinds: list[str]) -> None:
+    with pytest.raises(InputError, match="scratch"):
+        draw(np.random.default_rng(0), (32, 32), kinds=kinds)

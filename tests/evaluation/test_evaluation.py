@@ -1,0 +1,270 @@
+"""The evaluation of a whole stream: masks, what is left out, reconstruction figures, JSON."""
+
+import json
+import weakref
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+from torch import tensor
+from torchmetrics.functional.image import peak_signal_noise_ratio
+
+from urushi.errors import InputError, UnreadableImageError
+from urushi.evaluation import evaluate, fit_mask
+from urushi.inspection import Inspection, MapScale, Unreadable
+
+SIDE = 16
+
+
+@dataclass(frozen=True)
+class Labelled:
+    label: int | None
+    defect: str | None = None
+    mask: Path | None = None
+
+
+class Masks(dict):
+    """Stands for the files: path → mask image."""
+
+    def __call__(self, path):
+        if path not in self:
+            raise UnreadableImageError(str(path), "no such file")
+        return self[path]
+
+
+def inspection(source, anomaly_map, *, rebuilt=True, threshold=1.0):
+    rng = np.random.default_rng(len(source))
+    image = rng.uniform(0.2, 0.8, (SIDE, SIDE, 3)).astype(np.float32)
+    score = float(anomaly_map.max())
+    return Inspection(
+        source=source,
+        score=score,
+        threshold=threshold,
+        decision="anomalous" if score > threshold else "normal",
+        p_value=0.5,
+        regions=(),
+        original_size=(2 * SIDE, 2 * SIDE),
+        image=image,
+        anomaly_map=anomaly_map.astype(np.float32),
+        map_scale=MapScale(0.0, 1.0, 0.5),
+        reconstruction=image + np.float32(0.1) if rebuilt else None,
+    )
+
+
+def stream(n=12, *, masked=True, **options):
+    """Samples and inspections; the odd ones have a defect of 8×8 px of the original, 4×4 of the map."""
+    rng = np.random.default_rng(0)
+    results, masks = [], Masks()
+    for i in range(n):
+        path = Path(f"{i:02}_mask.png")
+        anomaly_map = rng.gamma(2.0, 0.1, (SIDE, SIDE))
+        if i % 2:
+            masks[path] = np.zeros((2 * SIDE, 2 * SIDE), np.uint8)
+            masks[path][4:12, 8:16] = 255
+            anomaly_map[2:6, 4:8] += i / 6
+        sample = Labelled(
+            i % 2, ("dent" if i % 4 == 1 else "hole") if i % 2 else None, path if i % 2 and masked else None
+        )
+        results.append((sample, inspection(f"{i:02}.png", anomaly_map, **options)))
+    return results, masks
+
+
+def run(results, masks, **options):
+    return evaluate(results, read_mask=masks, **{"n_resamples": 100, **options})
+
+
+def test_figures_of_a_stream():
+    results, masks = stream()
+    found = run(results, masks)
+    labels, scores = [s.label for s, _ in results], [r.score for _, r in results]
+    assert found.image["roc_auc"].value == pytest.approx(roc_auc_score(labels, scores))
+    assert sum(found.counts.values()) == 12
+    assert [(row.defect, row.n) for row in found.per_defect] == [("dent", 3), ("hole", 3)]
+    truth = np.stack([fit_mask(masks[s.mask], (SIDE, SIDE)) if s.mask else np.zeros((SIDE, SIDE)) for s, _ in results])
+    maps = np.stack([r.anomaly_map for _, r in results])
+    assert found.pixel.metrics["roc_auc"].value == pytest.approx(
+        roc_auc_score(truth.ravel() > 0, maps.ravel()), abs=1e-3
+    )
+    assert found.pixel.n_images == 12
+    assert found.pixel.n_components == 6
+    assert (found.pixel_reason, found.pixel_left_out) == (None, ())
+
+
+def test_json_is_plain_and_complete():
+    plain = json.loads(json.dumps(run(*stream()).to_json(), allow_nan=False))
+    assert (plain["n_images"], plain["n_normal"], plain["n_anomalous"], plain["n_unreadable"]) == (12, 6, 6, 0)
+    assert plain["image"]["roc_auc"].keys() == {"value", "low", "high"}
+    assert plain["scores"][1] == {
+        "source": "01.png",
+        "label": 1,
+        "defect": "dent",
+        "score": plain["scores"][1]["score"],
+        "decision": "normal",
+        "p_value": 0.5,
+    }
+    assert {"aupro_0.3", "aupro_0.05", "iou_auc"} < plain["pixel"]["metrics"].keys()
+
+
+def test_order_of_images_changes_nothing():
+    results, masks = stream()
+    forward, backward = run(results, masks), run(results[::-1], masks)
+    assert (forward.images, forward.image, forward.per_defect) == (backward.images, backward.image, backward.per_defect)
+    for name, figure in forward.pixel.metrics.items():
+        assert vars(figure) == pytest.approx(vars(backward.pixel.metrics[name]))
+    assert forward.reconstruction == backward.reconstruction
+
+
+def test_maps_are_not_kept():
+    results, masks = stream()
+    alive = []
+
+    def one_by_one():
+        while results:
+            sample, result = results.pop()
+            copied = result.anomaly_map.copy()
+            alive.append(weakref.ref(copied))
+            yield sample, Inspection(**{**vars(result), "anomaly_map": copied})
+            del copied
+            assert sum(reference() is not None for reference in alive) <= 1
+
+    assert len(run(one_by_one(), masks).images) == 12
+
+
+def test_unreadable_images_are_listed_and_counted_nowhere_else():
+    results, masks = stream()
+    results.insert(0, (Labelled(1), Unreadable("broken.png", "zero bytes")))
+    found = run(results, masks)
+    assert found.unreadable == (Unreadable("broken.png", "zero bytes"),)
+    assert len(found.images) == 12
+    assert found.to_json()["n_unreadable"] == 1
+
+
+def test_nothing_readable_is_an_error():
+    with pytest.raises(InputError, match="1 images came"):
+        run([(Labelled(1), Unreadable("broken.png", "zero bytes"))], Masks())
+
+
+@pytest.mark.parametrize("label", [None, 2, -1])
+def test_a_sample_without_a_label_is_an_error(label):
+    with pytest.raises(InputError, match="allowed are 0"):
+        run([(Labelled(label), inspection("a.png", np.zeros((SIDE, SIDE))))], Masks())
+
+
+def test_a_map_with_nan_is_an_error():
+    with pytest.raises(InputError, match="NaN"):
+        run([(Labelled(0), inspection("a.png", np.full((SIDE, SIDE), np.nan)))], Masks())
+
+
+def test_without_masks_pixel_figures_are_null_with_a_reason():
+    found = run(*stream(masked=False))
+    assert found.pixel is None
+    assert found.pixel_reason == "no image has a mask that marks a defect"
+    assert len(found.pixel_left_out) == 6
+    assert found.to_json()["pixel"] is None
+
+
+@pytest.mark.parametrize(
+    ("mask", "reason"),
+    [
+        (None, "cannot be read"),
+        (np.zeros((32, 32), np.uint8), "marks nothing"),
+        (np.pad(np.full((1, 1), 255, np.uint8), ((0, 31), (0, 31))), "nothing that is left at 16x16"),
+        (np.full((32, 20), 255, np.uint8), "does not fit an image of 32x32"),
+    ],
+)
+def test_an_unusable_mask_leaves_its_image_out_and_says_why(mask, reason):
+    results, masks = stream()
+    if mask is None:
+        del masks[Path("01_mask.png")]
+    else:
+        masks[Path("01_mask.png")] = mask
+    found = run(results, masks)
+    assert found.pixel.n_images == 11
+    assert len(found.images) == 12
+    assert [one.source for one in found.pixel_left_out] == ["01.png"]
+    assert reason in found.pixel_left_out[0].reason
+
+
+def test_a_normal_image_whose_mask_marks_a_defect_is_left_out():
+    results, masks = stream()
+    results[0] = (Labelled(0, None, Path("01_mask.png")), results[0][1])
+    (left_out,) = run(results, masks).pixel_left_out
+    assert "labelled normal" in left_out.reason
+
+
+def test_reconstruction_of_normals_only():
+    results, masks = stream()
+    found = run(results, masks).reconstruction
+    normals = [r for s, r in results if s.label == 0]
+    assert found["mse"].value == pytest.approx(0.01, rel=1e-4)
+    psnr = [peak_signal_noise_ratio(tensor(r.reconstruction), tensor(r.image), data_range=1.0) for r in normals]
+    assert found["psnr"].value == pytest.approx(float(np.mean(psnr)), rel=1e-4)
+    assert 0.5 < found["ssim"].value < 1
+
+
+def test_ssim_is_the_one_of_torchmetrics():
+    from torchmetrics.functional.image import structural_similarity_index_measure as torch_ssim
+
+    from urushi.evaluation.reconstruction_metrics import reconstruction_errors
+
+    rng = np.random.default_rng(0)
+    image = rng.uniform(size=(64, 64, 3)).astype(np.float32)
+    rebuilt = np.clip(image + rng.normal(scale=0.1, size=image.shape), 0, 1).astype(np.float32)
+    pair = (tensor(a).permute(2, 0, 1)[None] for a in (rebuilt, image))
+    expected = float(torch_ssim(*pair, data_range=1.0))
+    assert reconstruction_errors(image, rebuilt)[2] == pytest.approx(expected, abs=5e-3)  # they treat borders apart
+
+
+def test_a_perfect_reconstruction_has_no_psnr_in_json():
+    results, masks = stream()
+    same = [(s, Inspection(**{**vars(r), "reconstruction": r.image})) for s, r in results]
+    found = run(same, masks).reconstruction
+    assert found["mse"].value == 0.0
+    assert found["psnr"].value is None
+    assert found["psnr"].reason.startswith("infinite")
+    assert found["ssim"].value == pytest.approx(1.0)
+
+
+def test_methods_that_rebuild_no_pixels_say_so():
+    found = run(*stream(rebuilt=False))
+    assert found.reconstruction is None
+    assert found.reconstruction_reason == "no normal image came with a reconstruction in pixels"
+
+
+def test_all_images_normal():
+    results, masks = stream()
+    plain = run([one for one in results if one[0].label == 0], masks).to_json()
+    assert plain["image"]["roc_auc"]["value"] is None
+    assert plain["image"]["roc_auc"]["reason"]
+    assert plain["image"]["specificity"]["value"] == 1.0
+    assert (plain["pixel"], plain["per_defect"]) == (None, [])
+
+
+def test_all_images_anomalous():
+    results, masks = stream()
+    plain = run([one for one in results if one[0].label == 1], masks).to_json()
+    assert plain["image"]["specificity"]["value"] is None
+    assert plain["image"]["recall"]["value"] == 0.0 or plain["image"]["recall"]["value"] > 0
+    assert plain["pixel"]["metrics"]["roc_auc"]["value"] > 0.5  # normal pixels are the background
+    assert plain["reconstruction"] is None
+
+
+@pytest.mark.parametrize("kind", [bool, np.uint8, np.float32])
+def test_fit_mask_keeps_pixels_that_are_more_than_half_defective(kind):
+    mask = np.zeros((4, 6), kind)
+    mask[:2, :2] = 1  # all of one pixel
+    mask[:2, 2] = 1  # just half of the next
+    mask[2:, 4:] = 1
+    mask[3, 5] = 0  # three quarters of another
+    assert fit_mask(mask, (2, 3)).tolist() == [[True, False, False], [False, False, True]]
+
+
+def test_fit_mask_takes_colour_and_any_size():
+    colour = np.zeros((5, 7, 3), np.uint8)
+    colour[:, :, 1] = 9
+    assert fit_mask(colour, (11, 3)).all()
+    assert fit_mask(colour, (11, 3)).shape == (11, 3)
+    with pytest.raises(InputError, match="at least one pixel"):
+        fit_mask(np.zeros((0, 3)), (2, 2))

@@ -1,0 +1,200 @@
+"""Image figures against scikit-learn, and where they must be undefined."""
+
+import time
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as sk
+
+from urushi.errors import InputError
+from urushi.evaluation.image_metrics import RATIOS, _statistics, confusion, defect_figures, image_figures
+from urushi.evaluation.resampling import mean_and_standard_error, resamples
+
+
+def drawn(n_normals=60, n_defects=25, seed=0):
+    rng = np.random.default_rng(seed)
+    scores = np.round(np.concatenate([rng.normal(size=n_normals), rng.normal(1.2, size=n_defects)]), 1)  # with ties
+    labels = np.repeat([0, 1], [n_normals, n_defects])
+    return scores, labels, scores > 0.9
+
+
+def values(figures):
+    return {name: figure.value for name, figure in figures.items()}
+
+
+cases = st.lists(st.tuples(st.integers(-4, 4), st.integers(0, 1), st.booleans()), min_size=1, max_size=40)
+
+
+@settings(max_examples=40)
+@given(cases)
+def test_every_figure_agrees_with_scikit_learn(rows):
+    scores, labels, decided = (np.array(column) for column in zip(*rows, strict=True))
+    got = values(image_figures(scores, labels, decided, n_resamples=0))
+    both = len(set(labels)) == 2
+    expected = {
+        "roc_auc": sk.roc_auc_score(labels, scores) if both else None,
+        "average_precision": sk.average_precision_score(labels, scores) if both else None,
+        "accuracy": sk.accuracy_score(labels, decided),
+        "error_rate": 1 - sk.accuracy_score(labels, decided),
+        "precision": sk.precision_score(labels, decided) if decided.any() else None,
+        "recall": sk.recall_score(labels, decided) if labels.any() else None,
+        "specificity": sk.recall_score(labels, decided, pos_label=0) if not labels.all() else None,
+        "f1": sk.f1_score(labels, decided) if labels.any() else None,
+        "macro_f1": sk.f1_score(labels, decided, average="macro") if both else None,
+    }
+    g_mean = got.pop("g_mean")
+    assert got == pytest.approx(expected)
+    assert g_mean == (pytest.approx((expected["recall"] * expected["specificity"]) ** 0.5) if both else None)
+
+
+def test_counts_are_those_of_scikit_learn():
+    _, labels, decided = drawn()
+    counts = confusion(labels, decided)
+    tn, fp, fn, tp = sk.confusion_matrix(labels, decided).ravel()
+    assert [int(n[0]) for n in (counts.tn, counts.fp, counts.fn, counts.tp)] == [tn, fp, fn, tp]
+
+
+def test_weights_of_a_resample_count_as_repeated_images():
+    scores, labels, decided = drawn()
+    statistics, _ = _statistics(scores, labels, decided)
+    drawn_weights = np.concatenate(list(resamples(labels, 3, 5)))
+    resampled = statistics(drawn_weights)
+    for row, weights in enumerate(drawn_weights):
+        again = np.repeat(np.arange(len(scores)), weights.astype(int))
+        one = values(image_figures(scores[again], labels[again], decided[again], n_resamples=0))
+        assert {name: column[row] for name, column in resampled.items()} == pytest.approx(one)
+
+
+@pytest.mark.parametrize("transform", [np.exp, np.cbrt, lambda s: 5 * s - 2], ids=["exp", "cbrt", "affine"])
+def test_scale_of_scores_changes_nothing(transform):
+    scores, labels, decided = drawn()
+    assert image_figures(transform(scores), labels, decided) == image_figures(scores, labels, decided)
+
+
+def test_scores_as_far_apart_as_floats_go():
+    figures = image_figures([-1.7e308, 5e-324, 1.7e308], [0, 0, 1], [False, False, True], n_resamples=0)
+    assert figures["roc_auc"].value == 1.0
+
+
+def test_constant_scores_are_a_coin():
+    figures = image_figures(np.ones(10), [0, 1] * 5, np.zeros(10, bool))
+    assert (figures["roc_auc"].value, figures["roc_auc"].low, figures["roc_auc"].high) == (0.5, 0.5, 0.5)
+    assert figures["precision"].value is None
+    assert figures["precision"].reason == "no image was called anomalous"
+
+
+def test_without_defects_their_figures_are_undefined_not_zero():
+    figures = image_figures([1.0, 2.0, 3.0], [0, 0, 0], [False, False, True])
+    undefined = {name for name, figure in figures.items() if figure.value is None}
+    assert undefined == {"roc_auc", "average_precision", "recall", "f1", "macro_f1", "g_mean"}
+    assert all(figures[name].reason and figures[name].low is None for name in undefined)
+    assert figures["specificity"].value == pytest.approx(2 / 3)
+    assert figures["precision"].value == 0.0
+
+
+def test_without_normals_specificity_is_undefined():
+    figures = image_figures([1.0, 2.0], [1, 1], [False, True])
+    assert figures["specificity"].value is None
+    assert figures["recall"].value == 0.5
+
+
+@pytest.mark.parametrize(
+    ("scores", "labels", "decided"),
+    [
+        ([], [], []),
+        ([1.0, np.nan], [0, 1], [False, True]),
+        ([1.0, np.inf], [0, 1], [False, True]),
+        ([1.0, 2.0], [0, 2], [False, True]),
+        ([1.0, 2.0], [0], [False, True]),
+    ],
+)
+def test_bad_input_is_refused(scores, labels, decided):
+    with pytest.raises(InputError):
+        image_figures(scores, labels, decided)
+
+
+def test_each_defect_type_is_compared_with_all_normals():
+    scores, labels, decided = drawn()
+    names = ["" if label == 0 else ("scratch" if i % 2 else "dent") for i, label in enumerate(labels)]
+    table = defect_figures(scores, labels, decided, names)
+    assert [row.defect for row in table] == ["dent", "scratch"]
+    assert sum(row.n for row in table) == labels.sum()
+    for row in table:
+        own = np.array([label == 0 or name == row.defect for label, name in zip(labels, names, strict=True)])
+        assert row.roc_auc.value == pytest.approx(sk.roc_auc_score(labels[own], scores[own]))
+        assert row.recall.value == pytest.approx(sk.recall_score(labels[own], decided[own]))
+
+
+def test_a_defect_type_of_one_image_has_figures_but_no_interval():
+    (row,) = defect_figures([1.0, 2.0, 3.0], [0, 0, 1], [False, False, True], ["", "", "dent"])
+    assert row.roc_auc.value == 1.0
+    assert row.roc_auc.low is None
+    assert "two images of each label" in row.roc_auc.reason
+
+
+def test_every_ratio_is_covered_by_the_comparison():
+    assert set(RATIOS) < set(image_figures([0.0, 1.0], [0, 1], [False, True], n_resamples=0))
+
+
+def test_interval_covers_the_true_auc_about_as_often_as_it_says():
+    from scipy.stats import norm
+
+    true_auc = norm.cdf(1.2 / np.sqrt(2))
+    covered = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        scores = np.concatenate([rng.normal(size=60), rng.normal(1.2, size=60)])
+        labels = np.repeat([0, 1], 60)
+        auc = image_figures(scores, labels, scores > 1, seed=seed, n_resamples=200)["roc_auc"]
+        covered += auc.low <= true_auc <= auc.high
+    assert 34 <= covered <= 40  # 95 % of 40 is 38; a percentile interval covers slightly less
+
+
+def test_same_seed_same_interval_and_another_seed_another():
+    scores, labels, decided = drawn()
+    first, again, other = (image_figures(scores, labels, decided, seed=s)["roc_auc"] for s in (1, 1, 2))
+    assert first == again
+    assert first != other
+    assert first.low < first.value < first.high
+
+
+def test_resamples_keep_the_number_of_each_label():
+    labels = np.array([0, 0, 0, 1, 1])
+    weights = np.concatenate(list(resamples(labels, 0, 250)))
+    assert weights.shape == (250, 5)
+    assert (weights[:, :3].sum(axis=1) == 3).all()
+    assert (weights[:, 3:].sum(axis=1) == 2).all()
+
+
+def test_interval_is_withheld_where_most_resamples_are_undefined():
+    scores = np.arange(10.0)
+    precision = image_figures(scores, [0] * 5 + [1] * 5, scores > 8)["precision"]  # one image called anomalous
+    assert precision.value == 1.0
+    assert precision.low is None
+    assert "undefined in" in precision.reason
+
+
+def test_a_thousand_resamples_of_two_hundred_images_take_less_than_two_seconds():
+    scores, labels, decided = drawn(120, 80)
+    start = time.process_time()
+    image_figures(scores, labels, decided, n_resamples=1000)
+    assert time.process_time() - start < 2
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=20))
+def test_standard_error_of_repeats(repeats):
+    assume(np.std(repeats) > 1e-6)
+    got = mean_and_standard_error(repeats)
+    assert got.mean == pytest.approx(np.mean(repeats), abs=1e-9)
+    n = len(repeats)
+    assert got.standard_error == pytest.approx((sum((x - got.mean) ** 2 for x in repeats) / (n - 1) / n) ** 0.5)
+
+
+def test_one_repeat_has_no_standard_error():
+    assert mean_and_standard_error([0.9]).standard_error is None
+    with pytest.raises(InputError):
+        mean_and_standard_error([])
+    with pytest.raises(InputError):
+        mean_and_standard_error([0.5, float("nan")])

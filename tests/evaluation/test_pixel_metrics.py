@@ -1,0 +1,265 @@
+"""Pixel figures by streaming against naive ones on the exact values."""
+
+import time
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import ndimage
+from sklearn import metrics as sk
+from torchmetrics.functional.classification import binary_jaccard_index
+
+from urushi.errors import InputError
+from urushi.evaluation.aupro import aupro, component_weights
+from urushi.evaluation.curves import area
+from urushi.evaluation.float_bins import bin_of, lower_edge
+from urushi.evaluation.pixel_metrics import PixelHistograms
+
+SIZE = (18, 16)
+
+
+def pictures(n=9, seed=0, shift=0.0):
+    """Maps and masks: a third of them good, the others with defects of 1 to some 50 px."""
+    rng = np.random.default_rng(seed)
+    made = []
+    for i in range(n):
+        mask = np.zeros(SIZE, bool)
+        for _ in range(i % 3):
+            y, x, h, w = (*rng.integers(0, 12, 2), *rng.integers(1, 6, 2))
+            mask[y : y + h, x : x + w] = True
+        noise = ndimage.gaussian_filter(rng.normal(size=SIZE), 1)
+        made.append(((noise + 0.4 * mask + shift).astype(np.float32), mask))
+    return made
+
+
+def figures(made, **options):
+    histograms = PixelHistograms()
+    for i, (anomaly_map, mask) in enumerate(made):
+        histograms.add(f"{i:03}", anomaly_map, mask)
+    return histograms.figures(**{"n_resamples": 0, **options})
+
+
+def values(made, **options):
+    return {name: figure.value for name, figure in figures(made, **options).metrics.items()}
+
+
+def flat(made):
+    return np.concatenate([m.ravel() for m, _ in made]), np.concatenate([g.ravel() for _, g in made])
+
+
+def naive_aupro(made, limit):
+    """MVTec's definition, cut by cut."""
+    all_scores, truth = flat(made)
+    components = []
+    for anomaly_map, mask in made:
+        labels, n = ndimage.label(mask, np.ones((3, 3)))
+        components += [anomaly_map[labels == k + 1] for k in range(n)]
+    cuts = np.unique(all_scores)[::-1]
+    fpr = np.array([0.0, *((all_scores[~truth] >= cut).mean() for cut in cuts)])
+    pro = np.array([0.0, *(np.mean([(c >= cut).mean() for c in components]) for cut in cuts)])
+    inside = fpr < limit
+    x, y = np.append(fpr[inside], limit), np.append(pro[inside], np.interp(limit, fpr, pro))
+    return np.trapezoid(y, x) / limit
+
+
+def naive_iou(made):
+    """IoU at every threshold, lowest first, and the thresholds."""
+    scores, truth = flat(made)
+    cuts = np.unique(scores)
+    return np.array([(truth & (scores > c)).sum() / (truth | (scores > c)).sum() for c in cuts]), cuts
+
+
+@pytest.mark.parametrize("shift", [0.0, -3.0, 3.0], ids=["mixed signs", "negative", "positive"])
+def test_figures_agree_with_naive_ones(shift):
+    made = pictures(shift=shift)
+    scores, truth = flat(made)
+    precision, recall, _ = sk.precision_recall_curve(truth, scores)
+    iou, cuts = naive_iou(made)
+    expected = {
+        "roc_auc": sk.roc_auc_score(truth, scores),
+        "pr_auc": sk.average_precision_score(truth, scores),
+        "f1_max": (2 * precision * recall / np.maximum(precision + recall, 1e-12)).max(),
+        "best_iou": iou.max(),
+        "iou_auc": (iou[:-1] * np.diff(cuts)).sum() / (cuts[-1] - cuts[0]),
+        "aupro_0.3": naive_aupro(made, 0.3),
+        "aupro_0.05": naive_aupro(made, 0.05),
+    }
+    assert values(made) == pytest.approx(expected, abs=2e-3)
+
+
+def test_best_iou_threshold_reaches_the_best_iou():
+    made = pictures()
+    found = figures(made)
+    scores, truth = flat(made)
+    index = binary_jaccard_index(torch.tensor(scores > found.best_iou_threshold), torch.tensor(truth))
+    assert found.metrics["best_iou"].value == pytest.approx(float(index), abs=1e-6)
+
+
+def test_values_that_are_their_own_bins_give_exact_figures():
+    made = [(np.round(m * 8) / 8, g) for m, g in pictures(shift=3.0)]
+    scores, truth = flat(made)
+    got = values(made)
+    iou, cuts = naive_iou(made)
+    assert got["roc_auc"] == pytest.approx(sk.roc_auc_score(truth, scores), abs=1e-12)
+    assert got["pr_auc"] == pytest.approx(sk.average_precision_score(truth, scores), abs=1e-12)
+    assert got["aupro_0.3"] == pytest.approx(naive_aupro(made, 0.3), abs=1e-12)
+    assert got["iou_auc"] == pytest.approx((iou[:-1] * np.diff(cuts)).sum() / (cuts[-1] - cuts[0]), abs=1e-12)
+
+
+@pytest.mark.parametrize("limit", [0.01, 0.05, 0.3, 0.5, 1.0])
+def test_aupro_is_exact_up_to_any_limit(limit):
+    made = [(np.round(m * 16) / 16, g) for m, g in pictures(seed=4)]
+    assert values(made, aupro_limits=(limit,))[f"aupro_{limit:g}"] == pytest.approx(naive_aupro(made, limit), abs=1e-12)
+
+
+def test_small_and_large_defects_count_the_same():
+    mask = np.zeros((20, 20), bool)
+    mask[2, 2] = mask[10:18, 10:18] = True
+    missed_small, missed_large = mask * 1.0, mask * 1.0
+    missed_small[2, 2] = 0
+    missed_large[10:18, 10:18] = 0
+    assert values([(missed_small, mask)])["aupro_0.3"] == pytest.approx(values([(missed_large, mask)])["aupro_0.3"])
+    assert values([(missed_small, mask)])["aupro_0.3"] == pytest.approx(0.5 + 0.5 * 0.15)  # then chance: to (1, 1)
+
+
+def test_diagonal_neighbours_are_one_component():
+    weights, n = component_weights(np.eye(4, dtype=bool))
+    assert n == 1
+    assert weights.tolist() == [0.25] * 4
+
+
+def test_perfect_and_constant_maps():
+    mask = np.zeros(SIZE, bool)
+    mask[3:6, 3:6] = True
+    perfect = values([(mask * 1.0, mask), (mask * 0.0, mask & False)])
+    assert perfect == pytest.approx(dict.fromkeys(perfect, 1.0))
+    constant = values([(np.full(SIZE, 0.7), mask)])
+    assert constant["roc_auc"] == 0.5
+    assert constant["aupro_0.3"] == pytest.approx(0.15)
+    assert constant["pr_auc"] == pytest.approx(mask.mean())
+    assert constant["iou_auc"] is None
+
+
+def test_without_a_defect_everything_is_undefined_with_a_reason():
+    found = figures([(np.random.default_rng(0).normal(size=SIZE), np.zeros(SIZE, bool))] * 2)
+    assert all(f.value is None and f.low is None and "defective" in f.reason for f in found.metrics.values())
+    assert found.best_iou_threshold is None
+
+
+def test_without_a_normal_pixel_everything_is_undefined():
+    found = figures([(np.arange(4.0).reshape(2, 2), np.ones((2, 2), bool))])
+    assert all(figure.value is None for figure in found.metrics.values())
+
+
+def test_no_image_at_all_is_an_error():
+    with pytest.raises(InputError, match="no images with masks"):
+        PixelHistograms().figures()
+
+
+@pytest.mark.parametrize(
+    ("anomaly_map", "mask", "message"),
+    [
+        (np.array([[0.0, np.nan]]), np.zeros((1, 2), bool), "1 of 2 values .* NaN"),
+        (np.array([[0.0, np.inf]]), np.zeros((1, 2), bool), "1 of 2 values"),
+        (np.array([[0.0, 1e300]]), np.zeros((1, 2), bool), "1 of 2 values"),
+        (np.zeros((2, 2)), np.zeros((2, 3), bool), "fit_mask"),
+        (np.zeros((2, 2)), np.zeros((2, 2), np.uint8), "fit_mask"),
+        (np.zeros((1, 2, 2)), np.zeros((1, 2, 2), bool), "height, width"),
+    ],
+)
+def test_bad_maps_and_masks_are_refused(anomaly_map, mask, message):
+    with pytest.raises(InputError, match=message):
+        PixelHistograms().add("part.png", anomaly_map, mask)
+
+
+@pytest.mark.parametrize("transform", [lambda m: m**3, lambda m: 40 * m, lambda m: np.expm1(m)])
+def test_increasing_transforms_change_only_the_area_under_iou(transform):
+    made = pictures()
+    before, after = values(made), values([(transform(m), g) for m, g in made])
+    assert before.pop("iou_auc")
+    assert after.pop("iou_auc")
+    assert after == pytest.approx(before, abs=2e-3)
+
+
+def test_order_of_images_does_not_matter_not_even_to_intervals():
+    made = [(f"{i:02}", *one) for i, one in enumerate(pictures())]
+    forward, backward = PixelHistograms(), PixelHistograms()
+    for name, anomaly_map, mask in made:
+        forward.add(name, anomaly_map, mask)
+    for name, anomaly_map, mask in made[::-1]:
+        backward.add(name, anomaly_map, mask)
+    for name, figure in forward.figures(n_resamples=100).metrics.items():
+        other = backward.figures(n_resamples=100).metrics[name]
+        assert (figure.value, figure.low, figure.high) == pytest.approx((other.value, other.low, other.high))
+
+
+def test_intervals_from_histograms_are_those_of_resampled_images():
+    made = pictures(n=15)
+    got = figures(made, n_resamples=1000, seed=0).metrics
+    rng, draws = np.random.default_rng(5), {"roc_auc": [], "aupro_0.3": [], "iou_auc": []}
+    defective = np.array([g.any() for _, g in made])
+    for _ in range(60):
+        chosen = [
+            i
+            for kind in (True, False)
+            for i in rng.choice(np.flatnonzero(defective == kind), (defective == kind).sum())
+        ]
+        resampled = values([made[i] for i in chosen])
+        for name, draw in draws.items():
+            draw.append(resampled[name])
+    for name in ("roc_auc", "aupro_0.3"):
+        spread = got[name].high - got[name].low
+        low, high = np.quantile(draws[name], [0.025, 0.975])
+        assert got[name].low <= got[name].value <= got[name].high
+        assert abs(got[name].low - low) < 0.35 * spread
+        assert abs(got[name].high - high) < 0.35 * spread
+
+
+def test_two_hundred_images_a_thousand_resamples_in_few_seconds():
+    histograms = PixelHistograms()
+    rng = np.random.default_rng(0)
+    mask = np.zeros((64, 64), bool)
+    mask[20:30, 20:30] = True
+    start = time.process_time()
+    for i in range(200):
+        own = mask & bool(i % 2)
+        histograms.add(str(i), rng.gamma(2.0, size=(64, 64)) + own, own)
+    histograms.figures(n_resamples=1000)
+    assert time.process_time() - start < 12  # all cores together; about 2 s of wall time when the machine is idle
+
+
+floats = st.floats(width=32, allow_nan=False, allow_infinity=False)
+
+
+@given(hnp.arrays(np.float32, st.integers(2, 50), elements=floats))
+def test_bins_never_decrease_and_hold_their_values(found):
+    ordered = np.sort(found)
+    bins = bin_of(ordered)
+    assert (np.diff(bins) >= 0).all()
+    assert (bins[ordered == 0] == bin_of(np.zeros(1, np.float32))).all()
+    assert (lower_edge(bins) <= ordered).all()
+    assert (bin_of(lower_edge(bins)) == bins).all()
+
+
+@given(st.floats(2.0**-100, 2.0**100, width=32))
+def test_bins_are_no_wider_than_a_two_thousandth(value):
+    edge = lower_edge(bin_of(np.array([value], np.float32)))[0]
+    assert value - edge <= value / 2047
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.05, 1))
+def test_aupro_of_one_pixel_components_is_the_partial_roc(seed, limit):
+    rng = np.random.default_rng(seed)
+    normal, defect = rng.integers(1, 4, (2, 6)).astype(float)
+    got = aupro(normal, defect, defect.sum(), limit)
+    fpr, tpr = (np.append(0, np.cumsum(h[::-1])) / h.sum() for h in (normal, defect))
+    grid = np.unique(np.concatenate([fpr[fpr < limit], [limit]]))
+    assert got == pytest.approx(np.trapezoid(np.interp(grid, fpr, tpr), grid) / limit)
+
+
+def test_area_interpolates_to_the_limit():
+    assert area(np.array([0.0, 1.0]), np.array([0.0, 1.0]), 0.3) == pytest.approx(0.15)
+    assert area(np.array([0.0, 0.0, 0.2, 1.0]), np.array([0.0, 0.5, 0.5, 1.0]), 0.2) == pytest.approx(0.5)

@@ -1,0 +1,255 @@
+import base64
+import hashlib
+import re
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from urushi.errors import InputError
+from urushi.inspection import Inspection, MapScale, Unreadable
+from urushi.reporting.report import DetectorFacts, Report
+
+Inspect = Callable[..., Inspection]
+Written = Callable[[Report], str]
+DataOf = Callable[[str], dict[str, Any]]
+
+HOSTILE = [
+    "<script>alert(1)</script>.png",
+    "</script><img src=x onerror=alert(1)>.png",
+    "\"quoted\" 'and' & more.png",
+    "line\nbreak\tand\x00null.png",
+    "undecodable\udcff and lone\ud800.png",
+    "right to left\u202egnp.exe",
+    "{{ 7 * 7 }}{% raw %}.png",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_name_is_shown_and_harms_nothing(
+    name: str, facts: DetectorFacts, inspect: Inspect, written: Written, data_of: DataOf
+) -> None:
+    report = Report(name, {**facts, "card": {name: name}}, labels={name: name})
+    report.add(inspect(name))
+    report.add_unreadable(Unreadable(name, name))
+    page = written(report)
+    assert page.count("<script") == page.count("</script>") == 2
+    assert "<img src=x" not in page
+    assert not re.search("[\ud800-\udfff\u202e\x00]", page)
+    assert data_of(page)["results"][0]["source"] == name
+
+
+def test_page_asks_no_network(facts: DetectorFacts, inspect: Inspect, written: Written) -> None:
+    report = Report("shift", facts)
+    report.add(inspect())
+    page = written(report)
+    links = re.findall(r"""\b(?:src|href|action|data|poster)\s*=\s*["']?([^"'\s>]+)""", page)
+    assert all(link.startswith("data:image/webp;base64,") for link in links)
+    assert not re.search(r"https?://|@import|fetch\(|XMLHttpRequest", page)
+    assert not re.search(r"url\((?!#scale\))", page)
+    assert "Content-Security-Policy\" content=\"default-src 'none'; img-src data:;" in page
+
+
+def test_policy_allows_exactly_the_script_and_style_of_the_page(facts: DetectorFacts, written: Written) -> None:
+    page = written(Report("shift", facts))
+    script = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)[0]
+    style = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)[0]
+    for kind, source in (("script", script), ("style", style)):
+        digest = base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in page
+    assert not re.search(r"\s(?:style|on\w+)=", page.split("<body>")[1].split("<script")[0])
+
+
+def test_pictures_are_kept_of_the_worst_images_only(
+    facts: DetectorFacts, inspect: Inspect, written: Written, data_of: DataOf
+) -> None:
+    report = Report("shift", facts, n_shown=7)
+    scores = np.random.default_rng(0).permutation(1000) / 1000
+    for index, score in enumerate(scores):
+        report.add(inspect(f"{index}.png", float(score)))
+        assert len(report._gallery.cards()) <= 7
+    page = written(report)
+    shown = re.findall(r'<article [^>]*aria-label="(\d+)\.png"', page)
+    assert [scores[int(index)] for index in shown] == sorted(scores)[::-1][:7]
+    assert "Pictures of 7 of 1,000 inspected images are shown" in page
+    assert len(data_of(page)["results"]) == 1000
+
+
+def test_earlier_of_equal_images_is_kept(facts: DetectorFacts, inspect: Inspect, written: Written) -> None:
+    report = Report("shift", facts, n_shown=2)
+    for name in ("first", "second", "third"):
+        report.add(inspect(name))
+    assert re.findall(r'<article [^>]*aria-label="(\w+)"', written(report)) == ["first", "second"]
+
+
+def test_missed_defect_is_shown_before_higher_scores(facts: DetectorFacts, inspect: Inspect, written: Written) -> None:
+    report = Report("evaluation", facts, labels={"missed.png": "crack"}, n_shown=2)
+    for name, score in (("missed.png", 0.1), ("a.png", 0.8), ("b.png", 0.9)):
+        report.add(inspect(name, score))
+    assert re.findall(r'<article [^>]*aria-label="([\w.]+)"', written(report)) == ["b.png", "missed.png"]
+
+
+def test_a_hundred_noisy_images_stay_below_eight_megabytes(
+    facts: DetectorFacts, inspect: Inspect, written: Written
+) -> None:
+    noise = np.random.default_rng(0).random((256, 256, 3), np.float32)
+    wild = {"image": noise, "reconstruction": noise[::-1], "anomaly_map": noise[..., 0], "original_size": (900, 900)}
+    report = Report("shift", facts, n_shown=10)
+    for index in range(10):
+        report.add(inspect(f"{index}.png", **wild))
+    assert len(written(report)) * 10 < 8_000_000
+
+
+def test_missing_reconstruction_leaves_no_hole_and_is_explained(
+    facts: DetectorFacts, inspect: Inspect, written: Written
+) -> None:
+    report = Report("shift", facts)
+    report.add(inspect(reconstruction=None))
+    page = written(report)
+    assert "<figcaption>reconstruction</figcaption>" not in page
+    assert page.count("This method rebuilds features, not pixels") == 1
+    assert page.count("No restored image: features are rebuilt, not pixels.") == 1
+
+
+def test_reconstruction_is_shown_where_there_is_one(facts: DetectorFacts, inspect: Inspect, written: Written) -> None:
+    report = Report("shift", facts)
+    report.add(inspect())
+    page = written(report)
+    assert page.count("<figcaption>reconstruction</figcaption>") == 1
+    assert "rebuilds features" not in page
+
+
+def test_every_card_says_its_decision_in_words_and_symbol(
+    facts: DetectorFacts, inspect: Inspect, written: Written
+) -> None:
+    report = Report("shift", facts)
+    report.add(inspect(score=0.7))
+    report.add(inspect(score=0.3))
+    page = written(report)
+    assert re.search(r'class="decision anomalous">.*▲</span> anomalous', page)
+    assert re.search(r'class="decision normal">.*✓</span> normal', page)
+
+
+def test_evaluation_names_missed_defects_and_false_alarms(
+    facts: DetectorFacts, inspect: Inspect, written: Written, data_of: DataOf
+) -> None:
+    labels = {"a": "good", "b": "good", "c": "crack", "d": "crack"}
+    report = Report("evaluation", facts, labels=labels)
+    for source, score in (("a", 0.2), ("b", 0.8), ("c", 0.2), ("d", 0.8)):
+        report.add(inspect(source, score))
+    page = written(report)
+    outcomes = {result["source"]: result["outcome"] for result in data_of(page)["results"]}
+    assert outcomes == {"a": "passed", "b": "false alarm", "c": "missed", "d": "found"}
+    assert page.count('<span class="outcome">missed</span>') == 1
+    assert page.count('<span class="outcome">false alarm</span>') == 1
+
+
+def test_metrics_and_defects_are_tabulated_and_undefined_ones_named(facts: DetectorFacts, written: Written) -> None:
+    metrics = {
+        "image ROC-AUC": {"value": 0.9, "low": 0.85, "high": 0.95},
+        "AUPIMO": {"value": None, "low": None, "high": None},
+    }
+    rows = [{"defect": "crack", "images": 4, "ROC-AUC": 0.98765}, {"defect": "dent", "images": 1, "ROC-AUC": None}]
+    page = written(Report("evaluation", facts, evaluation={"metrics": metrics, "per_defect": rows}))
+    assert "0.850 to 0.950" in page
+    assert "not defined" in page
+    assert "0.9877" in page
+
+
+def test_nothing_inspected_gives_a_page_that_says_so(facts: DetectorFacts, written: Written, data_of: DataOf) -> None:
+    page = written(Report("shift", facts))
+    assert "No image was inspected." in page
+    assert data_of(page)["counts"] == {"inspected": 0, "normal": 0, "anomalous": 0, "unreadable": 0}
+
+
+def test_only_unreadable_images_are_listed_with_reasons(facts: DetectorFacts, written: Written) -> None:
+    report = Report("shift", facts)
+    report.add_unreadable(Unreadable("a.png", "the file is empty (0 bytes)"))
+    page = written(report)
+    assert "None of the 1 image could be read" in page
+    assert "the file is empty (0 bytes)" in page
+
+
+@pytest.mark.parametrize("calibration_scores", [[], [0.4]])
+def test_hardly_any_calibration_score_is_enough_for_a_page(
+    calibration_scores: list[float], facts: DetectorFacts, inspect: Inspect, written: Written
+) -> None:
+    report = Report("shift", {**facts, "calibration_scores": calibration_scores})
+    report.add(inspect())
+    assert f'Inspected images <tspan class="count">{1}' in written(report)
+
+
+def test_page_holds_no_nan(facts: DetectorFacts, inspect: Inspect, written: Written, data_of: DataOf) -> None:
+    report = Report("shift", {**facts, "threshold": float("inf"), "card": {"loss": float("nan")}})
+    report.add(inspect(p_value=float("nan"), anomaly_map=np.full((4, 4), np.nan, np.float32)))
+    page = written(report)
+    assert data_of(page)["detector"]["threshold"] is None
+    assert not re.search(r"\b(nan|inf|infinity)\b", re.sub(r"base64,[^\"]+", "", page), re.IGNORECASE)
+
+
+@pytest.mark.parametrize("score", [float("nan"), float("inf")])
+def test_score_that_is_not_finite_is_an_input_error(score: float, facts: DetectorFacts, inspect: Inspect) -> None:
+    with pytest.raises(InputError, match=r"a\.png"):
+        Report("shift", facts).add(inspect(score=score))
+
+
+def test_maps_of_two_scales_in_one_report_are_an_input_error(facts: DetectorFacts, inspect: Inspect) -> None:
+    report = Report("shift", facts)
+    report.add(inspect())
+    with pytest.raises(InputError, match="one report per detector"):
+        report.add(inspect(map_scale=MapScale(0.0, 1.0, 0.5)))
+
+
+def test_negative_number_of_shown_images_is_an_input_error(facts: DetectorFacts) -> None:
+    with pytest.raises(InputError, match="-1"):
+        Report("shift", facts, n_shown=-1)
+
+
+def test_no_pictures_at_all_is_a_report_too(facts: DetectorFacts, inspect: Inspect, written: Written) -> None:
+    report = Report("shift", facts, n_shown=0)
+    report.add(inspect())
+    page = written(report)
+    assert "Pictures of 0 of 1 inspected images" in page
+    assert "<article" not in page
+
+
+@pytest.mark.parametrize("original_size", [(1, 1), (1, 5000), (5000, 3), (8, 8)])
+def test_any_original_size_can_be_shown(
+    original_size: tuple[int, int], facts: DetectorFacts, inspect: Inspect, written: Written
+) -> None:
+    report = Report("shift", facts)
+    report.add(inspect(original_size=original_size))
+    assert f"{original_size[1]} × {original_size[0]} px" in written(report)
+
+
+def test_failed_write_leaves_the_old_report_and_no_draft(
+    facts: DetectorFacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "report.html"
+    path.write_text("old")
+
+    def full_disk(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("urushi.reporting.page.os.fsync", full_disk)
+    with pytest.raises(InputError, match="No space left on device"):
+        Report("shift", facts).write(path)
+    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
+    assert path.read_text() == "old"
+
+
+@pytest.mark.parametrize("name", ["missing/report.html", "file/report.html"])
+def test_unwritable_path_is_an_input_error(name: str, facts: DetectorFacts, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="Cannot write"):
+        Report("shift", facts).write(tmp_path / name)
+
+
+def test_written_file_is_as_readable_as_any_other_new_file(facts: DetectorFacts, tmp_path: Path) -> None:
+    (tmp_path / "other").write_text("")
+    Report("shift", facts).write(tmp_path / "report.html")
+    modes = {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("other", "report.html")}
+    assert len(modes) == 1

@@ -1,0 +1,110 @@
+"""The shell loads no torch, and rooms do not reach into each other's private modules (docs/architecture.md)."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import urushi
+
+SOURCE = Path(urushi.__file__).parent
+COMMAND = str(Path(sys.executable).with_name("urushi"))
+HEAVY = ("torch", "lightning", "kornia", "torchmetrics")
+CORE = (
+    "urushi.models",
+    "urushi.losses",
+    "urushi.scoring",
+    "urushi.training",
+    "urushi.fitting",
+    "urushi.data.loader",
+    "urushi.runtime.torch_backend",
+)
+
+# Imports each module as a fresh process would, except that third-party packages stay loaded, and notes who asks for a
+# heavy package; refusing it keeps torch from hiding behind an earlier module that has loaded it already.
+PROBE = """
+import importlib, json, sys
+modules, heavy = json.loads(sys.argv[1])
+asked = []
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in heavy:
+            asked.append(name)
+            raise ModuleNotFoundError(f"{name} is refused here", name=name)
+sys.meta_path.insert(0, Refuse())
+found = {}
+for module in modules:
+    asked.clear()
+    for name in [n for n in sys.modules if n.split(".")[0] == "urushi"]:
+        del sys.modules[name]
+    try:
+        importlib.import_module(module)
+    except Exception as error:
+        asked.append(repr(error))
+    found[module] = list(asked)
+print(json.dumps(found))
+"""
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(SOURCE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def is_core(module: str) -> bool:
+    return any(module == core or module.startswith(f"{core}.") for core in CORE)
+
+
+SHELL = sorted(name for name in map(module_name, SOURCE.rglob("*.py")) if not is_core(name))
+
+
+@pytest.fixture(scope="module")
+def heavy_imports() -> dict[str, list[str]]:
+    return probe(SHELL)
+
+
+def probe(modules: list[str]) -> dict[str, list[str]]:
+    command = [sys.executable, "-c", PROBE, json.dumps([modules, HEAVY])]
+    found: dict[str, list[str]] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return found
+
+
+@pytest.mark.parametrize("module", SHELL)
+def test_importing_the_shell_loads_no_torch(module: str, heavy_imports: dict[str, list[str]]) -> None:
+    assert heavy_imports[module] == []
+
+
+def test_the_probe_sees_torch() -> None:
+    assert "torch" in probe(["urushi.data.loader"])["urushi.data.loader"]
+
+
+@pytest.mark.parametrize("arguments", [["-c", "import urushi"], [COMMAND, "--help"]], ids=["import", "help"])
+def test_starting_urushi_loads_no_torch(arguments: list[str]) -> None:
+    command = [sys.executable, "-X", "importtime", *arguments]
+    run = subprocess.run(command, check=True, capture_output=True, text=True)
+    loaded = {line.rpartition("|")[2].strip().split(".")[0] for line in run.stderr.splitlines()}
+    assert "urushi" in loaded
+    assert not loaded & set(HEAVY)
+
+
+def test_rooms_leave_private_modules_of_other_rooms_alone() -> None:
+    foreign = [
+        f"{path.relative_to(SOURCE)} imports {target}"
+        for path in SOURCE.rglob("*.py")
+        for target in imported_names(path)
+        if (private := re.match(r"urushi\.(\w+)\._[a-z]", target)) and private[1] != path.relative_to(SOURCE).parts[0]
+    ]
+    assert foreign == []
+
+
+def imported_names(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
