@@ -106,7 +106,7 @@ def test_threshold_lies_halfway_in_the_gap():
 
 @pytest.mark.parametrize("rule", [GMean(), F1()], ids=["g_mean", "f1"])
 def test_neighbouring_floats_and_huge_scores_are_separated(rule):
-    for low in (1.0, 1e308, 5e-324, -1.0):
+    for low in (1.0, np.nextafter(1.0, 2.0), 1e308, 5e-324, -1.0):
         high = np.nextafter(low, np.inf)
         value = rule.fit(np.array([low]), np.array([high])).value
         assert low <= value < high
@@ -130,6 +130,16 @@ def test_quantile_is_the_lowest_score_with_enough_at_or_below(normals, percent):
     assert threshold.value == min(enough)
     assert threshold.false_alarm_rate == sum(s > threshold.value for s in normals) / n
     assert 100 * threshold.false_alarm_rate <= 100 - percent + 1e-9
+
+
+@pytest.mark.parametrize("percent", range(1, 100))
+def test_round_quantiles_of_a_hundred_normals_are_meant_as_typed(percent):
+    assert Quantile(quantile=percent / 100).fit(np.arange(1.0, 101.0)).value == percent
+
+
+def test_equally_good_cuts_are_equal_whatever_the_rounding():
+    normals, defects = [0.0, 0.0, 0.0, 0.0, -1.0], [0.0, 0.0, 0.0, 0.0, 1.0, -1.0, -1.0]
+    assert GMean().fit(np.array(normals), np.array(defects)).value == 0.5  # not -0.5, at √(1/7) as well
 
 
 def test_decision_is_anomalous_only_strictly_above():

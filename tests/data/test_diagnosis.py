@@ -31,7 +31,7 @@ def root(tmp_path):
 
 
 def found(root: Path):
-    return diagnose(find_dataset(root), n_threads=2)
+    return diagnose(find_dataset(root))
 
 
 def problems(root: Path) -> list[tuple[str, str]]:
@@ -143,11 +143,6 @@ def test_an_image_of_less_than_8_px_a_side_is_a_problem(root):
     put(root / "train/good/dot.png", noise(40, 1, 1))
     put(root / "train/good/just.png", noise(41, 8, 8))
     assert problems(root) == [("train/good/dot.png", "is only 1 × 1 px; at least 8 px a side are needed")]
-
-
-def test_the_diagnosis_does_not_depend_on_the_number_of_threads(root):
-    dataset = find_dataset(root)
-    assert diagnose(dataset, n_threads=1) == diagnose(dataset, n_threads=7) == diagnose(dataset)
 
 
 def test_a_data_set_of_unreadable_images_only_is_diagnosed(tmp_path):

@@ -90,8 +90,11 @@ def test_figures_agree_with_naive_ones(shift):
     assert values(made) == pytest.approx(expected, abs=2e-3)
 
 
-def test_best_iou_threshold_reaches_the_best_iou():
+@pytest.mark.parametrize("steps", [None, 8, 2], ids=["continuous", "eighths", "halves"])
+def test_best_iou_threshold_reaches_the_best_iou(steps):
     made = pictures()
+    if steps:  # values at the very edge of a bin, among them 0
+        made = [(np.round(m * steps) / steps, g) for m, g in made]
     found = figures(made)
     scores, truth = flat(made)
     index = binary_jaccard_index(torch.tensor(scores > found.best_iou_threshold), torch.tensor(truth))
@@ -141,6 +144,11 @@ def test_perfect_and_constant_maps():
     assert constant["aupro_0.3"] == pytest.approx(0.15)
     assert constant["pr_auc"] == pytest.approx(mask.mean())
     assert constant["iou_auc"] is None
+
+
+def test_every_resample_of_perfect_maps_is_perfect():
+    made = [(mask * 2.0, mask) for _, mask in pictures(n=12)]  # none, one or two defects in each
+    assert all((f.low, f.high) == pytest.approx((1.0, 1.0)) for f in figures(made, n_resamples=100).metrics.values())
 
 
 def test_without_a_defect_everything_is_undefined_with_a_reason():

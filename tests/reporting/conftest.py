@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from urushi.inspection import Inspection, MapScale, Region
-from urushi.reporting.report import DetectorFacts, Report
+from urushi.reporting.report import DetectorFacts, Evaluation, Report
 
 SCALE = MapScale(low=0.1, high=0.9, region_threshold=0.5)
 
@@ -51,9 +51,9 @@ def inspect() -> Callable[..., Inspection]:
 
 
 @pytest.fixture
-def written(tmp_path: Path) -> Callable[[Report], str]:
-    def written(report: Report) -> str:
-        report.write(tmp_path / "report.html")
+def written(tmp_path: Path) -> Callable[..., str]:
+    def written(report: Report, evaluation: Evaluation | None = None) -> str:
+        report.write(tmp_path / "report.html", evaluation=evaluation)
         return (tmp_path / "report.html").read_text("utf-8")
 
     return written

@@ -153,7 +153,7 @@ def test_metrics_and_defects_are_tabulated_and_undefined_ones_named(facts: Detec
         "AUPIMO": {"value": None, "low": None, "high": None},
     }
     rows = [{"defect": "crack", "images": 4, "ROC-AUC": 0.98765}, {"defect": "dent", "images": 1, "ROC-AUC": None}]
-    page = written(Report("evaluation", facts, evaluation={"metrics": metrics, "per_defect": rows}))
+    page = written(Report("evaluation", facts), evaluation={"metrics": metrics, "per_defect": rows})
     assert "0.850 to 0.950" in page
     assert "not defined" in page
     assert "0.9877" in page

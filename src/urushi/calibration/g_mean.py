@@ -25,6 +25,6 @@ class GMean(ThresholdRule):
 
 def g_mean(cuts: Cuts) -> NDArray[np.float64]:
     """√(TPR·(1 − FPR)) in [0, 1] at every cut, (K,)."""
-    recall = cuts.true_positives / cuts.n_defects
-    specificity = (cuts.n_normals - cuts.false_positives) / cuts.n_normals
-    return np.sqrt(recall * specificity)
+    # Whole numbers first: rounding of two rates would tell apart cuts that are equally good.
+    product = cuts.true_positives * (cuts.n_normals - cuts.false_positives)
+    return np.sqrt(product / (cuts.n_defects * cuts.n_normals))

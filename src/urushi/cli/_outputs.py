@@ -1,8 +1,9 @@
 """What an inspection leaves behind beside its printed lines: counts, overlays and the report."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from urushi.cli import _console
 from urushi.errors import InputError
@@ -11,6 +12,14 @@ from urushi.inspection import Inspection, Unreadable
 if TYPE_CHECKING:
     from urushi.detector import Detector
     from urushi.reporting.report import DetectorFacts
+    from urushi.reporting.report import Evaluation as ReportedEvaluation
+
+
+class Listener(Protocol):
+    """What is told of every result, and when they are over."""
+
+    def add(self, result: Inspection | Unreadable) -> None: ...
+    def close(self) -> None: ...
 
 
 class Tally:
@@ -65,14 +74,15 @@ class MapWriter:
 
 
 class ReportWriter:
-    """Collects for the HTML report and writes it at the end."""
+    """Collects for the HTML report; `labels` gives the true class by source, where it is known."""
 
-    def __init__(self, folder: Path, detector: "Detector") -> None:
+    def __init__(
+        self, path: Path, detector: "Detector", title: str = "Inspection", labels: Mapping[str, str] | None = None
+    ) -> None:
         from urushi.reporting.report import Report
 
-        _make(folder)
-        self.path = folder / "report.html"
-        self.report = Report("Inspection", detector_facts(detector))
+        _make(path.parent)
+        self.path, self.report = path, Report(title, _facts(detector), labels=labels)
 
     def add(self, result: Inspection | Unreadable) -> None:
         """One card, or one line of what could not be read."""
@@ -81,13 +91,13 @@ class ReportWriter:
         else:
             self.report.add(result)
 
-    def close(self) -> None:
+    def close(self, evaluation: "ReportedEvaluation | None" = None) -> None:
         """Writes the page and says where it is."""
-        self.report.write(self.path)
+        self.report.write(self.path, evaluation=evaluation)
         _console.note(f"report: {self.path}")
 
 
-def detector_facts(detector: "Detector") -> "DetectorFacts":
+def _facts(detector: "Detector") -> "DetectorFacts":
     """What a report tells about its detector."""
     card: dict[str, Any] = {k: v for k, v in detector.card.items() if k not in ("digests", "fit", "recipe")}
     return {

@@ -14,9 +14,7 @@ def calibrate(
     false_alarm_rate: Annotated[
         float | None, typer.Option(help="Share of good parts that may be called anomalous.")
     ] = None,
-    rule: Annotated[
-        str, typer.Option(help="conformal, quantile; with --defects also g-mean, f1.")
-    ] = "conformal",
+    rule: Annotated[str, typer.Option(help="conformal, quantile; with --defects also g-mean, f1.")] = "conformal",
     settings: Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="An option of the rule.")] = [],  # noqa: B006
     defects: Annotated[Path | None, typer.Option(help="Images of defects, for rules that need them.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write here instead.")] = None,

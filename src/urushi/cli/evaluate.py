@@ -1,6 +1,7 @@
 """urushi evaluate: how good a detector is on labelled images, with confidence intervals."""
 
 import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,8 +10,14 @@ import typer
 from urushi.cli import _console
 
 if TYPE_CHECKING:
+    from urushi.cli._outputs import ReportWriter
+    from urushi.data.samples import Sample
     from urushi.detector import Detector
     from urushi.evaluation import Evaluation
+    from urushi.inspection import Inspection, Unreadable
+    from urushi.reporting.report import Evaluation as ReportedEvaluation
+
+    _Result = tuple[Sample, Inspection | Unreadable]
 
 
 def evaluate(
@@ -38,21 +45,36 @@ def run(
     detector: "Detector", folder: Path, *, layout: str | None = None, seed: int = 0, report: Path | None = None
 ) -> "Evaluation":
     """Inspects the test split once, for the figures and, where asked for, the report."""
-    from urushi.cli._evaluation_report import write_report
-    from urushi.data.dataset import find_dataset
+    from urushi.cli._outputs import ReportWriter
     from urushi.data.images import read_mask
-    from urushi.errors import DatasetError
     from urushi.evaluation import evaluate as measure
+
+    samples = _test_samples(folder, layout)
+    results = zip(samples, detector.inspect_many(sample.path for sample in samples), strict=True)
+    shown = _console.progress(results, "evaluating", total=len(samples))
+    if report is None:
+        return measure(shown, read_mask=read_mask, seed=seed)
+    labels = {str(sample.path): sample.defect for sample in samples}
+    page = ReportWriter(report, detector, f"Evaluation on {folder.resolve().name}", labels)
+    found = measure(_tap(shown, page), read_mask=read_mask, seed=seed)
+    page.close(_reported(found.to_json()))
+    return found
+
+
+def _test_samples(folder: Path, layout: str | None) -> "tuple[Sample, ...]":
+    from urushi.data.dataset import find_dataset
+    from urushi.errors import DatasetError
 
     samples = find_dataset(folder, layout=layout).test()
     if not samples:
         raise DatasetError(f"{folder} has no test split; `urushi doctor {folder}` shows what it has")
-    results = zip(samples, detector.inspect_many(sample.path for sample in samples), strict=True)
-    shown = _console.progress(results, "evaluating", total=len(samples))
-    found = measure(shown, read_mask=read_mask, seed=seed)
-    if report is not None:
-        write_report(report, detector, samples, found, f"Evaluation on {folder.resolve().name}")
-    return found
+    return samples
+
+
+def _tap(results: "Iterable[_Result]", page: "ReportWriter") -> "Iterator[_Result]":
+    for sample, result in results:
+        page.add(result)
+        yield sample, result
 
 
 def print_figures(found: "Evaluation") -> None:
@@ -79,6 +101,16 @@ def _row(item: tuple[str, dict[str, Any]]) -> tuple[str, str, str]:
 def _value(figure: dict[str, Any]) -> str:
     value = figure.get("value")
     return f"undefined: {figure.get('reason', '')}" if value is None else f"{value:.4f}"
+
+
+def _reported(figures: dict[str, Any]) -> "ReportedEvaluation":
+    """The figures as the report takes them."""
+    metrics: dict[str, Any] = {f"image {name}": figure for name, figure in figures["image"].items()}
+    if figures["pixel"]:
+        metrics |= {f"pixel {name}": figure for name, figure in figures["pixel"]["metrics"].items()}
+    columns = ("defect", "images", "ROC-AUC", "recall")
+    rows = [(d["defect"], d["n"], d["roc_auc"]["value"], d["recall"]["value"]) for d in figures["per_defect"]]
+    return {"metrics": metrics, "per_defect": [dict(zip(columns, row, strict=True)) for row in rows]}
 
 
 def _write(path: Path, figures: dict[str, Any]) -> None:

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 def fit(
     good: Annotated[Path, typer.Argument(metavar="GOOD_DIR", help="Good images, or a data set with train/good.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The detector file to write.")],
-    recipe: Annotated[str, typer.Option(help="Name of a recipe (see `urushi recipes`), or path of a TOML.")] = "default",
+    recipe: Annotated[
+        str, typer.Option(help="Name of a recipe (see `urushi recipes`), or path of a TOML.")
+    ] = "default",
     settings: Annotated[
         list[str], typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one value of the recipe.")
     ] = [],  # noqa: B006  typer needs a literal default and never changes it
-    defects: Annotated[
-        Path | None, typer.Option(help="Images of defects, for threshold rules that need them.")
-    ] = None,
+    defects: Annotated[Path | None, typer.Option(help="Images of defects, for threshold rules that need them.")] = None,
     false_alarm_rate: Annotated[
         float | None, typer.Option(help="Share of good parts that may be called anomalous.")
     ] = None,

@@ -35,14 +35,18 @@ def inspect(
     ] = False,
 ) -> None:
     """Inspect images and print score, p-value and decision of each."""
-    from urushi.cli._outputs import MapWriter, ReportWriter, Tally
+    from urushi.cli._outputs import Listener, MapWriter, ReportWriter, Tally
     from urushi.cli._printing import printer
     from urushi.detector import Detector
     from urushi.inspection import Unreadable
 
     loaded = Detector.load(detector)
     tally = Tally()
-    listeners = [tally, *([MapWriter(out)] if maps else []), *([ReportWriter(out, loaded)] if report else [])]
+    listeners: list[Listener] = [
+        tally,
+        *([MapWriter(out)] if maps else []),
+        *([ReportWriter(out / "report.html", loaded)] if report else []),
+    ]
     with printer(output_format.value, loaded) as show:
         for result in _console.progress(_results(loaded, paths), "inspecting"):
             if isinstance(result, Unreadable):

@@ -1,26 +1,23 @@
 """Looks at every image of a data set before any model does: what is there, what is broken, what would mislead."""
 
 import hashlib
-from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
-from os import cpu_count
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from urushi.data.dataset import Dataset, Problem, Sample
 from urushi.data.images import read_image
+from urushi.data.stream import stream
 from urushi.errors import UnreadableImageError
 
 _SMALLEST_SIDE_PX = 8
 _FEWEST_TRAINING = 20
 
 Size = tuple[int, int]  # height, width in px
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -82,9 +79,9 @@ class _Look:
     problems: tuple[Problem, ...] = ()
 
 
-def diagnose(dataset: Dataset, *, n_threads: int | None = None) -> Diagnosis:
-    """Reads every image and mask once, at most 2 × n_threads of them at a time (default: one thread per processor)."""
-    looks = list(_map_in_threads(_look, dataset.samples, n_threads or cpu_count() or 1))
+def diagnose(dataset: Dataset) -> Diagnosis:
+    """Reads every image and mask once, in a few threads; no more than a few pictures are in memory at a time."""
+    looks = list(stream(_look, dataset.samples))
     readable = [look for look in looks if not look.unreadable]
     duplicates, leaks = _same_content(readable)
     return Diagnosis(
@@ -181,15 +178,3 @@ def _mixed(what: str, found: set[str]) -> Iterator[str]:
     if len(found) > 1:
         shown = ", ".join(sorted(found)[:5])
         yield f"mixed {what}: {shown}{' and others' if len(found) > 5 else ''}"
-
-
-def _map_in_threads(work: Callable[[Item], Result], items: Iterable[Item], n_threads: int) -> Iterator[Result]:
-    """The results in the order of the items; unlike Executor.map it does not hold a future for every item."""
-    waiting: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(n_threads) as threads:
-        for item in items:
-            waiting.append(threads.submit(work, item))
-            if len(waiting) >= 2 * n_threads:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()

@@ -59,11 +59,11 @@ class Report:
         title: str,
         detector: DetectorFacts,
         *,
-        evaluation: Evaluation | None = None,
         labels: Mapping[str, str] | None = None,
         n_shown: int = 100,
     ) -> None:
-        self._title, self._detector, self._evaluation = title, detector, evaluation
+        self._title, self._detector = title, detector
+        self._evaluation: Evaluation | None = None
         self._labels = labels or {}
         self._calibration_scores = [_finite(float(s), "a calibration score") for s in detector["calibration_scores"]]
         self._gallery = Gallery(n_shown)
@@ -93,8 +93,9 @@ class Report:
         """Add an image that could not be inspected; it is listed with its reason."""
         self._unreadable.append(unreadable)
 
-    def write(self, path: str | Path) -> None:
+    def write(self, path: str | Path, *, evaluation: Evaluation | None = None) -> None:
         """Write the page whole or not at all; raises InputError if the file cannot be written."""
+        self._evaluation = evaluation
         write_whole(Path(path), render(self._context()))
 
     def _agree_on(self, scale: MapScale) -> None:

@@ -24,7 +24,9 @@ def open_folder(folder: Path, identity: Mapping[str, Any], *, resume: bool) -> N
         _require_same(folder, record, identity)
         return
     if record is not None and not record["finished"]:
-        raise TrainingError(f"{folder} holds an unfinished run; go on with --resume, or remove the folder to start anew")
+        raise TrainingError(
+            f"{folder} holds an unfinished run; go on with --resume, or remove the folder to start anew"
+        )
     for checkpoint in folder.rglob("*.ckpt"):
         checkpoint.unlink()  # of a finished run, whose detector is saved
     _write(folder, {**identity, "finished": False})

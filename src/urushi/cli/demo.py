@@ -1,0 +1,33 @@
+"""urushi demo: the whole way on real photographs, without any data of one's own."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from urushi.cli import _console, evaluate
+from urushi.cli.fit import report_fit
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for images, detector and report.")] = Path("demo"),
+    recipe: Annotated[str, typer.Option(help="Name of a recipe, or path of a TOML.")] = "default",
+    false_alarm_rate: Annotated[float, typer.Option(help="Share of good parts that may be called anomalous.")] = 0.05,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same pictures and detector.")] = 0,
+) -> None:
+    """Fit, evaluate and report on tiles of a real photograph with synthetic defects."""
+    from urushi.cli.fit import chosen_recipe
+    from urushi.data.dataset import find_dataset
+    from urushi.data.demo import make_demo
+    from urushi.detector import Detector
+
+    images = make_demo(out / "images", seed=seed)
+    _console.note(f"images: {images} (a real brick wall; the defects are synthetic)")
+    good = [sample.path for sample in find_dataset(images).normal_training()]
+    chosen = chosen_recipe(recipe, [], false_alarm_rate)
+    detector = Detector.fit(good, chosen, seed=seed, folder=out / "part.training", progress="bar")
+    detector.save(out / "part.urushi")
+    report_fit(detector, out / "part.urushi")
+    found = evaluate.run(detector, images, report=out / "report.html", seed=seed)
+    evaluate.print_figures(found)
+    print(f"Open {out / 'report.html'} in a browser. Try your own: urushi fit GOOD_DIR -o part.urushi")

