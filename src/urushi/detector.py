@@ -15,6 +15,7 @@ from urushi.calibration.conformal import Conformal
 from urushi.data.images import ImageSource, name_of, read_image
 from urushi.data.stream import batches, stream
 from urushi.errors import CalibrationError, DetectorFileError, UnreadableImageError
+from urushi.extras import require
 from urushi.inspection import Inspection, MapScale, Unreadable
 from urushi.preprocessing import Pipeline, Prepared
 from urushi.recipe import Part, Recipe
@@ -54,14 +55,16 @@ class Detector:
         Methods that are trained keep checkpoints and logs in `folder` (a temporary one if none is given), and with
         `resume` go on from there. Raises DatasetError, RecipeError, CalibrationError, TrainingError.
         """
+        require("torch", "train")
         from urushi import fitting
 
+        name = recipe if isinstance(recipe, str) else "of one's own"
         recipe = Recipe.find(recipe) if isinstance(recipe, str) else recipe
         rule = _rule(recipe.threshold, n_defects=len(defects))
         with tempfile.TemporaryDirectory(prefix="urushi-") as scratch:
             run = fitting.Run(seed, folder or Path(scratch), resume, progress)
             fitted = fitting.fit(good, recipe, run, rule.check)
-        facts = {**(card or {}), "seed": seed, "fit": fitted.facts}
+        facts = {"recipe": name, **(card or {}), "seed": seed, "fit": fitted.facts}
         any_threshold = Conformal().fit(np.array(fitted.held_out.scores))  # until the recipe's rule has chosen
         parts = (recipe, fitted.pipeline, fitted.backend, fitted.held_out, any_threshold, facts, fitted.unreadable)
         return cls(*parts).calibrate(recipe.threshold, defects=defects)
@@ -101,11 +104,14 @@ class Detector:
         detector_file.write(Path(path), saving.members_of(self), self.card)
 
     @classmethod
-    def load(cls, path: Path | str) -> "Detector":
-        """A detector from its file, without running anything in it; raises DetectorFileError."""
+    def load(cls, path: Path | str, *, device: str = "cpu") -> "Detector":
+        """A detector from its file, without running anything in it; raises DetectorFileError.
+
+        `device` is PyTorch's name of where to compute: cpu, cuda, mps.
+        """
         members, card = detector_file.read(Path(path))
         try:
-            return cls(**saving.parts_from(members, card))
+            return cls(**saving.parts_from(members, card, device))
         except DetectorFileError as error:
             raise DetectorFileError(f"{path} is damaged: {error}") from None
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from urushi.runtime.torch_backend import TorchBackend
 from urushi.scoring import ScoringGraph
 from urushi.scoring.base import Score
 from urushi.training import Progress, digest, finish, open_folder, train
+
+_PACKAGES = ("torch", "lightning", "numpy", "opencv-python-headless", "pillow")
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,7 @@ def fit(sources: Sequence[ImageSource], recipe: Recipe, run: Run, check: Callabl
     with _claimed(rows, is_trained=not backend.graph.model.is_closed_form):
         held_out, facts = rows.cross(backend, check) if recipe.split.n_folds else rows.split(backend, check)
     facts |= {"image_shape": list(shape), "n_images": len(prepared), "seconds": round(time.monotonic() - start, 1)}
+    facts["versions"] = {package: version(package) for package in _PACKAGES}
     return Fitted(pipeline, backend, held_out, facts, unreadable)
 
 
@@ -94,7 +98,7 @@ class _Fit:
         fraction = self.recipe.split.calibration_fraction
         parts = split(len(self.inputs), {"training": 1 - fraction, "calibration": fraction}, seed=self.run.seed)
         check(len(parts["calibration"]))
-        facts = self._learn(backend.graph.model, parts["training"], "")
+        facts = self._learn(backend, parts["training"], "")
         return self._held_out([self._score(backend, parts["calibration"])], "split"), facts
 
     def cross(self, backend: TorchBackend, check: Callable[[int], None]) -> tuple[HeldOut, dict[str, Any]]:
@@ -104,15 +108,15 @@ class _Fit:
         scored = []
         for number, part in enumerate(folds(len(everything), self.recipe.split.n_folds, seed=self.run.seed)):
             other = TorchBackend(build_graph(self.recipe, self.shape, self.run.seed), device=backend.device)
-            self._learn(other.graph.model, np.setdiff1d(everything, part), f"fold-{number}")
+            self._learn(other, np.setdiff1d(everything, part), f"fold-{number}")
             scored.append(self._score(other, part))
-        facts = self._learn(backend.graph.model, everything, "")
+        facts = self._learn(backend, everything, "")
         return self._held_out(scored, "cross"), facts
 
-    def _learn(self, model: Reconstructor, rows: np.ndarray, subfolder: str) -> dict[str, Any]:
-        settings, seed = self.recipe.training, self.run.seed
+    def _learn(self, backend: TorchBackend, rows: np.ndarray, subfolder: str) -> dict[str, Any]:
+        model, settings, seed = backend.graph.model, self.recipe.training, self.run.seed
         if model.is_closed_form:
-            model.fit(Rows(self.inputs, rows).batches(settings.batch_size))
+            model.fit(Rows(self.inputs, rows).batches(settings.batch_size, backend.device))
             return {"n_training": len(rows)}
         fraction = self.recipe.split.validation_fraction
         parts = split(len(rows), {"training": 1 - fraction, "validation": fraction}, seed=seed)
@@ -120,6 +124,7 @@ class _Fit:
         folder = self.run.folder / subfolder
         how = {"seed": seed, "folder": folder, "resume": self.run.resume, "progress": self.run.progress}
         trained = train(model, self.inputs, training, validation, settings, **how)  # type: ignore[arg-type]
+        model.to(backend.device)  # the trainer leaves it on the CPU
         return {"n_training": len(training), "n_validation": len(validation), "training": asdict(trained)}
 
     def _score(self, backend: TorchBackend, rows: np.ndarray) -> list[tuple[float, float, float]]:

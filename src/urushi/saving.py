@@ -9,6 +9,7 @@ import safetensors.numpy
 
 from urushi.calibration import HeldOut, Threshold
 from urushi.errors import CalibrationError, DetectorFileError, RecipeError
+from urushi.extras import require
 from urushi.preprocessing import Pipeline
 from urushi.recipe import Recipe
 from urushi.runtime.backend import Backend
@@ -31,7 +32,7 @@ def members_of(detector: "Detector") -> dict[str, bytes]:
     }
 
 
-def parts_from(members: Mapping[str, bytes], card: Mapping[str, Any]) -> dict[str, Any]:
+def parts_from(members: Mapping[str, bytes], card: Mapping[str, Any], device: str) -> dict[str, Any]:
     """The detector's fields from a file's members and card; raises DetectorFileError if they do not fit together."""
     try:
         recipe = Recipe.from_toml(members["recipe.toml"].decode(), "recipe.toml")
@@ -40,7 +41,7 @@ def parts_from(members: Mapping[str, bytes], card: Mapping[str, Any]) -> dict[st
         return {
             "recipe": recipe,
             "pipeline": Pipeline.of(recipe).with_state(safetensors.numpy.load(state) if state else {}),
-            "backend": _backend(recipe, members["weights.safetensors"], card["fit"]["image_shape"]),
+            "backend": _backend(recipe, members["weights.safetensors"], card["fit"]["image_shape"], device),
             "held_out": HeldOut.from_json(calibration["held_out"]),
             "threshold": Threshold.from_json(calibration["threshold"]),
             "card": card,
@@ -56,7 +57,8 @@ def _weights(backend: Backend) -> bytes:
     return safetensors.torch.save({name: tensor.contiguous() for name, tensor in state.items()})
 
 
-def _backend(recipe: Recipe, weights: bytes, shape: list[int]) -> Backend:
+def _backend(recipe: Recipe, weights: bytes, shape: list[int], device: str) -> Backend:
+    require("torch", "train")
     import safetensors.torch
 
     from urushi.fitting import build_graph
@@ -68,4 +70,4 @@ def _backend(recipe: Recipe, weights: bytes, shape: list[int]) -> Backend:
         graph.load_state_dict(safetensors.torch.load(weights))
     except RuntimeError as error:
         raise ValueError(f"weights: {error}") from None
-    return TorchBackend(graph)
+    return TorchBackend(graph, device=device)

@@ -1,6 +1,7 @@
 """Split-conformal threshold: held-out normals alone, with a guaranteed false-alarm rate."""
 
 from dataclasses import dataclass
+from math import ceil
 from typing import Annotated, Any
 
 import numpy as np
@@ -40,7 +41,7 @@ class Conformal(ThresholdRule):
             raise CalibrationError(
                 f"A false-alarm rate of {rate:.6g} needs at least {n_needed(rate)} held-out normal images; there are "
                 f"{n_normals}. Give more good images, hold out a larger part of them, or allow a rate of "
-                f"{1 / (n_normals + 1):.4g} or more."
+                f"{_rounded_up(1 / (n_normals + 1)):.6g} or more."
             )
 
     def fit(
@@ -68,17 +69,21 @@ class Conformal(ThresholdRule):
         return max(_DEFAULT_RATE, 1 / (n_normals + 1))
 
     def _explanation(self, n: int, allowed: int) -> str:
-        promise = f"at most {allowed / (n + 1):.3%} of good parts will be called anomalous on average"
+        promise = f"at most {_percent(allowed / (n + 1))} of good parts will be called anomalous on average"
         if self.false_alarm_rate is None and self._rate(n) > _DEFAULT_RATE:
             return (
-                f"ATTENTION: {n} held-out normal images are too few for a false-alarm rate of {_DEFAULT_RATE:.0%}, "
-                f"which needs {n_needed(_DEFAULT_RATE)}, so the threshold is their highest score and {promise}, "
+                f"ATTENTION: {n} held-out normal images are too few for a false-alarm rate of "
+                f"{_percent(_DEFAULT_RATE)}, which needs {n_needed(_DEFAULT_RATE)}, so the threshold is their highest score and {promise}, "
                 "as long as new parts come from the same process."
             )
         return (
             f"With {n} held-out normal images, {promise}, as long as new parts come from the same process; "
-            f"the asked-for rate of {self._rate(n):.4%} needs at least {n_needed(self._rate(n))} of them."
+            f"the asked-for rate of {_percent(self._rate(n))} needs at least {n_needed(self._rate(n))} of them."
         )
+
+
+def _rounded_up(rate: float) -> float:
+    return ceil(rate * 1e4) / 1e4  # typed as printed, it must be enough
 
 
 def n_allowed(rate: float, n_normals: int) -> int:
@@ -95,3 +100,8 @@ def n_needed(rate: float) -> int:
     """⌈1/α⌉ − 1: the smallest number of held-out normals that supports a false-alarm rate α in (0, 1)."""
     guess = round(1 / rate)
     return next(n for n in range(max(guess - 2, 1), guess + 3) if 1 / (n + 1) <= rate)
+
+
+def _percent(rate: float) -> str:
+    """Three digits are as many as a reader wants: 0.01515 is 1.52 %."""
+    return f"{100 * rate:.3g} %"

@@ -25,7 +25,9 @@ def demo(
     _console.note(f"images: {images} (a real brick wall; the defects are synthetic)")
     good = [sample.path for sample in find_dataset(images).normal_training()]
     chosen = chosen_recipe(recipe, [], false_alarm_rate)
-    detector = Detector.fit(good, chosen, seed=seed, folder=out / "part.training", progress="bar")
+    detector = Detector.fit(
+        good, chosen, seed=seed, folder=out / "part.training", progress="bar", card={"recipe": recipe}
+    )
     detector.save(out / "part.urushi")
     report_fit(detector, out / "part.urushi")
     found = evaluate.run(detector, images, report=out / "report.html", seed=seed)

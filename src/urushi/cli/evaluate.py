@@ -26,12 +26,13 @@ def evaluate(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures here.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write an HTML report here.")] = None,
     layout: Annotated[str | None, typer.Option(help="Layout of the folder, if it is not recognised.")] = None,
+    device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, mps.")] = "cpu",
     seed: Annotated[int, typer.Option(help="Of the resampling behind the intervals.")] = 0,
 ) -> None:
     """Measure a detector on the test split of a data set: image and pixel figures."""
     from urushi.detector import Detector
 
-    loaded = Detector.load(detector)
+    loaded = Detector.load(detector, device=device)
     found = run(loaded, dataset, layout=layout, seed=seed, report=report)
     if json_file is not None:
         _write(json_file, found.to_json())

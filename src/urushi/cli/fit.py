@@ -88,7 +88,11 @@ def _good_images(good: Path, layout: str | None) -> tuple[list[Path], dict[str, 
         raise DatasetError(f"{good} has no good training images; `urushi doctor {good}` shows what it has")
     for problem in dataset.problems:
         _console.note(f"note: {_console.printable(f'{problem.path}: {problem.reason}')}")
-    facts = {"folder": str(good.resolve()), "layout": dataset.layout, "fingerprint": dataset.fingerprint(samples)}
+    facts = {
+        "folder": _console.printable(str(good.resolve())),
+        "layout": dataset.layout,
+        "fingerprint": dataset.fingerprint(samples),
+    }
     return [sample.path for sample in samples], facts
 
 

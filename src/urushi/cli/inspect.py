@@ -30,6 +30,7 @@ def inspect(
     output_format: Annotated[Format, typer.Option("--format", help="What is printed.")] = Format.table,
     maps: Annotated[bool, typer.Option("--maps", help="Write an overlay of the heat map for each image.")] = False,
     report: Annotated[bool, typer.Option("--report", help="Write one HTML page, worst first.")] = False,
+    device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, mps.")] = "cpu",
     fail_on_anomaly: Annotated[
         bool, typer.Option("--fail-on-anomaly", help="Exit with status 3 if anything is anomalous.")
     ] = False,
@@ -40,7 +41,7 @@ def inspect(
     from urushi.detector import Detector
     from urushi.inspection import Unreadable
 
-    loaded = Detector.load(detector)
+    loaded = Detector.load(detector, device=device)
     tally = Tally()
     listeners: list[Listener] = [
         tally,

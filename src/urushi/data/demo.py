@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image
 
 from urushi.data.defects import KINDS, apply, draw
-from urushi.errors import InputError, MissingPackageError
+from urushi.errors import InputError
+from urushi.extras import require
 
 # Small tiles overlap little: with 128 px, held-out training tiles share so many pixels with the others that a threshold
 # taken from them gave about three times the false alarms asked for (rough trial: Lite0 PCA, four seeds, rate 5 %).
@@ -52,10 +53,9 @@ def make_demo(folder: Path, *, seed: int = 0) -> Path:
 
 
 def _photograph() -> np.ndarray:
-    try:
-        from skimage import data  # torch-free base installs have no scikit-image
-    except ImportError as error:
-        raise MissingPackageError("the demo needs scikit-image: pip install 'urushi[train]'") from error
+    require("skimage", "train")
+    from skimage import data
+
     brick: Callable[[], np.ndarray] = data.brick
     return brick()  # (512, 512) uint8
 

@@ -23,20 +23,20 @@ class Rows(Dataset[Tensor]):
         """A whole batch at once, so that nothing has to be stacked."""
         return torch.from_numpy(np.asarray(self.array[self.indices[positions]]))
 
-    def batches(self, size: int) -> "Batches":
+    def batches(self, size: int, device: str = "cpu") -> "Batches":
         """The rows in order, re-iterable."""
-        return Batches(self, size)
+        return Batches(self, size, device)
 
 
 class Batches:
     """Consecutive batches; can be iterated as often as a closed-form fit likes."""
 
-    def __init__(self, rows: Rows, size: int) -> None:
-        self.rows, self.size = rows, size
+    def __init__(self, rows: Rows, size: int, device: str) -> None:
+        self.rows, self.size, self.device = rows, size, device
 
     def __iter__(self) -> Iterator[Tensor]:
         for start in range(0, len(self.rows), self.size):
-            yield self.rows.__getitems__(list(range(start, min(start + self.size, len(self.rows)))))
+            yield self.rows.__getitems__(list(range(start, min(start + self.size, len(self.rows))))).to(self.device)
 
 
 def loader(rows: Rows, batch_size: int, *, seed: int, n_replicas: int, rank: int, shuffle: bool) -> DataLoader[Tensor]:

