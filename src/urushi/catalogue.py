@@ -6,7 +6,7 @@ imports nothing, so that the command line stays fast.
 """
 
 import difflib
-import importlib
+import importlib.util
 import inspect
 import pkgutil
 from functools import cache
@@ -22,8 +22,8 @@ T = TypeVar("T")
 @cache
 def names(room: str) -> tuple[str, ...]:
     """The names of all entries of a room (e.g. "urushi.models"), sorted, without importing any of them."""
-    package = importlib.import_module(room)
-    modules = pkgutil.iter_modules(package.__path__)
+    package = importlib.util.find_spec(room)
+    modules = pkgutil.iter_modules((package and package.submodule_search_locations) or [])
     own = {m.name for m in modules if not m.ispkg and not m.name.startswith("_") and m.name != "base"}
     return tuple(sorted(own | {point.name for point in entry_points(group=room)}))
 

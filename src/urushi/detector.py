@@ -123,9 +123,18 @@ class Detector:
     def _prepare(self, source: ImageSource) -> "_Ready | Unreadable":
         try:
             image = read_image(source)
-            return _Ready(name_of(source), image.shape[:2], self.pipeline.prepare(image))
+            prepared = self.pipeline.prepare(image)
+            self._require_shape(prepared)
+            return _Ready(name_of(source), image.shape[:2], prepared)
         except UnreadableImageError as error:
             return Unreadable(name_of(source), error.reason)
+
+    def _require_shape(self, prepared: Prepared) -> None:
+        """Recipes without `resize` take images of one size; and a file's word on its size is not trusted."""
+        expected, found = self.card.get("fit", {}).get("image_shape"), prepared.pixels.shape
+        if expected is not None and found != tuple(expected):
+            problem = f"after preprocessing it is (C, H, W) = {found}, but the detector takes {tuple(expected)}"
+            raise UnreadableImageError("image", problem)
 
     def _inspect_batch(self, batch: "list[_Ready]") -> list[Inspection]:
         if not batch:

@@ -89,7 +89,7 @@ def _card(path: Path, members: Mapping[str, bytes]) -> dict[str, Any]:
     try:
         card = json.loads(members[CARD])
         number = int(card["format"])
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise DetectorFileError(f"{path} is damaged: its {CARD} does not state a format") from None
     if number > FORMAT:
         raise DetectorFileError(

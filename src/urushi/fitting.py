@@ -18,7 +18,7 @@ from urushi.data.images import ImageSource, name_of, read_image
 from urushi.data.loader import Rows
 from urushi.data.splits import folds, split
 from urushi.data.stream import batches, stream
-from urushi.errors import DatasetError, UnreadableImageError
+from urushi.errors import DatasetError, RecipeError, UnreadableImageError
 from urushi.inspection import Unreadable
 from urushi.models.base import Reconstructor
 from urushi.preprocessing import Pipeline
@@ -73,12 +73,13 @@ def fit(sources: Sequence[ImageSource], recipe: Recipe, run: Run, check: Callabl
     pipeline = Pipeline.of(recipe).fit(_Decoded(sources))
     prepared, unreadable = _prepare(sources, pipeline)
     _require(len(prepared), 2, unreadable)
+    check(_n_held_out(recipe, len(prepared), run.seed))
     shape = prepared.shape[1:]
     backend = TorchBackend(build_graph(recipe, shape, run.seed), device=_device(recipe))
     inputs = _embed(backend, prepared, recipe.training.batch_size)
     rows = _Fit(recipe, shape, inputs, run)
     with _claimed(rows, is_trained=not backend.graph.model.is_closed_form):
-        held_out, facts = rows.cross(backend, check) if recipe.split.n_folds else rows.split(backend, check)
+        held_out, facts = rows.cross(backend) if recipe.split.n_folds else rows.split(backend)
     facts |= {"image_shape": list(shape), "n_images": len(prepared), "seconds": round(time.monotonic() - start, 1)}
     facts["versions"] = {package: version(package) for package in _PACKAGES}
     return Fitted(pipeline, backend, held_out, facts, unreadable)
@@ -93,17 +94,14 @@ class _Fit:
     inputs: np.ndarray
     run: Run
 
-    def split(self, backend: TorchBackend, check: Callable[[int], None]) -> tuple[HeldOut, dict[str, Any]]:
+    def split(self, backend: TorchBackend) -> tuple[HeldOut, dict[str, Any]]:
         """One split: the calibration part never touches the model."""
-        fraction = self.recipe.split.calibration_fraction
-        parts = split(len(self.inputs), {"training": 1 - fraction, "calibration": fraction}, seed=self.run.seed)
-        check(len(parts["calibration"]))
+        parts = _parts(self.recipe, len(self.inputs), self.run.seed)
         facts = self._learn(backend, parts["training"], "")
         return self._held_out([self._score(backend, parts["calibration"])], "split"), facts
 
-    def cross(self, backend: TorchBackend, check: Callable[[int], None]) -> tuple[HeldOut, dict[str, Any]]:
+    def cross(self, backend: TorchBackend) -> tuple[HeldOut, dict[str, Any]]:
         """Every image is scored by a fit that has not seen it; the detector's own fit sees them all."""
-        check(len(self.inputs))
         everything = np.arange(len(self.inputs))
         scored = []
         for number, part in enumerate(folds(len(everything), self.recipe.split.n_folds, seed=self.run.seed)):
@@ -141,6 +139,17 @@ class _Fit:
         return HeldOut(scores, peaks, medians, method)
 
 
+def _parts(recipe: Recipe, n: int, seed: int) -> dict[str, np.ndarray]:
+    fraction = recipe.split.calibration_fraction
+    return split(n, {"training": 1 - fraction, "calibration": fraction}, seed=seed)
+
+
+def _n_held_out(recipe: Recipe, n: int, seed: int) -> int:
+    """How many of n images will be scored by a fit that has not seen them; raises DatasetError if n is too small."""
+    n_folds = recipe.split.n_folds
+    return sum(map(len, folds(n, n_folds, seed=seed))) if n_folds else len(_parts(recipe, n, seed)["calibration"])
+
+
 @contextmanager
 def _claimed(fit: _Fit, *, is_trained: bool) -> Iterator[None]:
     """The run's folder as this run's own; methods in closed form are done in seconds and need none."""
@@ -173,13 +182,24 @@ def _prepare(sources: Sequence[ImageSource], pipeline: Pipeline) -> tuple[np.nda
     unreadable: list[Unreadable] = []
 
     def readable() -> Iterator[np.ndarray]:
+        shape: tuple[int, ...] | None = None
         for item in stream(lambda source: _prepare_one(source, pipeline), sources):
             if isinstance(item, Unreadable):
                 unreadable.append(item)
-            else:
-                yield item
+                continue
+            shape = shape or item.shape
+            _require_same_shape(item.shape, shape)
+            yield item
 
     return cache(readable(), len(sources)), tuple(unreadable)
+
+
+def _require_same_shape(found: tuple[int, ...], first: tuple[int, ...]) -> None:
+    if found != first:
+        raise RecipeError(
+            f"after preprocessing, images (C, H, W) of {found} and of {first} come together; give the recipe the step "
+            "`resize`, and `grey` or `rgb` before it"
+        )
 
 
 def _prepare_one(source: ImageSource, pipeline: Pipeline) -> np.ndarray | Unreadable:

@@ -57,17 +57,28 @@ def _weights(backend: Backend) -> bytes:
     return safetensors.torch.save({name: tensor.contiguous() for name, tensor in state.items()})
 
 
-def _backend(recipe: Recipe, weights: bytes, shape: list[int], device: str) -> Backend:
+def _backend(recipe: Recipe, weights: bytes, shape: object, device: str) -> Backend:
     require("torch", "train")
     import safetensors.torch
+    import torch
 
     from urushi.fitting import build_graph
     from urushi.runtime.torch_backend import TorchBackend
 
-    channels, height, width = (int(n) for n in shape)
-    graph = build_graph(recipe, (channels, height, width))
     try:
-        graph.load_state_dict(safetensors.torch.load(weights))
+        with torch.device("meta"):  # takes no memory, whatever sizes the file claims
+            graph = build_graph(recipe, _image_shape(shape))
+        expected = graph.state_dict()
+        found = safetensors.torch.load(weights)
+        state = {name: t.to(expected[name].dtype) if name in expected else t for name, t in found.items()}
+        graph.load_state_dict(state, assign=True)
     except RuntimeError as error:
-        raise ValueError(f"weights: {error}") from None
+        raise ValueError(f"weights: {' '.join(str(error).split())[:200]}…") from None
     return TorchBackend(graph, device=device)
+
+
+def _image_shape(found: object) -> tuple[int, int, int]:
+    if not (isinstance(found, list) and len(found) == 3 and all(type(n) is int and 0 < n < 2**31 for n in found)):
+        raise ValueError("the card's image shape is not three positive numbers")
+    channels, height, width = found
+    return channels, height, width

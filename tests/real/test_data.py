@@ -1,15 +1,9 @@
 """The real images of `URUSHI_DATA` (default: ../shared/data beside the repository), as its README counts them."""
 
-import os
-from pathlib import Path
-
 import pytest
 
 from urushi.data.dataset import find_dataset
 from urushi.data.diagnosis import diagnose
-
-ROOT = Path(os.environ.get("URUSHI_DATA", Path(__file__).parents[3] / "shared" / "data"))
-pytestmark = pytest.mark.skipif(not ROOT.is_dir(), reason=f"no real images in {ROOT}; set URUSHI_DATA")
 
 COUNTS = {  # train good, test good, test anomalous, has masks
     "screw": (200, 45, 60, True),
@@ -23,9 +17,9 @@ COUNTS = {  # train good, test good, test anomalous, has masks
 
 
 @pytest.mark.parametrize("category", COUNTS)
-def test_every_image_of_a_category_can_be_read_and_the_counts_are_those_of_the_readme(category):
+def test_every_image_of_a_category_can_be_read_and_the_counts_are_those_of_the_readme(category, real_data):
     n_train, n_good, n_anomalous, has_masks = COUNTS[category]
-    dataset = find_dataset(ROOT / category)
+    dataset = find_dataset(real_data / category)
     diagnosis = diagnose(dataset)
     test = dict(diagnosis.counts["test"])
     assert dataset.layout == "mvtec"

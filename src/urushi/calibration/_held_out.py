@@ -10,6 +10,7 @@ from urushi.calibration.conformal import Conformal
 from urushi.errors import CalibrationError
 from urushi.inspection import MapScale
 
+_REGION_RATE = 0.05  # share of normal images that may show a region; for pictures, not for decisions
 _Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -23,9 +24,13 @@ class HeldOut:
     method: Literal["split", "cross"]  # cross: each image was scored by a fit that had not seen it
 
     def map_scale(self) -> MapScale:
-        """Colours from the median of normal maps up; a region lies above what all but 1 % of normal images show."""
+        """Colours from the median of normal maps up; a region lies above all that 95 % of normal images show.
+
+        With fewer than 19 of them it lies above all that any of them shows.
+        """
         low = float(np.median(self.map_medians))
-        region_threshold = Conformal().fit(np.array(self.map_peaks)).value
+        rate = max(_REGION_RATE, 1 / (len(self.map_peaks) + 1))
+        region_threshold = Conformal(false_alarm_rate=rate).fit(np.array(self.map_peaks)).value
         return MapScale(low, low + 2 * (region_threshold - low), region_threshold)
 
     def to_json(self) -> dict[str, Any]:

@@ -73,8 +73,9 @@ class Conformal(ThresholdRule):
         if self.false_alarm_rate is None and self._rate(n) > _DEFAULT_RATE:
             return (
                 f"ATTENTION: {n} held-out normal images are too few for a false-alarm rate of "
-                f"{_percent(_DEFAULT_RATE)}, which needs {n_needed(_DEFAULT_RATE)}, so the threshold is their highest score and {promise}, "
-                "as long as new parts come from the same process."
+                f"{_percent(_DEFAULT_RATE)}, which needs {n_needed(_DEFAULT_RATE)}, so the threshold is their "
+                f"highest score and {promise}, as long as new parts come from the same process. "
+                "More good images, or a higher rate, let fewer defects through."
             )
         return (
             f"With {n} held-out normal images, {promise}, as long as new parts come from the same process; "

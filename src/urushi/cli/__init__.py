@@ -1,5 +1,6 @@
 """The command line, one file per command. Commands import what they need when they run, so that --help is quick."""
 
+import os
 import sys
 from typing import Annotated
 
@@ -34,6 +35,8 @@ def _options(
 
 def main() -> None:
     """Runs the command line; an error becomes one message on stderr and status 2."""
+    # Threads that spin while they wait take the cores from the threads that decode, and from other programs.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         app()
     except KeyboardInterrupt:

@@ -27,7 +27,8 @@ def calibrate(
     if false_alarm_rate is not None:
         options["false_alarm_rate"] = false_alarm_rate
     old = Detector.load(detector)
-    new = old.calibrate(Part(name=rule.replace("-", "_"), **options), defects=images_in(defects))
+    part = Part.model_validate({"name": rule.replace("-", "_"), **options})
+    new = old.calibrate(part, defects=images_in(defects))
     new.save(output or detector)
     _console.list_unreadable(new.unreadable)
     print(f"threshold {old.threshold.value:.6g} -> {new.threshold.value:.6g}: {new.threshold.explanation}")

@@ -34,10 +34,10 @@ def evaluate(
 
     loaded = Detector.load(detector, device=device)
     found = run(loaded, dataset, layout=layout, seed=seed, report=report)
-    if json_file is not None:
-        _write(json_file, found.to_json())
     print_figures(found)
     _console.list_unreadable(found.unreadable)
+    if json_file is not None:
+        _write(json_file, found.to_json())
     if found.unreadable:
         raise typer.Exit(1)
 

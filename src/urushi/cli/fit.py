@@ -1,5 +1,6 @@
 """urushi fit: from a folder of good images to a detector file."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -88,10 +89,11 @@ def _good_images(good: Path, layout: str | None) -> tuple[list[Path], dict[str, 
         raise DatasetError(f"{good} has no good training images; `urushi doctor {good}` shows what it has")
     for problem in dataset.problems:
         _console.note(f"note: {_console.printable(f'{problem.path}: {problem.reason}')}")
+    openable = [sample for sample in samples if sample.path.is_file() and os.access(sample.path, os.R_OK)]
     facts = {
         "folder": _console.printable(str(good.resolve())),
         "layout": dataset.layout,
-        "fingerprint": dataset.fingerprint(samples),
+        "fingerprint": dataset.fingerprint(openable),
     }
     return [sample.path for sample in samples], facts
 

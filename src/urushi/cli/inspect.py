@@ -48,8 +48,9 @@ def inspect(
         *([MapWriter(out)] if maps else []),
         *([ReportWriter(out / "report.html", loaded)] if report else []),
     ]
+    results = _results(loaded, paths)
     with printer(output_format.value, loaded) as show:
-        for result in _console.progress(_results(loaded, paths), "inspecting"):
+        for result in _console.progress(results, "inspecting"):
             if isinstance(result, Unreadable):
                 _console.list_unreadable([result])
             show(result)
@@ -61,7 +62,7 @@ def inspect(
 
 
 def _results(detector: "Detector", paths: list[Path]) -> "Iterator[Inspection | Unreadable]":
-    """Images in order; what the search for files stumbled over comes last."""
+    """Images in order; what the search for files stumbled over comes last. Wrong paths are found out at once."""
     from urushi.data.dataset import Problem, count_other_files, find_images
     from urushi.errors import DatasetError
     from urushi.inspection import Unreadable
@@ -81,5 +82,10 @@ def _results(detector: "Detector", paths: list[Path]) -> "Iterator[Inspection | 
         raise DatasetError(f"no images below {', '.join(map(str, paths))}; give images or a folder that holds some")
     if n_others := count_other_files(paths):
         _console.note(f"note: {n_others} other files were left alone")
-    yield from detector.inspect_many(chain([] if first is None else [first], source))
-    yield from stumbled
+    found = chain([] if first is None else [first], source)
+    return chain(detector.inspect_many(found), _late(stumbled))
+
+
+def _late(items: "list[Unreadable]") -> "Iterator[Unreadable]":
+    """The items that are in the list once it is asked for them."""
+    yield from items

@@ -16,9 +16,10 @@ def find_images(paths: Iterable[Path]) -> Iterator[Path | Problem]:
     A folder that cannot be searched, a linked one and one named like an image are yielded as a Problem.
     Raises DatasetError for a path that does not exist.
     """
-    for path in paths:
-        if not exists(path):
-            raise DatasetError(f"There is no file or folder {str(path)!r}; check its spelling.")
+    wanted = list(paths)
+    if missing := [path for path in wanted if not exists(path)]:  # before any work, not in the middle of it
+        raise DatasetError(f"There is no file or folder {str(missing[0])!r}; check its spelling.")
+    for path in wanted:
         if not is_folder(path):
             yield path
         elif has_image_suffix(path):

@@ -7,6 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
+from urushi.errors import InputError
+
 S = TypeVar("S")
 R = TypeVar("R")
 
@@ -14,7 +16,8 @@ R = TypeVar("R")
 def stream(
     work: Callable[[S], R], sources: Iterable[S], *, n_threads: int | None = None, ahead: int = 64
 ) -> Iterator[R]:
-    """work(source) for each source in order; at most `ahead` results exist that nobody has taken yet."""
+    """work(source) for each source in order; at most `ahead` ≥ 1 results exist that nobody has taken yet."""
+    _require_positive(ahead)
     waiting: deque[Future[R]] = deque()
     rest = iter(sources)
     with ThreadPoolExecutor(n_threads or min(8, os.cpu_count() or 1), thread_name_prefix="urushi-decode") as pool:
@@ -29,7 +32,14 @@ def stream(
 
 
 def batches(items: Iterable[S], size: int) -> Iterator[list[S]]:
-    """Lists of up to `size` consecutive items."""
+    """Lists of up to `size` ≥ 1 consecutive items."""
+    _require_positive(size)
     rest = iter(items)
     while batch := list(islice(rest, size)):
         yield batch
+
+
+def _require_positive(number: int) -> None:
+    """None at a time would give nothing at all, and say nothing."""
+    if number < 1:
+        raise InputError(f"a batch size or look-ahead of {number} images; give at least 1")

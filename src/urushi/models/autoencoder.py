@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Adam, Optimizer
 
+from urushi.errors import TrainingError
 from urushi.models.base import Reconstruction, Reconstructor
 from urushi.models.networks import strided
 
@@ -38,6 +39,11 @@ class Autoencoder(Reconstructor):
         return Reconstruction(inputs, self.decoder(self.latents(inputs)))
 
     def losses(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
+        if self.training and len(inputs) < 2:
+            raise TrainingError(
+                "the autoencoder's batch normalisation takes at least 2 images per step: raise training.batch_size, or "
+                "give more good images"
+            )
         yield "autoencoder", self.loss(self.reconstruct(inputs).reconstruction, inputs)
 
     def optimizers(self) -> dict[str, Optimizer]:

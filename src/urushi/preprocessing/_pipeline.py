@@ -83,6 +83,8 @@ def _part(state: Mapping[str, np.ndarray], position: int) -> dict[str, np.ndarra
 def _as_model_input(image: Image) -> np.ndarray:
     if image.dtype != np.float32:
         raise RecipeError(f"preprocessing ends with {image.dtype} pixels; end it with `scale` or `min_max`")
-    if not np.isfinite(image).all():
-        raise UnreadableImageError("image", "pixels are not finite after preprocessing")
+    low, high = image.min(), image.max()  # NaN if any pixel is
+    if not (low >= 0 and high <= 1):
+        problem = f"pixels range over {low:g}…{high:g} after preprocessing, not 0…1; end it with `scale` or `min_max`"
+        raise UnreadableImageError("image", problem)
     return np.ascontiguousarray(image[None] if image.ndim == 2 else image.transpose(2, 0, 1))

@@ -21,12 +21,17 @@ _FLAGS: dict[Interpolation, int] = {
 
 
 def resize(image: Image, height: int, width: int, interpolation: Interpolation = "area") -> Image:
-    """(H, W[, 3]) -> (height, width[, 3]), dtype kept; `area` enlarges bilinearly, as averaging cannot (METHODS §1)."""
+    """(H, W[, 3]) -> (height, width[, 3]), dtype kept; `area` enlarges bilinearly, as averaging cannot (METHODS §1).
+
+    Floats stay within the range of the image: bicubic and lanczos overshoot at edges, and sums of weights are not
+    exactly one, so that [0, 1] would not stay [0, 1]. Integers saturate at the range of their type.
+    """
     if image.shape[:2] == (height, width):
         return image
     enlarges = height > image.shape[0] or width > image.shape[1]
     flag = cv2.INTER_LINEAR if interpolation == "area" and enlarges else _FLAGS[interpolation]
-    return np.asarray(cv2.resize(image, (width, height), interpolation=flag))
+    resized = np.asarray(cv2.resize(image, (width, height), interpolation=flag))
+    return np.clip(resized, image.min(), image.max()) if image.dtype.kind == "f" else resized
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ from kornia.metrics import ssim
 from pydantic import Field
 from torch import Tensor
 
+from urushi.errors import RecipeError
 from urushi.models.base import Reconstruction, Space
 from urushi.scoring._pooling import PoolingOption, TopFraction
 from urushi.scoring.base import Score
@@ -23,6 +24,8 @@ class Ssim(Score):
         top_fraction: TopFraction = 0.01,
     ) -> None:
         super().__init__(space, pooling=pooling, top_fraction=top_fraction)
+        if window_px % 2 == 0:
+            raise RecipeError(f"score.window_px = {window_px}: the window has a middle, so its side must be odd")
         self.window_px = window_px
 
     def compare(self, pair: Reconstruction) -> Tensor:

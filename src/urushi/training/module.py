@@ -50,17 +50,21 @@ class TrainingModule(LightningModule):
     def validation_step(self, batch: Tensor, _: int) -> None:
         """Logs what early stopping and the best checkpoint watch."""
         loss = self.model.validation_loss(batch)
+        self._require_finite(loss, "validation loss")
         self.log("validation", loss, prog_bar=True, batch_size=len(batch), sync_dist=True)
 
     def _step(self, optimizer: LightningOptimizer, loss: Tensor) -> None:
-        if not torch.isfinite(loss):
-            raise TrainingError(
-                f"the loss became {loss.item()} in epoch {self.current_epoch}; lower the learning rate with "
-                "--set model.learning_rate=…, or check the preprocessing"
-            )
+        self._require_finite(loss, "loss")
         optimizer.zero_grad()
         self.manual_backward(loss)
         optimizer.step()
+
+    def _require_finite(self, loss: Tensor, named: str) -> None:
+        if not torch.isfinite(loss):
+            raise TrainingError(
+                f"the {named} became {loss.item()} in epoch {self.current_epoch}; lower the learning rate with "
+                "--set model.learning_rate=…, or check the preprocessing"
+            )
 
     def _optimizers(self) -> dict[str, LightningOptimizer]:
         found: Any = self.optimizers()
@@ -73,5 +77,5 @@ class TrainingModule(LightningModule):
 
 
 def _mix(seed: int, epoch: int, rank: int) -> int:
-    """Distinct streams for each seed, epoch and rank."""
-    return (seed * 1_000_003 + epoch) * 1_009 + rank
+    """Distinct streams for each seed, epoch and rank, within what PyTorch takes for a seed."""
+    return ((seed * 1_000_003 + epoch) * 1_009 + rank) % 2**63

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from lightning.pytorch import LightningDataModule, Trainer
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from lightning.pytorch.tuner.tuning import Tuner
@@ -34,6 +34,27 @@ class Trained:
     best_epoch: int
     best_validation_loss: float
     learning_rate: float
+
+
+class _EarlyStopping(EarlyStopping):
+    """A run that had stopped before it was killed stops at once when it is resumed, not one epoch later."""
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002  Lightning's signature
+        trainer.should_stop = self.wait_count >= self.patience
+
+
+class _RangeTest(TrainingModule):
+    """Ends where the loss explodes: to find that rate is what the range test is for."""
+
+    def training_step(self, batch: Tensor, index: int) -> Tensor:
+        try:
+            return super().training_step(batch, index)
+        except TrainingError:
+            self.trainer.should_stop = True
+            return batch.new_tensor(float("nan"))
+
+    def validation_step(self, batch: Tensor, index: int) -> None:
+        """Nothing: the test watches the training loss."""
 
 
 class _Data(LightningDataModule):
@@ -79,7 +100,7 @@ def train(
             model.learning_rate = _find_learning_rate(model, data, settings, seed, folder)
         trainer = _trainer(settings, folder, progress)
         module = TrainingModule(model, seed)
-        trainer.fit(module, data, ckpt_path=last if resume and last.exists() else None, weights_only=True)
+        trainer.fit(module, data, ckpt_path=_readable(last) if resume and last.exists() else None, weights_only=True)
     return _best(model, module, trainer)
 
 
@@ -110,7 +131,7 @@ def _callbacks(settings: Training, folder: Path, progress: Progress) -> list[Cal
     last = ModelCheckpoint(folder, "last", every_n_epochs=1, enable_version_counter=False)
     # The last checkpoint comes last, so that it holds the state of the others.
     bar: list[Callback] = [RichProgressBar(console_kwargs={"stderr": True})] if progress == "bar" else []
-    return [EarlyStopping("validation", patience=settings.patience_epochs), *bar, best, every, last]
+    return [_EarlyStopping("validation", patience=settings.patience_epochs), *bar, best, every, last]
 
 
 def _loggers(folder: Path) -> list[Logger]:
@@ -138,7 +159,7 @@ def _find_learning_rate(model: Reconstructor, data: _Data, settings: Training, s
         default_root_dir=folder,
     )
     finder = Tuner(trainer).lr_find(
-        TrainingModule(model, seed), datamodule=data, min_lr=1e-6, max_lr=0.1, update_attr=False
+        _RangeTest(model, seed), datamodule=data, min_lr=1e-6, max_lr=0.1, update_attr=False
     )
     suggestion = finder.suggestion() if finder else None
     if suggestion is None:
@@ -157,6 +178,15 @@ def _best(model: Reconstructor, module: TrainingModule, trainer: Trainer) -> Tra
     return Trained(trainer.current_epoch, int(state["epoch"]), checkpoint.best_model_score.item(), float(rate))
 
 
+def _readable(checkpoint: Path) -> Path:
+    """The same path; raises TrainingError if the file is damaged, for which Lightning has every exception there is."""
+    try:
+        torch.load(checkpoint, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise TrainingError(f"{checkpoint} is damaged; remove {checkpoint.parent} to start anew") from error
+    return checkpoint
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Lightning's hints are for people who write training scripts; its warnings stay."""
@@ -167,5 +197,7 @@ def _quiet() -> Iterator[None]:
         warnings.filterwarnings("ignore", ".*does not have many workers.*")  # the data is in memory
         warnings.filterwarnings("ignore", ".*LeafSpec.*is deprecated.*")  # Lightning 2.6 with newer PyTorch
         warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists and is not empty.*")  # that is resuming
-        yield
-    logger.setLevel(level)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)

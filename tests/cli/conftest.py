@@ -1,0 +1,112 @@
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from urushi.cli import main
+from urushi.detector import Detector
+from urushi.recipe import Recipe, parse_setting
+
+# Small enough to be fitted in a second: few channels, few pixels.
+SETTINGS = (
+    "preprocessing.resize.height=64",
+    "preprocessing.resize.width=64",
+    "model.blocks=[4]",
+    "model.stride=8",
+    "split.n_folds=3",
+)
+COMMAND = Path(sys.executable).with_name("urushi")
+N_GOOD = 24
+
+
+class Result(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+def texture(seed: int) -> np.ndarray:
+    """(64, 64) uint8: the same weave with other grain."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:64, :64]
+    weave = 128 + 30 * np.sin(x / 3 + 0.1 * rng.normal()) + 20 * np.sin(y / 4 + 0.1 * rng.normal())
+    return np.clip(weave + rng.normal(0, 6, (64, 64)), 0, 255).astype(np.uint8)
+
+
+def scratched(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """A texture with a hole of 14 × 16 px, and where it is."""
+    image, mask = texture(seed), np.zeros((64, 64), np.uint8)
+    mask[20:34, 24:40] = 255
+    return np.where(mask, 255 - image, image).astype(np.uint8), mask
+
+
+def write(path: Path, pixels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MVTec layout: 24 good images to train, 6 good and 5 scratched ones to test."""
+    root = tmp_path_factory.mktemp("data") / "weave"
+    for seed in range(N_GOOD):
+        write(root / "train" / "good" / f"{seed:02}.png", texture(seed))
+    for seed in range(100, 106):
+        write(root / "test" / "good" / f"{seed}.png", texture(seed))
+    for seed in range(200, 205):
+        image, mask = scratched(seed)
+        write(root / "test" / "scratch" / f"{seed}.png", image)
+        write(root / "ground_truth" / "scratch" / f"{seed}_mask.png", mask)
+    return root
+
+
+@pytest.fixture(scope="session")
+def good(dataset: Path) -> Path:
+    return dataset / "test" / "good"
+
+
+@pytest.fixture(scope="session")
+def defects(dataset: Path) -> Path:
+    return dataset / "test" / "scratch"
+
+
+@pytest.fixture(scope="session")
+def fitted(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A detector file that no test may change."""
+    recipe = Recipe.find("default").with_settings(dict(map(parse_setting, SETTINGS)))
+    path = tmp_path_factory.mktemp("detector") / "part.urushi"
+    images = sorted((dataset / "train" / "good").iterdir())
+    Detector.fit(images, recipe, card={"recipe": "default"}).save(path)
+    return path
+
+
+@pytest.fixture
+def detector(fitted: Path, tmp_path: Path) -> Path:
+    """A detector file of the test's own."""
+    return Path(shutil.copy(fitted, tmp_path / "part.urushi"))
+
+
+@pytest.fixture
+def urushi(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Result]:
+    """Runs a command as the program would, in this process: the entry point with its status and both streams."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def urushi(*arguments: object) -> Result:
+        monkeypatch.setattr(sys, "argv", ["urushi", *map(str, arguments)])
+        capsys.readouterr()
+        status = 0
+        try:
+            main()
+        except SystemExit as stop:
+            status = int(stop.code or 0)
+        return Result(status, *capsys.readouterr())
+
+    return urushi

@@ -1,0 +1,103 @@
+"""Every benchmark and study runs with its smallest settings; what they measure here means nothing."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parent.parent
+TINY_FIT = ["--fit-images", "8", "--tile-px", "64", "--epochs", "1", "--repeats", "1"]
+TINY_TRAINING = ["--batch-sizes", "4", "--images", "8", "--validation", "2", "--epochs", "3", "--warm-up-epochs", "1"]
+BENCHMARKS = {
+    "startup": ["--repeats", "1", "--warm-up", "0"],
+    "training_step": ["--recipes", "autoencoder", "--repeats", "1", *TINY_TRAINING],
+    "inspection": ["--recipes", "autoencoder", "--images", "4", "--warm-up", "0", *TINY_FIT],
+    "memory": ["--recipes", "autoencoder", "--few", "4", "--many", "6", *TINY_FIT],
+}
+# Several processes import torch one after another, and that is what takes the time.
+PARAMETERS = [pytest.param(name, marks=[] if name == "startup" else pytest.mark.slow) for name in BENCHMARKS]
+
+
+def run(module: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """With one thread: OpenMP threads of parallel tests would wait for each other."""
+    settings = os.environ | {"OMP_NUM_THREADS": "1"} | environment
+    command = [sys.executable, "-m", module, *arguments]
+    return subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True)
+
+
+def fail_on(constant: str) -> None:
+    pytest.fail(f"{constant} is no JSON")
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_benchmark_runs_and_leaves_a_record(name: str, tmp_path: Path) -> None:
+    if name == "memory" and not Path("/proc/self/status").exists():
+        pytest.skip("resident memory is read from /proc")
+    done = run(f"benchmarks.{name}", *BENCHMARKS[name], "--results", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / f"{name}.json").read_text(), parse_constant=fail_on)
+    assert {"seed", "commit", "is_dirty", "versions", "cpu", "n_cores", "n_repeats", "reference"} <= set(record)
+    assert record["command"].startswith(f"python -m benchmarks.{name} ")
+    assert all(result["ratio"] for result in record["results"])
+    assert len(done.stdout.splitlines()) > 1
+
+
+def category(folder: Path, *, has_masks: bool) -> None:
+    """Noise with and without a white square, in MVTec layout."""
+    rng = np.random.default_rng(0)
+    for place, n, is_defective in (("train/good", 10, False), ("test/good", 3, False), ("test/hole", 3, True)):
+        (folder / place).mkdir(parents=True)
+        for number in range(n):
+            image = rng.integers(80, 120, (40, 40)).astype(np.uint8)
+            image[10:20, 10:20] = 255 if is_defective else image[10:20, 10:20]
+            Image.fromarray(image).save(folder / place / f"{number}.png")
+            if is_defective and has_masks:
+                write_mask(folder / "ground_truth" / "hole" / f"{number}_mask.png")
+
+
+def write_mask(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mask = np.zeros((40, 40), np.uint8)
+    mask[10:20, 10:20] = 255
+    Image.fromarray(mask).save(path)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    category(tmp_path / "data" / "one", has_masks=True)
+    category(tmp_path / "data" / "two", has_masks=False)
+    return tmp_path / "data"
+
+
+def study(data: Path, categories: str, *more: str) -> subprocess.CompletedProcess[str]:
+    small = ["preprocessing.resize.height=32", "preprocessing.resize.width=32", "training.max_epochs=1"]
+    settings = [part for setting in small for part in ("--set", setting)]
+    arguments = ["--recipe", "variational-autoencoder", "--categories", categories, *settings, *more]
+    return run("studies.seven_categories", *arguments, "--results", str(data.parent), URUSHI_DATA=str(data))
+
+
+def results(data: Path) -> tuple[dict[str, Any], str]:
+    ((path,), (page,)) = data.parent.glob("seven_categories-*.json"), data.parent.glob("seven_categories-*.md")
+    return json.loads(path.read_text(), parse_constant=fail_on), page.read_text()
+
+
+@pytest.mark.slow
+def test_study_goes_on_with_what_is_missing(data: Path) -> None:
+    first = study(data, "one", "--pictures", str(data.parent / "pictures"))
+    assert first.returncode == 0, first.stderr
+    before, _ = results(data)
+    second = study(data, "one,two")
+    assert second.returncode == 0, second.stderr
+    after, page = results(data)
+    assert after["rows"][0] == before["rows"][0]
+    assert [row["category"] for row in after["rows"]] == ["one", "two"]
+    assert [row["evaluation"]["pixel"] is None for row in after["rows"]] == [False, True]
+    assert all(row["rebuilding"]["divergence_nats"]["mean"] >= 0 for row in after["rows"])
+    assert "two: no pixel figures" in page
+    assert len(list((data.parent / "pictures").iterdir())) == 1
