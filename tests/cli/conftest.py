@@ -20,7 +20,6 @@ SETTINGS = (
     "model.stride=8",
     "split.n_folds=3",
 )
-COMMAND = Path(sys.executable).with_name("urushi")
 N_GOOD = 24
 
 
@@ -83,6 +82,12 @@ def fitted(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     images = sorted((dataset / "train" / "good").iterdir())
     Detector.fit(images, recipe, card={"recipe": "default"}).save(path)
     return path
+
+
+@pytest.fixture
+def quick() -> list[str]:
+    """Options of `urushi fit` that make the default recipe small."""
+    return [argument for setting in SETTINGS for argument in ("--set", setting)]
 
 
 @pytest.fixture

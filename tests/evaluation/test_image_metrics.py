@@ -1,16 +1,15 @@
 """Image figures against scikit-learn, and where they must be undefined."""
 
-import time
-
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from urushi.errors import InputError
 from urushi.evaluation.image_metrics import RATIOS, _statistics, confusion, defect_figures, image_figures
-from urushi.evaluation.resampling import mean_and_standard_error, resamples
+from urushi.evaluation.resampling import bootstrap, mean_and_standard_error, resamples, wilson
 
 
 def drawn(n_normals=60, n_defects=25, seed=0):
@@ -168,19 +167,14 @@ def test_resamples_keep_the_number_of_each_label():
     assert (weights[:, 3:].sum(axis=1) == 2).all()
 
 
-def test_interval_is_withheld_where_most_resamples_are_undefined():
-    scores = np.arange(10.0)
-    precision = image_figures(scores, [0] * 5 + [1] * 5, scores > 8)["precision"]  # one image called anomalous
-    assert precision.value == 1.0
-    assert precision.low is None
-    assert "undefined in" in precision.reason
+def test_interval_is_withheld_where_many_resamples_are_undefined():
+    def first_only(weights):  # defined only where the first image was drawn
+        return {"figure": np.where(weights[:, 0] > 0, 1.0, np.nan)}
 
-
-def test_a_thousand_resamples_of_two_hundred_images_take_less_than_two_seconds():
-    scores, labels, decided = drawn(120, 80)
-    start = time.process_time()
-    image_figures(scores, labels, decided, n_resamples=1000)
-    assert time.process_time() - start < 2
+    figure = bootstrap(first_only, [0] * 5 + [1] * 5, seed=0, undefined={"figure": "never"})["figure"]
+    assert figure.value == 1.0
+    assert figure.low is None
+    assert "undefined in" in figure.reason
 
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=20))
@@ -198,3 +192,15 @@ def test_one_repeat_has_no_standard_error():
         mean_and_standard_error([])
     with pytest.raises(InputError):
         mean_and_standard_error([0.5, float("nan")])
+
+
+@pytest.mark.parametrize(("hits", "n"), [(0, 19), (19, 19), (3, 50), (25, 50), (1, 1)])
+def test_a_share_has_the_interval_of_wilson(hits: int, n: int) -> None:
+    reference = scipy.stats.binomtest(hits, n).proportion_ci(0.95, "wilson")
+    assert wilson(hits, n) == pytest.approx((reference.low, reference.high), abs=1e-6)
+
+
+def test_no_false_alarm_among_few_good_images_is_not_certainty() -> None:
+    figures = image_figures([0.1] * 19 + [0.9] * 5, [0] * 19 + [1] * 5, [False] * 19 + [True] * 5, n_resamples=50)
+    assert figures["specificity"].value == 1
+    assert figures["specificity"].low == pytest.approx(0.8318, abs=1e-3)

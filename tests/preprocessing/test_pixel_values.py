@@ -26,7 +26,9 @@ shapes = st.one_of(
 )
 whole = shapes.flatmap(lambda shape: st.sampled_from([np.uint8, np.uint16]).flatmap(lambda kind: arrays(kind, shape)))
 fractions = shapes.flatmap(lambda shape: arrays(np.float32, shape, elements=st.floats(0, 1, width=32)))
-any_floats = shapes.flatmap(lambda shape: arrays(np.float32, shape, elements=st.floats(-(2.0**100), 2.0**100, width=32)))
+any_floats = shapes.flatmap(
+    lambda shape: arrays(np.float32, shape, elements=st.floats(-(2.0**100), 2.0**100, width=32))
+)
 
 
 @pytest.mark.parametrize("name", COLOUR)

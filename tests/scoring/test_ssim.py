@@ -45,7 +45,9 @@ def test_the_map_is_one_minus_the_local_ssim_of_scikit_image():
 def test_the_window_has_the_side_that_is_asked_for(window_px):
     half = window_px // 2
     inside = np.s_[half:-half, half:-half]
-    assert np.allclose(map_of(IMAGE, OTHER, window_px)[inside], 1 - by_formula(IMAGE, OTHER, window_px)[inside], atol=1e-5)
+    assert np.allclose(
+        map_of(IMAGE, OTHER, window_px)[inside], 1 - by_formula(IMAGE, OTHER, window_px)[inside], atol=1e-5
+    )
 
 
 def test_channels_are_averaged():

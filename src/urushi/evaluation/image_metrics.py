@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from urushi.errors import InputError
 from urushi.evaluation import curves
 from urushi.evaluation.curves import FloatArray, ratio
-from urushi.evaluation.resampling import Figure, Statistics, bootstrap
+from urushi.evaluation.resampling import Figure, Statistics, bootstrap, wilson
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,8 @@ def image_figures(
     Raises InputError if a score is not finite, a label is neither 0 nor 1, or lengths differ.
     """
     statistics, strata = _statistics(scores, labels, decided)
-    return bootstrap(statistics, strata, seed=seed, n_resamples=n_resamples, undefined=UNDEFINED)
+    figures = bootstrap(statistics, strata, seed=seed, n_resamples=n_resamples, undefined=UNDEFINED)
+    return figures | _shares(confusion(labels, decided), figures)
 
 
 def defect_figures(
@@ -128,6 +129,20 @@ def defect_figures(
         n = int((own & (label == 1)).sum())
         table.append(DefectFigures(name, n, figures["roc_auc"], figures["recall"]))
     return table
+
+
+def _shares(c: Counts, figures: dict[str, Figure]) -> dict[str, Figure]:
+    """Figures that are shares of images get Wilson's interval: resampling 19 of 19 would claim certainty."""
+    n = c.tp + c.fn + c.tn + c.fp
+    parts = {
+        "accuracy": (c.tp + c.tn, n),
+        "error_rate": (c.fp + c.fn, n),
+        "precision": (c.tp, c.tp + c.fp),
+        "recall": (c.tp, c.tp + c.fn),
+        "specificity": (c.tn, c.tn + c.fp),
+    }
+    defined = {name: part for name, part in parts.items() if figures[name].value is not None}
+    return {k: Figure(figures[k].value, *wilson(float(hits[0]), float(n[0]))) for k, (hits, n) in defined.items()}
 
 
 def _statistics(scores: ArrayLike, labels: ArrayLike, decided: ArrayLike) -> tuple[Statistics, NDArray[np.bool_]]:

@@ -1,5 +1,6 @@
 """Uncertainty of a figure: bootstrap intervals over images, mean ± standard error over repeats."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,13 +14,14 @@ FloatArray = NDArray[np.float64]
 Statistics = Callable[[FloatArray], Mapping[str, FloatArray]]  # weights of n images (R, n) → each figure (R,)
 
 CONFIDENCE = 0.95
+_Z = 1.959964  # of the normal distribution at that confidence
 _CHUNK = 100  # resamples at a time: memory stays bounded
 _SHARE_DEFINED = 0.95  # an interval over fewer resamples than this would be one of other, luckier data
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure with its 95 % bootstrap interval; None is undefined, and `reason` says why."""
+    """One figure with its 95 % interval; None is undefined, and `reason` says why."""
 
     value: float | None
     low: float | None = None
@@ -65,6 +67,12 @@ def bootstrap(
     chunks = [] if problem else [statistics(w) for w in resamples(kinds, seed, n_resamples)]
     draws = {name: np.concatenate([chunk[name] for chunk in chunks]) if chunks else None for name in value}
     return {name: _figure(float(value[name][0]), draws[name], problem, undefined[name]) for name in value}
+
+
+def wilson(hits: float, n: float) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share, hits of n ≥ 1; of 0 of 19 it is 0 to 0.17."""
+    centre, spread = hits + _Z**2 / 2, _Z * math.sqrt(hits * (n - hits) / n + _Z**2 / 4)
+    return max(0.0, (centre - spread) / (n + _Z**2)), min(1.0, (centre + spread) / (n + _Z**2))
 
 
 def resamples(strata: NDArray[Any], seed: int, n_resamples: int) -> Iterator[FloatArray]:

@@ -1,0 +1,104 @@
+import json
+import shutil
+from importlib import resources
+
+import pytest
+from jsonschema import Draft202012Validator, ValidationError
+
+
+def validator() -> Draft202012Validator:
+    loaded = json.loads((resources.files("urushi.cli") / "evaluation.schema.json").read_text("utf-8"))
+    Draft202012Validator.check_schema(loaded)
+    return Draft202012Validator(loaded)
+
+
+@pytest.fixture
+def own(dataset, tmp_path):
+    """A copy of the data set that a test may break."""
+    return shutil.copytree(dataset, tmp_path / "own")
+
+
+def figures(path):
+    return json.loads(path.read_text("utf-8"), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+
+def test_the_figures_are_printed_and_written_as_their_schema_says(urushi, fitted, dataset, tmp_path):
+    result = urushi("evaluate", fitted, dataset, "--json", tmp_path / "figures.json")
+    found = figures(tmp_path / "figures.json")
+    validator().validate(found)
+    assert result.status == 0
+    assert (found["n_normal"], found["n_anomalous"]) == (6, 5)
+    assert found["image"]["roc_auc"]["value"] == 1
+    assert found["pixel"]["n_components"] == 5
+    assert found["pixel"]["metrics"]["roc_auc"]["value"] > 0.9
+    for name in ("roc_auc", "g_mean", "aupro_0.3"):
+        assert name in result.out
+    assert "6 normal and 5 anomalous images" in result.out
+
+
+def test_the_schema_wants_a_reason_for_what_is_undefined(urushi, fitted, dataset, tmp_path):
+    urushi("evaluate", fitted, dataset, "--json", tmp_path / "figures.json")
+    found = figures(tmp_path / "figures.json")
+    for figure in ({"value": None, "low": None, "high": None}, {"value": 2.0, "low": 0, "high": 1}, {"value": 1.0}):
+        with pytest.raises(ValidationError):
+            validator().validate({**found, "image": {**found["image"], "recall": figure}})
+
+
+def test_without_masks_there_are_no_pixel_figures_and_a_reason(urushi, fitted, own, tmp_path):
+    shutil.rmtree(own / "ground_truth")
+    result = urushi("evaluate", fitted, own, "--json", tmp_path / "figures.json")
+    found = figures(tmp_path / "figures.json")
+    validator().validate(found)
+    assert found["pixel"] is None
+    assert found["pixel_reason"] in result.err
+
+
+def test_without_defects_some_figures_are_undefined_and_say_why(urushi, fitted, own, tmp_path):
+    shutil.rmtree(own / "test" / "scratch")
+    shutil.rmtree(own / "ground_truth")
+    result = urushi("evaluate", fitted, own, "--json", tmp_path / "figures.json")
+    found = figures(tmp_path / "figures.json")
+    validator().validate(found)
+    assert result.status == 0
+    assert found["image"]["roc_auc"]["value"] is None
+    assert "undefined: needs at least one normal and one anomalous image" in result.out
+
+
+def test_an_image_that_cannot_be_read_is_listed_with_status_1(urushi, fitted, own, tmp_path):
+    (own / "test" / "good" / "100.png").write_bytes(b"")
+    result = urushi("evaluate", fitted, own, "--json", tmp_path / "figures.json")
+    found = figures(tmp_path / "figures.json")
+    validator().validate(found)
+    assert result.status == 1
+    assert found["n_unreadable"] == 1
+    assert "100.png: the file is empty (zero bytes)" in result.err
+
+
+def test_a_report_is_written_beside_the_figures(urushi, fitted, dataset, tmp_path):
+    result = urushi("evaluate", fitted, dataset, "--report", tmp_path / "page.html")
+    assert result.status == 0
+    page = (tmp_path / "page.html").read_text("utf-8")
+    assert "scratch" in page
+    assert "weave" in page
+
+
+def test_the_same_seed_gives_the_same_figures(urushi, fitted, dataset, tmp_path):
+    written = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        urushi("evaluate", fitted, dataset, "--json", tmp_path / name, "--seed", seed)
+        written.append(figures(tmp_path / name))
+    assert written[0] == written[1]
+    assert written[0]["pixel"] != written[2]["pixel"]
+
+
+def test_a_folder_without_a_test_split_is_wrong_input(urushi, fitted, good):
+    result = urushi("evaluate", fitted, good)
+    assert (result.status, result.out) == (2, "")
+    assert "no test split" in result.err
+
+
+def test_figures_that_cannot_be_written_are_still_printed(urushi, fitted, dataset, tmp_path):
+    result = urushi("evaluate", fitted, dataset, "--json", tmp_path / "nowhere" / "figures.json")
+    assert result.status == 2
+    assert "roc_auc" in result.out
+    assert "cannot be written: No such file or directory" in result.err

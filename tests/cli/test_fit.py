@@ -1,0 +1,109 @@
+import json
+import re
+import zipfile
+
+import pytest
+
+from conftest import SETTINGS
+from urushi.detector import Detector
+
+def test_a_folder_becomes_a_detector_that_finds_the_scratches(urushi, quick, dataset, good, defects, tmp_path):
+    result = urushi("fit", dataset, "-o", tmp_path / "part.urushi", *quick, "--false-alarm-rate", 0.1, "--seed", 3)
+    assert result.status == 0
+    assert "fitted on 24 of 24 good images" in result.out
+    assert re.search(r"threshold \S+: .*at most .*% of good parts", result.out)
+    fitted = Detector.load(tmp_path / "part.urushi")
+    assert [item.decision for item in fitted.inspect_many(sorted(defects.iterdir()))] == ["anomalous"] * 5
+    assert sum(item.decision == "normal" for item in fitted.inspect_many(sorted(good.iterdir()))) >= 4
+    card = json.loads(zipfile.ZipFile(tmp_path / "part.urushi").read("card.json"))
+    assert (card["seed"], card["data"]["layout"], card["recipe"]) == (3, "mvtec", "default")
+
+
+def test_a_method_that_is_trained_keeps_its_logs_beside_the_detector(urushi, dataset, defects, tmp_path):
+    settings = ["preprocessing.resize.height=32", "preprocessing.resize.width=32", "training.max_epochs=2"]
+    options = [argument for setting in settings for argument in ("--set", setting)]
+    result = urushi("fit", dataset / "train" / "good", "-o", tmp_path / "a.urushi", "--recipe", "autoencoder", *options)
+    assert result.status == 0
+    assert (tmp_path / "a.training").is_dir()
+    inspected = Detector.load(tmp_path / "a.urushi").inspect(defects / "200.png")
+    assert inspected.reconstruction.shape == (32, 32, 1)
+    assert inspected.original_size == (64, 64)
+
+
+def test_an_image_that_cannot_be_read_is_listed_with_status_1(urushi, quick, dataset, tmp_path):
+    folder = tmp_path / "good"
+    folder.mkdir()
+    for path in (dataset / "train" / "good").iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    (folder / "broken.png").write_bytes(b"")
+    (folder / "gone.png").symlink_to(tmp_path / "nowhere")
+    result = urushi("fit", folder, "-o", tmp_path / "part.urushi", *quick)
+    assert result.status == 1
+    assert "broken.png: the file is empty (zero bytes)" in result.err
+    assert "gone.png: no such file or directory" in result.err
+    assert "fitted on 24 of 24 good images" in result.out
+    assert (tmp_path / "part.urushi").exists()
+
+
+def test_a_recipe_can_come_from_a_file(urushi, dataset, tmp_path):
+    shown = urushi("recipes", "default").out
+    changed = shown.replace("height = 256", "height = 64").replace("width = 256", "width = 64")
+    assert changed != shown
+    (tmp_path / "mine.toml").write_text(changed, "utf-8")
+    small = ["--set", "model.blocks=[4]", "--set", "model.stride=8", "--set", "split.n_folds=2"]
+    result = urushi("fit", dataset, "-o", "part.urushi", "--recipe", tmp_path / "mine.toml", *small)
+    assert result.status == 0
+    assert Detector.load(tmp_path / "part.urushi").card["recipe"] == str(tmp_path / "mine.toml")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--recipe", "defaut"], "no recipe is called 'defaut'; did you mean 'default'"),
+        (["--recipe", "nowhere.toml"], "nowhere.toml: cannot be read as a recipe"),
+        (["--set", "training.max_epoch=3"], "training.max_epoch is unknown; did you mean 'max_epochs'"),
+        (["--set", "model.varience=0.9"], "model.varience is unknown; did you mean 'variance'"),
+        (["--set", "model.variance=2"], "model.variance = 2"),
+        (["--set", "model.name=autoencodr"], "did you mean 'autoencoder'"),
+        (["--set", "score.name=sim"], "did you mean 'ssim'"),
+        (["--set", "preprocessing.resize.interpolation=cubic"], "preprocessing.resize.interpolation = 'cubic'"),
+        (["--set", "nonsense"], "written section.key=value"),
+        (["--false-alarm-rate", "0.001"], "needs at least 999 held-out normal images; there are 24"),
+        (["--false-alarm-rate", "2"], "false_alarm_rate = 2"),
+        (["--set", "threshold.name=g_mean"], "needs images of defects; give them with --defects DIR"),
+        (["--layout", "mvtecc"], "did you mean 'mvtec'"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_anything_is_written(urushi, quick, dataset, tmp_path, arguments, message):
+    result = urushi("fit", dataset, "-o", "part.urushi", *quick, *arguments)
+    assert (result.status, result.out) == (2, "")
+    assert message in result.err
+    assert "unexpected" not in result.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "message"), [("nowhere/part.urushi", "nowhere does not exist"), (".", "is a folder; give the path")]
+)
+def test_a_place_that_cannot_be_written_is_said_before_the_work(urushi, quick, dataset, place, message):
+    result = urushi("fit", dataset, "-o", place, *quick)
+    assert result.status == 2
+    assert message in result.err
+
+
+@pytest.mark.parametrize("content", [None, "notes.txt"], ids=["empty", "no images"])
+def test_a_folder_without_images_is_wrong_input(urushi, tmp_path, content):
+    (tmp_path / "folder").mkdir()
+    if content:
+        (tmp_path / "folder" / content).write_text("no image")
+    result = urushi("fit", tmp_path / "folder", "-o", "part.urushi")
+    assert (result.status, result.out) == (2, "")
+    assert "folder" in result.err
+
+
+def test_too_few_images_say_how_many_there_are(urushi, quick, dataset, tmp_path):
+    (tmp_path / "good").mkdir()
+    (tmp_path / "good" / "a.png").write_bytes((dataset / "train" / "good" / "00.png").read_bytes())
+    result = urushi("fit", tmp_path / "good", "-o", "part.urushi", *quick)
+    assert result.status == 2
+    assert "1 readable images were found" in result.err

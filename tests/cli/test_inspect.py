@@ -1,0 +1,181 @@
+import csv
+import io
+import json
+import shutil
+from importlib import resources
+
+import numpy as np
+import pytest
+from jsonschema import Draft202012Validator, ValidationError
+from PIL import Image
+
+from urushi.detector import Detector
+
+
+def schema(name: str) -> Draft202012Validator:
+    loaded = json.loads((resources.files("urushi.cli") / f"{name}.schema.json").read_text("utf-8"))
+    Draft202012Validator.check_schema(loaded)
+    return Draft202012Validator(loaded)
+
+
+@pytest.fixture
+def mixed(tmp_path, good, defects):
+    """A folder with a good image, a scratched one and a text that is no image."""
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    shutil.copy(good / "100.png", folder / "a good one.png")
+    shutil.copy(defects / "200.png", folder / "b.png")
+    (folder / "c.png").write_text("no image")
+    (folder / "notes.txt").write_text("left alone")
+    return folder
+
+
+def test_good_images_are_done_with_status_0(urushi, fitted, good):
+    result = urushi("inspect", fitted, good)
+    assert result.status == 0
+    assert len(result.out.splitlines()) == 7
+    assert "6 normal, 0 anomalous, 0 not read" in result.err
+
+
+def test_the_table_has_one_line_per_image_that_was_inspected(urushi, fitted, mixed):
+    result = urushi("inspect", fitted, mixed)
+    header, normal, anomalous = result.out.splitlines()
+    assert "score" in header
+    assert "p-value" in header
+    assert normal.split()[0] == "ok"
+    assert normal.endswith("a good one.png")
+    assert anomalous.split()[0] == "ANOMALY"
+    assert float(anomalous.split()[1]) > float(normal.split()[1])
+
+
+def test_an_image_that_cannot_be_read_is_listed_on_stderr_with_status_1(urushi, fitted, mixed):
+    result = urushi("inspect", fitted, mixed)
+    assert result.status == 1
+    assert f"not read: {mixed / 'c.png'}: not an image" in result.err
+    assert "c.png" not in result.out
+    assert "1 normal, 1 anomalous, 1 not read" in result.err
+    assert "1 other files were left alone" in result.err
+
+
+@pytest.mark.parametrize("output_format", ["table", "json", "csv"])
+def test_an_anomaly_is_status_3_only_where_asked_for(urushi, fitted, good, defects, output_format):
+    assert urushi("inspect", fitted, defects, "--format", output_format).status == 0
+    assert urushi("inspect", fitted, defects, "--format", output_format, "--fail-on-anomaly").status == 3
+    assert urushi("inspect", fitted, good, "--format", output_format, "--fail-on-anomaly").status == 0
+
+
+def test_an_anomaly_outweighs_an_unreadable_image(urushi, fitted, mixed):
+    assert urushi("inspect", fitted, mixed, "--fail-on-anomaly").status == 3
+
+
+def test_json_is_as_its_schema_says(urushi, fitted, mixed):
+    result = urushi("inspect", fitted, mixed, "--format", "json")
+    found = json.loads(result.out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    schema("inspection").validate(found)
+    assert [entry["decision"] for entry in found["results"]] == ["normal", "anomalous"]
+    assert [entry["source"] for entry in found["unreadable"]] == [str(mixed / "c.png")]
+    assert found["results"][1]["regions"]
+
+
+def test_json_without_any_readable_image_is_as_its_schema_says(urushi, fitted, tmp_path):
+    (tmp_path / "x.png").write_text("no image")
+    result = urushi("inspect", fitted, tmp_path / "x.png", "--format", "json")
+    found = json.loads(result.out)
+    schema("inspection").validate(found)
+    assert (result.status, found["results"], len(found["unreadable"])) == (1, [], 1)
+
+
+def test_the_schema_refuses_what_it_does_not_know(urushi, fitted, good):
+    found = json.loads(urushi("inspect", fitted, good / "100.png", "--format", "json").out)
+    for change in ({"decision": "fine"}, {"score": None}, {"colour": 1}, {"p_value": 0}):
+        with pytest.raises(ValidationError):
+            schema("inspection").validate({**found, "results": [{**found["results"][0], **change}]})
+
+
+def test_what_the_command_line_says_is_what_the_library_says(urushi, fitted, mixed):
+    found = json.loads(urushi("inspect", fitted, mixed, "--format", "json").out)
+    for entry in found["results"]:
+        inspected = Detector.load(fitted).inspect(entry["source"])
+        assert entry["score"] == pytest.approx(inspected.score, rel=1e-5)
+        assert entry["p_value"] == inspected.p_value
+        assert entry["threshold"] == found["threshold"]["value"] == inspected.threshold
+
+
+def test_a_region_lies_where_the_scratch_is(urushi, fitted, defects):
+    found = json.loads(urushi("inspect", fitted, defects / "200.png", "--format", "json").out)
+    region = found["results"][0]["regions"][0]
+    assert region["x"] <= 32 < region["x"] + region["width"]  # the scratch covers x 24…39, y 20…33
+    assert region["y"] <= 27 < region["y"] + region["height"]
+
+
+def test_csv_has_a_row_for_every_image_read_or_not(urushi, fitted, mixed):
+    mixed.joinpath('d "quoted", and\nbroken.png').write_bytes((mixed / "b.png").read_bytes())
+    result = urushi("inspect", fitted, mixed, "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(result.out, newline="")))
+    assert [row["decision"] for row in rows] == ["normal", "anomalous", "", "anomalous"]
+    assert rows[2]["reason"].startswith("not an image")
+    assert rows[3]["source"] == str(mixed / 'd "quoted", and\nbroken.png')
+    for row in (rows[0], rows[1], rows[3]):
+        assert 0 < float(row["p_value"]) <= 1
+        assert (float(row["score"]) > float(row["threshold"])) == (row["decision"] == "anomalous")
+        assert row["reason"] == ""
+    assert int(rows[1]["n_regions"]) >= 1
+
+
+def test_results_come_in_the_order_in_which_images_were_given(urushi, fitted, good):
+    paths = [good / name for name in ("103.png", "100.png", "102.png")]
+    found = json.loads(urushi("inspect", fitted, *paths, good / "101.png", "--format", "json").out)
+    assert [entry["source"] for entry in found["results"]] == [str(path) for path in [*paths, good / "101.png"]]
+
+
+def test_maps_are_written_one_for_each_inspected_image(urushi, fitted, mixed, tmp_path):
+    result = urushi("inspect", fitted, mixed, "--maps", "--out", tmp_path / "out")
+    names = sorted(path.name for path in (tmp_path / "out" / "maps").iterdir())
+    assert names == ["000000-a_good_one.png", "000001-b.png"]
+    normal, anomalous = (np.asarray(Image.open(tmp_path / "out" / "maps" / name)) for name in names)
+    assert normal.shape == anomalous.shape
+    assert normal.shape[0] == normal.shape[1] >= 64
+    assert np.ptp(anomalous.astype(int), axis=2).max() > np.ptp(normal.astype(int), axis=2).max()  # the more colour
+    assert "2 overlays" in result.err
+
+
+def test_a_report_tells_of_every_image(urushi, fitted, mixed, tmp_path):
+    result = urushi("inspect", fitted, mixed, "--report", "--out", tmp_path / "out")
+    page = (tmp_path / "out" / "report.html").read_text("utf-8")
+    assert result.status == 1
+    for name in ("a good one.png", "b.png", "c.png"):
+        assert name in page
+    assert f"report: {tmp_path / 'out' / 'report.html'}" in result.err
+
+
+def test_nothing_is_written_unless_asked_for(urushi, fitted, good, tmp_path):
+    before = set(tmp_path.rglob("*"))
+    urushi("inspect", fitted, good)
+    assert set(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("output_format", ["table", "json", "csv"])
+def test_with_a_wrong_path_nothing_is_printed_as_a_result(urushi, fitted, good, tmp_path, output_format):
+    result = urushi("inspect", fitted, good, tmp_path / "nowhere", "--format", output_format)
+    assert result.status == 2
+    assert result.out == ""
+    assert "There is no file or folder" in result.err
+    assert "nowhere" in result.err
+
+
+def test_an_empty_folder_is_wrong_input(urushi, fitted, tmp_path):
+    (tmp_path / "empty").mkdir()
+    result = urushi("inspect", fitted, tmp_path / "empty", "--format", "json")
+    assert (result.status, result.out) == (2, "")
+    assert f"no images below {tmp_path / 'empty'}" in result.err
+
+
+def test_a_terminal_cannot_be_taken_over_by_a_name(urushi, fitted, good, tmp_path):
+    evil = tmp_path / "\x1b[31mred\n.png"
+    shutil.copy(good / "100.png", evil)
+    (tmp_path / "\x1b[2Jbad.png").write_text("no image")
+    result = urushi("inspect", fitted, evil, tmp_path / "\x1b[2Jbad.png", "--maps", "--out", tmp_path / "out")
+    assert "\x1b" not in result.out + result.err
+    assert len(result.out.splitlines()) == 2
+    assert "\\x1b[31mred\\n.png" in result.out
+    assert [path.name for path in (tmp_path / "out" / "maps").iterdir()] == ["000000-__31mred_.png"]

@@ -1,0 +1,219 @@
+"""The installed program itself: exit statuses, streams and tracebacks of real processes."""
+
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+COMMAND = Path(sys.executable).with_name("urushi")
+
+# Root may read every file. This gives up that right (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH) before the program starts.
+WITHOUT_RIGHTS = """
+import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+if any(libc.prctl(24, right, 0, 0, 0) for right in (1, 2)):  # PR_CAPBSET_DROP
+    sys.exit("the rights cannot be given up")
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def run(*arguments: object, launcher: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    command = [*launcher, str(COMMAND), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, errors="surrogateescape")
+
+
+def png(width: int, height: int) -> bytes:
+    """A black PNG of any size, a few hundred kB small; compressed piece by piece."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    packer = zlib.compressobj(1)
+    rows = [packer.compress(bytes(1 + width)) for _ in range(height)]
+    parts = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)), chunk(
+        b"IDAT", b"".join(rows) + packer.flush()
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts) + chunk(b"IEND", b"")
+
+
+def hostile_files(folder: Path, image: np.ndarray) -> dict[str, str]:
+    """Writes them and returns the names of those that cannot be inspected, with a word of the reason."""
+    picture = Image.fromarray(image)
+    colour = Image.fromarray(np.stack([image] * 3, axis=-1))
+    whole = folder / "whole.png"
+    picture.save(whole)
+    (folder / "truncated.png").write_bytes(whole.read_bytes()[:900])
+    whole.unlink()
+    (folder / "zero.png").touch()
+    (folder / "text.png").write_text("I am no picture")
+    Image.fromarray(image[:1, :1]).save(folder / "one.png")
+    (folder / "bomb.png").write_bytes(png(20_000, 20_000))
+    Image.fromarray(image.astype(np.uint16) * 257).save(folder / "deep.tiff")
+    holes = (image / 255).astype(np.float32)
+    holes[3, 4] = np.nan
+    Image.fromarray(holes).save(folder / "nan.tiff")
+    colour.convert("CMYK").save(folder / "cmyk.jpg", quality=95)
+    colour.quantize(64).save(folder / "palette.png")
+    colour.convert("RGBA").save(folder / "alpha.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90°
+    picture.rotate(90, expand=True).save(folder / "rotated.jpg", exif=exif, quality=95)
+    picture.save(folder / "漆\nü.png")
+    secret = folder / "secret.png"
+    picture.save(secret)
+    secret.chmod(0)
+    (folder / "directory.png").mkdir()
+    return {
+        "truncated.png": "truncated",
+        "zero.png": "zero bytes",
+        "text.png": "not an image",
+        "bomb.png": "too large: 20000 × 20000",
+        "nan.tiff": "NaN",
+        "secret.png": "permission denied",
+        "directory.png": "is a directory",
+    }
+
+
+@pytest.fixture(scope="module")
+def launcher() -> tuple[str, ...]:
+    """What to start the program with so that unreadable files are unreadable."""
+    if os.name != "posix" or os.geteuid() != 0:
+        return ()
+    chosen = (sys.executable, "-c", WITHOUT_RIGHTS)
+    if subprocess.run([*chosen, "/bin/true"], capture_output=True).returncode != 0:
+        pytest.skip("runs as root, who may read everything, and cannot give up that right here")
+    return chosen
+
+
+@pytest.fixture(scope="module")
+def hostile(dataset, tmp_path_factory) -> tuple[Path, dict[str, str]]:
+    """Five good images and fourteen hostile files."""
+    folder = tmp_path_factory.mktemp("hostile")
+    images = sorted((dataset / "test" / "good").iterdir())
+    for path in images[:5]:
+        (folder / f"good-{path.name}").write_bytes(path.read_bytes())
+    reasons = hostile_files(folder, np.asarray(Image.open(images[5])))
+    assert len(list(folder.iterdir())) == 19
+    return folder, reasons
+
+
+def test_in_a_hostile_folder_every_good_image_is_inspected_and_every_bad_one_listed(fitted, hostile, launcher):
+    folder, reasons = hostile
+    done = run("inspect", fitted, folder, "--format", "json", launcher=launcher)
+    assert done.returncode == 1, done.stderr
+    found = json.loads(done.stdout)
+    listed = {Path(item["source"]).name: item["reason"] for item in found["unreadable"]}
+    inspected = {Path(item["source"]).name: item for item in found["results"]}
+    assert set(listed) == set(reasons)
+    assert set(listed) | set(inspected) == {path.name for path in folder.iterdir()}
+    for name, word in reasons.items():
+        assert word in listed[name]
+        assert "\n" not in listed[name]
+        assert any(line.startswith("not read: ") and name in line for line in done.stderr.splitlines())
+    good = {name: item for name, item in inspected.items() if name.startswith("good-")}
+    assert [item["decision"] for item in good.values()] == ["normal"] * 5
+    assert "Traceback" not in done.stderr
+    same = [inspected[name]["score"] for name in ("deep.tiff", "alpha.png", "漆\nü.png")]
+    assert same == pytest.approx([same[0]] * 3, rel=1e-4)  # the same picture in other clothes
+
+
+def test_a_hostile_folder_can_be_fitted_on_too(hostile, launcher, tmp_path, quick):
+    folder, reasons = hostile
+    done = run("fit", folder, "-o", tmp_path / "part.urushi", *quick, launcher=launcher)
+    assert done.returncode == 1, done.stderr
+    assert "fitted on 12 of 12 good images" in done.stdout
+    for name in set(reasons) - {"directory.png"}:
+        assert any(line.startswith("not read: ") and name in line for line in done.stderr.splitlines()), name
+    assert "directory.png" in done.stderr
+
+
+def test_results_go_to_stdout_and_everything_else_to_stderr(fitted, good, defects):
+    done = run("inspect", fitted, good, defects, "--format", "json", "--fail-on-anomaly")
+    assert done.returncode == 3
+    assert len(json.loads(done.stdout)["results"]) == 11
+    assert done.stderr == "6 normal, 5 anomalous, 0 not read\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["inspect", "{good}/100.png", "{good}"], "100.png is damaged or no detector file"),
+        (["inspect", "nowhere.urushi", "{good}"], "nowhere.urushi does not exist; make one with `urushi fit"),
+        (["inspect", "{fitted}", "nowhere"], "There is no file or folder 'nowhere'"),
+        (["fit", "{good}", "-o", "part.urushi", "--recipe", "defaut"], "did you mean 'default'"),
+        (["fit", "{good}", "-o", "part.urushi", "--set", "training.max_epoch=3"], "did you mean 'max_epochs'"),
+        (["inspect", "{fitted}", "{good}", "--maps", "--out", "{fitted}"], "cannot be made: "),
+    ],
+    ids=["wrong detector", "no detector", "no path", "recipe", "setting", "output"],
+)
+def test_an_error_is_one_message_on_stderr_and_status_2(fitted, good, arguments, message):
+    done = run(*(argument.format(fitted=fitted, good=good) for argument in arguments))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: ")
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_debug_shows_where_it_happened():
+    done = run("--debug", "inspect", "nowhere.urushi", "x.png")
+    assert done.returncode != 0
+    assert "Traceback" in done.stderr
+    assert "DetectorFileError: nowhere.urushi does not exist" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["inspect"], ["inspekt"], ["inspect", "a", "b", "--format", "xml"], []])
+def test_wrong_use_is_status_2_and_shows_how_it_is_meant(arguments):
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert "Usage: urushi" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_version_is_that_of_the_package():
+    import urushi
+
+    assert run("--version").stdout.strip() == urushi.__version__
+
+
+def test_an_unreadable_folder_for_results_is_said_without_a_traceback(fitted, good, tmp_path, launcher):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o500)
+    for arguments in (["--maps"], ["--report"]):
+        done = run("inspect", fitted, good, "--out", closed, *arguments, launcher=launcher)
+        assert done.returncode == 2
+        assert "closed" in done.stderr
+        assert "unexpected" not in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_an_interrupt_ends_quietly(fitted, good):
+    images = [str(good)] * 400
+    with subprocess.Popen(
+        [str(COMMAND), "inspect", str(fitted), *images], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout.readline()  # it is at work
+        running.send_signal(signal.SIGINT)
+        _, errors = running.communicate(timeout=120)
+    assert running.returncode == 130
+    assert "Traceback" not in errors
+
+
+def test_a_reader_who_has_seen_enough_causes_no_complaint(fitted, good):
+    images = [str(good)] * 400
+    with subprocess.Popen(
+        [str(COMMAND), "inspect", str(fitted), *images], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout.readline()
+        running.stdout.close()
+        errors = running.stderr.read()
+    assert "Traceback" not in errors
+    assert "Broken" not in errors

@@ -1,0 +1,114 @@
+"""models, scores, recipes and doctor: tables made from the classes, the package and the data themselves."""
+
+import json
+import tomllib
+
+import pytest
+
+from urushi import catalogue
+from urushi.recipe import Recipe, recipe_names
+
+
+@pytest.mark.parametrize(("command", "room"), [("models", "urushi.models"), ("scores", "urushi.scoring")])
+def test_all_entries_are_listed_with_what_they_are(urushi, command, room):
+    result = urushi(command)
+    assert result.status == 0
+    for name in catalogue.names(room):
+        (line,) = [line for line in result.out.splitlines() if line.startswith(f"│ {name} ")]
+        assert len(line.split()) > 5, f"{name} does not say what it is"
+
+
+def test_one_model_is_shown_with_every_option_and_its_default(urushi):
+    result = urushi("models", "autoencoder")
+    assert result.status == 0
+    assert "S2 §6.1.2" in result.out
+    (line,) = [line for line in result.out.splitlines() if "model.latent_dimension" in line]
+    for part in ("int", "64", "the size of the bottleneck"):
+        assert part in line
+
+
+def test_one_score_is_shown_with_every_option_and_its_default(urushi):
+    out = urushi("scores", "ssim").out
+    (line,) = [line for line in out.splitlines() if "score.window_px" in line]
+    assert " 11 " in line
+    assert "score.pooling" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["models", "autoencodr"], "did you mean 'autoencoder'"),
+        (["scores", "sim"], "did you mean 'ssim'"),
+        (["recipes", "defaut"], "did you mean 'default'"),
+    ],
+)
+def test_an_unknown_name_names_the_nearest_one(urushi, arguments, message):
+    result = urushi(*arguments)
+    assert (result.status, result.out) == (2, "")
+    assert message in result.err
+
+
+def test_all_recipes_are_listed_with_their_model(urushi):
+    out = urushi("recipes").out
+    for name in recipe_names():
+        assert any(f" {name} " in line and Recipe.find(name).model.name in line for line in out.splitlines())
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_a_recipe_is_shown_as_toml_with_its_defaults(urushi, name):
+    out = urushi("recipes", name).out
+    assert Recipe.from_toml(out) == Recipe.find(name)
+    assert "batch_size" in tomllib.loads(out)["training"]
+
+
+def test_doctor_tells_what_is_installed(urushi):
+    result = urushi("doctor")
+    assert result.status == 0
+    for package in ("urushi", "Python", "torch", "onnxruntime"):
+        assert package in result.out
+
+
+def test_doctor_finds_nothing_wrong_with_a_sound_data_set(urushi, dataset):
+    result = urushi("doctor", dataset)
+    assert result.status == 0
+    assert "layout mvtec, 5 masks" in result.out
+    assert "64×64" in result.out
+    assert "nothing is wrong with it" in result.out
+
+
+def test_doctor_says_what_is_wrong(urushi, tmp_path, good):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name in ("a.png", "b.png"):
+        (folder / name).write_bytes((good / "100.png").read_bytes())
+    (folder / "\x1bc.png").write_text("no image")
+    result = urushi("doctor", folder)
+    assert result.status == 1
+    assert "not readable: \\x1bc.png: not an image" in result.out
+    assert "duplicates: a.png = b.png" in result.out
+
+
+def test_doctor_gives_json(urushi, dataset):
+    found = json.loads(urushi("doctor", dataset, "--json").out)
+    assert found["counts"]["test"] == {"good": 6, "scratch": 5}
+    assert found["unreadable"] == []
+
+
+def test_doctor_refuses_a_folder_that_is_not_there(urushi, tmp_path):
+    result = urushi("doctor", tmp_path / "nowhere")
+    assert (result.status, result.out) == (2, "")
+    assert "There is no folder" in result.err
+
+
+def test_the_demo_goes_the_whole_way(urushi, tmp_path):
+    small = urushi("recipes", "default").out.replace("= 256", "= 64").replace("stride = 16", "stride = 8")
+    (tmp_path / "small.toml").write_text(
+        f"{small}".replace("[model]\n", "[model]\nblocks = [4]\nstride = 8\n"), "utf-8"
+    )
+    result = urushi("demo", "--out", "demo", "--recipe", "small.toml")
+    assert result.status == 0, result.err
+    assert "fitted on 100 of 100 good images" in result.out
+    assert "20 normal and 30 anomalous images" in result.out
+    assert "aupro_0.3" in result.out
+    assert (tmp_path / "demo" / "report.html").stat().st_size > 10_000
+    assert (tmp_path / "demo" / "part.urushi").exists()
