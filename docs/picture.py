@@ -58,7 +58,7 @@ def main(demo: Path, picture: Path) -> None:
     """From the folder that `urushi demo` wrote to the picture."""
     detector = Detector.load(demo / "part.urushi")
     results = inspected(detector, demo / "images" / "test")
-    figure = plt.figure(figsize=(10, 3.9), dpi=100, layout="constrained")
+    figure = plt.figure(figsize=(10, 3.6), dpi=100, layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=(1.35, 1))
     panels = left.subplots(2, len(SHOWN))
     for column, name in enumerate(SHOWN):

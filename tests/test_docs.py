@@ -22,7 +22,12 @@ from urushi.recipe import recipe_names
 
 ROOT = Path(__file__).parent.parent
 README, ADDING = ROOT / "README.md", ROOT / "docs" / "adding-a-method.md"
-PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    README,
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    *(path for room in ("benchmarks", "docs", "studies") for path in sorted((ROOT / room).rglob("*.md"))),
+]
 
 
 def read(page: Path) -> str:

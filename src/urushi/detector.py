@@ -94,7 +94,7 @@ class Detector:
         scores = np.array([item.score for item in found if isinstance(item, Inspection)])
         return replace(
             self,
-            threshold=chosen.fit(np.array(self.held_out.scores), scores if defects else None),
+            threshold=self.held_out.qualified(chosen.fit(np.array(self.held_out.scores), scores if defects else None)),
             recipe=self.recipe.model_copy(update={"threshold": rule}),
             unreadable=(*self.unreadable, *(item for item in found if isinstance(item, Unreadable))),
         )
@@ -113,7 +113,7 @@ class Detector:
         try:
             return cls(**saving.parts_from(members, card, device))
         except DetectorFileError as error:
-            raise DetectorFileError(f"{path} is damaged: {error}") from None
+            raise DetectorFileError(f"{path} cannot be used: {error}") from None
 
     @cached_property
     def map_scale(self) -> MapScale:

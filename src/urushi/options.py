@@ -7,7 +7,8 @@ checking. The same few lines serve models, scores, threshold rules and preproces
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, ValidationError, create_model
 from pydantic.fields import FieldInfo
@@ -65,8 +66,19 @@ def _schema(cls: type) -> Any:
 
 
 def _type_name(field: FieldInfo) -> str:
-    annotation = field.annotation
-    return annotation.__name__ if inspect.isclass(annotation) else str(annotation).replace("typing.", "")
+    return _readable(field.annotation)
+
+
+def _readable(annotation: Any) -> str:
+    """`Literal["a", "b"] | None` as a person writes it: a, b or none."""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return ", ".join(str(value) for value in inner)
+    if origin in (Union, UnionType):
+        return " or ".join(_readable(part) for part in inner)
+    if inner:
+        return f"list of {_readable(inner[0])}"
+    return "none" if annotation is NoneType else str(getattr(annotation, "__name__", annotation))
 
 
 def _path(location: tuple[int | str, ...]) -> str:

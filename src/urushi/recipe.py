@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from urushi.catalogue import nearest
 from urushi.errors import RecipeError
@@ -50,13 +50,20 @@ class Split(_Section):
     """Which normal images are kept away from training, and what for."""
 
     validation_fraction: Annotated[
-        float, Field(ge=0, lt=1, description="watched by early stopping; unused in closed form")
+        float, Field(gt=0, lt=1, description="watched by early stopping; unused in closed form")
     ] = 0.1
     calibration_fraction: Annotated[float, Field(gt=0, lt=1, description="held out for the threshold")] = 0.2
     n_folds: Annotated[
         int,
         Field(ge=0, description="0: one split; k ≥ 2: cross-conformal, every image is scored by a fit without it"),
     ] = 0
+
+    @field_validator("n_folds")
+    @classmethod
+    def _not_one(cls, n_folds: int) -> int:
+        if n_folds == 1:
+            raise ValueError("one fold would leave nothing to fit on; give 0 for one split, or 2 or more folds")
+        return n_folds
 
 
 class Recipe(_Section):

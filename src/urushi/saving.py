@@ -47,7 +47,9 @@ def parts_from(members: Mapping[str, bytes], card: Mapping[str, Any], device: st
             "card": card,
         }
     except _DAMAGE as error:
-        raise DetectorFileError(f"its parts do not fit together ({error}); fit it anew") from None
+        raise DetectorFileError(
+            f"its parts do not fit together ({error}); it is changed, or of another version of Urushi: fit it anew"
+        ) from None
 
 
 def _weights(backend: Backend) -> bytes:

@@ -4,8 +4,8 @@ import zipfile
 
 import pytest
 
-from conftest import SETTINGS
 from urushi.detector import Detector
+
 
 def test_a_folder_becomes_a_detector_that_finds_the_scratches(urushi, quick, dataset, good, defects, tmp_path):
     result = urushi("fit", dataset, "-o", tmp_path / "part.urushi", *quick, "--false-alarm-rate", 0.1, "--seed", 3)

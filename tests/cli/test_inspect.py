@@ -170,6 +170,14 @@ def test_an_empty_folder_is_wrong_input(urushi, fitted, tmp_path):
     assert f"no images below {tmp_path / 'empty'}" in result.err
 
 
+@pytest.mark.parametrize("what", ["--maps", "--report"])
+def test_a_place_for_results_that_is_a_file_is_wrong_input(urushi, fitted, good, tmp_path, what):
+    (tmp_path / "out").touch()
+    result = urushi("inspect", fitted, good, what, "--out", tmp_path / "out")
+    assert (result.status, result.out) == (2, "")
+    assert "cannot be made" in result.err
+
+
 def test_a_terminal_cannot_be_taken_over_by_a_name(urushi, fitted, good, tmp_path):
     evil = tmp_path / "\x1b[31mred\n.png"
     shutil.copy(good / "100.png", evil)

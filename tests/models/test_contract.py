@@ -173,14 +173,6 @@ def test_a_planted_defect_scores_above_the_clean_image(name, fitted, images):
     assert (scores(fitted(name), defective) > scores(fitted(name), clean)).all()
 
 
-@every_method
-def test_what_it_restores_depends_on_the_image(name, fitted, images):
-    model = model_of(fitted(name))
-    with torch.no_grad():
-        pair = model.reconstruct(inputs_of(model, images(name, 8, seed=3)))
-    assert pair.reconstruction.std(dim=0).mean() > 0.05 * pair.original.std(dim=0).mean()
-
-
 # Batches. Convolutions add up in another order in another batch: float32 agrees to a few units in 1e-5.
 
 
@@ -286,10 +278,10 @@ def test_training_on_one_batch_lowers_the_loss_and_the_error(name, images, tmp_p
     inputs = inputs_of(model, images(name, 4))
     before = error_and_loss(model, inputs)
     rows = np.arange(4)
-    settings = Training(max_epochs=30, batch_size=4, accelerator="cpu")
-    train(model, inputs.numpy(), rows, rows, settings, seed=0, folder=tmp_path)
+    settings = Training(max_epochs=6, batch_size=4, accelerator="cpu")
+    train(model, inputs.numpy(), np.tile(rows, 25), rows, settings, seed=0, folder=tmp_path)  # 150 steps
     after = error_and_loss(model, inputs)
-    assert after[0] < 0.7 * before[0]
+    assert after[0] < 0.4 * before[0]
     assert after[1] < before[1]
 
 

@@ -1,11 +1,12 @@
 """What held-out normal images teach about a detector: all that thresholds, p-values and map colours are made from."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError
 
+from urushi.calibration.base import Threshold
 from urushi.calibration.conformal import Conformal
 from urushi.errors import CalibrationError
 from urushi.inspection import MapScale
@@ -32,6 +33,13 @@ class HeldOut:
         rate = max(_REGION_RATE, 1 / (len(self.map_peaks) + 1))
         region_threshold = Conformal(false_alarm_rate=rate).fit(np.array(self.map_peaks)).value
         return MapScale(low, low + 2 * (region_threshold - low), region_threshold)
+
+    def qualified(self, threshold: Threshold) -> Threshold:
+        """The threshold, whose explanation says so if these scores make its false-alarm rate approximate."""
+        if self.method == "split":
+            return threshold
+        caveat = " The rate is approximate: each held-out image was scored by a fit without it, not by the final one."
+        return replace(threshold, explanation=threshold.explanation + caveat)
 
     def to_json(self) -> dict[str, Any]:
         """The plain values under the names of the fields."""

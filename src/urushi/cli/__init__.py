@@ -41,9 +41,10 @@ def main() -> None:
         app()
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader has seen enough; Python must not complain when it flushes
-        sys.exit(0)
+    except SystemExit as stop:
+        if isinstance(stop.__context__, BrokenPipeError):  # typer has made a 1 of it, which means something else here
+            sys.exit(0)  # the reader has seen enough
+        raise
     except Exception as error:
         if _console.is_debugging:
             raise

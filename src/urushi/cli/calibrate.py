@@ -17,6 +17,7 @@ def calibrate(
     rule: Annotated[str, typer.Option(help="conformal, quantile; with --defects also g-mean, f1.")] = "conformal",
     settings: Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="An option of the rule.")] = [],  # noqa: B006
     defects: Annotated[Path | None, typer.Option(help="Images of defects, for rules that need them.")] = None,
+    device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, mps.")] = "cpu",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write here instead.")] = None,
 ) -> None:
     """Choose the threshold anew from the held-out normals in the detector file."""
@@ -26,7 +27,7 @@ def calibrate(
     options: dict[str, Any] = dict(parse_setting(text) for text in settings)
     if false_alarm_rate is not None:
         options["false_alarm_rate"] = false_alarm_rate
-    old = Detector.load(detector)
+    old = Detector.load(detector, device=device)
     part = Part.model_validate({"name": rule.replace("-", "_"), **options})
     new = old.calibrate(part, defects=images_in(defects))
     new.save(output or detector)

@@ -44,8 +44,10 @@ def fit(
         folder=output.with_suffix(".training"),
         resume=resume,
         progress="bar",
-        card={"recipe": recipe, "data": facts},
+        card={"recipe": " ".join([recipe, *settings]), "data": facts},
     )
+    if not _is_first_process():
+        return
     detector.save(output)
     report_fit(detector, output)
     if detector.unreadable:
@@ -75,8 +77,6 @@ def report_fit(detector: "Detector", output: Path) -> None:
     _console.list_unreadable(detector.unreadable)
     print(f"{output}: fitted on {facts['n_training']} of {facts['n_images']} good images in {facts['seconds']} s")
     print(f"threshold {detector.threshold.value:.6g}: {detector.threshold.explanation}")
-    if detector.held_out.method == "cross":
-        print("Each image was scored by a fit that had not seen it, so the rate is approximate (see docs/decisions).")
 
 
 def _good_images(good: Path, layout: str | None) -> tuple[list[Path], dict[str, Any]]:
@@ -96,6 +96,11 @@ def _good_images(good: Path, layout: str | None) -> tuple[list[Path], dict[str, 
         "fingerprint": dataset.fingerprint(openable),
     }
     return [sample.path for sample in samples], facts
+
+
+def _is_first_process() -> bool:
+    """With several devices Lightning starts this command once for each; all come to the same, the first one writes."""
+    return os.environ.get("LOCAL_RANK", "0") == os.environ.get("NODE_RANK", "0") == "0"
 
 
 def _require_place(output: Path) -> None:

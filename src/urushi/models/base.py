@@ -25,6 +25,9 @@ class Reconstructor(nn.Module, ABC):
     The images' way is `reconstruct(embed(images))`. Methods on frozen features put the frozen part into `embed`, so
     that fitting computes it once per image; all others leave it alone, and `inputs` below are the images themselves,
     (B, C, H, W) float32 in [0, 1].
+
+    A saved detector is rebuilt on the meta device and then given its state: `__init__` may not read values of tensors,
+    and every tensor is a parameter or a persistent buffer.
     """
 
     space: ClassVar[Space] = "pixels"

@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
+from urushi.errors import RecipeError
 from urushi.models.base import Reconstruction, Reconstructor, Space
 from urushi.models.networks.backbone import Backbone
 
@@ -43,6 +44,11 @@ class FeatureReconstruction(Reconstructor):
         self.grid = (-(-height // stride), -(-width // stride))
         self.kind, self.variance = kind, variance
         self.backbone = Backbone(blocks)
+        if min(height, width) < self.backbone.smallest_px:
+            raise RecipeError(
+                f"images are {height}×{width} px, but these blocks take at least {self.backbone.smallest_px} px a side; "
+                "set preprocessing.resize.height and .width"
+            )
         n_channels = sum(self.backbone.channels)
         self.register_buffer("mean", torch.zeros(n_channels))
         self.register_buffer("deviation", torch.ones(n_channels))
@@ -63,7 +69,7 @@ class FeatureReconstruction(Reconstructor):
 
     def fit(self, batches: Iterable[Tensor]) -> None:
         mean, covariance = _moments(batches)
-        deviation = covariance.diagonal().sqrt().clamp_min(1e-6)  # a channel that never moves stays unscaled noise
+        deviation = covariance.diagonal().clamp_min(1e-12).sqrt()  # a channel that never moves stays unscaled noise
         values, vectors = torch.linalg.eigh(covariance / torch.outer(deviation, deviation))
         kept = vectors.flip(1)[:, : _rank(values.flip(0), self.variance)]
         self.mean.copy_(mean)

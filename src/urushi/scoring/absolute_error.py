@@ -3,8 +3,7 @@
 from torch import Tensor
 
 from urushi.models.base import Reconstruction, Space
-from urushi.scoring._pooling import PoolingOption, TopFraction
-from urushi.scoring.base import Score
+from urushi.scoring.base import PoolingOption, Score, TopFraction
 
 
 class AbsoluteError(Score):

@@ -6,7 +6,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from urushi.models.base import Reconstruction, Space
-from urushi.scoring._pooling import Pooling, pool
+from urushi.scoring._pooling import Pooling, PoolingOption, TopFraction, pool
+
+__all__ = ["Pooling", "PoolingOption", "Score", "TopFraction", "enlarge"]
 
 
 class Score(nn.Module, ABC):

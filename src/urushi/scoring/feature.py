@@ -10,8 +10,7 @@ from torch.nn import functional as F
 
 from urushi.models.base import Reconstruction, Space
 from urushi.models.networks.backbone import Backbone
-from urushi.scoring._pooling import Pooling, PoolingOption, TopFraction
-from urushi.scoring.base import Score, enlarge
+from urushi.scoring.base import Pooling, PoolingOption, Score, TopFraction, enlarge
 
 
 class Feature(Score):

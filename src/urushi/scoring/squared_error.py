@@ -3,8 +3,7 @@
 from torch import Tensor
 
 from urushi.models.base import Reconstruction, Space
-from urushi.scoring._pooling import Pooling, PoolingOption, TopFraction
-from urushi.scoring.base import Score
+from urushi.scoring.base import Pooling, PoolingOption, Score, TopFraction
 
 
 class SquaredError(Score):

@@ -8,8 +8,7 @@ from torch import Tensor
 
 from urushi.errors import RecipeError
 from urushi.models.base import Reconstruction, Space
-from urushi.scoring._pooling import PoolingOption, TopFraction
-from urushi.scoring.base import Score
+from urushi.scoring.base import PoolingOption, Score, TopFraction
 
 
 class Ssim(Score):

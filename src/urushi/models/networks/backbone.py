@@ -39,6 +39,11 @@ class Backbone(nn.Module):
         """Number of channels of each map, in the order of `forward`."""
         return [BLOCKS[b][1] for b in self.taken]
 
+    @property
+    def smallest_px(self) -> int:
+        """The least side of an image: below it, the last map would have no cell."""
+        return BLOCKS[self.taken[-1]][0]
+
     def train(self, mode: bool = True) -> "Backbone":  # noqa: ARG002  the signature is torch's
         """Stays in evaluation mode: batch statistics of a frozen network must not move."""
         return super().train(False)

@@ -1,0 +1,111 @@
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.distributions import Normal
+from torch.distributions.kl import kl_divergence
+
+from urushi.models.variational_autoencoder import VariationalAutoencoder
+from urushi.recipe import Training
+from urushi.training import train
+
+SHAPE = (1, 32, 32)
+
+
+class MeanOverPixels(VariationalAutoencoder):
+    """What S2 eq. 6.2 must not be read as: the pixel term divided by the number of pixels."""
+
+    def losses(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
+        ((name, loss),) = super().losses(inputs)
+        divergence = self.divergence(inputs).mean()
+        yield name, (loss - divergence) / inputs[0].numel() + divergence
+
+
+@pytest.fixture(scope="module")
+def trained(
+    pictures, tmp_path_factory
+) -> Callable[[type[VariationalAutoencoder]], tuple[VariationalAutoencoder, Tensor]]:
+    def trained(cls: type[VariationalAutoencoder]) -> tuple[VariationalAutoencoder, Tensor]:
+        images = pictures(48)
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            model = cls(SHAPE, latent_dimension=8, learning_rate=3e-3)
+        rows, settings = np.arange(48), Training(max_epochs=12, batch_size=8, accelerator="cpu")
+        train(model, images, np.tile(rows, 5), rows, settings, seed=0, folder=tmp_path_factory.mktemp("run"))
+        return model, torch.from_numpy(images)
+
+    return trained
+
+
+def test_posterior_does_not_collapse(trained):
+    model, images = trained(VariationalAutoencoder)
+    with torch.no_grad():
+        error = (model.reconstruct(images).reconstruction - images).square().mean()
+        divergence = model.divergence(images).mean()
+    assert divergence > 2  # nats per image
+    assert error < 0.5 * (images - images.mean(dim=0)).square().mean()  # half that of the mean image
+
+
+def test_posterior_collapses_if_the_pixel_term_is_divided_by_the_number_of_pixels(trained):
+    model, images = trained(MeanOverPixels)
+    with torch.no_grad():
+        restored = model.reconstruct(images).reconstruction
+        divergence = model.divergence(images).mean()
+    assert divergence < 0.1
+    assert (restored - images).square().mean() > 0.9 * (images - images.mean(dim=0)).square().mean()
+
+
+def test_loss_is_squared_error_summed_over_pixels_plus_divergence():
+    model = VariationalAutoencoder(SHAPE, beta=3.0)
+    images = torch.rand(4, *SHAPE)
+    torch.manual_seed(1)
+    ((_, loss),) = model.losses(images)
+    torch.manual_seed(1)
+    mean, deviation = posterior(model, images)
+    restored = model.decoder(mean + deviation * torch.randn_like(mean))
+    divergence = kl_divergence(Normal(mean, deviation), Normal(0.0, 1.0)).sum(dim=1)
+    torch.testing.assert_close(loss, ((restored - images).square().sum(dim=(1, 2, 3)) + 3 * divergence).mean())
+    torch.testing.assert_close(model.divergence(images), divergence)
+
+
+def test_latents_that_training_draws_have_the_mean_and_deviation_of_the_posterior():
+    model = VariationalAutoencoder(SHAPE, latent_dimension=4)
+    with torch.no_grad():
+        model.log_variance.bias.copy_(torch.tensor([-4.0, -2.0, 0.0, 1.0]))
+    image = torch.rand(1, *SHAPE)
+    drawn: list[Tensor] = []
+    model.decoder[0].register_forward_pre_hook(lambda _, arguments: drawn.append(arguments[0]))
+    torch.manual_seed(0)
+    next(model.losses(image.expand(20_000, -1, -1, -1)[:4000]))
+    (z,) = drawn
+    mean, deviation = posterior(model, image)
+    standardised = (z - mean) / deviation  # its mean and deviation are known to 1/√4000 = 0.016
+    assert standardised.mean(dim=0).abs().max() < 0.08
+    assert (standardised.std(dim=0) - 1).abs().max() < 0.06
+    assert torch.corrcoef(standardised.T).fill_diagonal_(0).abs().max() < 0.08
+
+
+def test_inspection_uses_the_mean_and_draws_nothing():
+    model = VariationalAutoencoder(SHAPE).eval()
+    images = torch.rand(2, *SHAPE)
+    before = torch.get_rng_state()
+    restored = model.reconstruct(images).reconstruction
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.testing.assert_close(restored, model.decoder(posterior(model, images)[0]))
+
+
+def test_samples_are_images_and_differ():
+    model = VariationalAutoencoder((3, 32, 32))
+    with torch.no_grad():
+        samples = model.sample(5)
+    assert samples.shape == (5, 3, 32, 32)
+    assert samples.min() >= 0
+    assert samples.max() <= 1
+    assert samples.std(dim=0).max() > 0
+
+
+def posterior(model: VariationalAutoencoder, images: Tensor) -> tuple[Tensor, Tensor]:
+    hidden = model.encoder(images)
+    return model.mean(hidden), torch.exp(0.5 * model.log_variance(hidden))
