@@ -25,7 +25,7 @@ import torch
 
 from benchmarks import record
 from benchmarks.tiles import grey_tiles
-from urushi.fitting import build_graph
+from urushi.building import build_graph
 from urushi.models.base import Reconstructor
 from urushi.recipe import Recipe
 from urushi.runtime.torch_backend import TorchBackend

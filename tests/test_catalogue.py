@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from urushi import catalogue
+from urushi.building import build_graph
 from urushi.errors import RecipeError
-from urushi.fitting import build_graph
 from urushi.models.base import Reconstructor
 from urushi.preprocessing.base import Step
 from urushi.recipe import Recipe

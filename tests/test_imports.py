@@ -20,6 +20,7 @@ CORE = (
     "urushi.losses",
     "urushi.scoring",
     "urushi.training",
+    "urushi.building",
     "urushi.fitting",
     "urushi.data.loader",
     "urushi.runtime.torch_backend",

@@ -44,9 +44,9 @@ class Glaze:
 def test_options_are_described_in_the_order_of_the_signature():
     degrees, fuel, shelves, limit = options.describe(Kiln)
     assert degrees == Option("degrees", "float", degrees.default, is_required=True, description="of the firing, in °C")
-    assert fuel == Option("fuel", "Literal['wood', 'gas']", "wood", is_required=False, description="what burns")
+    assert fuel == Option("fuel", "wood, gas", "wood", is_required=False, description="what burns")
     assert (shelves.name, shelves.default) == ("shelves", (20, 40))
-    assert (limit.type, limit.default, limit.is_required) == ("int | None", None, False)
+    assert (limit.type, limit.default, limit.is_required) == ("int or none", None, False)
 
 
 def test_the_fields_of_a_dataclass_are_options_too():

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from urushi import catalogue, options
+from urushi.building import build_graph
 from urushi.calibration import ThresholdRule
 from urushi.errors import RecipeError
-from urushi.fitting import build_graph
 from urushi.models.base import Reconstructor
 from urushi.preprocessing import Pipeline
 from urushi.preprocessing.base import Step

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from urushi import catalogue, options
+from urushi.building import build_graph
 from urushi.calibration import HeldOut
 from urushi.data.cache import cache
 from urushi.data.images import ImageSource, name_of, read_image
@@ -24,8 +24,6 @@ from urushi.models.base import Reconstructor
 from urushi.preprocessing import Pipeline
 from urushi.recipe import Recipe
 from urushi.runtime.torch_backend import TorchBackend
-from urushi.scoring import ScoringGraph
-from urushi.scoring.base import Score
 from urushi.training import Progress, digest, finish, open_folder, train
 
 _PACKAGES = ("torch", "lightning", "numpy", "opencv-python-headless", "pillow")
@@ -50,17 +48,6 @@ class Run:
     folder: Path  # checkpoints and logs of methods that are trained
     resume: bool = False
     progress: Progress = "none"
-
-
-def build_graph(recipe: Recipe, image_shape: tuple[int, int, int], seed: int = 0) -> ScoringGraph:
-    """Model and score of a recipe for prepared images (C, H, W), with initial weights; raises RecipeError."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model_class = catalogue.load("urushi.models", recipe.model.name, Reconstructor)
-        model = options.build(model_class, recipe.model.options, "model", image_shape)
-        score_class = catalogue.load("urushi.scoring", recipe.score.name, Score)
-        score = options.build(score_class, recipe.score.options, "score", model.space)
-    return ScoringGraph(model, score)
 
 
 def fit(sources: Sequence[ImageSource], recipe: Recipe, run: Run, check: Callable[[int], None]) -> Fitted:

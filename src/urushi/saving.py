@@ -61,26 +61,7 @@ def _weights(backend: Backend) -> bytes:
 
 def _backend(recipe: Recipe, weights: bytes, shape: object, device: str) -> Backend:
     require("torch", "train")
-    import safetensors.torch
-    import torch
-
-    from urushi.fitting import build_graph
+    from urushi.building import restore_graph
     from urushi.runtime.torch_backend import TorchBackend
 
-    try:
-        with torch.device("meta"):  # takes no memory, whatever sizes the file claims
-            graph = build_graph(recipe, _image_shape(shape))
-        expected = graph.state_dict()
-        found = safetensors.torch.load(weights)
-        state = {name: t.to(expected[name].dtype) if name in expected else t for name, t in found.items()}
-        graph.load_state_dict(state, assign=True)
-    except RuntimeError as error:
-        raise ValueError(f"weights: {' '.join(str(error).split())[:200]}…") from None
-    return TorchBackend(graph, device=device)
-
-
-def _image_shape(found: object) -> tuple[int, int, int]:
-    if not (isinstance(found, list) and len(found) == 3 and all(type(n) is int and 0 < n < 2**31 for n in found)):
-        raise ValueError("the card's image shape is not three positive numbers")
-    channels, height, width = found
-    return channels, height, width
+    return TorchBackend(restore_graph(recipe, shape, weights), device=device)

@@ -16,7 +16,8 @@ def test_a_folder_becomes_a_detector_that_finds_the_scratches(urushi, quick, dat
     assert [item.decision for item in fitted.inspect_many(sorted(defects.iterdir()))] == ["anomalous"] * 5
     assert sum(item.decision == "normal" for item in fitted.inspect_many(sorted(good.iterdir()))) >= 4
     card = json.loads(zipfile.ZipFile(tmp_path / "part.urushi").read("card.json"))
-    assert (card["seed"], card["data"]["layout"], card["recipe"]) == (3, "mvtec", "default")
+    assert (card["seed"], card["data"]["layout"]) == (3, "mvtec")
+    assert card["recipe"].startswith("default preprocessing.resize.height=64 ")  # what was changed is kept
 
 
 def test_a_method_that_is_trained_keeps_its_logs_beside_the_detector(urushi, dataset, defects, tmp_path):
@@ -53,7 +54,7 @@ def test_a_recipe_can_come_from_a_file(urushi, dataset, tmp_path):
     small = ["--set", "model.blocks=[4]", "--set", "model.stride=8", "--set", "split.n_folds=2"]
     result = urushi("fit", dataset, "-o", "part.urushi", "--recipe", tmp_path / "mine.toml", *small)
     assert result.status == 0
-    assert Detector.load(tmp_path / "part.urushi").card["recipe"] == str(tmp_path / "mine.toml")
+    assert Detector.load(tmp_path / "part.urushi").card["recipe"].startswith(f"{tmp_path / 'mine.toml'} ")
 
 
 @pytest.mark.parametrize(

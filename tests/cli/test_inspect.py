@@ -178,6 +178,20 @@ def test_a_place_for_results_that_is_a_file_is_wrong_input(urushi, fitted, good,
     assert "cannot be made" in result.err
 
 
+def test_a_report_that_cannot_be_written_is_wrong_input(urushi, fitted, good, tmp_path):
+    (tmp_path / "out" / "report.html").mkdir(parents=True)
+    result = urushi("inspect", fitted, good, "--report", "--out", tmp_path / "out")
+    assert result.status == 2
+    assert "report.html: Is a directory" in result.err
+    assert "unexpected" not in result.err
+
+
+def test_nothing_but_results_goes_to_stdout(urushi, fitted, good, defects, tmp_path):
+    result = urushi("inspect", fitted, good, defects, "--format", "json", "--maps", "--report", "--out", tmp_path)
+    assert len(json.loads(result.out)["results"]) == 11
+    assert [line.split()[0] for line in result.err.splitlines()] == ["6", "11", "report:"]
+
+
 def test_a_terminal_cannot_be_taken_over_by_a_name(urushi, fitted, good, tmp_path):
     evil = tmp_path / "\x1b[31mred\n.png"
     shutil.copy(good / "100.png", evil)

@@ -136,13 +136,6 @@ def test_a_hostile_folder_can_be_fitted_on_too(hostile, launcher, tmp_path, quic
     assert "directory.png" in done.stderr
 
 
-def test_results_go_to_stdout_and_everything_else_to_stderr(fitted, good, defects):
-    done = run("inspect", fitted, good, defects, "--format", "json", "--fail-on-anomaly")
-    assert done.returncode == 3
-    assert len(json.loads(done.stdout)["results"]) == 11
-    assert done.stderr == "6 normal, 5 anomalous, 0 not read\n"
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -181,17 +174,6 @@ def test_the_version_is_that_of_the_package():
     import urushi
 
     assert run("--version").stdout.strip() == urushi.__version__
-
-
-def test_a_folder_that_cannot_be_written_is_said_without_a_traceback(fitted, good, tmp_path, launcher):
-    closed = tmp_path / "closed"
-    closed.mkdir(mode=0o500)
-    done = run("inspect", fitted, good, "--report", "--out", closed, launcher=launcher)
-    assert done.returncode == 2
-    assert "error: " in done.stderr
-    assert "closed" in done.stderr
-    assert "unexpected" not in done.stderr
-    assert "Traceback" not in done.stderr
 
 
 def test_an_interrupt_ends_quietly(fitted, good):

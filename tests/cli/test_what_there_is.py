@@ -64,7 +64,7 @@ def test_a_recipe_is_shown_as_toml_with_its_defaults(urushi, name):
 def test_doctor_tells_what_is_installed(urushi):
     result = urushi("doctor")
     assert result.status == 0
-    for package in ("urushi", "Python", "torch", "onnxruntime"):
+    for package in ("urushi", "Python", "torch", "kornia"):
         assert package in result.out
 
 

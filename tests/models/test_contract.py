@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from urushi import Detector, Recipe, catalogue, options
+from urushi.building import build_graph
 from urushi.errors import RecipeError
-from urushi.fitting import build_graph
 from urushi.models.base import Reconstructor
 from urushi.recipe import Training
 from urushi.training import train

@@ -23,20 +23,30 @@ class MeanOverPixels(VariationalAutoencoder):
         yield name, (loss - divergence) / inputs[0].numel() + divergence
 
 
+Trained = tuple[VariationalAutoencoder, Tensor]
+
+
 @pytest.fixture(scope="module")
-def trained(
-    pictures, tmp_path_factory
-) -> Callable[[type[VariationalAutoencoder]], tuple[VariationalAutoencoder, Tensor]]:
-    def trained(cls: type[VariationalAutoencoder]) -> tuple[VariationalAutoencoder, Tensor]:
-        images = pictures(48)
+def trained(tmp_path_factory) -> Callable[[type[VariationalAutoencoder]], Trained]:
+    def trained(cls: type[VariationalAutoencoder]) -> Trained:
+        images = structured(48)
         with torch.random.fork_rng():
             torch.manual_seed(0)
             model = cls(SHAPE, latent_dimension=8, learning_rate=3e-3)
-        rows, settings = np.arange(48), Training(max_epochs=12, batch_size=8, accelerator="cpu")
-        train(model, images, np.tile(rows, 5), rows, settings, seed=0, folder=tmp_path_factory.mktemp("run"))
+        rows, settings = np.arange(48), Training(max_epochs=4, batch_size=8, accelerator="cpu")
+        train(model, images, np.tile(rows, 10), rows, settings, seed=0, folder=tmp_path_factory.mktemp("run"))
         return model, torch.from_numpy(images)
 
     return trained
+
+
+def structured(n: int) -> np.ndarray:
+    """(n, 1, 32, 32) in [0, 1]: two strong factors, brightness and phase, and little noise."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:32, :32] * (2 * np.pi / 32)
+    phase, light = rng.uniform(-1.5, 1.5, (n, 1, 1, 1)), rng.uniform(0.3, 0.7, (n, 1, 1, 1))
+    pattern = light + 0.25 * np.sin(2 * x + phase) * np.cos(y)
+    return (pattern + rng.normal(0, 0.02, (n, 1, 32, 32))).clip(0, 1).astype(np.float32)
 
 
 def test_posterior_does_not_collapse(trained):
@@ -53,8 +63,8 @@ def test_posterior_collapses_if_the_pixel_term_is_divided_by_the_number_of_pixel
     with torch.no_grad():
         restored = model.reconstruct(images).reconstruction
         divergence = model.divergence(images).mean()
-    assert divergence < 0.1
-    assert (restored - images).square().mean() > 0.9 * (images - images.mean(dim=0)).square().mean()
+    assert divergence < 0.01
+    assert (restored - images).square().mean() > 0.95 * (images - images.mean(dim=0)).square().mean()
 
 
 def test_loss_is_squared_error_summed_over_pixels_plus_divergence():
@@ -78,13 +88,13 @@ def test_latents_that_training_draws_have_the_mean_and_deviation_of_the_posterio
     drawn: list[Tensor] = []
     model.decoder[0].register_forward_pre_hook(lambda _, arguments: drawn.append(arguments[0]))
     torch.manual_seed(0)
-    next(model.losses(image.expand(20_000, -1, -1, -1)[:4000]))
+    next(model.losses(image.expand(2000, -1, -1, -1)))
     (z,) = drawn
     mean, deviation = posterior(model, image)
-    standardised = (z - mean) / deviation  # its mean and deviation are known to 1/√4000 = 0.016
-    assert standardised.mean(dim=0).abs().max() < 0.08
-    assert (standardised.std(dim=0) - 1).abs().max() < 0.06
-    assert torch.corrcoef(standardised.T).fill_diagonal_(0).abs().max() < 0.08
+    standardised = (z - mean) / deviation  # its mean and deviation are known to 1/√2000 = 0.022
+    assert standardised.mean(dim=0).abs().max() < 0.1
+    assert (standardised.std(dim=0) - 1).abs().max() < 0.08
+    assert torch.corrcoef(standardised.T).fill_diagonal_(0).abs().max() < 0.1
 
 
 def test_inspection_uses_the_mean_and_draws_nothing():

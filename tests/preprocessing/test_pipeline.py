@@ -46,6 +46,17 @@ class Centre(Step):
         return Centre(mean=float(state["mean"]))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Crop(Step):
+    """Cuts 4 px off the left and 2 px off the top: a step that moves the picture."""
+
+    def apply(self, image: np.ndarray) -> np.ndarray:
+        return image[2:, 4:]
+
+    def to_original(self, image: np.ndarray) -> np.ndarray:
+        return np.array([[1.0, 0, 4], [0, 1, 2], [0, 0, 1]])
+
+
 shapes = st.one_of(
     st.tuples(st.integers(1, 30), st.integers(1, 30)), st.tuples(st.integers(1, 30), st.integers(1, 30), st.just(3))
 )
@@ -88,6 +99,14 @@ def test_the_way_back_goes_through_all_steps():
     image = np.zeros((10, 40), np.uint8)
     steps = ({"name": "resize", "height": 33, "width": 17}, "grey", RESIZE, "scale")
     assert np.allclose(pipeline(*steps).prepare(image).to_original, np.diag([40 / 6, 10 / 8, 1]))
+
+
+@pytest.mark.parametrize(("size", "n_crops"), [((20, 40), 1), ((10, 10), 2)])
+def test_the_way_back_goes_through_the_last_step_first(size, n_crops):
+    image = np.zeros((40, 80), np.uint8)
+    steps = (Crop(), Resize(height=size[0], width=size[1]), Crop(), Scale())[-2 - n_crops :]
+    prepared = Pipeline(steps).prepare(image)
+    assert np.allclose(prepared.to_original @ [*prepared.pixels.shape[:0:-1], 1], [80, 40, 1])  # the far corner
 
 
 def test_a_place_in_the_prepared_image_is_found_again_in_the_original():

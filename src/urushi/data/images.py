@@ -17,7 +17,7 @@ from urushi.data._quiet import quiet_decoders
 from urushi.errors import UnreadableImageError
 
 IMAGE_SUFFIXES = frozenset(
-    (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".pgm", ".ppm", ".pbm", ".pnm", ".webp"),
+    (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".pgm", ".ppm", ".pbm", ".pnm", ".webp", ".dcm", ".dicom"),
 )
 MAX_PIXELS = 178_000_000
 
@@ -37,6 +37,7 @@ def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> np.ndarr
     """The upright image as (H, W) grey or (H, W, 3) RGB of uint8, uint16 or float32, its bit depth preserved.
 
     Alpha is dropped, palette and CMYK become RGB, one bit becomes 0 and 255, a multi-page TIFF gives its first page.
+    DICOM gives its first frame: unsigned levels fill uint8 or uint16, signed or rescaled values become float32.
     Arrays are (H, W) or channels-last, tensors (H, W) or (C, H, W); of either, the result may share the memory.
     Integers other than uint8 become uint16, whatever their values. max_pixels limits what is decoded.
 

@@ -44,9 +44,9 @@ class FeatureReconstruction(Reconstructor):
         self.grid = (-(-height // stride), -(-width // stride))
         self.kind, self.variance = kind, variance
         self.backbone = Backbone(blocks)
-        if min(height, width) < self.backbone.smallest_px:
+        if min(height, width) < (smallest := self.backbone.smallest_px):
             raise RecipeError(
-                f"images are {height}×{width} px, but these blocks take at least {self.backbone.smallest_px} px a side; "
+                f"images are {height}×{width} px, but these blocks take at least {smallest} px a side; "
                 "set preprocessing.resize.height and .width"
             )
         n_channels = sum(self.backbone.channels)

@@ -1,10 +1,12 @@
 """The one Lightning module: it takes the losses that a method yields, phase by phase, and knows no method."""
 
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.core.optimizer import LightningOptimizer
+from numpy.random import SeedSequence
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -15,8 +17,9 @@ from urushi.models.base import Reconstructor
 class TrainingModule(LightningModule):
     """Backpropagates and steps each loss with its own optimiser before the method computes the next one.
 
-    Random numbers are drawn anew from (seed, epoch, rank) at the start of each epoch, so that a run that was killed
-    and resumed at an epoch draws what it would have drawn.
+    Every step seeds its random numbers anew from (seed, epoch, index, rank), so that a run that was killed and resumed
+    draws what it would have drawn. Seeding the epoch is not enough: Lightning makes the loader's iterator, which draws
+    a number, at another moment when it resumes.
     """
 
     def __init__(self, model: Reconstructor, seed: int) -> None:
@@ -30,14 +33,9 @@ class TrainingModule(LightningModule):
         self.optimizer_names = list(optimizers)
         return list(optimizers.values())
 
-    def on_train_epoch_start(self) -> None:
-        torch.manual_seed(_mix(self.seed, 2 * self.current_epoch, self.global_rank))
-
-    def on_validation_epoch_start(self) -> None:
-        torch.manual_seed(_mix(self.seed, 2 * self.current_epoch + 1, self.global_rank))
-
-    def training_step(self, batch: Tensor, _: int) -> Tensor:
+    def training_step(self, batch: Tensor, index: int) -> Tensor:
         """One step of every phase; returns the sum of the losses for the learning-rate finder."""
+        self._seed("training", index)
         optimizers = self._optimizers()
         total = batch.new_zeros(())
         for name, loss in self.model.losses(batch):
@@ -47,8 +45,9 @@ class TrainingModule(LightningModule):
         self._step_schedulers()
         return total
 
-    def validation_step(self, batch: Tensor, _: int) -> None:
+    def validation_step(self, batch: Tensor, index: int) -> None:
         """Logs what early stopping and the best checkpoint watch."""
+        self._seed("validation", index)
         loss = self.model.validation_loss(batch)
         self._require_finite(loss, "validation loss")
         self.log("validation", loss, prog_bar=True, batch_size=len(batch), sync_dist=True)
@@ -58,6 +57,10 @@ class TrainingModule(LightningModule):
         optimizer.zero_grad()
         self.manual_backward(loss)
         optimizer.step()
+
+    def _seed(self, part: Literal["training", "validation"], index: int) -> None:
+        numbers = (self.seed, self.current_epoch, index, self.global_rank, part == "validation")
+        torch.manual_seed(int(SeedSequence(numbers).generate_state(1, np.uint64)[0]))
 
     def _require_finite(self, loss: Tensor, named: str) -> None:
         if not torch.isfinite(loss):
@@ -74,8 +77,3 @@ class TrainingModule(LightningModule):
         """Lightning steps no scheduler under manual optimisation; its learning-rate finder brings one along."""
         for config in self.trainer.lr_scheduler_configs:
             config.scheduler.step()  # type: ignore[call-arg]
-
-
-def _mix(seed: int, epoch: int, rank: int) -> int:
-    """Distinct streams for each seed, epoch and rank, within what PyTorch takes for a seed."""
-    return ((seed * 1_000_003 + epoch) * 1_009 + rank) % 2**63

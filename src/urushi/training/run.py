@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from urushi.data.loader import Rows, loader
 from urushi.errors import TrainingError
 from urushi.models.base import Reconstructor
 from urushi.recipe import Training
+from urushi.training.kept_memory import kept_memory
 from urushi.training.module import TrainingModule
 
 Progress = Literal["bar", "none"]
@@ -41,6 +42,20 @@ class _EarlyStopping(EarlyStopping):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002  Lightning's signature
         trainer.should_stop = self.wait_count >= self.patience
+
+
+class _Checkpoint(ModelCheckpoint):
+    """The folder of a run may have been moved before the run is resumed; Lightning would forget the best epoch."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        old, new = str(state_dict["dirpath"]), str(self.dirpath)
+
+        def moved(value: Any) -> Any:
+            if isinstance(value, dict):
+                return {moved(key): item for key, item in value.items()}
+            return new + value.removeprefix(old) if isinstance(value, str) and value.startswith(old) else value
+
+        super().load_state_dict({key: moved(value) for key, value in state_dict.items()})
 
 
 class _RangeTest(TrainingModule):
@@ -95,7 +110,7 @@ def train(
     model.train()  # Lightning keeps the mode in which modules come
     data = _Data(Rows(inputs, training), Rows(inputs, validation), settings, seed)
     last = folder / "last.ckpt"
-    with _quiet():
+    with _quiet(), kept_memory(is_wanted=settings.keep_memory):
         if settings.find_learning_rate and not (resume and last.exists()):
             model.learning_rate = _find_learning_rate(model, data, settings, seed, folder)
         trainer = _trainer(settings, folder, progress)
@@ -124,11 +139,11 @@ def _trainer(settings: Training, folder: Path, progress: Progress) -> Trainer:
 
 
 def _callbacks(settings: Training, folder: Path, progress: Progress) -> list[Callback]:
-    best = ModelCheckpoint(folder, "best", monitor="validation", enable_version_counter=False)
-    every = ModelCheckpoint(
+    best = _Checkpoint(folder, "best", monitor="validation", enable_version_counter=False)
+    every = _Checkpoint(
         folder, "epoch-{epoch}", every_n_epochs=settings.checkpoint_epochs, save_top_k=-1, auto_insert_metric_name=False
     )
-    last = ModelCheckpoint(folder, "last", every_n_epochs=1, enable_version_counter=False)
+    last = _Checkpoint(folder, "last", every_n_epochs=1, enable_version_counter=False)
     # The last checkpoint comes last, so that it holds the state of the others.
     bar: list[Callback] = [RichProgressBar(console_kwargs={"stderr": True})] if progress == "bar" else []
     return [_EarlyStopping("validation", patience=settings.patience_epochs), *bar, best, every, last]

@@ -23,7 +23,7 @@ def open_folder(folder: Path, identity: Mapping[str, Any], *, resume: bool) -> N
     if resume:
         _require_same(folder, record, identity)
         return
-    if record is not None and not record["finished"] and any(folder.rglob("*.ckpt")):
+    if record is not None and not record.get("finished") and any(folder.rglob("*.ckpt")):
         raise TrainingError(
             f"{folder} holds an unfinished run; go on with --resume, or remove the folder to start anew"
         )
@@ -61,7 +61,7 @@ def _read(folder: Path) -> dict[str, Any] | None:
         return dict(json.loads((folder / _RECORD).read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise TrainingError(f"{folder / _RECORD} cannot be read ({error}); remove the folder to start anew") from None
 
 

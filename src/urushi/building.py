@@ -1,0 +1,44 @@
+"""From a recipe to its graph: with initial weights to be fitted, or with those of a detector file."""
+
+import safetensors.torch
+import torch
+
+from urushi import catalogue, options
+from urushi.models.base import Reconstructor
+from urushi.recipe import Recipe
+from urushi.scoring import ScoringGraph
+from urushi.scoring.base import Score
+
+Shape = tuple[int, int, int]  # channels, height, width
+
+
+def build_graph(recipe: Recipe, image_shape: Shape, seed: int = 0) -> ScoringGraph:
+    """Model and score of a recipe for prepared images (C, H, W), with initial weights; raises RecipeError."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model_class = catalogue.load("urushi.models", recipe.model.name, Reconstructor)
+        model = options.build(model_class, recipe.model.options, "model", image_shape)
+        score_class = catalogue.load("urushi.scoring", recipe.score.name, Score)
+        score = options.build(score_class, recipe.score.options, "score", model.space)
+    return ScoringGraph(model, score)
+
+
+def restore_graph(recipe: Recipe, image_shape: object, weights: bytes) -> ScoringGraph:
+    """The graph with weights from a safetensors file; raises ValueError if shape or weights do not fit the recipe."""
+    with torch.device("meta"):  # takes no memory, whatever sizes the file claims
+        graph = build_graph(recipe, _checked(image_shape))
+    expected = graph.state_dict()
+    found = safetensors.torch.load(weights)
+    state = {name: t.to(expected[name].dtype) if name in expected else t for name, t in found.items()}
+    try:
+        graph.load_state_dict(state, assign=True)
+    except RuntimeError as error:
+        raise ValueError(f"weights: {' '.join(str(error).split())[:200]}…") from None
+    return graph
+
+
+def _checked(found: object) -> Shape:
+    if not (isinstance(found, list) and len(found) == 3 and all(type(n) is int and 0 < n < 2**31 for n in found)):
+        raise ValueError("the card's image shape is not three positive numbers")
+    channels, height, width = found
+    return channels, height, width

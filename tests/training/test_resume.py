@@ -1,0 +1,124 @@
+"""Killed by SIGKILL in the middle of training, a run goes on to the very weights it would have reached."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from urushi import Detector, Recipe
+from urushi.errors import TrainingError
+
+PICTURES = np.random.default_rng(0).integers(0, 255, (16, 32, 32), dtype=np.uint8)
+N_EPOCHS = 24
+
+SCRIPT = """
+import sys
+from pathlib import Path
+import numpy as np
+from urushi import Detector, Recipe
+folder = Path(sys.argv[1])
+pictures = np.load(folder / "pictures.npy")
+Detector.fit(list(pictures), Recipe.find(str(folder / "recipe.toml")), seed=3, folder=folder / "run")
+"""
+
+
+def recipe(model: str, n_folds: int = 0, **settings: Any) -> Recipe:
+    return Recipe.from_table(
+        {
+            "preprocessing": [{"name": "grey"}, {"name": "resize", "height": 32, "width": 32}, {"name": "scale"}],
+            "model": {"name": model, "latent_dimension": 8},
+            "score": {"name": "squared_error"},
+            "training": {"max_epochs": N_EPOCHS, "batch_size": 4, "checkpoint_epochs": 3, "accelerator": "cpu"},
+            "split": {"n_folds": n_folds},
+        },
+        "test",
+    ).with_settings(settings)
+
+
+def kill_in_training(recipe: Recipe, folder: Path, reached: str) -> Path:
+    """Starts a fit in a process of its own and kills it when a file shows how far it is; the folder of the run."""
+    np.save(folder / "pictures.npy", PICTURES)
+    (folder / "recipe.toml").write_text(recipe.to_toml())
+    log = folder / "log.txt"
+    with log.open("w") as output:
+        process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(folder)], stdout=output, stderr=output)
+    deadline = time.monotonic() + 120
+    while not (folder / "run" / reached).exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.002)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, log.read_text()
+    return folder / "run"
+
+
+def fit(recipe: Recipe, folder: Path | None = None, *, pictures: np.ndarray = PICTURES, **how: Any) -> Detector:
+    return Detector.fit(list(pictures), recipe, folder=folder, **{"seed": 3, **how})
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory) -> Path:
+    return kill_in_training(recipe("autoencoder"), tmp_path_factory.mktemp("killed"), "epoch-2.ckpt")
+
+
+@pytest.fixture
+def copied(killed, tmp_path) -> Path:
+    return Path(shutil.copytree(killed, tmp_path / "run"))
+
+
+def assert_same(one: Detector, other: Detector) -> None:
+    for key, tensor in one.backend.graph.state_dict().items():
+        assert torch.equal(tensor, other.backend.graph.state_dict()[key]), key
+    assert one.held_out == other.held_out
+    assert one.threshold == other.threshold
+    assert one.card["fit"]["training"] == other.card["fit"]["training"]
+
+
+def test_autoencoder_resumed_after_kill_9_has_the_weights_of_an_uninterrupted_run(copied):
+    resumed = fit(recipe("autoencoder"), copied, resume=True)
+    assert resumed.card["fit"]["training"]["epochs"] == N_EPOCHS
+    assert_same(resumed, fit(recipe("autoencoder")))
+
+
+def test_variational_autoencoder_resumed_in_its_second_fold_draws_the_noise_it_would_have_drawn(tmp_path):
+    chosen = recipe("variational_autoencoder", n_folds=2, **{"training.max_epochs": 12})
+    folder = kill_in_training(chosen, tmp_path, "fold-1/epoch-2.ckpt")
+    assert_same(fit(chosen, folder, resume=True), fit(chosen))
+
+
+def test_killed_run_is_not_lost_to_a_new_one(copied):
+    with pytest.raises(TrainingError, match="unfinished run; go on with --resume"):
+        fit(recipe("autoencoder"), copied)
+
+
+@pytest.mark.parametrize(
+    ("other", "how"),
+    [
+        ("seed", {"seed": 4}),
+        ("recipe", {"recipe": recipe("autoencoder", **{"model.learning_rate": 0.01})}),
+        ("recipe", {"recipe": recipe("autoencoder", **{"training.max_epochs": 50})}),
+        ("images", {"pictures": PICTURES[1:]}),
+        ("images", {"pictures": PICTURES[::-1]}),
+    ],
+    ids=["seed", "model", "epochs", "fewer images", "order of images"],
+)
+def test_killed_run_is_not_resumed_as_another_one(other, how, copied):
+    with pytest.raises(TrainingError, match=f"had another {other}"):
+        fit(**{"recipe": recipe("autoencoder"), **how}, folder=copied, resume=True)
+
+
+def test_threshold_may_be_changed_when_resuming(copied):
+    chosen = recipe("autoencoder", **{"threshold.false_alarm_rate": 0.4})
+    assert fit(chosen, copied, resume=True).threshold.n_normals == 3
+
+
+def test_resumed_run_makes_way_for_a_new_one_when_it_is_done(copied):
+    fit(recipe("autoencoder"), copied, resume=True)
+    again = recipe("autoencoder", **{"training.max_epochs": 1})
+    assert fit(again, copied).card["fit"]["training"]["epochs"] == 1
