@@ -6,6 +6,7 @@ imports nothing, so that the command line stays fast.
 """
 
 import difflib
+import importlib
 import importlib.util
 import inspect
 import pkgutil
@@ -32,9 +33,10 @@ def load(room: str, name: str, base: type[T]) -> type[T]:
     """The class behind a name; raises RecipeError with the nearest valid name if there is none."""
     if name not in names(room):
         raise RecipeError(f"{room.rpartition('.')[2]} has no {name!r}{nearest(name, names(room))}")
-    for point in entry_points(group=room, name=name):
-        return _checked(point.load(), base, name)
-    return _only_class(importlib.import_module(f"{room}.{name}"), base)
+    if importlib.util.find_spec(f"{room}.{name}"):  # a stranger's entry point cannot take the place of what is here
+        return _only_class(importlib.import_module(f"{room}.{name}"), base)
+    (point, *_) = entry_points(group=room, name=name)
+    return _checked(point.load(), base, name)
 
 
 def nearest(word: str, allowed: tuple[str, ...]) -> str:

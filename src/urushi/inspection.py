@@ -54,6 +54,7 @@ class Inspection:
             "threshold": self.threshold,
             "p_value": self.p_value,
             "regions": [asdict(region) for region in self.regions],
+            "map_scale": asdict(self.map_scale),
             "original_size": {"height": self.original_size[0], "width": self.original_size[1]},
         }
 

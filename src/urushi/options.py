@@ -62,7 +62,9 @@ def _schema(cls: type) -> Any:
         for p in parameters
         if p.kind is p.KEYWORD_ONLY
     }
-    return create_model(cls.__name__, __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=True), **fields)
+    return create_model(
+        cls.__name__, __config__=ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True), **fields
+    )
 
 
 def _type_name(field: FieldInfo) -> str:

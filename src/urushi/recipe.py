@@ -29,7 +29,11 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Training(_Section):
+class _StrictSection(_Section):
+    model_config = ConfigDict(strict=True)  # true is no number of epochs
+
+
+class Training(_StrictSection):
     """How gradient steps are run; methods in closed form use only `batch_size`, `accelerator` and `devices`."""
 
     max_epochs: Annotated[int, Field(ge=1, description="at most so many passes over the training images")] = 100
@@ -49,7 +53,7 @@ class Training(_Section):
     )
 
 
-class Split(_Section):
+class Split(_StrictSection):
     """Which normal images are kept away from training, and what for."""
 
     validation_fraction: Annotated[
@@ -148,6 +152,8 @@ def _set(table: dict[str, Any], key: str, value: Any) -> None:
         steps = [step for step in table["preprocessing"] if step["name"] == name]
         if len(steps) != 1:
             raise RecipeError(f"{key}: the recipe has {len(steps)} preprocessing steps called {name!r}, not one")
+        if not rest:
+            raise RecipeError(f"{key}: name the option of the step as well, such as preprocessing.resize.height")
         steps[0][rest] = value
     elif rest and isinstance(table.get(section), dict):
         table[section][rest] = value

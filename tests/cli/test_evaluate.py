@@ -97,8 +97,8 @@ def test_a_folder_without_a_test_split_is_wrong_input(urushi, fitted, good):
     assert "no test split" in result.err
 
 
-def test_figures_that_cannot_be_written_are_still_printed(urushi, fitted, dataset, tmp_path):
+def test_a_place_for_figures_that_cannot_be_written_is_said_before_the_work(urushi, fitted, dataset, tmp_path):
     result = urushi("evaluate", fitted, dataset, "--json", tmp_path / "nowhere" / "figures.json")
     assert result.status == 2
-    assert "roc_auc" in result.out
-    assert "cannot be written: No such file or directory" in result.err
+    assert result.out == ""
+    assert "nowhere does not exist" in result.err

@@ -84,7 +84,7 @@ def test_what_cannot_be_done_is_said_before_anything_is_written(urushi, quick, d
 
 
 @pytest.mark.parametrize(
-    ("place", "message"), [("nowhere/part.urushi", "nowhere does not exist"), (".", "is a folder; give the path")]
+    ("place", "message"), [("nowhere/part.urushi", "nowhere does not exist"), (".", "is a folder; give -o the path")]
 )
 def test_a_place_that_cannot_be_written_is_said_before_the_work(urushi, quick, dataset, place, message):
     result = urushi("fit", dataset, "-o", place, *quick)

@@ -97,7 +97,7 @@ VALID = {
     "rgb": dicom(RGB),
     "inverted": dicom(GREY, PhotometricInterpretation="MONOCHROME1"),
     "rescaled": dicom(TWELVE, BitsStored=12, RescaleSlope="1", RescaleIntercept="-1024"),
-    "frames": dicom(GREY, 255 - GREY, GREY),
+    "frames": dicom(GREY, 255 - GREY, GREY // 2),
     "big endian": dicom(DEEP, syntax=uid.ExplicitVRBigEndian),
     "implicit": dicom(DEEP, syntax=uid.ImplicitVRLittleEndian),
     "rle": rle(DEEP),

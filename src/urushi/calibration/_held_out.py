@@ -12,7 +12,7 @@ from urushi.errors import CalibrationError
 from urushi.inspection import MapScale
 
 _REGION_RATE = 0.05  # share of normal images that may show a region; for pictures, not for decisions
-_Number = Annotated[float, Field(allow_inf_nan=False)]
+_Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The command line, one file per command. Commands import what they need when they run, so that --help is quick."""
 
+import io
 import os
 import sys
 from typing import Annotated
@@ -37,6 +38,8 @@ def main() -> None:
     """Runs the command line; an error becomes one message on stderr and status 2."""
     # Threads that spin while they wait take the cores from the threads that decode, and from other programs.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # whoever reads at the line sees each result at once
     try:
         app()
     except KeyboardInterrupt:

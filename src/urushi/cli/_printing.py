@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,10 +20,22 @@ _MARKS = {"normal": "  ok  ", "anomalous": "ANOMALY"}
 
 
 @contextmanager
-def printer(output_format: str, detector: "Detector") -> Iterator[Show]:
-    """A function that prints one result; what goes around the results is printed on entry and exit."""
+def printer(output_format: str, detector: "Detector", *, outlives_reader: bool) -> Iterator[Show]:
+    """A function that prints one result; what goes around the results is printed on entry and exit.
+
+    A reader that closes the pipe ends the run with BrokenPipeError, unless the run has more to do than print.
+    """
+
+    def patient(result: Inspection | Unreadable) -> None:
+        try:
+            show(result)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if not outlives_reader:
+                raise
+
     with {"table": _table, "json": _json, "csv": _csv}[output_format](detector) as show:
-        yield show
+        yield patient
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from urushi.cli import _console
+from urushi.cli._places import require_file_place
 
 if TYPE_CHECKING:
     from urushi.cli._outputs import ReportWriter
@@ -32,6 +33,8 @@ def evaluate(
     """Measure a detector on the test split of a data set: image and pixel figures."""
     from urushi.detector import Detector
 
+    require_file_place(json_file, "--json")
+    require_file_place(report, "--report")
     loaded = Detector.load(detector, device=device)
     found = run(loaded, dataset, layout=layout, seed=seed, report=report)
     print_figures(found)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from urushi.cli import _console
+from urushi.cli._places import require_file_place
 
 if TYPE_CHECKING:
+    from urushi.data.dataset import Dataset
     from urushi.detector import Detector
     from urushi.recipe import Recipe
 
@@ -35,13 +37,14 @@ def fit(
 
     chosen = chosen_recipe(recipe, settings, false_alarm_rate)
     sources, facts = _good_images(good, layout)
-    _require_place(output)
+    require_file_place(output, "-o")
+    folder = output.with_name(f"{output.stem}.training")
     detector = Detector.fit(
         sources,
         chosen,
         defects=images_in(defects),
         seed=seed,
-        folder=output.with_suffix(".training"),
+        folder=folder,
         resume=resume,
         progress="bar",
         card={"recipe": " ".join([recipe, *settings]), "data": facts},
@@ -68,7 +71,11 @@ def images_in(folder: Path | None) -> list[Path]:
     """All image files below a folder, or none without a folder; raises DatasetError."""
     from urushi.data.dataset import find_dataset
 
-    return [] if folder is None else [sample.path for sample in find_dataset(folder, layout="flat").samples]
+    if folder is None:
+        return []
+    dataset = find_dataset(folder, layout="flat")
+    _note_problems(dataset)
+    return [sample.path for sample in dataset.samples]
 
 
 def report_fit(detector: "Detector", output: Path) -> None:
@@ -87,8 +94,7 @@ def _good_images(good: Path, layout: str | None) -> tuple[list[Path], dict[str, 
     samples = dataset.normal_training()
     if not samples:
         raise DatasetError(f"{good} has no good training images; `urushi doctor {good}` shows what it has")
-    for problem in dataset.problems:
-        _console.note(f"note: {_console.printable(f'{problem.path}: {problem.reason}')}")
+    _note_problems(dataset)
     openable = [sample for sample in samples if sample.path.is_file() and os.access(sample.path, os.R_OK)]
     facts = {
         "folder": _console.printable(str(good.resolve())),
@@ -98,16 +104,11 @@ def _good_images(good: Path, layout: str | None) -> tuple[list[Path], dict[str, 
     return [sample.path for sample in samples], facts
 
 
+def _note_problems(dataset: "Dataset") -> None:
+    for problem in dataset.problems:
+        _console.note(f"note: {_console.printable(f'{problem.path}: {problem.reason}')}")
+
+
 def _is_first_process() -> bool:
     """With several devices Lightning starts this command once for each; all come to the same, the first one writes."""
     return os.environ.get("LOCAL_RANK", "0") == os.environ.get("NODE_RANK", "0") == "0"
-
-
-def _require_place(output: Path) -> None:
-    """Checked before the work, not after it."""
-    from urushi.errors import InputError
-
-    if output.is_dir():
-        raise InputError(f"{output} is a folder; give the path of the detector file, such as {output / 'part.urushi'}")
-    if not output.parent.is_dir():
-        raise InputError(f"the folder {output.parent} does not exist; make it, or choose another place with -o")

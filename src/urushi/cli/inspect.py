@@ -49,13 +49,13 @@ def inspect(
         *([ReportWriter(out / "report.html", loaded)] if report else []),
     ]
     results = _results(loaded, paths)
-    with printer(output_format.value, loaded) as show:
+    with printer(output_format.value, loaded, outlives_reader=maps or report) as show:
         for result in _console.progress(results, "inspecting"):
             if isinstance(result, Unreadable):
                 _console.list_unreadable([result])
-            show(result)
             for listener in listeners:
                 listener.add(result)
+            show(result)
     for listener in listeners:
         listener.close()
     raise typer.Exit(tally.status(fail_on_anomaly=fail_on_anomaly))

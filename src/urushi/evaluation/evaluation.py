@@ -71,6 +71,7 @@ class Evaluation:
     def to_json(self) -> dict[str, Any]:
         """Plain values; an undefined figure is null and has a `reason`."""
         return {
+            "format": 1,
             "n_images": len(self.images),
             "n_normal": sum(image.label == 0 for image in self.images),
             "n_anomalous": sum(image.label == 1 for image in self.images),
