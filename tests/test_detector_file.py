@@ -122,6 +122,8 @@ def test_file_holds_the_stated_members_uncompressed_and_no_pickle(content):
     members = members_in(content)
     assert set(members) == MEMBERS
     assert content.count(members["weights.safetensors"]) == 1
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:  # the time of writing would make each file another
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
     assert json.loads(members["card.json"])["format"] == 1
     for name in ("calibration.json", "card.json"):
         json.loads(members[name], parse_constant=pytest.fail)
@@ -206,7 +208,7 @@ def test_member_that_occurs_twice_is_refused(content, load):
 
 def test_compressed_member_is_refused_before_it_is_unpacked(content, load):
     bomb = members_in(content) | {"weights.safetensors": bytes(10**8)}
-    with pytest.raises(DetectorFileError, match="compressed"):
+    with pytest.raises(DetectorFileError, match="a member is compressed"):
         load(packed(bomb, zipfile.ZIP_DEFLATED))
 
 

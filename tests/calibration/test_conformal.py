@@ -98,11 +98,12 @@ def test_default_takes_one_percent_where_the_normals_allow_it():
     assert "99" in threshold.explanation
 
 
-def test_default_says_loudly_that_few_normals_allow_only_a_higher_rate():
-    threshold = Conformal().fit(np.arange(20.0))
-    assert threshold.value == 19.0
-    assert threshold.false_alarm_rate == 1 / 21
-    assert threshold.explanation.startswith("ATTENTION: 20 held-out normal images are too few")
+@pytest.mark.parametrize(("n_normals", "n_above"), [(1, 1), (18, 1), (19, 1), (20, 1), (39, 2), (65, 3), (98, 4)])
+def test_default_says_loudly_that_few_normals_allow_only_a_higher_rate(n_normals, n_above):
+    threshold = Conformal().fit(np.arange(float(n_normals)))
+    assert threshold.value == n_normals - n_above
+    assert threshold.false_alarm_rate == n_above / (n_normals + 1)
+    assert threshold.explanation.startswith(f"ATTENTION: {n_normals} held-out normal images are too few")
     assert "needs 99" in threshold.explanation
 
 

@@ -13,6 +13,7 @@ from urushi.calibration.base import Threshold, ThresholdRule
 from urushi.errors import CalibrationError
 
 _DEFAULT_RATE = 0.01
+_FALLBACK_RATE = 0.05  # the highest of few scores is a poor threshold: one odd image decides it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +29,8 @@ class Conformal(ThresholdRule):
         Field(
             ge=1e-9,
             lt=1,
-            description="share of good parts that may be called anomalous; none: 0.01, or the smallest rate that the "
-            "held-out normals allow, 1/(n+1)",
+            description="share of good parts that may be called anomalous; none: 0.01, or with fewer than 99 held-out "
+            "normals 0.05, or with fewer than 19 the smallest rate they allow, 1/(n+1)",
         ),
     ] = None
 
@@ -66,16 +67,16 @@ class Conformal(ThresholdRule):
     def _rate(self, n_normals: int) -> float:
         if self.false_alarm_rate is not None:
             return self.false_alarm_rate
-        return max(_DEFAULT_RATE, 1 / (n_normals + 1))
+        supported = (rate for rate in (_DEFAULT_RATE, _FALLBACK_RATE) if n_allowed(rate, n_normals))
+        return next(supported, 1 / (n_normals + 1))
 
     def _explanation(self, n: int, allowed: int) -> str:
         promise = f"at most {_percent(allowed / (n + 1))} of good parts will be called anomalous on average"
         if self.false_alarm_rate is None and self._rate(n) > _DEFAULT_RATE:
             return (
                 f"ATTENTION: {n} held-out normal images are too few for a false-alarm rate of "
-                f"{_percent(_DEFAULT_RATE)}, which needs {n_needed(_DEFAULT_RATE)}, so the threshold is their "
-                f"highest score and {promise}, as long as new parts come from the same process. "
-                "More good images, or a higher rate, let fewer defects through."
+                f"{_percent(_DEFAULT_RATE)}, which needs {n_needed(_DEFAULT_RATE)}, so a higher one is taken: "
+                f"{promise}, as long as new parts come from the same process."
             )
         return (
             f"With {n} held-out normal images, {promise}, as long as new parts come from the same process; "
