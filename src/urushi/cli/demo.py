@@ -13,7 +13,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for images, detector and report.")] = Path("demo"),
     recipe: Annotated[str, typer.Option(help="Name of a recipe, or path of a TOML.")] = "default",
     false_alarm_rate: Annotated[float, typer.Option(help="Share of good parts that may be called anomalous.")] = 0.05,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same pictures and detector.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same pictures and detector.")] = 0,
 ) -> None:
     """Fit, evaluate and report on tiles of a real photograph with synthetic defects."""
     from urushi.cli.fit import chosen_recipe

@@ -28,7 +28,7 @@ def evaluate(
     report: Annotated[Path | None, typer.Option(help="Write an HTML report here.")] = None,
     layout: Annotated[str | None, typer.Option(help="Layout of the folder, if it is not recognised.")] = None,
     device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, mps.")] = "cpu",
-    seed: Annotated[int, typer.Option(help="Of the resampling behind the intervals.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the resampling behind the intervals.")] = 0,
 ) -> None:
     """Measure a detector on the test split of a data set: image and pixel figures."""
     from urushi.detector import Detector

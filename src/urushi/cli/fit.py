@@ -29,7 +29,7 @@ def fit(
         float | None, typer.Option(help="Share of good parts that may be called anomalous.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was interrupted.")] = False,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same detector.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same detector.")] = 0,
     layout: Annotated[str | None, typer.Option(help="Layout of the folder, if it is not recognised.")] = None,
 ) -> None:
     """Learn from a folder of good images what normal looks like."""
