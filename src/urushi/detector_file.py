@@ -91,6 +91,8 @@ def _card(path: Path, members: Mapping[str, bytes]) -> dict[str, Any]:
         number = int(card["format"])
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise DetectorFileError(f"{path} is damaged: its {CARD} does not state a format") from None
+    if number < 1:
+        raise DetectorFileError(f"{path} is damaged: there is no format {number}")
     if number > FORMAT:
         raise DetectorFileError(
             f"{path} has format {number}, written by Urushi {card.get('urushi')}; this Urushi {__version__} reads up "

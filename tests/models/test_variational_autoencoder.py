@@ -29,12 +29,12 @@ Trained = tuple[VariationalAutoencoder, Tensor]
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> Callable[[type[VariationalAutoencoder]], Trained]:
     def trained(cls: type[VariationalAutoencoder]) -> Trained:
-        images = structured(48)
+        images = structured(32)
         with torch.random.fork_rng():
             torch.manual_seed(0)
             model = cls(SHAPE, latent_dimension=8, learning_rate=3e-3)
-        rows, settings = np.arange(48), Training(max_epochs=4, batch_size=8, accelerator="cpu")
-        train(model, images, np.tile(rows, 10), rows, settings, seed=0, folder=tmp_path_factory.mktemp("run"))
+        rows, settings = np.arange(32), Training(max_epochs=4, batch_size=8, accelerator="cpu")
+        train(model, images, np.tile(rows, 12), rows, settings, seed=0, folder=tmp_path_factory.mktemp("run"))
         return model, torch.from_numpy(images)
 
     return trained

@@ -17,7 +17,7 @@ from urushi import Detector, Recipe
 from urushi.errors import TrainingError
 
 PICTURES = np.random.default_rng(0).integers(0, 255, (16, 32, 32), dtype=np.uint8)
-N_EPOCHS = 24
+N_EPOCHS = 12
 
 SCRIPT = """
 import sys
@@ -87,7 +87,7 @@ def test_autoencoder_resumed_after_kill_9_has_the_weights_of_an_uninterrupted_ru
 
 
 def test_variational_autoencoder_resumed_in_its_second_fold_draws_the_noise_it_would_have_drawn(tmp_path):
-    chosen = recipe("variational_autoencoder", n_folds=2, **{"training.max_epochs": 12})
+    chosen = recipe("variational_autoencoder", n_folds=2, **{"training.max_epochs": 6})
     folder = kill_in_training(chosen, tmp_path, "fold-1/epoch-2.ckpt")
     assert_same(fit(chosen, folder, resume=True), fit(chosen))
 
