@@ -6,22 +6,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
-from lightning.pytorch import LightningDataModule, LightningModule, Trainer
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch import LightningDataModule, Trainer
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
-from lightning.pytorch.tuner.tuning import Tuner
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from urushi.data.loader import Rows, loader
-from urushi.errors import TrainingError
 from urushi.models.base import Reconstructor
 from urushi.recipe import Training
+from urushi.training.checkpoints import AtomicCheckpoints, callbacks, readable
 from urushi.training.kept_memory import kept_memory
+from urushi.training.learning_rate import find_learning_rate
 from urushi.training.module import TrainingModule
 
 Progress = Literal["bar", "none"]
@@ -35,41 +35,6 @@ class Trained:
     best_epoch: int
     best_validation_loss: float
     learning_rate: float
-
-
-class _EarlyStopping(EarlyStopping):
-    """A run that had stopped before it was killed stops at once when it is resumed, not one epoch later."""
-
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002  Lightning's signature
-        trainer.should_stop = self.wait_count >= self.patience
-
-
-class _Checkpoint(ModelCheckpoint):
-    """The folder of a run may have been moved before the run is resumed; Lightning would forget the best epoch."""
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        old, new = str(state_dict["dirpath"]), str(self.dirpath)
-
-        def moved(value: Any) -> Any:
-            if isinstance(value, dict):
-                return {moved(key): item for key, item in value.items()}
-            return new + value.removeprefix(old) if isinstance(value, str) and value.startswith(old) else value
-
-        super().load_state_dict({key: moved(value) for key, value in state_dict.items()})
-
-
-class _RangeTest(TrainingModule):
-    """Ends where the loss explodes: to find that rate is what the range test is for."""
-
-    def training_step(self, batch: Tensor, index: int) -> Tensor:
-        try:
-            return super().training_step(batch, index)
-        except TrainingError:
-            self.trainer.should_stop = True
-            return batch.new_tensor(float("nan"))
-
-    def validation_step(self, batch: Tensor, index: int) -> None:
-        """Nothing: the test watches the training loss."""
 
 
 class _Data(LightningDataModule):
@@ -112,10 +77,10 @@ def train(
     last = folder / "last.ckpt"
     with _quiet(), kept_memory(is_wanted=settings.keep_memory):
         if settings.find_learning_rate and not (resume and last.exists()):
-            model.learning_rate = _find_learning_rate(model, data, settings, seed, folder)
+            model.learning_rate = find_learning_rate(model, data, settings, seed, folder)
         trainer = _trainer(settings, folder, progress)
         module = TrainingModule(model, seed)
-        trainer.fit(module, data, ckpt_path=_readable(last) if resume and last.exists() else None, weights_only=True)
+        trainer.fit(module, data, ckpt_path=readable(last) if resume and last.exists() else None, weights_only=True)
     return _best(model, module, trainer)
 
 
@@ -127,7 +92,8 @@ def _trainer(settings: Training, folder: Path, progress: Progress) -> Trainer:
         strategy=settings.strategy,
         precision=settings.precision,
         max_epochs=settings.max_epochs,
-        callbacks=_callbacks(settings, folder, progress),
+        callbacks=[*_bar(progress), *callbacks(settings, folder)],
+        plugins=[AtomicCheckpoints()],
         logger=_loggers(folder),
         log_every_n_steps=1,
         num_sanity_val_steps=0,
@@ -138,15 +104,8 @@ def _trainer(settings: Training, folder: Path, progress: Progress) -> Trainer:
     )
 
 
-def _callbacks(settings: Training, folder: Path, progress: Progress) -> list[Callback]:
-    best = _Checkpoint(folder, "best", monitor="validation", enable_version_counter=False)
-    every = _Checkpoint(
-        folder, "epoch-{epoch}", every_n_epochs=settings.checkpoint_epochs, save_top_k=-1, auto_insert_metric_name=False
-    )
-    last = _Checkpoint(folder, "last", every_n_epochs=1, enable_version_counter=False)
-    # The last checkpoint comes last, so that it holds the state of the others.
-    bar: list[Callback] = [RichProgressBar(console_kwargs={"stderr": True})] if progress == "bar" else []
-    return [_EarlyStopping("validation", patience=settings.patience_epochs), *bar, best, every, last]
+def _bar(progress: Progress) -> list[Callback]:
+    return [RichProgressBar(console_kwargs={"stderr": True})] if progress == "bar" else []
 
 
 def _loggers(folder: Path) -> list[Logger]:
@@ -159,29 +118,6 @@ def _loggers(folder: Path) -> list[Logger]:
     return loggers
 
 
-def _find_learning_rate(model: Reconstructor, data: _Data, settings: Training, seed: int, folder: Path) -> float:
-    """Where the loss falls fastest while the rate grows (S2 §6.2.1), by Lightning's Tuner."""
-    if len(model.optimizers()) != 1:
-        raise TrainingError("the learning-rate finder serves methods with one optimiser; set the rates yourself")
-    trainer = Trainer(
-        accelerator=settings.accelerator,
-        devices=1,
-        max_epochs=-1,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        default_root_dir=folder,
-    )
-    finder = Tuner(trainer).lr_find(
-        _RangeTest(model, seed), datamodule=data, min_lr=1e-6, max_lr=0.1, update_attr=False
-    )
-    suggestion = finder.suggestion() if finder else None
-    if suggestion is None:
-        raise TrainingError("the learning-rate finder saw too few steps; set model.learning_rate yourself")
-    return float(suggestion)
-
-
 def _best(model: Reconstructor, module: TrainingModule, trainer: Trainer) -> Trained:
     checkpoint = next(c for c in trainer.checkpoint_callbacks if getattr(c, "monitor", None) == "validation")
     assert isinstance(checkpoint, ModelCheckpoint)
@@ -191,15 +127,6 @@ def _best(model: Reconstructor, module: TrainingModule, trainer: Trainer) -> Tra
     rate = trainer.optimizers[0].param_groups[0]["lr"]
     assert checkpoint.best_model_score is not None
     return Trained(trainer.current_epoch, int(state["epoch"]), checkpoint.best_model_score.item(), float(rate))
-
-
-def _readable(checkpoint: Path) -> Path:
-    """The same path; raises TrainingError if the file is damaged, for which Lightning has every exception there is."""
-    try:
-        torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise TrainingError(f"{checkpoint} is damaged; remove {checkpoint.parent} to start anew") from error
-    return checkpoint
 
 
 @contextmanager
