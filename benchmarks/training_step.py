@@ -7,6 +7,8 @@ Through urushi: `urushi.training.train` as `fit` calls it, with its Lightning mo
 its check for finite losses, and, after each epoch, validation, best and last checkpoint, CSV and TensorBoard logs.
 Bare: shuffle, index, loss, zero_grad, backward, step; after each epoch the same validation loss, and nothing else.
 
+`training.keep_memory`, which our CPU-sized recipes switch on, is off here, because it would speed up one side only.
+
 Both sides note when each training step begins. The figure is the time from the first step after the warm-up epochs to
 the first step of the last epoch, over the steps between: whole epochs, ends of epochs included, set-up left out.
 """
@@ -57,6 +59,7 @@ class Setting:
                 "training.max_epochs": self.n_epochs,
                 "training.patience_epochs": self.n_epochs,
                 "training.accelerator": "cpu",
+                "training.keep_memory": False,  # the bare loop has no such thing
             }
         )
         return recipe, TorchBackend(build_graph(recipe, (1, IMAGE_PX, IMAGE_PX), self.seed)).graph.model
