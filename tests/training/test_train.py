@@ -18,6 +18,7 @@ from urushi.models.autoencoder import Autoencoder
 from urushi.models.base import Reconstruction, Reconstructor
 from urushi.recipe import Training
 from urushi.training import Trained, train
+from urushi.training.learning_rate import suggested_rate
 
 SHAPE = (1, 32, 32)
 IMAGES = np.random.default_rng(0).random((12, *SHAPE), dtype=np.float32)
@@ -273,3 +274,14 @@ def made(cls: type[Reconstructor], seed: int) -> Any:
 def assert_equal_weights(one: nn.Module, other: nn.Module) -> None:
     for key, tensor in one.state_dict().items():
         assert torch.equal(tensor, other.state_dict()[key]), key
+
+
+def test_the_suggested_rate_is_a_tenth_of_that_of_the_lowest_loss():
+    rates = np.geomspace(1e-6, 1e-1, 60).tolist()
+    valley = [(np.log10(rate) + 2) ** 2 for rate in rates]  # lowest at 0.01
+    assert suggested_rate(rates, valley) == pytest.approx(1e-3, rel=0.2)
+
+
+def test_a_range_test_of_few_steps_suggests_nothing():
+    with pytest.raises(TrainingError, match="too few steps"):
+        suggested_rate(np.geomspace(1e-6, 1e-1, 10).tolist(), [1.0] * 10)

@@ -35,8 +35,8 @@ class HeldOut:
         return MapScale(low, low + 2 * (region_threshold - low), region_threshold)
 
     def qualified(self, threshold: Threshold) -> Threshold:
-        """The threshold, whose explanation says so if these scores make its false-alarm rate approximate."""
-        if self.method == "split":
+        """The threshold, whose explanation says so if these scores make a guaranteed false-alarm rate approximate."""
+        if self.method == "split" or threshold.rule != "conformal":
             return threshold
         caveat = " The rate is approximate: each held-out image was scored by a fit without it, not by the final one."
         return replace(threshold, explanation=threshold.explanation + caveat)

@@ -1,7 +1,8 @@
-"""The learning-rate finder: the rate at which the loss falls fastest while the rate grows (S2 §6.2.1)."""
+"""The learning-rate finder: watches the loss while the rate grows from step to step (S2 §6.2.1)."""
 
 from pathlib import Path
 
+import numpy as np
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.tuner.tuning import Tuner
 from torch import Tensor
@@ -11,11 +12,14 @@ from urushi.models.base import Reconstructor
 from urushi.recipe import Training
 from urushi.training.module import TrainingModule
 
+_SMALLEST, _LARGEST = 1e-6, 0.1
+_SMOOTHED_STEPS = 11
+
 
 def find_learning_rate(
     model: Reconstructor, data: LightningDataModule, settings: Training, seed: int, folder: Path
 ) -> float:
-    """The rate that Lightning's Tuner suggests, weights untouched; raises TrainingError if it cannot tell."""
+    """A rate from a range test by Lightning's Tuner, weights untouched; raises TrainingError if it cannot tell."""
     if len(model.optimizers()) != 1:
         raise TrainingError("the learning-rate finder serves methods with one optimiser; set the rates yourself")
     trainer = Trainer(
@@ -28,24 +32,42 @@ def find_learning_rate(
         enable_model_summary=False,
         default_root_dir=folder,
     )
-    finder = Tuner(trainer).lr_find(
-        _RangeTest(model, seed), datamodule=data, min_lr=1e-6, max_lr=0.1, update_attr=False
-    )
-    suggestion = finder.suggestion() if finder else None
-    if suggestion is None:
+    test = _RangeTest(model, seed)
+    Tuner(trainer).lr_find(test, datamodule=data, min_lr=_SMALLEST, max_lr=_LARGEST, update_attr=False)
+    return suggested_rate(test.rates, test.losses)
+
+
+def suggested_rate(rates: list[float], losses: list[float]) -> float:
+    """A tenth of the rate at which the smoothed loss is lowest: the edge of explosion is near that one (S2 §6.2.1).
+
+    Lightning's own suggestion is the steepest descent per unit of the rate, which on an exponential range is always
+    among the smallest rates. Raises TrainingError if there are fewer losses than are smoothed over.
+    """
+    if len(losses) < _SMOOTHED_STEPS:
         raise TrainingError("the learning-rate finder saw too few steps; set model.learning_rate yourself")
-    return float(suggestion)
+    smoothed = np.convolve(losses, np.full(_SMOOTHED_STEPS, 1 / _SMOOTHED_STEPS), mode="valid")
+    lowest = len(smoothed) - 1 - int(np.argmin(smoothed[::-1]))  # of equals the largest rate
+    return rates[lowest + _SMOOTHED_STEPS // 2] / 10
 
 
 class _RangeTest(TrainingModule):
-    """Ends where the loss explodes: to find that rate is what the range test is for."""
+    """Notes rate and loss of each step, and ends where the loss explodes: to find that rate is what it is for."""
+
+    def __init__(self, model: Reconstructor, seed: int) -> None:
+        super().__init__(model, seed)
+        self.rates: list[float] = []
+        self.losses: list[float] = []
 
     def training_step(self, batch: Tensor, index: int) -> Tensor:
+        rate = self.trainer.optimizers[0].param_groups[0]["lr"]
         try:
-            return super().training_step(batch, index)
+            loss = super().training_step(batch, index)
         except TrainingError:
             self.trainer.should_stop = True
             return batch.new_tensor(float("nan"))
+        self.rates.append(rate)
+        self.losses.append(loss.item())
+        return loss
 
     def validation_step(self, batch: Tensor, index: int) -> None:
         """Nothing: the test watches the training loss."""
