@@ -41,7 +41,7 @@ def suggested_rate(rates: list[float], losses: list[float]) -> float:
     """A tenth of the rate at which the smoothed loss is lowest: the edge of explosion is near that one (S2 §6.2.1).
 
     Lightning's own suggestion is the steepest descent per unit of the rate, which favours the smallest rates of an
-    exponential range: 3.5e-6 for both of our models. Raises TrainingError if there are fewer losses than are smoothed over.
+    exponential range: 3.5e-6 for both of our models. Raises TrainingError with fewer losses than are smoothed over.
     """
     if len(losses) < _SMOOTHED_STEPS:
         raise TrainingError("the learning-rate finder saw too few steps; set model.learning_rate yourself")
