@@ -90,8 +90,9 @@ class Detector:
     def calibrate(self, rule: Part, *, defects: Sequence[ImageSource] = ()) -> "Detector":
         """The same detector with its threshold chosen anew from the held-out normals; raises CalibrationError."""
         chosen = _rule(rule, n_defects=len(defects))
-        found = list(self.inspect_many(defects))
-        scores = np.array([item.score for item in found if isinstance(item, Inspection)])
+        # Of each inspection only the score is kept: its maps would fill the memory.
+        found = [i if isinstance(i, Unreadable) else i.score for i in self.inspect_many(defects)]
+        scores = np.array([item for item in found if not isinstance(item, Unreadable)])
         return replace(
             self,
             threshold=self.held_out.qualified(chosen.fit(np.array(self.held_out.scores), scores if defects else None)),
