@@ -28,6 +28,7 @@ import torch
 from benchmarks import record
 from benchmarks.tiles import grey_tiles
 from urushi.building import build_graph
+from urushi.data.loader import Rows
 from urushi.models.base import Reconstructor
 from urushi.recipe import Recipe
 from urushi.runtime.torch_backend import TorchBackend
@@ -96,9 +97,10 @@ class Clock:
 def through_urushi(setting: Setting, images: np.ndarray) -> dict[str, float]:
     recipe, model = setting.build()
     clock = Clock(model)
-    training, validation = np.split(np.arange(len(images)), [setting.n_training])
+    parts = np.split(np.arange(len(images)), [setting.n_training])
+    training, validation = (Rows(images, part) for part in parts)
     with tempfile.TemporaryDirectory(prefix="urushi-") as folder:
-        train(model, images, training, validation, recipe.training, seed=setting.seed, folder=Path(folder))
+        train(model, training, validation, recipe.training, seed=setting.seed, folder=Path(folder))
     return clock.read(setting)
 
 

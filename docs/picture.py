@@ -28,9 +28,7 @@ def show_pair(above: Any, below: Any, name: str, found: Inspection) -> None:
     kind = name.partition("/")[0]
     above.imshow(found.image)
     above.set_title(kind, fontsize=10)
-    small = overlay(
-        found.image, found.anomaly_map, found.map_scale, found.regions, found.original_size, long_side_px=256
-    )
+    small = overlay(found.image, found.anomaly_map, found.map_scale, found.regions, found.view, long_side_px=256)
     below.imshow(small)
     below.set_xlabel(f"score {found.score:.2f}\np {found.p_value:.2f}: {found.decision}", fontsize=9)
     for axes in (above, below):

@@ -36,12 +36,10 @@ def _row(chosen: list[tuple[Sample, Inspection]]) -> np.ndarray:
 
 def _block(sample: Sample, one: Inspection) -> np.ndarray:
     """A caption and below it the pictures of one image, one under the other."""
-    size = display_size(one.original_size, SIDE_PX)
+    size = display_size((one.view.height, one.view.width), SIDE_PX)
     shown = [one.image] if one.reconstruction is None else [one.image, one.reconstruction]
     pictures = [resize_image(rgb_bytes(picture), size) for picture in shown]
-    pictures.append(
-        overlay(one.image, one.anomaly_map, one.map_scale, one.regions, one.original_size, long_side_px=SIDE_PX)
-    )
+    pictures.append(overlay(one.image, one.anomaly_map, one.map_scale, one.regions, one.view, long_side_px=SIDE_PX))
     return np.concatenate([_caption(sample, one), *map(_square, pictures)])
 
 

@@ -18,6 +18,7 @@ BENCHMARKS = {
     "startup": ["--repeats", "1", "--warm-up", "0"],
     "training_step": ["--recipes", "autoencoder", "--repeats", "1", *TINY_TRAINING],
     "inspection": ["--recipes", "autoencoder", "--images", "4", "--warm-up", "0", *TINY_FIT],
+    "preprocessing": ["--presets", "potato,chocolate", "--images", "2", "--repeats", "1", "--warm-up", "0"],
     "memory": ["--recipes", "autoencoder", "--few", "4", "--many", "6", *TINY_FIT],
 }
 # Several processes import torch one after another, and that is what takes the time.
@@ -101,3 +102,24 @@ def test_study_goes_on_with_what_is_missing(data: Path) -> None:
     assert all(row["rebuilding"]["divergence_nats"]["mean"] >= 0 for row in after["rows"])
     assert "two: no pixel figures" in page
     assert len(list((data.parent / "pictures").iterdir())) == 1
+
+
+@pytest.mark.slow
+def test_study_of_luminance_shows_that_equalisation_takes_a_change_of_exposure_out(data: Path) -> None:
+    done = run(
+        "studies.luminance", "--category", "one", "--seeds", "0,1", "--results", str(data.parent), URUSHI_DATA=str(data)
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads((data.parent / "luminance-one.json").read_text(), parse_constant=fail_on)
+    for row in found["rows"]:
+        distances = {name: by_measure["grey_levels"] for name, by_measure in row["distances"].items()}
+        assert distances["midway_equalization, fitted on both"] < 0.2 * distances["none"]
+
+
+@pytest.mark.slow
+def test_study_of_dead_columns_shows_that_repair_helps(tmp_path: Path) -> None:
+    done = run("studies.dead_columns", "--images", "1", "--seeds", "0", "--results", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads((tmp_path / "dead_columns.json").read_text(), parse_constant=fail_on)["rows"]
+    errors = {name: by_place["all"] for name, by_place in row["errors"].items()}
+    assert errors["inpainting, radius 20 px (S2)"] < 0.1 * errors["none"]

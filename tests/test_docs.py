@@ -44,7 +44,7 @@ def fenced(page: Path, language: str) -> list[str]:
 def mentioned_commands() -> Iterator[str]:
     """Each `urushi …` of the pages: in console and indented blocks, and between backticks in the text."""
     for page in PAGES:
-        text = read(page)
+        text = read(page).replace("\\\n", " ")
         yield from re.findall(r"^(?:\$ | {4})(urushi [^\n#]*)", text, re.MULTILINE)
         prose = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
         yield from (" ".join(span.split()) for span in re.findall(r"`(urushi\s[^`]*)`", prose))
@@ -53,13 +53,14 @@ def mentioned_commands() -> Iterator[str]:
 def parts(command: str) -> tuple[str, list[str]]:
     """The command's name, empty for `urushi` itself, and its options without their values."""
     words = shlex.split(command)[1:]
-    name = next((word for word in words if not word.startswith("-")), "")
+    names = [word for word in words if not word.startswith("-")]
+    name = " ".join(names[: 2 if names[:1] == ["xray"] else 1])
     return name, [word.partition("=")[0] for word in words if word.startswith("-")]
 
 
 def help_of(name: str) -> str:
     run = subprocess.run(
-        [sys.executable, "-c", "from urushi.cli import main; main()", *([name] if name else []), "--help"],
+        [sys.executable, "-c", "from urushi.cli import main; main()", *name.split(), "--help"],
         capture_output=True,
         text=True,
         env={"COLUMNS": "200", "TERM": "dumb", "PATH": "", "PYTHONIOENCODING": "utf-8"},
@@ -150,6 +151,17 @@ def test_the_readme_s_lines_of_python_run(
     assert len(good) == 10
 
 
+def test_the_python_of_the_x_ray_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = fenced(ROOT / "docs" / "x-ray.md", "python")
+    exec(compile(code, "x-ray.md", "exec"), {})
+    assert capsys.readouterr().out == "uint8 (1, 128, 128) [147.  97.   1.]\n"
+
+
+def test_every_step_is_named_on_the_x_ray_page_or_the_readme() -> None:
+    text = read(ROOT / "docs" / "x-ray.md") + read(README)
+    assert [name for name in catalogue.names("urushi.preprocessing") if not re.search(rf"\b{name}\b", text)] == []
+
+
 @pytest.fixture
 def example(tmp_path: Path) -> Iterator[dict[str, Path]]:
     """The page's files where their first lines say, in folders that are rooms of the package as long as the test."""
@@ -206,8 +218,9 @@ def test_the_example_method_score_rule_and_step_make_a_detector(tmp_path: Path) 
 def test_the_example_step_leads_back_to_the_original(example: dict[str, Path]) -> None:
     step = importlib.import_module("urushi.preprocessing.crop_border").CropBorder(margin_px=4)
     image = np.arange(40 * 40, dtype=np.uint16).reshape(40, 40)
-    x, y, _ = step.to_original(image) @ np.array([3, 5, 1])
-    assert step.apply(image)[5, 3] == image[int(y), int(x)]
+    cropped, back = step.place(image)
+    x, y, _ = back @ np.array([3, 5, 1])
+    assert cropped[5, 3] == image[int(y), int(x)]
     assert example["src/urushi/preprocessing/crop_border.py"].exists()
 
 

@@ -107,6 +107,6 @@ def test_every_option_that_is_shipped_has_a_type_and_says_what_it_is(cls):
 @pytest.mark.parametrize("cls", SHIPPED)
 def test_the_defaults_that_are_shipped_pass_their_own_checks(cls):
     described = options.describe(cls)
-    required = {"height": 8, "width": 8}
+    required = {"height": 8, "width": 8, "knots": [[30.0, 0.0], [140.0, 255.0]], "exponent": 0.6, "bright": "flat.png"}
     chosen = {o.name: required[o.name] if o.is_required else o.default for o in described}
     assert options.check(cls, chosen, "here") == chosen

@@ -12,7 +12,7 @@ import numpy as np
 from urushi import catalogue, detector_file, options, saving
 from urushi.calibration import HeldOut, Threshold, ThresholdRule, p_values
 from urushi.calibration.conformal import Conformal
-from urushi.data.images import ImageSource, name_of, read_image
+from urushi.data.images import ImageSource
 from urushi.data.stream import batches, stream
 from urushi.errors import CalibrationError, DetectorFileError, UnreadableImageError
 from urushi.extras import require
@@ -82,10 +82,10 @@ class Detector:
         """One result per image, in order; memory does not grow with their number."""
         ready = stream(self._prepare, sources, ahead=2 * batch_size)
         for batch in batches(ready, batch_size):
-            readable = [item for item in batch if isinstance(item, _Ready)]
+            readable = [item for item in batch if isinstance(item, Prepared)]
             inspections = iter(self._inspect_batch(readable))
             for item in batch:
-                yield next(inspections) if isinstance(item, _Ready) else item
+                yield next(inspections) if isinstance(item, Prepared) else item
 
     def calibrate(self, rule: Part, *, defects: Sequence[ImageSource] = ()) -> "Detector":
         """The same detector with its threshold chosen anew from the held-out normals; raises CalibrationError."""
@@ -121,52 +121,39 @@ class Detector:
         """The fixed colour scale of all its maps."""
         return self.held_out.map_scale()
 
-    def _prepare(self, source: ImageSource) -> "_Ready | Unreadable":
-        try:
-            image = read_image(source)
-            prepared = self.pipeline.prepare(image)
-            self._require_shape(prepared)
-            return _Ready(name_of(source), image.shape[:2], prepared)
-        except UnreadableImageError as error:
-            return Unreadable(name_of(source), error.reason)
-
-    def _require_shape(self, prepared: Prepared) -> None:
+    def _prepare(self, source: ImageSource) -> Prepared | Unreadable:
         """Recipes without `resize` take images of one size; and a file's word on its size is not trusted."""
-        expected, found = self.card.get("fit", {}).get("image_shape"), prepared.pixels.shape
-        if expected is not None and found != tuple(expected):
-            problem = f"after preprocessing it is (C, H, W) = {found}, but the detector takes {tuple(expected)}"
-            raise UnreadableImageError("image", problem)
+        prepared, expected = self.pipeline.read(source), self.card.get("fit", {}).get("image_shape")
+        if isinstance(prepared, Unreadable) or expected is None or prepared.pixels.shape == tuple(expected):
+            return prepared
+        found = f"after preprocessing it is (C, H, W) = {prepared.pixels.shape}"
+        problem = f"{found}, but the detector takes {tuple(expected)}"
+        return Unreadable(prepared.source, problem)
 
-    def _inspect_batch(self, batch: "list[_Ready]") -> list[Inspection]:
+    def _inspect_batch(self, batch: list[Prepared]) -> list[Inspection]:
         if not batch:
             return []
-        output = self.backend.run(np.stack([item.prepared.pixels for item in batch]))
+        output = self.backend.run(np.stack([item.pixels for item in batch]))
         p = p_values(output.scores, self.held_out.scores)
         return [self._inspection(item, output, row, float(p[row])) for row, item in enumerate(batch)]
 
-    def _inspection(self, item: "_Ready", output: Output, row: int, p_value: float) -> Inspection:
+    def _inspection(self, item: Prepared, output: Output, row: int, p_value: float) -> Inspection:
         score, anomaly_map = float(output.scores[row]), output.anomaly_maps[row]
-        limit, to_original = self.map_scale.region_threshold, item.prepared.to_original
+        limit = self.map_scale.region_threshold
         return Inspection(
             source=item.source,
             score=score,
             threshold=self.threshold.value,
             decision=self.threshold.decide(score),
             p_value=p_value,
-            regions=find_regions(anomaly_map, limit, to_original, item.original_size),
+            regions=find_regions(anomaly_map, limit, item.to_original, item.original_size),
             original_size=item.original_size,
-            image=item.prepared.pixels.transpose(1, 2, 0),
+            to_original=item.to_original,
+            image=item.pixels.transpose(1, 2, 0),
             anomaly_map=anomaly_map,
             map_scale=self.map_scale,
             reconstruction=None if output.reconstructions is None else output.reconstructions[row].transpose(1, 2, 0),
         )
-
-
-@dataclass(frozen=True)
-class _Ready:
-    source: str
-    original_size: tuple[int, int]
-    prepared: Prepared
 
 
 def _rule(part: Part, *, n_defects: int) -> ThresholdRule:

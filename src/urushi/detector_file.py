@@ -3,15 +3,13 @@
 import hashlib
 import io
 import json
-import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from urushi import __version__
+from urushi import __version__, atomic_file
 from urushi.errors import DetectorFileError, InputError
 
 FORMAT = 1
@@ -27,7 +25,7 @@ def write(path: Path, members: Mapping[str, bytes], card: Mapping[str, Any]) -> 
     facts = {**card, "format": FORMAT, "urushi": __version__, "digests": digests}
     everything = {**members, CARD: json.dumps(facts, indent=1, allow_nan=False).encode()}
     try:
-        _replace(path, _zip(everything))
+        atomic_file.replace(path, _zip(everything))
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}; choose another place with -o") from None
 
@@ -53,20 +51,6 @@ def _zip(members: Mapping[str, bytes]) -> bytes:
         for name, content in members.items():
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), content)
     return buffer.getvalue()
-
-
-def _replace(path: Path, content: bytes) -> None:
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _unzip(path: Path) -> dict[str, bytes]:

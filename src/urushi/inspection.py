@@ -1,7 +1,7 @@
 """What inspecting one image gives: the decision and everything that explains it."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,15 @@ class Region:
     height: int
     area_px: int
     peak: float  # highest map value inside
+
+
+class View(NamedTuple):
+    """The part of the original image that the model saw, in its pixels; preprocessing may have cropped or padded it."""
+
+    x: float
+    y: float
+    width: float
+    height: float
 
 
 @dataclass(frozen=True)
@@ -40,10 +49,18 @@ class Inspection:
     p_value: float  # share of normal images expected to score as high
     regions: tuple[Region, ...]  # largest peak first
     original_size: tuple[int, int]  # height, width in px, before preprocessing
+    to_original: np.ndarray  # 3×3, pixel corners (x, y, 1) of image and map -> those of the original image
     image: np.ndarray  # (H, W, C) float32 in [0, 1]: what the model saw
     anomaly_map: np.ndarray  # (H, W) float32
     map_scale: MapScale
     reconstruction: np.ndarray | None  # (H, W, C) float32 in [0, 1]; None where the method rebuilds no pixels
+
+    @property
+    def view(self) -> View:
+        """What the model saw of the original image."""
+        height, width = self.image.shape[:2]
+        (left, right), (top, bottom), _ = self.to_original @ np.array([[0, width], [0, height], [1, 1]])
+        return View(float(left), float(top), float(right - left), float(bottom - top))
 
     def to_json(self) -> dict[str, Any]:
         """The plain values, without the pictures, as in `cli/inspection.schema.json`."""

@@ -33,6 +33,21 @@ class _StrictSection(_Section):
     model_config = ConfigDict(strict=True)  # true is no number of epochs
 
 
+class Augmentation(_Section):
+    """How training images are varied; nothing is varied where no transform is named."""
+
+    transforms: tuple[Part, ...] = ()
+    border: Annotated[
+        Literal["reflect", "edge", "constant"], Field(description="what is seen beyond the edge of an image")
+    ] = "reflect"
+    fill_level: Annotated[float, Field(ge=0, le=255, description="grey level of a constant border, 0…255")] = 0.0
+    interpolation: Annotated[Literal["bilinear", "bicubic"], Field(description="between pixels")] = "bilinear"
+    n_copies: Annotated[
+        int,
+        Field(ge=0, description="variants per image, drawn once; 0: drawn anew in each epoch, for trained methods"),
+    ] = 0
+
+
 class Training(_StrictSection):
     """How gradient steps are run; methods in closed form use only `batch_size`, `accelerator` and `devices`."""
 
@@ -78,6 +93,7 @@ class Recipe(_Section):
 
     description: str = ""
     preprocessing: tuple[Part, ...]
+    augmentation: Augmentation = Augmentation()
     model: Part
     score: Part
     threshold: Part = Part(name="conformal")
@@ -147,19 +163,25 @@ def _shipped(name: str) -> str:
 
 def _set(table: dict[str, Any], key: str, value: Any) -> None:
     section, _, rest = key.partition(".")
+    name, _, option = rest.partition(".")
     if section == "preprocessing":
-        name, _, rest = rest.partition(".")
-        steps = [step for step in table["preprocessing"] if step["name"] == name]
-        if len(steps) != 1:
-            raise RecipeError(f"{key}: the recipe has {len(steps)} preprocessing steps called {name!r}, not one")
-        if not rest:
-            raise RecipeError(f"{key}: name the option of the step as well, such as preprocessing.resize.height")
-        steps[0][rest] = value
+        _set_part(table["preprocessing"], key, "preprocessing step", name, option, value)
+    elif section == "augmentation" and option:
+        _set_part(table["augmentation"]["transforms"], key, "transform", name, option, value)
     elif rest and isinstance(table.get(section), dict):
         table[section][rest] = value
     else:
         sections = tuple(name for name in Recipe.model_fields if name != "description")
         raise RecipeError(f"{key}: settings are written section.key{nearest(section, sections)}")
+
+
+def _set_part(parts: list[dict[str, Any]], key: str, kind: str, name: str, option: str, value: Any) -> None:
+    found = [part for part in parts if part["name"] == name]
+    if len(found) != 1:
+        raise RecipeError(f"{key}: the recipe has {len(found)} {kind}s called {name!r}, not one")
+    if not option:
+        raise RecipeError(f"{key}: name the option of the {kind} as well, such as preprocessing.resize.height")
+    found[0][option] = value
 
 
 def _explain(error: Any) -> str:

@@ -4,12 +4,20 @@ import json
 import tomllib
 
 import pytest
+from PIL import Image
 
 from urushi import catalogue
 from urushi.recipe import Recipe, recipe_names
 
+ROOMS = {
+    "models": "urushi.models",
+    "scores": "urushi.scoring",
+    "steps": "urushi.preprocessing",
+    "transforms": "urushi.augmentation",
+}
 
-@pytest.mark.parametrize(("command", "room"), [("models", "urushi.models"), ("scores", "urushi.scoring")])
+
+@pytest.mark.parametrize(("command", "room"), ROOMS.items())
 def test_all_entries_are_listed_with_what_they_are(urushi, command, room):
     result = urushi(command)
     assert result.status == 0
@@ -22,16 +30,26 @@ def test_one_model_is_shown_with_every_option_and_its_default(urushi):
     result = urushi("models", "autoencoder")
     assert result.status == 0
     assert "S2 §6.1.2" in result.out
-    (line,) = [line for line in result.out.splitlines() if "model.latent_dimension" in line]
+    (line,) = [line for line in result.out.splitlines() if "│ latent_dimension " in line]
     for part in ("int", "64", "the size of the bottleneck"):
         assert part in line
+    assert "--set model.OPTION=VALUE" in result.out
 
 
 def test_one_score_is_shown_with_every_option_and_its_default(urushi):
     out = urushi("scores", "ssim").out
-    (line,) = [line for line in out.splitlines() if "score.window_px" in line]
+    (line,) = [line for line in out.splitlines() if "│ window_px " in line]
     assert " 11 " in line
-    assert "score.pooling" in out
+    assert "│ pooling " in out
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "option"), [("steps", "inpainting", "radius_px"), ("transforms", "elastic", "alpha_px")]
+)
+def test_one_step_and_one_transform_are_shown_with_every_option(urushi, command, name, option):
+    out = urushi(command, name).out
+    assert f"│ {option} " in out
+    assert f".{name}.OPTION=VALUE" in out
 
 
 @pytest.mark.parametrize(
@@ -92,6 +110,15 @@ def test_doctor_gives_json(urushi, dataset):
     found = json.loads(urushi("doctor", dataset, "--json").out)
     assert found["counts"]["test"] == {"good": 6, "scratch": 5}
     assert found["unreadable"] == []
+    assert [group["name"] for group in found["luminance"]["groups"]] == ["test/good", "train/good", "test/scratch"]
+
+
+def test_doctor_warns_where_brightness_alone_separates(urushi, dataset):
+    for path in (dataset / "test" / "scratch").glob("*.png"):
+        with Image.open(path) as image:
+            image.point(lambda level: level // 4).save(path)
+    out = " ".join(urushi("doctor", dataset).out.split())
+    assert "warning: brightness alone tells test/scratch from test/good: it is darker (ROC-AUC 0.00" in out
 
 
 def test_doctor_refuses_a_folder_that_is_not_there(urushi, tmp_path):

@@ -16,6 +16,7 @@ from urushi.evaluation import evaluate, fit_mask
 from urushi.inspection import Inspection, MapScale, Unreadable
 
 SIDE = 16
+HALVED = np.diag([2.0, 2.0, 1])  # maps have half the resolution of the images
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ def inspection(source, anomaly_map, *, rebuilt=True, threshold=1.0):
         p_value=0.5,
         regions=(),
         original_size=(2 * SIDE, 2 * SIDE),
+        to_original=HALVED,
         image=image,
         anomaly_map=anomaly_map.astype(np.float32),
         map_scale=MapScale(0.0, 1.0, 0.5),
@@ -82,7 +84,12 @@ def test_figures_of_a_stream():
     assert found.image["roc_auc"].value == pytest.approx(roc_auc_score(labels, scores))
     assert sum(found.counts.values()) == 12
     assert [(row.defect, row.n) for row in found.per_defect] == [("dent", 3), ("hole", 3)]
-    truth = np.stack([fit_mask(masks[s.mask], (SIDE, SIDE)) if s.mask else np.zeros((SIDE, SIDE)) for s, _ in results])
+    truth = np.stack(
+        [
+            fit_mask(masks[s.mask], (SIDE, SIDE), HALVED, (2 * SIDE, 2 * SIDE)) if s.mask else np.zeros((SIDE, SIDE))
+            for s, _ in results
+        ]
+    )
     maps = np.stack([r.anomaly_map for _, r in results])
     assert found.pixel.metrics["roc_auc"].value == pytest.approx(
         roc_auc_score(truth.ravel() > 0, maps.ravel()), abs=1e-3
@@ -170,7 +177,7 @@ def test_without_masks_pixel_figures_are_null_with_a_reason():
     [
         (None, "cannot be read"),
         (np.zeros((32, 32), np.uint8), "marks nothing"),
-        (np.pad(np.full((1, 1), 255, np.uint8), ((0, 31), (0, 31))), "nothing that is left at 16x16"),
+        (np.pad(np.full((1, 1), 255, np.uint8), ((0, 31), (0, 31))), "nothing that preprocessing leaves at 16x16"),
         (np.full((32, 20), 255, np.uint8), "does not fit an image of 32x32"),
     ],
 )
@@ -258,13 +265,40 @@ def test_fit_mask_keeps_pixels_that_are_more_than_half_defective(kind):
     mask[:2, 2] = 1  # just half of the next
     mask[2:, 4:] = 1
     mask[3, 5] = 0  # three quarters of another
-    assert fit_mask(mask, (2, 3)).tolist() == [[True, False, False], [False, False, True]]
+    assert fit_mask(mask, (2, 3), HALVED, (4, 6)).tolist() == [[True, False, False], [False, False, True]]
+
+
+def test_fit_mask_follows_what_preprocessing_cut_off_and_added():
+    mask = np.zeros((20, 30), np.uint8)
+    mask[6:10, 12:18] = 1
+    cropped = np.array([[2.0, 0, 10], [0, 2.0, 4], [0, 0, 1]])  # from (10, 4) on, at half the resolution
+    assert np.argwhere(fit_mask(mask, (5, 6), cropped, (20, 30))).tolist() == [
+        [y, x] for y in (1, 2) for x in (1, 2, 3)
+    ]
+    padded = np.array([[1.0, 0, -5], [0, 1.0, -3], [0, 0, 1]])
+    assert np.array_equal(fit_mask(mask, (26, 40), padded, (20, 30)), np.pad(mask, ((3, 3), (5, 5))) > 0)
+    assert not fit_mask(mask, (4, 4), np.array([[1.0, 0, 40], [0, 1.0, 0], [0, 0, 1]]), (20, 30)).any()
+
+
+def test_fit_mask_of_another_resolution_than_its_image():
+    mask = np.zeros((10, 15), np.uint8)
+    mask[3:5, 6:9] = 1
+    cropped = np.array([[2.0, 0, 10], [0, 2.0, 4], [0, 0, 1]])
+    assert np.argwhere(fit_mask(mask, (5, 6), cropped, (20, 30))).tolist() == [
+        [y, x] for y in (1, 2) for x in (1, 2, 3)
+    ]
+
+
+def test_fit_mask_refuses_a_map_that_is_turned():
+    with pytest.raises(InputError, match="turned"):
+        fit_mask(np.ones((4, 4)), (4, 4), np.array([[0.0, 1, 0], [1, 0, 0], [0, 0, 1]]), (4, 4))
 
 
 def test_fit_mask_takes_colour_and_any_size():
     colour = np.zeros((5, 7, 3), np.uint8)
     colour[:, :, 1] = 9
-    assert fit_mask(colour, (11, 3)).all()
-    assert fit_mask(colour, (11, 3)).shape == (11, 3)
+    enlarged = np.diag([7 / 3, 5 / 11, 1])
+    assert fit_mask(colour, (11, 3), enlarged, (5, 7)).all()
+    assert fit_mask(colour, (11, 3), enlarged, (5, 7)).shape == (11, 3)
     with pytest.raises(InputError, match="at least one pixel"):
-        fit_mask(np.zeros((0, 3)), (2, 2))
+        fit_mask(np.zeros((0, 3)), (2, 2), np.eye(3), (2, 2))

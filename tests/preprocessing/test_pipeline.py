@@ -20,6 +20,15 @@ from urushi.recipe import Recipe
 RESIZE = {"name": "resize", "height": 8, "width": 6}
 
 
+CALIBRATED = {"flat_field", "inpainting"}  # read files; their own tests save and load them
+REQUIRED = {
+    "contrast_stretching": {"knots": [[30, 0], [140, 255]]},
+    "gamma": {"exponent": 0.6},
+    "resize": {"height": 8, "width": 6},
+    "seam_carving": {"height": 8, "width": 6},
+}
+
+
 def pipeline(*steps: str | dict[str, Any]) -> Pipeline:
     tables = [{"name": step} if isinstance(step, str) else step for step in steps]
     table = {"preprocessing": tables, "model": {"name": "autoencoder"}, "score": {"name": "squared_error"}}
@@ -51,10 +60,10 @@ class Crop(Step):
     """Cuts 4 px off the left and 2 px off the top: a step that moves the picture."""
 
     def apply(self, image: np.ndarray) -> np.ndarray:
-        return image[2:, 4:]
+        return self.place(image)[0]
 
-    def to_original(self, image: np.ndarray) -> np.ndarray:
-        return np.array([[1.0, 0, 4], [0, 1, 2], [0, 0, 1]])
+    def place(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return image[2:, 4:], np.array([[1.0, 0, 4], [0, 1, 2], [0, 0, 1]])
 
 
 shapes = st.one_of(
@@ -164,7 +173,7 @@ def test_a_pipeline_that_does_not_end_in_floats_says_how_it_should(dtype):
 
 
 def test_an_unknown_step_names_the_nearest_one():
-    with pytest.raises(RecipeError, match=r"'resise'; did you mean 'resize'\? There is: grey, min_max, resize, rgb"):
+    with pytest.raises(RecipeError, match=r"'resise'; did you mean 'resize'\? There is: "):
         pipeline({"name": "resise", "height": 3, "width": 3})
 
 
@@ -189,10 +198,11 @@ def test_what_was_learnt_can_be_saved_and_loaded():
     assert fitted != fresh
 
 
-@pytest.mark.parametrize("name", catalogue.names("urushi.preprocessing"))
+@pytest.mark.parametrize("name", sorted(set(catalogue.names("urushi.preprocessing")) - CALIBRATED))
 def test_every_step_is_the_same_after_saving_and_loading(name):
-    required = {"resize": {"height": 8, "width": 6}}.get(name, {})
-    image = np.random.default_rng(0).integers(0, 256, (9, 7, 3)).astype(np.uint8)
+    required = REQUIRED.get(name, {})
+    image = np.random.default_rng(0).integers(200, 256, (18, 14, 3)).astype(np.uint8)
+    image[4:12, 3:9] //= 4  # an object on a bright ground
     fresh = pipeline({"name": name, **required}, RESIZE, "min_max")
     fitted = fresh.fit([image, image // 2])
     again = fresh.with_state(fitted.state())

@@ -144,7 +144,7 @@ def test_sixteen_bits_keep_more_levels_than_eight(interpolation):
 
 @pytest.mark.parametrize("image", [np.zeros((6, 4), np.uint8), np.zeros((30, 50, 3), np.float32)])
 def test_the_matrix_takes_corners_back_to_the_corners(image):
-    matrix = Resize(height=12, width=7).to_original(image)
+    _, matrix = Resize(height=12, width=7).place(image)
     height, width = image.shape[:2]
     corners = np.array([[0, 7, 0, 7, 3.5], [0, 0, 12, 12, 6], [1, 1, 1, 1, 1]])
     expected = np.array([[0, width, 0, width, width / 2], [0, 0, height, height, height / 2], [1, 1, 1, 1, 1]])

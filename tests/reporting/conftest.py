@@ -45,6 +45,9 @@ def inspect() -> Callable[..., Inspection]:
             "map_scale": SCALE,
             "reconstruction": np.full((32, 32, 3), 0.4, np.float32),
         }
+        values |= changes
+        height, width = values["original_size"]
+        values["to_original"] = np.diag([width / values["image"].shape[1], height / values["image"].shape[0], 1.0])
         return Inspection(**(values | changes))
 
     return inspect

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from urushi.errors import InputError
-from urushi.inspection import MapScale, Region
+from urushi.inspection import MapScale, Region, View
 from urushi.reporting.heat_map import colour_stops, heat_layer, heat_map, overlay, scale_fraction
 
 SCALE = MapScale(low=1.0, high=5.0, region_threshold=3.0)
@@ -62,20 +62,20 @@ def test_layer_is_transparent_where_normal_and_opaque_where_bright() -> None:
 
 def test_overlay_leaves_normal_areas_as_they_are() -> None:
     image = np.full((16, 16, 1), 100 / 255, np.float32)
-    assert (overlay(image, np.ones((16, 16)), SCALE, (), (16, 16), long_side_px=32) == 100).all()
+    assert (overlay(image, np.ones((16, 16)), SCALE, (), View(0, 0, 16, 16), long_side_px=32) == 100).all()
 
 
-@pytest.mark.parametrize(("original_size", "shape"), [((100, 200), (32, 64, 3)), ((3000, 10), (64, 4, 3))])
-def test_overlay_has_the_aspect_ratio_of_the_original(
-    original_size: tuple[int, int], shape: tuple[int, int, int]
-) -> None:
+@pytest.mark.parametrize(("view", "shape"), [(View(5, 6, 200, 100), (32, 64, 3)), (View(0, 0, 10, 3000), (64, 4, 3))])
+def test_overlay_has_the_aspect_ratio_of_the_original(view: View, shape: tuple[int, int, int]) -> None:
     image = np.zeros((16, 16, 3), np.float32)
-    assert overlay(image, np.zeros((16, 16)), SCALE, (), original_size, long_side_px=64).shape == shape
+    assert overlay(image, np.zeros((16, 16)), SCALE, (), view, long_side_px=64).shape == shape
 
 
 def test_overlay_boxes_a_region_given_in_pixels_of_the_original() -> None:
     image = np.zeros((16, 16, 3), np.float32)
-    boxed = overlay(image, np.zeros((16, 16)), SCALE, [Region(50, 25, 25, 50, 9, 4.0)], (100, 100), long_side_px=64)
+    boxed = overlay(
+        image, np.zeros((16, 16)), SCALE, [Region(50, 25, 25, 50, 9, 4.0)], View(0, 0, 100, 100), long_side_px=64
+    )
     white = np.argwhere((boxed == 255).all(axis=-1))
     assert white.min(axis=0).tolist() == [16, 32]
     assert white.max(axis=0).tolist() == [47, 47]

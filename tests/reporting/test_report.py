@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from urushi.errors import InputError
+from urushi.evaluation.luminance import compare_luminances
 from urushi.inspection import Inspection, MapScale, Unreadable
 from urushi.reporting.report import DetectorFacts, Report
 
@@ -147,16 +148,30 @@ def test_evaluation_names_missed_defects_and_false_alarms(
     assert page.count('<span class="outcome">false alarm</span>') == 1
 
 
+NO_LUMINANCE = {"groups": [], "warnings": []}
+
+
 def test_metrics_and_defects_are_tabulated_and_undefined_ones_named(facts: DetectorFacts, written: Written) -> None:
     metrics = {
         "image ROC-AUC": {"value": 0.9, "low": 0.85, "high": 0.95},
         "AUPIMO": {"value": None, "low": None, "high": None},
     }
     rows = [{"defect": "crack", "images": 4, "ROC-AUC": 0.98765}, {"defect": "dent", "images": 1, "ROC-AUC": None}]
-    page = written(Report("evaluation", facts), evaluation={"metrics": metrics, "per_defect": rows})
+    evaluation = {"metrics": metrics, "per_defect": rows, "luminance": NO_LUMINANCE}
+    page = written(Report("evaluation", facts), evaluation=evaluation)
     assert "0.850 to 0.950" in page
     assert "not defined" in page
     assert "0.9877" in page
+
+
+def test_brightness_that_separates_is_warned_of(facts: DetectorFacts, written: Written) -> None:
+    found = compare_luminances(
+        ("good", [0.5, 0.52, 0.51, 0.5]), {"<dark>": [0.3, 0.31, 0.3], "dent": [0.5, 0.52, 0.51]}
+    )
+    shown = {"metrics": {}, "per_defect": [], "luminance": found.to_json()}
+    page = written(Report("evaluation", facts), evaluation=shown)
+    assert "Brightness alone tells &lt;dark&gt; from good: it is darker" in page
+    assert page.count("Brightness alone tells") == 1
 
 
 def test_nothing_inspected_gives_a_page_that_says_so(facts: DetectorFacts, written: Written, data_of: DataOf) -> None:
@@ -234,7 +249,7 @@ def test_failed_write_leaves_the_old_report_and_no_draft(
     def full_disk(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("urushi.reporting.page.os.fsync", full_disk)
+    monkeypatch.setattr("urushi.atomic_file.os.fsync", full_disk)
     with pytest.raises(InputError, match="No space left on device"):
         Report("shift", facts).write(path)
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]

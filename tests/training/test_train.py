@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
+from urushi.data.loader import Rows
 from urushi.errors import TrainingError
 from urushi.models.autoencoder import Autoencoder
 from urushi.models.base import Reconstruction, Reconstructor
@@ -27,7 +28,8 @@ TRAINING, VALIDATION = np.arange(8), np.arange(8, 12)
 
 def run(model: Reconstructor, folder: Path, *, seed: int = 0, resume: bool = False, **settings: Any) -> Trained:
     values = {"max_epochs": 4, "batch_size": 4, "accelerator": "cpu", **settings}
-    return train(model, IMAGES, TRAINING, VALIDATION, Training(**values), seed=seed, folder=folder, resume=resume)
+    rows = Rows(IMAGES, TRAINING), Rows(IMAGES, VALIDATION)
+    return train(model, *rows, Training(**values), seed=seed, folder=folder, resume=resume)
 
 
 class Still(Reconstructor):

@@ -7,7 +7,23 @@ from typing import Annotated
 
 import typer
 
-from urushi.cli import _console, calibrate, demo, doctor, evaluate, fit, inspect, models, recipes, scores
+from urushi.cli import (
+    _console,
+    augment,
+    calibrate,
+    demo,
+    doctor,
+    evaluate,
+    fit,
+    inspect,
+    models,
+    prepare,
+    recipes,
+    scores,
+    steps,
+    transforms,
+    xray,
+)
 
 app = typer.Typer(
     help="Learns from images of good parts what normal looks like, and shows where a new image differs.",
@@ -16,9 +32,25 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, fit, inspect, evaluate, calibrate, models, scores, recipes, doctor):
+COMMANDS = (
+    demo,
+    fit,
+    inspect,
+    evaluate,
+    calibrate,
+    prepare,
+    augment,
+    models,
+    scores,
+    steps,
+    transforms,
+    recipes,
+    doctor,
+)
+for command in COMMANDS:
     name = command.__name__.rpartition(".")[2]
     app.command(name)(getattr(command, name))
+app.add_typer(xray.app)
 
 
 @app.callback(invoke_without_command=True)

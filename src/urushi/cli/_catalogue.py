@@ -17,8 +17,9 @@ def show_one(room: str, name: str, base: type, section: str) -> None:
     """One entry with all its options: name, type, default, meaning."""
     cls: type = catalogue.load(room, name, base)
     print(_about(cls) + "\n\n" + inspect.cleandoc(cls.__doc__ or "") + "\n")
-    rows = [(f"{section}.{o.name}", o.type, o.default, o.description) for o in options.describe(cls)]
+    rows = [(o.name, o.type, "" if o.is_required else o.default, o.description) for o in options.describe(cls)]
     _console.table(("option", "type", "default", "meaning"), rows)
+    print(f"set them with --set {section}.OPTION=VALUE, or in a recipe")
 
 
 def _about(cls: type) -> str:

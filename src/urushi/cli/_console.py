@@ -4,6 +4,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from urushi.printable import printable
+
 if TYPE_CHECKING:
     from urushi.inspection import Unreadable
 
@@ -25,11 +27,6 @@ def fail(error: Exception) -> None:
         note(f"error: {printable(str(error), keep_lines=True)}")
     else:
         note(f"error: unexpected {type(error).__name__}: {error}\nPlease report this; --debug shows where it happened.")
-
-
-def printable(text: str, *, keep_lines: bool = False) -> str:
-    """A text that cannot take over the terminal: control characters and stray bytes appear as escapes."""
-    return "".join(c if c.isprintable() or (keep_lines and c == "\n") else ascii(c)[1:-1] for c in text)
 
 
 def list_unreadable(unreadable: "Iterable[Unreadable]") -> None:

@@ -63,7 +63,7 @@ class MapWriter:
 
         from urushi.reporting.heat_map import overlay
 
-        picture = overlay(result.image, result.anomaly_map, result.map_scale, result.regions, result.original_size)
+        picture = overlay(result.image, result.anomaly_map, result.map_scale, result.regions, result.view)
         stem = re.sub(r"[^\w.-]", "_", Path(result.source).stem)[:80]
         Image.fromarray(picture).save(self.folder / f"{self.n_written:06d}-{stem}.png")
         self.n_written += 1

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from urushi.cli._console import printable
 from urushi.inspection import Inspection, Unreadable
+from urushi.printable import printable
 
 if TYPE_CHECKING:
     from urushi.detector import Detector

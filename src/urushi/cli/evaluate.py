@@ -9,6 +9,7 @@ import typer
 
 from urushi.cli import _console
 from urushi.cli._places import require_file_place
+from urushi.printable import printable
 
 if TYPE_CHECKING:
     from urushi.cli._outputs import ReportWriter
@@ -94,6 +95,8 @@ def print_figures(found: "Evaluation") -> None:
         _console.table(("pixel figure", "value", "95 % interval"), rows)
     else:
         _console.note(f"no pixel figures: {figures['pixel_reason']}")
+    for warning in found.luminance.warnings:
+        _console.note(f"warning: {printable(warning)}")
 
 
 def _row(item: tuple[str, dict[str, Any]]) -> tuple[str, str, str]:
@@ -114,7 +117,8 @@ def _reported(figures: dict[str, Any]) -> "ReportedEvaluation":
         metrics |= {f"pixel {name}": figure for name, figure in figures["pixel"]["metrics"].items()}
     columns = ("defect", "images", "ROC-AUC", "recall")
     rows = [(d["defect"], d["n"], d["roc_auc"]["value"], d["recall"]["value"]) for d in figures["per_defect"]]
-    return {"metrics": metrics, "per_defect": [dict(zip(columns, row, strict=True)) for row in rows]}
+    per_defect = [dict(zip(columns, row, strict=True)) for row in rows]
+    return {"metrics": metrics, "per_defect": per_defect, "luminance": figures["luminance"]}
 
 
 def _write(path: Path, figures: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from urushi.cli import _console
 from urushi.cli._places import require_file_place
+from urushi.printable import printable
 
 if TYPE_CHECKING:
     from urushi.data.dataset import Dataset
@@ -97,7 +98,7 @@ def _good_images(good: Path, layout: str | None) -> tuple[list[Path], dict[str, 
     _note_problems(dataset)
     openable = [sample for sample in samples if sample.path.is_file() and os.access(sample.path, os.R_OK)]
     facts = {
-        "folder": _console.printable(str(good.resolve())),
+        "folder": printable(str(good.resolve())),
         "layout": dataset.layout,
         "fingerprint": dataset.fingerprint(openable),
     }
@@ -106,7 +107,7 @@ def _good_images(good: Path, layout: str | None) -> tuple[list[Path], dict[str, 
 
 def _note_problems(dataset: "Dataset") -> None:
     for problem in dataset.problems:
-        _console.note(f"note: {_console.printable(f'{problem.path}: {problem.reason}')}")
+        _console.note(f"note: {printable(f'{problem.path}: {problem.reason}')}")
 
 
 def _is_first_process() -> bool:

@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from urushi.data.defects import KINDS, apply, draw
-from urushi.errors import InputError
+from urushi.data.writing import claim, write_image
 from urushi.extras import require
 
 # Small tiles overlap little: with 128 px, held-out training tiles share so many pixels with the others that a threshold
@@ -20,9 +19,8 @@ TILE_PX = 96
 N_TRAIN, N_GOOD, N_PER_DEFECT = 100, 20, 5  # 99 held-out images are the fewest for a false-alarm rate of 1 %
 _TRAIN_ROWS = ((0, 160), (352, 512))  # the wall recedes: testing the middle needs no bricks smaller or larger than seen
 _TEST_ROWS = ((160, 352),)
-_MARKER = "README.txt"
 _TITLE = "Demo data set of Urushi"
-_ABOUT = f"""{_TITLE}, written by `urushi demo` and written anew by it: keep nothing of your own here.
+_ABOUT = f"""Written by `urushi demo` and written anew by it: keep nothing of your own here.
 
 Tiles of {TILE_PX} x {TILE_PX} px of the photograph "brick" in scikit-image, licence CC0,
 https://cc0textures.com/view.php?tex=Bricks25 .
@@ -38,17 +36,17 @@ def make_demo(folder: Path, *, seed: int = 0) -> Path:
     folder holds other files, MissingPackageError without scikit-image.
     """
     photograph = _photograph()
-    _claim(folder, seed)
+    claim(folder, _TITLE, f"{_ABOUT}{seed}")
     rng = np.random.default_rng(seed)
     for number, tile in enumerate(_tiles(photograph, _TRAIN_ROWS, N_TRAIN, rng)):
-        _write(folder / "train" / "good" / f"{number:03}.png", tile)
+        write_image(folder / "train" / "good" / f"{number:03}.png", tile)
     for number, tile in enumerate(_tiles(photograph, _TEST_ROWS, N_GOOD, rng)):
-        _write(folder / "test" / "good" / f"{number:03}.png", tile)
+        write_image(folder / "test" / "good" / f"{number:03}.png", tile)
     for kind in KINDS:
         for number, tile in enumerate(_tiles(photograph, _TEST_ROWS, N_PER_DEFECT, rng)):
             defective, mask = apply(tile, draw(rng, tile.shape, kinds=[kind]))
-            _write(folder / "test" / kind / f"{number:03}.png", defective)
-            _write(folder / "ground_truth" / kind / f"{number:03}_mask.png", np.where(mask, 255, 0).astype(np.uint8))
+            write_image(folder / "test" / kind / f"{number:03}.png", defective)
+            write_image(folder / "ground_truth" / kind / f"{number:03}_mask.png", mask)
     return folder
 
 
@@ -60,18 +58,6 @@ def _photograph() -> np.ndarray:
     return brick()  # (512, 512) uint8
 
 
-def _claim(folder: Path, seed: int) -> None:
-    """Mark the folder as the demo's before anything else is written, so that an interrupted run can be repeated."""
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file; give a folder for the demo data.")
-    marker = folder / _MARKER
-    is_own = marker.is_file() and marker.read_text(errors="replace").startswith(_TITLE)
-    if folder.is_dir() and any(folder.iterdir()) and not is_own:
-        raise InputError(f"{folder} holds other files; give a new or empty folder for the demo data.")
-    folder.mkdir(parents=True, exist_ok=True)
-    marker.write_text(f"{_ABOUT}{seed}\n")
-
-
 def _tiles(
     photograph: np.ndarray, strips: tuple[tuple[int, int], ...], n_tiles: int, rng: np.random.Generator
 ) -> Iterator[np.ndarray]:
@@ -79,8 +65,3 @@ def _tiles(
         top, bottom = strips[number % len(strips)]
         y, x = rng.integers(top, bottom - TILE_PX + 1), rng.integers(photograph.shape[1] - TILE_PX + 1)
         yield photograph[y : y + TILE_PX, x : x + TILE_PX]
-
-
-def _write(path: Path, image: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(image).save(path)

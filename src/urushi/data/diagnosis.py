@@ -11,6 +11,7 @@ import numpy as np
 
 from urushi.data.dataset import Dataset, Problem, Sample
 from urushi.data.images import read_image
+from urushi.data.luminance import luminance
 from urushi.data.stream import stream
 from urushi.errors import UnreadableImageError
 
@@ -35,6 +36,7 @@ class Diagnosis:
     problems: tuple[Problem, ...]  # of the layout, of masks, and images too small
     duplicates: tuple[tuple[Path, ...], ...]  # the same pixels within one split
     leaks: tuple[tuple[Path, ...], ...]  # the same pixels in more than one split
+    luminances: dict[tuple[str, str], tuple[float, ...]]  # (split, kind) -> mean intensity of each image, 0…1
     warnings: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -75,6 +77,7 @@ class _Look:
     dtype: str = ""
     colour: str = ""
     content: bytes = b""
+    luminance: float = 0.0
     unreadable: str = ""  # reason
     problems: tuple[Problem, ...] = ()
 
@@ -96,6 +99,7 @@ def diagnose(dataset: Dataset) -> Diagnosis:
         problems=dataset.problems + tuple(problem for look in looks for problem in look.problems),
         duplicates=duplicates,
         leaks=leaks,
+        luminances=_luminances(readable),
         warnings=tuple(_warnings(readable, len(duplicates), len(leaks))),
     )
 
@@ -110,7 +114,7 @@ def _look(sample: Sample) -> _Look:
     content.update(pixels.data)
     colour = "grey" if pixels.ndim == 2 else "RGB"
     problems = (*_too_small(sample.path, size), *_mask_problems(sample, size))
-    return _Look(sample, size, str(pixels.dtype), colour, content.digest(), problems=problems)
+    return _Look(sample, size, str(pixels.dtype), colour, content.digest(), luminance(pixels), problems=problems)
 
 
 def _too_small(path: Path, size: Size) -> Iterator[Problem]:
@@ -140,6 +144,13 @@ def _counts(dataset: Dataset) -> dict[str, dict[str, int]]:
     for (part, defect), n in sorted(Counter((s.split, s.defect) for s in dataset.samples).items()):
         counts.setdefault(part, {})[defect] = n
     return counts
+
+
+def _luminances(looks: list[_Look]) -> dict[tuple[str, str], tuple[float, ...]]:
+    found: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for look in looks:
+        found[look.sample.split, look.sample.defect].append(look.luminance)
+    return {kind: tuple(values) for kind, values in sorted(found.items())}
 
 
 def _sizes(looks: list[_Look]) -> dict[Size, int]:

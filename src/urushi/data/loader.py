@@ -1,6 +1,6 @@
 """Batches of prepared inputs for the trainer; the one file in this room that knows torch."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -9,19 +9,23 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.data.distributed import DistributedSampler
 
+Vary = Callable[[np.ndarray, np.ndarray, int], np.ndarray]  # (rows (B, …), their indices, epoch) -> (B, …)
+
 
 class Rows(Dataset[Tensor]):
-    """Some rows of a cached array (n, …) float32, fetched a batch at a time."""
+    """Some rows of a cached array (n, …) float32, fetched a batch at a time and, where asked for, varied by epoch."""
 
-    def __init__(self, array: np.ndarray, indices: np.ndarray) -> None:
-        self.array, self.indices = array, indices
+    def __init__(self, array: np.ndarray, indices: np.ndarray, vary: Vary | None = None) -> None:
+        self.array, self.indices, self.vary, self.epoch = array, indices, vary, 0
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def __getitems__(self, positions: list[int]) -> Tensor:
         """A whole batch at once, so that nothing has to be stacked."""
-        return torch.from_numpy(np.asarray(self.array[self.indices[positions]]))
+        indices = self.indices[positions]
+        rows = np.asarray(self.array[indices])
+        return torch.from_numpy(self.vary(rows, indices, self.epoch) if self.vary else rows)
 
     def batches(self, size: int, device: str = "cpu") -> "Batches":
         """The rows in order, re-iterable."""
@@ -44,9 +48,17 @@ def loader(rows: Rows, batch_size: int, *, seed: int, n_replicas: int, rank: int
 
     A last batch of one image is left out of that epoch: batch statistics of a single one are undefined.
     """
-    sampler: DistributedSampler[Tensor] = DistributedSampler(rows, n_replicas, rank, shuffle=shuffle, seed=seed)
+    sampler = _Sampler(rows, n_replicas, rank, shuffle=shuffle, seed=seed)
     lonely = shuffle and len(rows) > 1 and len(sampler) % batch_size == 1
     return DataLoader(rows, batch_size, sampler=sampler, collate_fn=_as_it_is, drop_last=lonely)
+
+
+class _Sampler(DistributedSampler[Tensor]):
+    """Tells the rows the epoch, which the trainer tells the sampler only."""
+
+    def set_epoch(self, epoch: int) -> None:
+        super().set_epoch(epoch)
+        self.dataset.epoch = epoch  # type: ignore[attr-defined]
 
 
 def _as_it_is(batch: Any) -> Tensor:

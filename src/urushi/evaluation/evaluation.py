@@ -8,8 +8,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from urushi.data.luminance import luminance
+from urushi.data.samples import GOOD
 from urushi.errors import InputError, UnreadableImageError
 from urushi.evaluation.image_metrics import DefectFigures, confusion, defect_figures, image_figures
+from urushi.evaluation.luminance import LuminanceReport, compare_luminances
 from urushi.evaluation.masks import fit_mask
 from urushi.evaluation.pixel_metrics import AUPRO_LIMITS, PixelFigures, PixelHistograms
 from urushi.evaluation.reconstruction_metrics import reconstruction_errors, reconstruction_figures
@@ -65,6 +68,7 @@ class Evaluation:
     pixel_left_out: tuple[Unreadable, ...]  # images without pixel figures, and why
     reconstruction: dict[str, Figure] | None  # of normal images
     reconstruction_reason: str | None
+    luminance: LuminanceReport  # of the images as the model saw them
     seed: int
     n_resamples: int
 
@@ -86,6 +90,7 @@ class Evaluation:
             "pixel_left_out": [asdict(one) for one in self.pixel_left_out],
             "reconstruction": self.reconstruction and _figures_json(self.reconstruction),
             "reconstruction_reason": self.reconstruction_reason,
+            "luminance": self.luminance.to_json(),
             "scores": [asdict(image) for image in self.images],
         }
 
@@ -97,6 +102,7 @@ class _Collected:
     pixels: PixelHistograms = field(default_factory=PixelHistograms)
     left_out: list[Unreadable] = field(default_factory=list)
     errors: list[tuple[str, tuple[float, float, float]]] = field(default_factory=list)
+    luminances: dict[str, list[float]] = field(default_factory=dict)  # by kind
 
 
 def evaluate(
@@ -134,6 +140,7 @@ def _collect(collected: _Collected, sample: LabelledSample, inspection: Inspecti
         source, int(label), defect, float(inspection.score), inspection.decision, float(inspection.p_value)
     )
     collected.images.append(image)
+    collected.luminances.setdefault(defect or GOOD, []).append(luminance(inspection.image))
     mask = _mask(sample, inspection, read_mask)
     if isinstance(mask, Unreadable):
         collected.left_out.append(mask)
@@ -153,10 +160,10 @@ def _mask(sample: LabelledSample, inspection: Inspection, read_mask: ReadMask) -
         whole = read_mask(sample.mask)
     except UnreadableImageError as error:
         return Unreadable(inspection.source, f"its mask cannot be read: {error}")
-    mask = fit_mask(whole, (height, width))
+    mask = fit_mask(whole, (height, width), inspection.to_original, inspection.original_size)
     problem = _mask_problem(sample, inspection, whole)
     if problem is None and sample.label == 1 and not mask.any():
-        problem = f"its mask marks nothing, or nothing that is left at {height}x{width} px"
+        problem = f"its mask marks nothing, or nothing that preprocessing leaves at {height}x{width} px"
     return mask if problem is None else Unreadable(inspection.source, problem)
 
 
@@ -189,9 +196,15 @@ def _evaluation(collected: _Collected, seed: int, n_resamples: int, aupro_limits
         pixel_left_out=_by_source(collected.left_out),
         reconstruction=reconstruction_figures(errors, seed=seed, n_resamples=n_resamples) if errors else None,
         reconstruction_reason=None if errors else "no normal image came with a reconstruction in pixels",
+        luminance=_luminance(collected.luminances, seed),
         seed=seed,
         n_resamples=n_resamples,
     )
+
+
+def _luminance(found: dict[str, list[float]], seed: int) -> LuminanceReport:
+    kinds = {kind: sorted(found[kind]) for kind in sorted(found)}  # the same whatever the order of the images
+    return compare_luminances((GOOD, kinds.pop(GOOD, [])), kinds, seed=seed)
 
 
 def _by_source(listed: list[Unreadable]) -> tuple[Unreadable, ...]:

@@ -1,4 +1,4 @@
-"""Ground-truth masks at the resolution of anomaly maps."""
+"""Ground-truth masks as anomaly maps see them."""
 
 from typing import Any
 
@@ -9,15 +9,35 @@ from numpy.typing import NDArray
 from urushi.errors import InputError
 
 
-def fit_mask(mask_image: NDArray[Any], size: tuple[int, int]) -> NDArray[np.bool_]:
-    """A mask image (h, w) or (h, w, C), non-zero = defect, as bool of `size` (height, width) in px.
+def fit_mask(
+    mask_image: NDArray[Any], size: tuple[int, int], to_original: NDArray[Any], original_size: tuple[int, int]
+) -> NDArray[np.bool_]:
+    """A mask image (h, w) or (h, w, C), non-zero = defect, as bool of a map's `size` (height, width) in px.
 
-    A pixel is defective if more than half of its area is (FINDINGS, 'Evaluation conventions'), so a defect smaller
-    than that vanishes. Raises InputError if the image has no pixels.
+    `to_original` is the 3×3 matrix from the map's pixel corners to those of the image of `original_size`; what
+    preprocessing cut off is left out, what it added is no defect. A pixel is defective if more than half of its area is
+    (FINDINGS, 'Evaluation conventions'), so a smaller defect vanishes. Raises InputError if the mask has no pixels, or
+    the matrix turns the image.
     """
     if mask_image.ndim not in (2, 3) or mask_image.size == 0:
         raise InputError(f"A mask has shape {mask_image.shape}; allowed is (height, width) with at least one pixel.")
+    if np.abs(to_original[[0, 1, 2, 2], [1, 0, 0, 1]]).max() > 1e-9:
+        raise InputError(f"The map is turned against the original image ({to_original.tolist()}); masks can't follow.")
     is_defect = mask_image != 0
     flat = is_defect if is_defect.ndim == 2 else is_defect.any(axis=2)
-    share = cv2.resize(flat.astype(np.float32), (size[1], size[0]), interpolation=cv2.INTER_AREA)
+    scale = np.array([flat.shape[1] / original_size[1], flat.shape[0] / original_size[0]])
+    corners = (to_original @ np.array([[0, size[1]], [0, size[0]], [1, 1]]))[:2] * scale[:, None]
+    seen = _window(flat.astype(np.float32), *np.rint(corners.T).astype(int))
+    share = cv2.resize(seen, (size[1], size[0]), interpolation=cv2.INTER_AREA)
     return np.asarray(share > 0.5)
+
+
+def _window(mask: NDArray[np.float32], start: NDArray[Any], stop: NDArray[Any]) -> NDArray[np.float32]:
+    """From corner (x, y) to corner (x, y), at least one pixel a side; zero where the mask does not reach."""
+    (left, top), (right, bottom) = start, np.maximum(stop, start + 1)
+    window = np.zeros((bottom - top, right - left), np.float32)
+    rows, columns = slice(max(top, 0), max(bottom, 0)), slice(max(left, 0), max(right, 0))
+    inside = mask[rows, columns]
+    y, x = max(-top, 0), max(-left, 0)
+    window[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
+    return window

@@ -1,13 +1,16 @@
 """The steps of a recipe in order: from a decoded image to what a model sees."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from urushi import catalogue, options
+from urushi.data.images import ImageSource, name_of, read_image
 from urushi.errors import RecipeError, UnreadableImageError
+from urushi.inspection import Unreadable
 from urushi.preprocessing.base import Image, Step
 from urushi.recipe import Part, Recipe
 
@@ -19,6 +22,8 @@ class Prepared(NamedTuple):
 
     pixels: np.ndarray  # (C, H, W) float32 in [0, 1]
     to_original: np.ndarray  # 3×3, pixel corners (x, y, 1) of `pixels` -> those of the decoded image
+    original_size: tuple[int, int]  # height, width of the decoded image in px
+    source: str = "image"  # path or name
 
 
 @dataclass(frozen=True)
@@ -34,11 +39,20 @@ class Pipeline:
 
     def prepare(self, image: Image) -> Prepared:
         """(H, W[, 3]) of any depth -> pixels (C, H, W) float32 in [0, 1]; raises UnreadableImageError."""
-        matrix = np.eye(3)
+        _require_finite(image)
+        original_size, to_original = image.shape[:2], np.eye(3)
         for step in self.steps:
-            matrix = matrix @ step.to_original(image)
-            image = step.apply(image)
-        return Prepared(_as_model_input(image), matrix)
+            image, back = step.place(image)
+            to_original = to_original @ back
+        return Prepared(_as_model_input(image), to_original, original_size)
+
+    def read(self, source: ImageSource) -> Prepared | Unreadable:
+        """A path, array, Pillow image or tensor, decoded and prepared, or why that can't be done."""
+        name = name_of(source)
+        try:
+            return self.prepare(read_image(source))._replace(source=name)
+        except UnreadableImageError as error:
+            return Unreadable(name, error.reason)
 
     def fit(self, images: Iterable[Image]) -> "Pipeline":
         """Each step fitted in turn on `images` (re-iterable) as the steps before it leave them."""
@@ -58,16 +72,21 @@ class Pipeline:
 
 @dataclass(frozen=True)
 class _Through:
-    """Images as the first steps leave them; can be iterated as often as a step's `fit` likes."""
+    """Images as the first steps leave them, but for those that can't be prepared; re-iterable."""
 
     steps: tuple[Step, ...]
     images: Iterable[Image]
 
     def __iter__(self) -> Iterator[Image]:
         for image in self.images:
-            for step in self.steps:
-                image = step.apply(image)
-            yield image
+            with suppress(UnreadableImageError):  # it is listed with its reason when the images are prepared
+                yield self._applied(image)
+
+    def _applied(self, image: Image) -> Image:
+        _require_finite(image)
+        for step in self.steps:
+            image = step.apply(image)
+        return image
 
 
 def _step(part: Part) -> Step:
@@ -78,6 +97,12 @@ def _step(part: Part) -> Step:
 def _part(state: Mapping[str, np.ndarray], position: int) -> dict[str, np.ndarray]:
     prefix = f"{position}/"
     return {key.removeprefix(prefix): array for key, array in state.items() if key.startswith(prefix)}
+
+
+def _require_finite(image: Image) -> None:
+    """Steps may then rely on it: a median or a look-up table would hide a NaN."""
+    if image.dtype.kind == "f" and not np.isfinite(image).all():
+        raise UnreadableImageError("image", "some pixels are no finite number (NaN or infinite)")
 
 
 def _as_model_input(image: Image) -> np.ndarray:

@@ -29,6 +29,9 @@ class Step(ABC):
             raise ValueError(f"{type(self).__name__} learns nothing, yet a state was given: {sorted(state)}")
         return self
 
-    def to_original(self, image: Image) -> np.ndarray:  # noqa: ARG002  most steps move nothing
-        """The 3×3 matrix that takes pixel corners (x, y, 1) after the step to those of the image before it."""
-        return np.eye(3)
+    def place(self, image: Image) -> tuple[Image, np.ndarray]:
+        """The image after this step, and the 3×3 matrix from its pixel corners (x, y, 1) to those before the step.
+
+        Steps that move pixels override it and let `apply` return its first part.
+        """
+        return self.apply(image), np.eye(3)

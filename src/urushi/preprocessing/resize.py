@@ -45,5 +45,6 @@ class Resize(Step):
     def apply(self, image: Image) -> Image:
         return resize(image, self.height, self.width, self.interpolation)
 
-    def to_original(self, image: Image) -> np.ndarray:
-        return np.diag([image.shape[1] / self.width, image.shape[0] / self.height, 1.0])
+    def place(self, image: Image) -> tuple[Image, np.ndarray]:
+        back = np.diag([image.shape[1] / self.width, image.shape[0] / self.height, 1.0])
+        return self.apply(image), back

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from urushi.errors import UnreadableImageError
+from urushi.preprocessing._levels import require_levels
 from urushi.preprocessing.base import Image, Step
 
 
@@ -12,11 +12,7 @@ def scale(image: Image) -> Image:
     """uint8 / 255, uint16 / 65535 -> float32 in [0, 1]; floats must lie in [0, 1] already (S2 eq. 5.16)."""
     if image.dtype.kind == "u":
         return (image / np.float32(np.iinfo(image.dtype).max)).astype(np.float32)
-    if image.min() < 0 or image.max() > 1:
-        found = f"{image.min():g}…{image.max():g}"
-        raise UnreadableImageError(
-            "image", f"float pixels range over {found}, but `scale` takes 0…1; use the step `min_max` or scale them"
-        )
+    require_levels(image)
     return image.astype(np.float32, copy=False)
 
 

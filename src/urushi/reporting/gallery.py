@@ -4,7 +4,7 @@ import heapq
 from dataclasses import dataclass
 
 from urushi.errors import InputError
-from urushi.inspection import Inspection, Region
+from urushi.inspection import Inspection, Region, View
 from urushi.reporting.heat_map import heat_layer
 from urushi.reporting.pictures import data_uri, display_size, resize_image, resize_map, rgb_bytes
 
@@ -24,6 +24,7 @@ class Card:
     label: str | None
     outcome: str
     original_size: tuple[int, int]  # height, width in px
+    view: View
     size: tuple[int, int]  # height, width in px as shown
     image: str  # data URI, like the next two
     reconstruction: str | None
@@ -40,7 +41,7 @@ class Card:
     @property
     def label_px(self) -> float:
         """Give the size of the numbers beside the boxes, in px of the original, by the width it is shown at."""
-        return self.original_size[1] * {"wide": 0.025, "even": 0.052, "tall": 0.07}[self.shape]
+        return self.view.width * {"wide": 0.025, "even": 0.052, "tall": 0.07}[self.shape]
 
     @property
     def n_hidden_regions(self) -> int:
@@ -74,7 +75,8 @@ class Gallery:
 
 
 def _card(inspection: Inspection, label: str | None, outcome: str) -> Card:
-    size = display_size(inspection.original_size, LONG_SIDE_PX)
+    view = inspection.view
+    size = display_size((view.height, view.width), LONG_SIDE_PX)
     rebuilt = inspection.reconstruction
     heat = heat_layer(resize_map(inspection.anomaly_map, size), inspection.map_scale)
     return Card(
@@ -85,6 +87,7 @@ def _card(inspection: Inspection, label: str | None, outcome: str) -> Card:
         label=label,
         outcome=outcome,
         original_size=inspection.original_size,
+        view=view,
         size=size,
         image=data_uri(resize_image(rgb_bytes(inspection.image), size)),
         reconstruction=None if rebuilt is None else data_uri(resize_image(rgb_bytes(rebuilt), size)),

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from urushi.errors import InputError
-from urushi.inspection import MapScale, Region
+from urushi.inspection import MapScale, Region, View
 from urushi.reporting.pictures import display_size, resize_image, resize_map, rgb_bytes
 
 OVERLAY_OPACITY = 0.85  # of the bright end; the dark end is transparent
@@ -33,21 +33,20 @@ def overlay(
     anomaly_map: np.ndarray,
     scale: MapScale,
     regions: Sequence[Region],
-    original_size: tuple[int, int],
+    view: View,
     *,
     long_side_px: int = 512,
 ) -> np.ndarray:
     """Blend image (H, W, C) in [0, 1] and heat map, box the regions: (h, w, 3) uint8 RGB.
 
-    The picture has the aspect ratio of the original, whose `original_size` is (height, width) and in whose pixels
-    `regions` are given.
+    The picture has the aspect ratio of the `view`, which like `regions` is given in pixels of the original image.
     """
-    size = display_size(original_size, long_side_px)
+    size = display_size((view.height, view.width), long_side_px)
     layer = heat_layer(resize_map(anomaly_map, size), scale)
     alpha = layer[..., 3:].astype(np.float32) / 255 * OVERLAY_OPACITY
     blend = resize_image(rgb_bytes(image), size) * (1 - alpha) + layer[..., :3] * alpha
     picture = np.ascontiguousarray(np.rint(blend).astype(np.uint8))
-    _draw_boxes(picture, regions, original_size)
+    _draw_boxes(picture, regions, view)
     return picture
 
 
@@ -79,10 +78,11 @@ def _colours() -> np.ndarray:
     return np.column_stack([colours, np.rint(255 * opacity).astype(np.uint8)])  # (256, 4) RGBA
 
 
-def _draw_boxes(picture: np.ndarray, regions: Sequence[Region], original_size: tuple[int, int]) -> None:
-    scale_y, scale_x = picture.shape[0] / original_size[0], picture.shape[1] / original_size[1]
+def _draw_boxes(picture: np.ndarray, regions: Sequence[Region], view: View) -> None:
+    scale_y, scale_x = picture.shape[0] / view.height, picture.shape[1] / view.width
     for region in regions:
-        start = (round(region.x * scale_x), round(region.y * scale_y))
-        end = (round((region.x + region.width) * scale_x) - 1, round((region.y + region.height) * scale_y) - 1)
+        left, top = region.x - view.x, region.y - view.y
+        start = (round(left * scale_x), round(top * scale_y))
+        end = (round((left + region.width) * scale_x) - 1, round((top + region.height) * scale_y) - 1)
         cv2.rectangle(picture, start, end, _BOX_OUTER, 3)
         cv2.rectangle(picture, start, end, _BOX_INNER, 1)

@@ -4,52 +4,43 @@ import base64
 import hashlib
 import json
 import math
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from urushi import atomic_file
 from urushi.errors import InputError
+from urushi.printable import printable
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def render(context: Mapping[str, Any]) -> str:
-    """Render the page; every value is escaped and made printable."""
-    style, script = (Markup((_TEMPLATES / name).read_text("utf-8")) for name in ("report.css", "report.js"))
+def render(context: Mapping[str, Any], page: str = "report") -> str:
+    """Render a page from its template and the style of all pages; every value is escaped and made printable.
+
+    A page may have a style and a script of its own, named like its template.
+    """
+    style = _sources("report.css", *(() if page == "report" else (f"{page}.css",)))
+    script = _sources(f"{page}.js")
     policy = (
         f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
         "base-uri 'none'; form-action 'none'"
     )
-    template = _environment().get_template("report.html.j2")
+    template = _environment().get_template(f"{page}.html.j2")
     return template.render(context, style=style, script=script, policy=Markup(policy))
 
 
 def write_whole(path: Path, content: str) -> None:
     """Write a text file so that a reader sees the old file or the new one, never a part; raises InputError."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with draft.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
+        atomic_file.replace(path, content.encode("utf-8", errors="backslashreplace"))
     except OSError as error:
         raise InputError(
             f"Cannot write {path}: {error.strerror}. Name a file in an existing, writable folder."
         ) from error
-    finally:
-        with suppress(OSError):  # it is gone after success, and an error above says more
-            draft.unlink()
-
-
-def printable(text: str) -> str:
-    """Show what cannot be seen or encoded (line breaks, control and bidi characters, lone surrogates) as escapes."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def to_json(value: object) -> str:
@@ -116,6 +107,12 @@ def _environment() -> Environment:
         number=number, metric=metric, percent=percent, text=text, folder_and_name=folder_and_name
     )
     return environment
+
+
+def _sources(*names: str) -> Markup:
+    """The files of these names that there are, one after the other."""
+    files = [_TEMPLATES / name for name in names]
+    return Markup("".join(file.read_text("utf-8") for file in files if file.is_file()))
 
 
 def _digest(source: str) -> str:

@@ -15,7 +15,7 @@ _ALPHA_QUALITY = 60  # an alpha channel is coded without loss after this: it wou
 _BOUNDLESS = 1e30  # stands for infinity where values are interpolated, as infinity times zero is not a number
 
 
-def display_size(original_size: tuple[int, int], long_side_px: int) -> tuple[int, int]:
+def display_size(original_size: tuple[float, float], long_side_px: int) -> tuple[int, int]:
     """Give the (height, width) with that long side and the aspect ratio of the original, at most 16:1."""
     height, width = (max(side, 1) for side in original_size)
     shortest_px = max(1, long_side_px // _MOST_ELONGATED)

@@ -45,6 +45,7 @@ class Evaluation(TypedDict):
 
     metrics: Mapping[str, MetricInterval]
     per_defect: Sequence[Mapping[str, object]]  # table rows, all with the same columns
+    luminance: Mapping[str, Any]  # groups and warnings, as in `cli/evaluation.schema.json`
 
 
 class Report:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
@@ -57,9 +56,8 @@ class _Data(LightningDataModule):
 
 def train(
     model: Reconstructor,
-    inputs: np.ndarray,
-    training: np.ndarray,
-    validation: np.ndarray,
+    training: Rows,
+    validation: Rows,
     settings: Training,
     *,
     seed: int,
@@ -67,13 +65,13 @@ def train(
     resume: bool = False,
     progress: Progress = "none",
 ) -> Trained:
-    """Trains the model in place on rows of `inputs` (n, …) and leaves it with the weights of its best epoch.
+    """Trains the model in place on rows of inputs and leaves it with the weights of its best epoch.
 
     Checkpoints and logs go to `folder`; with `resume` an earlier run there is continued from its last whole epoch, to
     the same weights as if it had never stopped. Raises TrainingError.
     """
     model.train()  # Lightning keeps the mode in which modules come
-    data = _Data(Rows(inputs, training), Rows(inputs, validation), settings, seed)
+    data = _Data(training, validation, settings, seed)
     last = folder / "last.ckpt"
     with _quiet(), kept_memory(is_wanted=settings.keep_memory):
         if settings.find_learning_rate and not (resume and last.exists()):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from urushi import atomic_file
 from urushi.errors import TrainingError
 
 _RECORD = "run.json"
@@ -68,8 +69,6 @@ def _read(folder: Path) -> dict[str, Any] | None:
 def _write(folder: Path, record: Mapping[str, Any]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / f".{_RECORD}"
-        temporary.write_text(json.dumps(record, indent=1), encoding="utf-8")
-        temporary.replace(folder / _RECORD)
+        atomic_file.replace(folder / _RECORD, json.dumps(record, indent=1).encode())
     except OSError as error:
         raise TrainingError(f"{folder} cannot be written: {error.strerror}") from None

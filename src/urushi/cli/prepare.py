@@ -1,0 +1,126 @@
+"""urushi prepare: what preprocessing makes of images, as files and as a page that shows every step."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from urushi.cli import _console
+from urushi.printable import printable
+
+if TYPE_CHECKING:
+    from urushi.cli._prepared import Done, Item
+    from urushi.inspection import Unreadable
+    from urushi.proposal import Proposal
+    from urushi.recipe import Recipe
+    from urushi.reporting.preparation import PreparationReport
+
+_TITLE = "Images prepared by `urushi prepare`"
+_ABOUT = "Written anew by the same command: keep nothing of your own here."
+
+
+def prepare(
+    sources: Annotated[list[Path], typer.Argument(metavar="IN…", help="Images, folders of images, or a data set.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the prepared images and the page.")],
+    recipe: Annotated[
+        str | None, typer.Option(help="Name of a recipe (see `urushi recipes`), or path of a TOML.")
+    ] = None,
+    settings: Annotated[
+        list[str], typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one value of the recipe.")
+    ] = [],  # noqa: B006  typer needs a literal default and never changes it
+    fit_on: Annotated[
+        Path | None, typer.Option(help="Good images that steps learn from; without it, those of IN.")
+    ] = None,
+    n_shown: Annotated[int, typer.Option(min=0, help="Images shown step by step.")] = 12,
+    propose: Annotated[
+        bool, typer.Option("--propose", help="Propose a recipe from the grey levels of the good images.")
+    ] = False,
+    layout: Annotated[str | None, typer.Option(help="Layout of the folder, if it is not recognised.")] = None,
+) -> None:
+    """Prepare images as a recipe does, and show what each step makes of them."""
+    from urushi.cli._prepared import Preparer, choose_shown, find_items
+    from urushi.data.decoded import Decoded
+    from urushi.data.stream import stream
+    from urushi.data.writing import claim
+    from urushi.preprocessing import Pipeline
+    from urushi.recipe import Recipe, parse_setting
+    from urushi.reporting.preparation import PreparationReport
+
+    _require_one(recipe, is_proposed=propose)
+    items, problems = find_items(sources, out, layout)
+    for problem in problems:
+        _console.note(f"note: {printable(f'{problem.path}: {problem.reason}')}")
+    good = _good_images(items, fit_on)
+    proposal = _proposal(good or [item.path for item in items]) if propose else None
+    mask = (out / "dead_pixels.png").resolve()
+    named = proposal.recipe(str(mask)) if proposal else Recipe.find(str(recipe))
+    chosen = named.with_settings(dict(parse_setting(text) for text in settings))
+    pipeline = Pipeline.of(chosen)
+    name = printable(", ".join(map(str, sources)))
+    claim(out, f"{_TITLE} from {name}", _ABOUT)
+    if proposal:
+        _write_proposal(proposal, chosen, mask, out / "proposed.toml")
+    pipeline = pipeline.fit(Decoded(good))
+    report = PreparationReport(name, recipe or "proposed.toml", chosen.preprocessing, pipeline, proposal)
+    prepare_one = Preparer(pipeline, chosen.preprocessing, out, choose_shown(items, n_shown))
+    results = _console.progress(stream(prepare_one, items), "preparing", len(items))
+    n_missing = sum(_take(result, report) for result in results)
+    report.write(out / "prepare.html")
+    print(printable(f"{out}: {report.n_images} images prepared, {n_missing} not; open {out / 'prepare.html'}"))
+    if n_missing:
+        raise typer.Exit(1)
+
+
+def _take(result: "Done | Unreadable", report: "PreparationReport") -> int:
+    """Reports one result; gives how many of its files could not be read."""
+    from urushi.inspection import Unreadable
+
+    if not isinstance(result, Unreadable):
+        report.add(result.before, result.after, result.item.group, result.trace)
+        if result.bad_mask is None:
+            return 0
+        result = result.bad_mask
+    report.add_unreadable(result)
+    _console.list_unreadable([result])
+    return 1
+
+
+def _require_one(recipe: str | None, *, is_proposed: bool) -> None:
+    from urushi.errors import InputError
+
+    if is_proposed == (recipe is not None):
+        raise InputError("give either --recipe with the recipe to follow, or --propose to have one proposed")
+
+
+def _good_images(items: "Sequence[Item]", fit_on: Path | None) -> list[Path]:
+    """What steps learn from; raises DatasetError if a folder was named for it and holds nothing good."""
+    from urushi.data.dataset import find_dataset
+    from urushi.errors import DatasetError
+
+    if fit_on is None:
+        return [item.path for item in items if item.is_training]
+    good = [sample.path for sample in find_dataset(fit_on).normal_training()]
+    if not good:
+        raise DatasetError(f"{fit_on} has no good training images; `urushi doctor {fit_on}` shows what it has")
+    return good
+
+
+def _proposal(paths: Sequence[Path]) -> "Proposal":
+    from urushi.cli._prepared import evenly
+    from urushi.data.decoded import Decoded
+    from urushi.proposal import MOST_IMAGES, propose
+
+    return propose(Decoded(evenly(paths, MOST_IMAGES)))
+
+
+def _write_proposal(proposal: "Proposal", recipe: "Recipe", mask: Path, path: Path) -> None:
+    """The proposed recipe and the mask that it names; says why it is so."""
+    from urushi.data.writing import write_image
+    from urushi.reporting.page import write_whole
+
+    if proposal.dead is not None:
+        write_image(mask, proposal.dead)
+    write_whole(path, recipe.to_toml())
+    print("\n".join(proposal.reasons))
+    print(printable(f"{path}: the proposed recipe, for `urushi fit --recipe` and `urushi prepare --recipe`"))

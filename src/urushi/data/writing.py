@@ -1,0 +1,52 @@
+"""Images written without loss, into folders that are known to be our own."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from urushi.errors import InputError
+
+MARKER = "README.txt"
+
+
+def claim(folder: Path, title: str, about: str) -> None:
+    """Make `folder` our own by a README.txt that begins with `title`, before anything else is written.
+
+    A folder that is empty, new or ours already is taken, so that an interrupted run can be repeated. Raises InputError
+    where it is a file or holds other files.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; give a folder.")
+    marker = folder / MARKER
+    is_own = marker.is_file() and marker.read_text(encoding="utf-8", errors="replace").startswith(title)
+    if folder.is_dir() and any(folder.iterdir()) and not is_own:
+        raise InputError(f"{folder} holds other files; give a new or empty folder.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        marker.write_text(f"{title}\n\n{about}\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written: {error.strerror}") from None
+
+
+def write_image(path: Path, image: np.ndarray) -> None:
+    """(H, W) or (H, W, 3) RGB as PNG: uint8 and uint16 as they are, bool as 0 and 255, floats in [0, 1] as 16 bits.
+
+    8-bit levels that were divided by 255 are kept exactly. Makes the folder. Raises InputError if it can't be written.
+    """
+    levels = _levels(image)
+    bgr = levels if levels.ndim == 2 else cv2.cvtColor(levels, cv2.COLOR_RGB2BGR)
+    _, encoded = cv2.imencode(".png", bgr)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encoded.tobytes())
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _levels(image: np.ndarray) -> np.ndarray:
+    if image.dtype == bool:
+        return np.where(image, 255, 0).astype(np.uint8)
+    if image.dtype.kind == "f":
+        return np.asarray(np.rint(np.clip(image, 0, 1) * 65535), np.uint16)
+    return image

@@ -1,0 +1,135 @@
+"""Training images: decoded, prepared, varied and embedded once, or anew where part of them teaches something else."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from urushi.augmentation import Augmentation, augment_batch
+from urushi.data.cache import cache
+from urushi.data.decoded import Decoded
+from urushi.data.images import ImageSource
+from urushi.data.stream import batches, stream
+from urushi.errors import DatasetError, RecipeError
+from urushi.inspection import Unreadable
+from urushi.preprocessing import Pipeline
+from urushi.recipe import Recipe
+
+Embed = Callable[[np.ndarray], np.ndarray]  # (B, C, H, W) float32 -> (B, …): the frozen front of a method
+
+
+@dataclass
+class TrainingImages:
+    """The readable ones among the images of a fit, as a recipe prepares them."""
+
+    sources: tuple[ImageSource, ...]
+    unreadable: tuple[Unreadable, ...]
+    recipe: Recipe
+    seed: int
+    pipeline: Pipeline  # fitted on all of them
+    prepared: np.ndarray  # (n, C, H, W) float32 in [0, 1]
+    _inputs_of_all: np.ndarray | None = field(default=None, init=False)
+
+    @classmethod
+    def of(cls, sources: Sequence[ImageSource], recipe: Recipe, seed: int) -> "TrainingImages":
+        """Decodes and prepares every image; raises RecipeError if they come out in several shapes."""
+        pipeline = Pipeline.of(recipe).fit(Decoded(sources))
+        prepared, unreadable = _prepare(sources, pipeline)
+        readable = tuple(source for i, source in enumerate(sources) if i not in unreadable)
+        return cls(readable, tuple(unreadable.values()), recipe, seed, pipeline, prepared)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width after preprocessing."""
+        channels, height, width = self.prepared.shape[1:]
+        return channels, height, width
+
+    def inputs_for(self, rows: np.ndarray, embed: Embed | None) -> tuple[Pipeline, np.ndarray]:
+        """Preprocessing fitted on some rows only, and what a method then gets of all images, variants behind them.
+
+        Where these rows teach the preprocessing what all of them do, nothing is computed twice.
+        """
+        pipeline = Pipeline.of(self.recipe).fit(Decoded([self.sources[row] for row in rows]))
+        if _is_same(pipeline.state(), self.pipeline.state()):
+            if self._inputs_of_all is None:  # the frozen front of a method is the same for every part
+                self._inputs_of_all = self._inputs(self.prepared, embed)
+            return self.pipeline, self._inputs_of_all
+        prepared, unreadable = _prepare(self.sources, pipeline)
+        for found in unreadable.values():
+            raise DatasetError(f"{found.source}: {found.reason}, where part of the images teaches the preprocessing")
+        return pipeline, self._inputs(prepared, embed)
+
+    def with_copies(self, rows: np.ndarray) -> np.ndarray:
+        """Rows of images, and those of their variants behind them."""
+        k = self.recipe.augmentation.n_copies
+        copies = len(self.sources) + k * rows[:, None] + np.arange(k)
+        return np.concatenate([rows, copies.ravel()])
+
+    def _inputs(self, prepared: np.ndarray, embed: Embed | None) -> np.ndarray:
+        n_copies = self.recipe.augmentation.n_copies
+        if embed is None and not n_copies:
+            return prepared
+        images = batches(self._with_variants(prepared), self.recipe.training.batch_size)
+        rows = (row for batch in images for row in (embed(np.stack(batch)) if embed else batch))
+        return cache(rows, len(prepared) * (1 + n_copies))
+
+    def _with_variants(self, prepared: np.ndarray) -> Iterator[np.ndarray]:
+        yield from prepared
+        if n_copies := self.recipe.augmentation.n_copies:
+            augmentation = Augmentation.of(self.recipe.augmentation)
+            for row, image in enumerate(prepared):
+                for copy in range(n_copies):
+                    yield from augment_batch(image[None], augmentation, seed=self.seed, epoch=copy, indices=[row])
+
+
+class Vary:
+    """Draws a variant of each image in each epoch, from (seed, epoch, row) alone."""
+
+    def __init__(self, augmentation: Augmentation, seed: int) -> None:
+        self.augmentation, self.seed = augmentation, seed
+
+    @classmethod
+    def of(cls, recipe: Recipe, seed: int, *, has_epochs: bool) -> "Vary | None":
+        """What the recipe asks for, None if nothing; raises RecipeError where the method sees each image only once."""
+        section = recipe.augmentation
+        if not section.transforms or section.n_copies:
+            return None
+        if not has_epochs:
+            raise RecipeError(
+                f"{recipe.model.name} sees each image once, so no variants can be drawn in each epoch; say how many "
+                "there shall be: --set augmentation.n_copies=4"
+            )
+        return cls(Augmentation.of(section), seed)
+
+    def __call__(self, images: np.ndarray, rows: np.ndarray, epoch: int) -> np.ndarray:
+        """(B, C, H, W) float32 in [0, 1] and the rows they come from -> as many variants."""
+        return augment_batch(images, self.augmentation, seed=self.seed, epoch=epoch, indices=rows)
+
+
+def _prepare(sources: Sequence[ImageSource], pipeline: Pipeline) -> tuple[np.ndarray, dict[int, Unreadable]]:
+    """All readable images as one array (n, C, H, W) float32 in [0, 1], and the others by their place."""
+    unreadable: dict[int, Unreadable] = {}
+
+    def readable() -> Iterator[np.ndarray]:
+        shape: tuple[int, ...] | None = None
+        for place, item in enumerate(stream(pipeline.read, sources)):
+            if isinstance(item, Unreadable):
+                unreadable[place] = item
+                continue
+            shape = shape or item.pixels.shape
+            _require_same_shape(item.pixels.shape, shape)
+            yield item.pixels
+
+    return cache(readable(), len(sources)), unreadable
+
+
+def _require_same_shape(found: tuple[int, ...], first: tuple[int, ...]) -> None:
+    if found != first:
+        raise RecipeError(
+            f"after preprocessing, images (C, H, W) of {found} and of {first} come together; give the recipe the step "
+            "`resize`, and `grey` or `rgb` before it"
+        )
+
+
+def _is_same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
+    return one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)

@@ -1,0 +1,1 @@
+"""The products: one module, one product (see `urushi.catalogue`)."""

@@ -1,0 +1,73 @@
+"""The luminance report warns when brightness alone tells kinds apart, and only then."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from urushi.data.luminance import luminance
+from urushi.evaluation.luminance import compare_luminances, dataset_luminances
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_luminance_is_the_mean_in_shares_of_full_scale(dtype):
+    image = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (40, 50, 3), dtype, endpoint=True)
+    by_hand = sum(int(value) for value in image.ravel()) / image.size / np.iinfo(dtype).max
+    assert luminance(image) == pytest.approx(by_hand, rel=1e-12)
+
+
+def test_luminance_of_a_large_float_image_does_not_drift():
+    assert luminance(np.full((3000, 3000), 0.1, np.float32)) == pytest.approx(np.float32(0.1), abs=1e-9)
+
+
+def test_separation_is_the_roc_auc_of_brightness():
+    rng = np.random.default_rng(0)
+    good, dent = rng.normal(0.5, 0.1, 40), rng.normal(0.55, 0.1, 30)
+    reference, other = compare_luminances(("good", good), {"dent": dent}).groups
+    expected = roc_auc_score(np.repeat([0, 1], [40, 30]), np.concatenate([good, dent]))
+    assert reference.roc_auc is None
+    assert other.roc_auc.value == pytest.approx(expected)
+    assert (other.n, other.lowest, other.highest) == (30, dent.min(), dent.max())
+
+
+@pytest.mark.parametrize(("shift", "word"), [(0.3, "brighter"), (-0.3, "darker")])
+def test_warns_in_both_directions_and_says_which(shift, word):
+    rng = np.random.default_rng(0)
+    found = compare_luminances(("good", rng.normal(0.5, 0.05, 20)), {"dent": rng.normal(0.5 + shift, 0.05, 20)})
+    (warning,) = found.warnings
+    assert "tells dent from good" in warning
+    assert word in warning
+
+
+def test_equal_brightness_is_no_warning():
+    rng = np.random.default_rng(0)
+    assert not compare_luminances(("good", rng.random(50)), {"dent": rng.random(50)}).warnings
+
+
+def test_one_odd_image_is_no_evidence():
+    assert not compare_luminances(("good", [0.5, 0.51, 0.52]), {"dent": [0.9]}).warnings
+
+
+def test_constant_brightness_is_no_separation():
+    (_, dent) = compare_luminances(("good", [0.5] * 10), {"dent": [0.5] * 10}).groups
+    assert dent.roc_auc.value == 0.5
+    assert not dent.is_separate
+
+
+def test_data_set_is_compared_within_the_test_split_and_with_the_training():
+    bright, dark = [0.8, 0.81, 0.82, 0.83, 0.84], [0.2, 0.21, 0.22, 0.23, 0.24]
+    kinds = {("train", "good"): bright, ("test", "good"): dark, ("test", "dent"): dark}
+    found = dataset_luminances(kinds)
+    assert [group.name for group in found.groups] == ["test/good", "train/good", "test/dent"]
+    (warning,) = found.warnings
+    assert "tells train/good from test/good" in warning
+
+
+def test_without_good_test_images_the_training_images_are_the_reference():
+    found = dataset_luminances({("train", "good"): [0.1, 0.2], ("test", "dent"): [0.1, 0.2]})
+    assert [group.name for group in found.groups] == ["train/good", "test/dent"]
+
+
+def test_no_good_image_at_all_is_no_figure_and_no_crash():
+    (dent,) = dataset_luminances({("test", "dent"): [0.1, 0.2]}).groups
+    assert dent.roc_auc.value is None
+    assert not dataset_luminances({}).groups

@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter as scipy_gaussian_filter
+
+from urushi import options
+from urushi.errors import RecipeError
+from urushi.preprocessing.gaussian_filter import GaussianFilter, gaussian_filter
+
+FULL = {np.uint8: 255, np.uint16: 65535, np.float32: 1}
+
+
+def picture(dtype: type, shape: tuple[int, ...] = (40, 53), seed: int = 0) -> np.ndarray:
+    return (np.random.default_rng(seed).random(shape) * FULL[dtype]).astype(dtype)
+
+
+@pytest.mark.parametrize("shape", [(40, 53), (40, 53, 3)])
+@pytest.mark.parametrize("dtype", FULL)
+@pytest.mark.parametrize("sigma", [0.4, 1.0, 2.3, 30.0])
+def test_it_agrees_with_scipy(sigma, dtype, shape):
+    image = picture(dtype, shape)
+    expected = scipy_gaussian_filter(image.astype(np.float64), sigma, mode="mirror", truncate=4, axes=(0, 1))
+    found = gaussian_filter(image, sigma)
+    assert found.dtype == dtype
+    assert np.abs(found - expected).max() <= {np.uint8: 0.501, np.uint16: 0.55, np.float32: 1e-6}[dtype]
+
+
+def test_a_sixteen_bit_ramp_keeps_its_levels():
+    ramp = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    assert len(np.unique(gaussian_filter(ramp, 1))) > 60000
+
+
+@pytest.mark.parametrize("dtype", FULL)
+@pytest.mark.parametrize("shape", [(6, 7), (6, 7, 3), (1, 1), (1, 1, 3), (1, 9)])
+@pytest.mark.parametrize("sigma", [0.1, 2, 100])
+def test_constant_images_and_single_pixels_stay(sigma, shape, dtype):
+    image = np.full(shape, FULL[dtype] * 0.7, dtype)
+    found = gaussian_filter(image, sigma)
+    assert found.shape == shape
+    assert np.array_equal(found, image)
+
+
+@pytest.mark.parametrize("sigma", [0.3, 1, 7])
+def test_floats_stay_within_the_range_of_the_image(sigma):
+    image = np.pad(np.ones((30, 30), np.float32), ((0, 0), (0, 40)))
+    found = gaussian_filter(image, sigma)
+    assert found.min() >= 0
+    assert found.max() <= 1
+
+
+def test_floats_outside_of_zero_to_one_are_filtered_too():
+    image = picture(np.float32) * 2000 - 1000
+    assert np.abs(gaussian_filter(image, 2) - scipy_gaussian_filter(image, 2, mode="mirror")).max() < 1e-2
+
+
+@pytest.mark.parametrize("dtype", FULL)
+def test_the_callers_image_is_left_alone_whatever_its_memory(dtype):
+    image = picture(dtype, (10, 12, 3))
+    image.flags.writeable = False
+    for view in (image, image[::-1, ::2], image[..., ::-1], image[..., 1]):
+        assert np.array_equal(gaussian_filter(view, 2), gaussian_filter(view.copy(), 2))
+    assert np.array_equal(image, picture(dtype, (10, 12, 3)))
+
+
+@pytest.mark.parametrize("wrong", [{"sigma_px": 0}, {"sigma_px": float("nan")}, {"sigma_px": 101}])
+def test_wrong_options_are_named(wrong):
+    with pytest.raises(RecipeError, match=r"preprocessing\.gaussian_filter\.sigma_px"):
+        options.build(GaussianFilter, wrong, "preprocessing.gaussian_filter")
