@@ -11,6 +11,7 @@ from torch import Tensor
 
 from urushi import Detector, Recipe, catalogue, options
 from urushi.building import build_graph
+from urushi.data.loader import Rows
 from urushi.errors import RecipeError
 from urushi.models.base import Reconstructor
 from urushi.recipe import Training
@@ -279,7 +280,8 @@ def test_training_on_one_batch_lowers_the_loss_and_the_error(name, images, tmp_p
     before = error_and_loss(model, inputs)
     rows = np.arange(4)
     settings = Training(max_epochs=6, batch_size=4, accelerator="cpu")
-    train(model, inputs.numpy(), np.tile(rows, 25), rows, settings, seed=0, folder=tmp_path)  # 150 steps
+    parts = Rows(inputs.numpy(), np.tile(rows, 25)), Rows(inputs.numpy(), rows)
+    train(model, *parts, settings, seed=0, folder=tmp_path)  # 150 steps
     after = error_and_loss(model, inputs)
     assert after[0] < 0.4 * before[0]
     assert after[1] < before[1]

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.distributions import Normal
 from torch.distributions.kl import kl_divergence
 
+from urushi.data.loader import Rows
 from urushi.models.variational_autoencoder import VariationalAutoencoder
 from urushi.recipe import Training
 from urushi.training import train
@@ -34,7 +35,8 @@ def trained(tmp_path_factory) -> Callable[[type[VariationalAutoencoder]], Traine
             torch.manual_seed(0)
             model = cls(SHAPE, latent_dimension=8, learning_rate=3e-3)
         rows, settings = np.arange(32), Training(max_epochs=4, batch_size=8, accelerator="cpu")
-        train(model, images, np.tile(rows, 12), rows, settings, seed=0, folder=tmp_path_factory.mktemp("run"))
+        parts = Rows(images, np.tile(rows, 12)), Rows(images, rows)
+        train(model, *parts, settings, seed=0, folder=tmp_path_factory.mktemp("run"))
         return model, torch.from_numpy(images)
 
     return trained
