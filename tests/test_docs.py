@@ -17,7 +17,9 @@ import typer
 from PIL import Image
 
 from urushi import Detector, Inspection, Recipe, catalogue, cli
+from urushi.augmentation import Augmentation
 from urushi.models.base import Reconstructor
+from urushi.recipe import Augmentation as Section
 from urushi.recipe import recipe_names
 
 ROOT = Path(__file__).parent.parent
@@ -222,6 +224,19 @@ def test_the_example_step_leads_back_to_the_original(example: dict[str, Path]) -
     x, y, _ = back @ np.array([3, 5, 1])
     assert cropped[5, 3] == image[int(y), int(x)]
     assert example["src/urushi/preprocessing/crop_border.py"].exists()
+
+
+@pytest.mark.usefixtures("example")
+def test_the_example_transform_squeezes_about_the_middle() -> None:
+    section = {"transforms": [{"name": "squeeze", "largest_factor": 2.0}], "border": "constant"}
+    augmentation = Augmentation.of(
+        recipe().model_copy(update={"augmentation": Section.model_validate(section)}).augmentation
+    )
+    drawn = augmentation.draw(np.random.default_rng(0), (40, 40))
+    image = np.zeros((40, 40), np.uint8)
+    image[10:30, 10:30] = 255
+    ((_, parameters),) = drawn.steps
+    assert augmentation.apply(image, drawn).mean() == pytest.approx(255 / 4 / parameters["factor"], rel=0.05)
 
 
 def test_the_example_s_own_tests_pass(example: dict[str, Path]) -> None:

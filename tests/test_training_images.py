@@ -132,14 +132,18 @@ def test_each_epoch_shows_other_variants_and_the_same_ones_again_after_resuming(
 
 def test_validation_and_calibration_images_are_not_varied(monkeypatch: pytest.MonkeyPatch) -> None:
     varied: list[int] = []
+    epochs: set[int] = set()
     call = Vary.__call__
 
     def noted(self: Vary, images: np.ndarray, rows: np.ndarray, epoch: int) -> np.ndarray:
         varied.extend(rows.tolist())
+        epochs.add(epoch)
         return call(self, images, rows, epoch)
 
     monkeypatch.setattr(Vary, "__call__", noted)
-    detector = Detector.fit(pictures(20), recipe(augmentation=ROTATED))
+    training = {"max_epochs": 3, "batch_size": 4, "accelerator": "cpu"}
+    detector = Detector.fit(pictures(20), recipe(augmentation=ROTATED, training=training))
+    assert epochs == {0, 1, 2}
     assert len(set(varied)) == detector.card["fit"]["n_training"] == 14
 
 

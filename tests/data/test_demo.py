@@ -7,7 +7,6 @@ import pytest
 from PIL import Image
 
 from urushi.data import demo
-from urushi.data.defects import KINDS
 from urushi.errors import InputError, MissingPackageError
 
 
@@ -24,7 +23,7 @@ def pixels(folder: Path) -> dict[str, bytes]:
 def test_layout_is_that_of_mvtec(folder: Path) -> None:
     counts = {str(d.relative_to(folder)): len(list(d.glob("*.png"))) for d in folder.rglob("*") if d.is_dir()}
     assert (counts["train/good"], counts["test/good"]) == (100, 20)
-    for kind in KINDS:
+    for kind in demo.DEFECTS:
         stems = sorted(path.stem for path in (folder / "test" / kind).iterdir())
         masks = sorted(path.stem for path in (folder / "ground_truth" / kind).iterdir())
         assert masks == [f"{stem}_mask" for stem in stems]

@@ -92,6 +92,16 @@ def test_variational_autoencoder_resumed_in_its_second_fold_draws_the_noise_it_w
     assert_same(fit(chosen, folder, resume=True), fit(chosen))
 
 
+def test_resumed_run_sees_the_variants_that_it_would_have_seen(tmp_path):
+    turned = {"augmentation.transforms": [{"name": "rotation"}], "training.max_epochs": 6}
+    chosen = recipe("autoencoder", **turned)
+    folder = kill_in_training(chosen, tmp_path, "epoch-2.ckpt")
+    resumed = fit(chosen, folder, resume=True)
+    assert_same(resumed, fit(chosen))
+    with pytest.raises(AssertionError):
+        assert_same(resumed, fit(recipe("autoencoder", **{"training.max_epochs": 6})))  # nothing was varied here
+
+
 def test_killed_run_is_not_lost_to_a_new_one(copied):
     with pytest.raises(TrainingError, match="unfinished run; go on with --resume"):
         fit(recipe("autoencoder"), copied)

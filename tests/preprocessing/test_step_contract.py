@@ -1,0 +1,109 @@
+"""What every step promises, whatever it does; steps are found by themselves, so a new one is tested by being there."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from urushi import catalogue, options
+from urushi.data.writing import write_image
+from urushi.errors import UnreadableImageError
+from urushi.preprocessing import Pipeline
+from urushi.preprocessing.base import Step
+from urushi.preprocessing.scale import Scale
+
+NAMES = catalogue.names("urushi.preprocessing")
+SIDE = 300
+FULL = {np.uint8: 255, np.uint16: 65535, np.float32: 1}
+# What has no default; files are named as the fixture writes them. Seams are carved one by one in Python: a few will do.
+OPTIONS: dict[str, dict[str, Any]] = {
+    "contrast_stretching": {"knots": [[30, 0], [220, 255]]},
+    "gamma": {"exponent": 0.6},
+    "resize": {"height": 200, "width": 200},
+    "seam_carving": {"height": SIDE - 2, "width": SIDE - 2},
+    "inpainting": {"mask": "mask.png", "radius_px": 3},
+    "flat_field": {"bright": "bright.png"},
+}
+
+
+def ramp(dtype: Any, channels: int = 1) -> np.ndarray:
+    """A dark object on a bright ground, every level of both a little different from the next."""
+    levels = 0.8 + 0.15 * np.linspace(0, 1, SIDE * SIDE).reshape(SIDE, SIDE)
+    levels[50:250, 40:240] -= 0.6
+    image = (levels * FULL[dtype]).astype(dtype)
+    return image if channels == 1 else np.dstack([image] * channels)
+
+
+@pytest.fixture
+def fitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A step by its name, fitted on two images."""
+    monkeypatch.chdir(tmp_path)
+
+    def fitted(name: str, training: np.ndarray | None = None) -> Step:
+        image = ramp(np.uint16) if training is None else training
+        mask = np.zeros(image.shape[:2], bool)
+        mask[: len(mask) // 2, :1] = image.shape[1] > 1
+        write_image(tmp_path / "mask.png", mask)
+        write_image(tmp_path / "bright.png", np.full(image.shape[:2], 65000, np.uint16))
+        step = options.build(catalogue.load("urushi.preprocessing", name, Step), OPTIONS.get(name, {}), name)
+        return step.fit([image, image])
+
+    return fitted
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_sixteen_bits_keep_more_than_256_levels(name: str, fitted: Any) -> None:
+    found = fitted(name).apply(ramp(np.uint16))
+    assert len(np.unique(found)) > 1000
+    assert found.dtype in (np.uint16, np.float32)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("dtype", FULL)
+@pytest.mark.parametrize("name", NAMES)
+def test_any_depth_is_taken_and_the_callers_array_stays_as_it_is(
+    name: str, dtype: Any, channels: int, fitted: Any
+) -> None:
+    image = ramp(dtype, channels)
+    image.setflags(write=False)
+    found, back = fitted(name, image).place(image)
+    assert found.ndim in (2, 3)
+    assert found.dtype in (dtype, np.float32)
+    assert back.shape == (3, 3)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_corners_of_the_result_lie_where_the_matrix_says(name: str, fitted: Any) -> None:
+    """Within the image, but for steps that add room round it."""
+    image = ramp(np.uint16)
+    found, back = fitted(name).place(image)
+    height, width = found.shape[:2]
+    corners = back @ np.array([[0, width], [0, height], [1, 1]])
+    inside = (corners[:2] >= -1e-6).all() and (corners[:2] <= SIDE + 1e-6).all()
+    assert inside != (name == "rotation_padding")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("name", NAMES)
+def test_pixels_that_are_no_number_are_refused(name: str, value: float, fitted: Any) -> None:
+    """A median or a look-up would hide them."""
+    image = ramp(np.float32)
+    image[3, 4] = value
+    with pytest.raises(UnreadableImageError, match="finite number"):
+        Pipeline((fitted(name), Scale())).prepare(image)
+
+
+@pytest.mark.parametrize("dtype", FULL)
+@pytest.mark.parametrize("name", NAMES)
+def test_constant_and_tiny_images_give_a_result_or_say_why_not(name: str, dtype: Any, fitted: Any) -> None:
+    for shape in ((1, 1), (1, 7), (5, 1), (12, 12)):
+        image = np.full(shape, FULL[dtype] // 2 if dtype is not np.float32 else 0.5).astype(dtype)
+        try:
+            found = fitted(name, image).apply(image)
+        except UnreadableImageError as error:
+            assert name in ("crop", "seam_carving"), error  # no object; no seams to take out of a single line
+            assert error.reason
+        else:
+            assert np.isfinite(found).all()
+            assert found.size
