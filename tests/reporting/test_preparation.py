@@ -126,6 +126,17 @@ def test_page_without_any_image_says_so(page: Callable[..., str]) -> None:
     assert "broken.png" in found
 
 
+def test_images_that_lose_all_their_levels_are_counted(page: Callable[..., str]) -> None:
+    bright = object_image() // 3 + np.uint8(150)  # all above the upper knot of STEPS
+    constant = np.full((40, 60), 200, np.uint8)
+    way = traced(bright, {"name": "contrast_stretching", "knots": [[30, 0], [140, 255]]}, {"name": "scale"})
+    report = PreparationReport("set", "potato", (), pipeline((Part(name="scale"),)))
+    report.add(way.stages[0].levels, way.stages[-1].levels, "good")
+    report.add(Levels.of(constant), Levels.of(constant), "good")  # it had no more before
+    assert report.n_flattened == 1
+    assert "single grey level" not in page({"a.png": object_image()})
+
+
 def test_a_page_of_large_noisy_images_stays_small(page: Callable[..., str]) -> None:
     rng = np.random.default_rng(0)
     noise = {f"{i}.png": rng.integers(0, 256, (300, 300), np.uint8) for i in range(3)}

@@ -68,6 +68,11 @@ def prepare(
     n_missing = sum(_take(result, report) for result in results)
     report.write(out / "prepare.html")
     print(printable(f"{out}: {report.n_images} images prepared, {n_missing} not; open {out / 'prepare.html'}"))
+    if report.n_flattened:
+        _console.note(
+            f"warning: {report.n_flattened} of {report.n_images} images have a single grey level left: this recipe does "
+            "not suit them; see the page, or let --propose look at them"
+        )
     if n_missing:
         raise typer.Exit(1)
 

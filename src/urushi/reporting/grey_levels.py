@@ -40,6 +40,11 @@ class Levels:
     shape: tuple[int, ...]
     dtype: str
 
+    @property
+    def is_flat(self) -> bool:
+        """Whether every pixel has the same level, rounded to 0…255."""
+        return int(np.count_nonzero(self.counts)) == 1
+
     @classmethod
     def of(cls, image: Image) -> "Levels":
         """Counted on the grey levels of an image."""

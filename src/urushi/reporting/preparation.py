@@ -52,11 +52,13 @@ class PreparationReport:
         self._before, self._after = Pool(), Pool()
         self._traces: list[Trace] = []
         self._unreadable: list[Unreadable] = []
+        self.n_flattened = 0  # images that had more than one grey level and have only one now
 
     def add(self, before: Levels, after: Levels, group: str, trace: Trace | None = None) -> None:
         """Adds one image, with its way through the steps if it is to be shown."""
         self._before.add(before, group)
         self._after.add(after, group)
+        self.n_flattened += after.is_flat and not before.is_flat
         self._traces += [trace] if trace else []
 
     def add_unreadable(self, unreadable: Unreadable) -> None:
@@ -78,6 +80,7 @@ class PreparationReport:
             "recipe": self._recipe,
             "n_images": self.n_images,
             "unreadable": self._unreadable,
+            "n_flattened": self.n_flattened,
             "pools": {"before": self._before.histogram, "after": self._after.histogram},
             "forms": {"before": list(_forms(self._before)), "after": list(_forms(self._after))},
             "luminances": list(self._luminances()),
