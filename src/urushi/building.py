@@ -4,8 +4,8 @@ import safetensors.torch
 import torch
 
 from urushi import catalogue, options
-from urushi.models.base import Reconstructor
-from urushi.recipe import Recipe
+from urushi.models.base import Reconstructor, Space
+from urushi.recipe import Part, Recipe
 from urushi.scoring import ScoringGraph
 from urushi.scoring.base import Score
 
@@ -14,13 +14,22 @@ Shape = tuple[int, int, int]  # channels, height, width
 
 def build_graph(recipe: Recipe, image_shape: Shape, seed: int = 0) -> ScoringGraph:
     """Model and score of a recipe for prepared images (C, H, W), with initial weights; raises RecipeError."""
+    model = build_model(recipe.model, image_shape, seed)
+    return ScoringGraph(model, build_score(recipe.score, model.space))
+
+
+def build_model(part: Part, image_shape: Shape, seed: int = 0) -> Reconstructor:
+    """A method with initial weights that depend on the seed alone; raises RecipeError."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model_class = catalogue.load("urushi.models", recipe.model.name, Reconstructor)
-        model = options.build(model_class, recipe.model.options, "model", image_shape)
-        score_class = catalogue.load("urushi.scoring", recipe.score.name, Score)
-        score = options.build(score_class, recipe.score.options, "score", model.space)
-    return ScoringGraph(model, score)
+        found = catalogue.load("urushi.models", part.name, Reconstructor)
+        return options.build(found, part.options, "model", image_shape)
+
+
+def build_score(part: Part, space: Space) -> Score:
+    """A score for methods that work in this space; raises RecipeError."""
+    found = catalogue.load("urushi.scoring", part.name, Score)
+    return options.build(found, part.options, "score", space)
 
 
 def restore_graph(recipe: Recipe, image_shape: object, weights: bytes) -> ScoringGraph:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from urushi.preprocessing import Pipeline, Prepared
 from urushi.recipe import Part, Recipe
 from urushi.regions import find_regions
 from urushi.runtime.backend import Backend, Output
+
+if TYPE_CHECKING:
+    from urushi.fitting import Fitted
 
 BATCH_SIZE = 16
 
@@ -55,6 +58,25 @@ class Detector:
         Methods that are trained keep checkpoints and logs in `folder` (a temporary one if none is given), and with
         `resume` go on from there. Raises DatasetError, RecipeError, CalibrationError, TrainingError.
         """
+        how = {"seed": seed, "folder": folder, "resume": resume, "progress": progress, "card": card}
+        (detector,) = cls.fit_scores(good, recipe, (), defects=defects, **how)  # type: ignore[arg-type]
+        return detector
+
+    @classmethod
+    def fit_scores(
+        cls,
+        good: Sequence[ImageSource],
+        recipe: Recipe | str,
+        scores: Sequence[Part],
+        *,
+        defects: Sequence[ImageSource] = (),
+        seed: int = 0,
+        folder: Path | None = None,
+        resume: bool = False,
+        progress: Literal["bar", "none"] = "none",
+        card: Mapping[str, Any] | None = None,
+    ) -> "tuple[Detector, ...]":
+        """As `fit`, but one detector for each of `scores`, all with the same model; without any, that of the recipe."""
         require("torch", "train")
         from urushi import fitting
 
@@ -63,11 +85,17 @@ class Detector:
         rule = _rule(recipe.threshold, n_defects=len(defects))
         with tempfile.TemporaryDirectory(prefix="urushi-") as scratch:
             run = fitting.Run(seed, folder or Path(scratch), resume, progress)
-            fitted = fitting.fit(good, recipe, run, rule.check)
-        facts = {"recipe": name, **(card or {}), "seed": seed, "fit": fitted.facts}
+            fitted = fitting.fit(good, recipe, run, rule.check, scores=scores, defects=defects)
+        made = {"recipe": name, **(card or {}), "seed": seed}
+        recipes = [recipe.model_copy(update={"score": part}) for part in scores or (recipe.score,)]
+        detectors = (cls._of(one, found, made) for one, found in zip(recipes, fitted, strict=True))
+        return tuple(detector.calibrate(recipe.threshold, defects=defects) for detector in detectors)
+
+    @classmethod
+    def _of(cls, recipe: Recipe, fitted: "Fitted", card: Mapping[str, Any]) -> "Detector":
         any_threshold = Conformal().fit(np.array(fitted.held_out.scores))  # until the recipe's rule has chosen
-        parts = (recipe, fitted.pipeline, fitted.backend, fitted.held_out, any_threshold, facts, fitted.unreadable)
-        return cls(*parts).calibrate(recipe.threshold, defects=defects)
+        parts = (recipe, fitted.pipeline, fitted.backend, fitted.held_out, any_threshold)
+        return cls(*parts, {**card, "fit": fitted.facts}, fitted.unreadable)
 
     def inspect(self, source: ImageSource) -> Inspection:
         """The decision on one image and what explains it; raises UnreadableImageError."""
@@ -90,15 +118,20 @@ class Detector:
     def calibrate(self, rule: Part, *, defects: Sequence[ImageSource] = ()) -> "Detector":
         """The same detector with its threshold chosen anew from the held-out normals; raises CalibrationError."""
         chosen = _rule(rule, n_defects=len(defects))
-        # Of each inspection only the score is kept: its maps would fill the memory.
-        found = [i if isinstance(i, Unreadable) else i.score for i in self.inspect_many(defects)]
-        scores = np.array([item for item in found if not isinstance(item, Unreadable)])
+        scores, unreadable = self.scores_of(defects)
         return replace(
             self,
-            threshold=self.held_out.qualified(chosen.fit(np.array(self.held_out.scores), scores if defects else None)),
+            threshold=self.held_out.qualified(chosen.fit(self.held_out.scores, scores)),
             recipe=self.recipe.model_copy(update={"threshold": rule}),
-            unreadable=(*self.unreadable, *(item for item in found if isinstance(item, Unreadable))),
+            unreadable=(*self.unreadable, *unreadable),
         )
+
+    def scores_of(self, sources: Iterable[ImageSource]) -> tuple[np.ndarray, tuple[Unreadable, ...]]:
+        """The scores (m,) of those images that can be read, and what could not be."""
+        # Of each inspection only the score is kept: its maps would fill the memory.
+        found = [item if isinstance(item, Unreadable) else item.score for item in self.inspect_many(sources)]
+        unreadable = tuple(item for item in found if isinstance(item, Unreadable))
+        return np.array([item for item in found if not isinstance(item, Unreadable)]), unreadable
 
     def save(self, path: Path | str) -> None:
         """Writes the detector file atomically; raises InputError if the place can't be written."""
@@ -144,6 +177,7 @@ class Detector:
             source=item.source,
             score=score,
             threshold=self.threshold.value,
+            warn_threshold=self.threshold.warn_value,
             decision=self.threshold.decide(score),
             p_value=p_value,
             regions=find_regions(anomaly_map, limit, item.to_original, item.original_size),

@@ -1,7 +1,7 @@
-"""From images of good parts to a fitted graph and the scores of held-out normals. Imported only when fitting."""
+"""From images of good parts to fitted graphs and the scores of held-out normals. Imported only when fitting."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -11,17 +11,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from urushi.building import build_graph
+from urushi.building import build_model, build_score
 from urushi.calibration import HeldOut
 from urushi.data.images import ImageSource
 from urushi.data.loader import Rows
 from urushi.data.splits import folds, split
+from urushi.data.stream import batches, stream
 from urushi.errors import DatasetError
 from urushi.inspection import Unreadable
-from urushi.models.base import Reconstructor
+from urushi.models.base import Reconstruction, Reconstructor
 from urushi.preprocessing import Pipeline
-from urushi.recipe import Recipe
+from urushi.recipe import Part, Recipe
 from urushi.runtime.torch_backend import TorchBackend
+from urushi.scoring import ScoringGraph
 from urushi.training import Progress, digest, finish, open_folder, train
 from urushi.training_images import TrainingImages, Vary
 
@@ -30,7 +32,7 @@ _PACKAGES = ("torch", "lightning", "numpy", "opencv-python-headless", "pillow")
 
 @dataclass(frozen=True)
 class Fitted:
-    """What fitting gives; the threshold is chosen from `held_out` afterwards."""
+    """What fitting gives for one score; the threshold is chosen from `held_out` afterwards."""
 
     pipeline: Pipeline
     backend: TorchBackend
@@ -49,79 +51,106 @@ class Run:
     progress: Progress = "none"
 
 
-def fit(sources: Sequence[ImageSource], recipe: Recipe, run: Run, check: Callable[[int], None]) -> Fitted:
-    """Fits preprocessing and model on normal images and scores those it held out.
+def fit(
+    sources: Sequence[ImageSource],
+    recipe: Recipe,
+    run: Run,
+    check: Callable[[int], None],
+    *,
+    scores: Sequence[Part] = (),
+    defects: Sequence[ImageSource] = (),
+) -> tuple[Fitted, ...]:
+    """Fits preprocessing and model on normal images once, and scores those it held out by each of `scores`.
 
-    `check` is called with the number of held-out images before any training, and may refuse it. Raises DatasetError
-    if there are too few images, RecipeError, TrainingError.
+    Without `scores`, by that of the recipe. `defects` are for scores that learn from them. `check` is called with the
+    number of held-out images before any training, and may refuse it. Raises DatasetError if there are too few images,
+    RecipeError, TrainingError.
     """
     start = time.monotonic()
     images = TrainingImages.of(sources, recipe, run.seed)
     n = len(images.sources)
     _require(n, 2, images.unreadable)
     check(_n_held_out(recipe, n, run.seed))
-    model = build_graph(recipe, images.shape, run.seed).model
-    rows = _Fit(images, run, Vary.of(recipe, run.seed, has_epochs=not (model.is_closed_form or _has_front(model))))
+    model = build_model(recipe.model, images.shape, run.seed)
+    vary = Vary.of(recipe, run.seed, has_epochs=not (model.is_closed_form or _has_front(model)))
+    rows = _Fit(images, run, vary, tuple(scores) or (recipe.score,), defects)
     with _claimed(rows, is_trained=not model.is_closed_form):
-        final, held_out, facts = rows.cross() if recipe.split.n_folds else rows.split()
-    facts |= {"image_shape": list(images.shape), "n_images": n, "seconds": round(time.monotonic() - start, 1)}
-    facts["versions"] = {package: version(package) for package in _PACKAGES}
-    return Fitted(final.pipeline, final.backend, held_out, facts, images.unreadable)
+        final, held_out = rows.cross() if recipe.split.n_folds else rows.split()
+    facts = final.facts | {"image_shape": list(images.shape), "n_images": n}
+    facts |= {"seconds": round(time.monotonic() - start, 1), "versions": {p: version(p) for p in _PACKAGES}}
+    pairs = zip(final.backends, held_out, strict=True)
+    return tuple(Fitted(final.pipeline, backend, held, facts, images.unreadable) for backend, held in pairs)
 
 
 @dataclass(frozen=True)
 class _Learnt:
-    """A fit on some of the images."""
+    """A fit on some of the images: one model, and a graph of it with each score."""
 
     pipeline: Pipeline
-    backend: TorchBackend
+    backends: tuple[TorchBackend, ...]
     inputs: np.ndarray  # of all images, as this pipeline prepares them
     facts: dict[str, Any]
 
 
+_Scored = list[tuple[float, float, float]]  # score, highest and median value of the map of each image
+
+
 @dataclass(frozen=True)
 class _Fit:
-    """Fits preprocessing and graph on some of the images and scores the others."""
+    """Fits preprocessing and graphs on some of the images and scores the others."""
 
     images: TrainingImages
     run: Run
     vary: Vary | None
+    scores: tuple[Part, ...]
+    defects: Sequence[ImageSource]
 
     @property
     def recipe(self) -> Recipe:
         return self.images.recipe
 
-    def split(self) -> tuple[_Learnt, HeldOut, dict[str, Any]]:
+    def split(self) -> tuple[_Learnt, list[HeldOut]]:
         """One split: the calibration part touches neither the preprocessing nor the model."""
         parts = _parts(self.recipe, len(self.images.sources), self.run.seed)
         learnt = self._learn(parts["training"], "")
-        return learnt, self._held_out([self._score(learnt, parts["calibration"])], "split"), learnt.facts
+        return learnt, [_held_out([scored], "split") for scored in self._score(learnt, parts["calibration"])]
 
-    def cross(self) -> tuple[_Learnt, HeldOut, dict[str, Any]]:
+    def cross(self) -> tuple[_Learnt, list[HeldOut]]:
         """Every image is scored by a fit that has not seen it; the detector's own fit sees them all."""
         everything = np.arange(len(self.images.sources))
         scored = []
         for number, part in enumerate(folds(len(everything), self.recipe.split.n_folds, seed=self.run.seed)):
             other = self._learn(np.setdiff1d(everything, part), f"fold-{number}")
             scored.append(self._score(other, part))
-        learnt = self._learn(everything, "")
-        return learnt, self._held_out(scored, "cross"), learnt.facts
+        by_score = zip(*scored, strict=True)
+        return self._learn(everything, ""), [_held_out(parts, "cross") for parts in by_score]
 
     def _learn(self, rows: np.ndarray, subfolder: str) -> _Learnt:
-        graph = build_graph(self.recipe, self.images.shape, self.run.seed)
-        backend = TorchBackend(graph, device=_device(self.recipe))
-        embed = backend.embed if _has_front(backend.graph.model) else None
+        model = build_model(self.recipe.model, self.images.shape, self.run.seed)
+        graphs = [ScoringGraph(model, build_score(part, model.space)) for part in self.scores]
+        backends = tuple(TorchBackend(graph, device=_device(self.recipe)) for graph in graphs)
+        embed = backends[0].embed if _has_front(model) else None
         pipeline, inputs = self.images.inputs_for(rows, embed)
-        return _Learnt(pipeline, backend, inputs, self._train(backend, inputs, rows, subfolder))
+        training, validation = (rows, rows) if model.is_closed_form else self._divided(rows)
+        facts = self._train(backends[0], inputs, training, validation, subfolder)
+        for backend in backends:
+            self._teach(backend, pipeline, inputs, validation)
+        return _Learnt(pipeline, backends, inputs, facts)
 
-    def _train(self, backend: TorchBackend, inputs: np.ndarray, rows: np.ndarray, subfolder: str) -> dict[str, Any]:
+    def _divided(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Rows that gradient steps see, and those that early stopping watches."""
+        fraction = self.recipe.split.validation_fraction
+        parts = split(len(rows), {"training": 1 - fraction, "validation": fraction}, seed=self.run.seed)
+        return rows[parts["training"]], rows[parts["validation"]]
+
+    def _train(
+        self, backend: TorchBackend, inputs: np.ndarray, training: np.ndarray, validation: np.ndarray, subfolder: str
+    ) -> dict[str, Any]:
         model, settings, seed = backend.graph.model, self.recipe.training, self.run.seed
         if model.is_closed_form:
-            model.fit(Rows(inputs, self.images.with_copies(rows)).batches(settings.batch_size, backend.device))
-            return {"n_training": len(rows)}
-        fraction = self.recipe.split.validation_fraction
-        parts = split(len(rows), {"training": 1 - fraction, "validation": fraction}, seed=seed)
-        training, validation = rows[parts["training"]], rows[parts["validation"]]
+            rows = Rows(inputs, self.images.with_copies(training))
+            model.fit(rows.batches(settings.batch_size, backend.device))
+            return {"n_training": len(training)}
         data = Rows(inputs, self.images.with_copies(training), self.vary), Rows(inputs, validation)
         folder = self.run.folder / subfolder
         how = {"seed": seed, "folder": folder, "resume": self.run.resume, "progress": self.run.progress}
@@ -129,18 +158,40 @@ class _Fit:
         model.to(backend.device)  # the trainer leaves it on the CPU
         return {"n_training": len(training), "n_validation": len(validation), "training": asdict(trained)}
 
-    def _score(self, learnt: _Learnt, rows: np.ndarray) -> list[tuple[float, float, float]]:
-        """(score, highest and median value of the map) of each row."""
-        found = []
+    def _teach(self, backend: TorchBackend, pipeline: Pipeline, inputs: np.ndarray, rows: np.ndarray) -> None:
+        """Scores that learn see no held-out image: the promise of a conformal threshold stays exact."""
+        score, size = backend.graph.score, self.recipe.training.batch_size
+        if score.learns:
+            normal = Rows(inputs, rows).batches(size, backend.device)
+            height, width = self.images.shape[1:]
+            score.fit(_pairs(backend, normal), (height, width), _pairs(backend, self._defects(backend, pipeline)))
+
+    def _defects(self, backend: TorchBackend, pipeline: Pipeline) -> Iterator[torch.Tensor]:
+        """Inputs of the readable labelled defects."""
+        found = (item.pixels for item in stream(pipeline.read, self.defects) if not isinstance(item, Unreadable))
+        for batch in batches(found, self.recipe.training.batch_size):
+            yield torch.from_numpy(backend.embed(np.stack(batch))).to(backend.device)
+
+    def _score(self, learnt: _Learnt, rows: np.ndarray) -> list[_Scored]:
+        """Of each row by each score."""
+        found: list[_Scored] = [[] for _ in learnt.backends]
         for batch in Rows(learnt.inputs, rows).batches(self.recipe.training.batch_size):
-            output = learnt.backend.run_inputs(batch.numpy())
-            for score, anomaly_map in zip(output.scores, output.anomaly_maps, strict=True):
-                found.append((float(score), float(anomaly_map.max()), float(np.median(anomaly_map))))
+            for backend, scored in zip(learnt.backends, found, strict=True):
+                output = backend.run_inputs(batch.numpy())
+                for score, anomaly_map in zip(output.scores, output.anomaly_maps, strict=True):
+                    scored.append((float(score), float(anomaly_map.max()), float(np.median(anomaly_map))))
         return found
 
-    def _held_out(self, scored: list[list[tuple[float, float, float]]], method: Any) -> HeldOut:
-        scores, peaks, medians = zip(*(row for part in scored for row in part), strict=True)
-        return HeldOut(scores, peaks, medians, method)
+
+def _held_out(scored: Sequence[_Scored], method: Any) -> HeldOut:
+    scores, peaks, medians = zip(*(row for part in scored for row in part), strict=True)
+    return HeldOut(scores, peaks, medians, method)
+
+
+def _pairs(backend: TorchBackend, inputs: Iterable[torch.Tensor]) -> Iterator[Reconstruction]:
+    for batch in inputs:
+        with torch.no_grad():
+            yield backend.graph.model.reconstruct(batch)
 
 
 def _parts(recipe: Recipe, n: int, seed: int) -> dict[str, np.ndarray]:

@@ -21,6 +21,7 @@ from urushi.cli import (
     recipes,
     scores,
     steps,
+    study,
     transforms,
     xray,
 )
@@ -38,6 +39,7 @@ COMMANDS = (
     inspect,
     evaluate,
     calibrate,
+    study,
     prepare,
     augment,
     models,

@@ -1,0 +1,31 @@
+"""urushi study: recipes compared on data sets, as a file describes it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from urushi.cli import _console
+from urushi.printable import printable
+
+
+def study(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The study, a TOML file; see docs/studies.md.")],
+    out: Annotated[Path, typer.Option(help="Folder for the results; given again, the study goes on there.")],
+    data: Annotated[
+        Path | None, typer.Option(envvar="URUSHI_DATA", help="The folder of its data sets, if not that of FILE.")
+    ] = None,
+) -> None:
+    """Compare recipes on data sets, with repeats; goes on where it was interrupted."""
+    from urushi.extras import require
+    from urushi.study import Study
+    from urushi.study.running import run
+
+    plan = Study.of(file)
+    require("torch", "train")
+    records = run(plan, data or file.parent, out, _console.note)
+    n_unreadable = len({text for record in records for text in record.unreadable})
+    print(printable(f"{out}: {len(records)} runs; open {out / 'study.html'}"))
+    if n_unreadable:
+        _console.note(f"{n_unreadable} test images could not be read; the notes of the study name them")
+        raise typer.Exit(1)

@@ -1,0 +1,125 @@
+"""One run of a study: fit once, then every test image through every score. The only part that fits anything."""
+
+import os
+import platform
+import subprocess
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from urushi.data.dataset import Dataset, find_dataset
+from urushi.data.luminance import luminance
+from urushi.data.stream import batches, stream
+from urushi.detector import BATCH_SIZE, Detector
+from urushi.errors import DatasetError
+from urushi.inspection import Unreadable
+from urushi.preprocessing import Prepared
+from urushi.study.plan import Run, label_of
+from urushi.study.records import FORMAT, Record
+
+DETECTORS, RECORDS = "detectors", "records"
+
+
+def measure(run: Run, dataset: Dataset, key: str, folder: Path) -> Record:
+    """Fits the run's recipe on the good training images and scores the test split; keeps one detector below `folder`.
+
+    Raises DatasetError, RecipeError, CalibrationError, TrainingError.
+    """
+    good = [sample.path for sample in dataset.normal_training()]
+    detectors = Detector.fit_scores(good, run.recipe, run.scores, seed=run.seed)
+    detectors[0].save(folder / DETECTORS / f"{run.name}.urushi")
+    columns = _inspect(detectors, dataset)
+    labels = [label_of(detector.recipe.score) for detector in detectors]
+    return Record(
+        format=FORMAT,
+        key=key,
+        data=run.data.name,
+        method=run.method.name,
+        value=run.value,
+        seed=run.seed,
+        held_out={name: list(one.held_out.scores) for name, one in zip(labels, detectors, strict=True)},
+        method_of_holding_out=detectors[0].held_out.method,
+        scores=dict(zip(labels, columns.pop("by_score"), strict=True)),
+        facts=dict(detectors[0].card["fit"]),
+        environment=_environment(),
+        **columns,
+    )
+
+
+def labelled(folder: Path) -> Dataset:
+    """A data set with good training images and a labelled test split; raises DatasetError where one is missing."""
+    dataset = find_dataset(folder)
+    kinds = {sample.label for sample in dataset.test()}
+    if not dataset.normal_training() or kinds != {0, 1}:
+        raise DatasetError(
+            f"{folder} must have good training images and, in its test split, good and defective ones; "
+            f"`urushi doctor {folder}` shows what it has"
+        )
+    return dataset
+
+
+def _inspect(detectors: tuple[Detector, ...], dataset: Dataset) -> dict[str, Any]:
+    """Each image is decoded and prepared once; all detectors of a run have the same preprocessing."""
+    samples = dataset.test()
+    prepared = stream(detectors[0].pipeline.read, [sample.path for sample in samples], ahead=2 * BATCH_SIZE)
+    rows, unreadable = [], []
+    for sample, found in zip(samples, _scored(detectors, prepared), strict=True):
+        if isinstance(found, Unreadable):
+            unreadable.append(f"{sample.path.relative_to(dataset.root)}: {found.reason}")
+        else:
+            rows.append((str(sample.path.relative_to(dataset.root)), sample.defect, *found))
+    sources, kinds, luminances, errors, by_score = map(list, zip(*rows, strict=True))
+    return {
+        "sources": sources,
+        "kinds": kinds,
+        "luminances": luminances,
+        "errors": None if None in errors else errors,
+        "by_score": np.array(by_score).T.tolist(),
+        "unreadable": unreadable,
+    }
+
+
+_Found = tuple[float, float | None, list[float]]  # luminance, squared error, one score per detector
+
+
+def _scored(
+    detectors: tuple[Detector, ...], prepared: Iterable[Prepared | Unreadable]
+) -> Iterator[_Found | Unreadable]:
+    for batch in batches(prepared, BATCH_SIZE):
+        readable = [item.pixels for item in batch if isinstance(item, Prepared)]
+        found = iter(_score(detectors, np.stack(readable)) if readable else ())
+        for item in batch:
+            yield next(found) if isinstance(item, Prepared) else item
+
+
+def _score(detectors: tuple[Detector, ...], images: np.ndarray) -> list[_Found]:
+    outputs = [detector.backend.run(images) for detector in detectors]
+    rebuilt = outputs[0].reconstructions
+    errors = [None] * len(images) if rebuilt is None else ((rebuilt - images) ** 2).mean(axis=(1, 2, 3)).tolist()
+    scores = np.stack([output.scores for output in outputs], axis=1).astype(float).tolist()
+    return list(zip(map(luminance, images), errors, scores, strict=True))
+
+
+def _environment() -> dict[str, Any]:
+    packages = ("urushi", "torch", "numpy", "opencv-python-headless")
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": _git("rev-parse", "HEAD"),  # where Urushi runs from its repository
+        "is_dirty": bool(_git("status", "--porcelain", "--", "src")),
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+    }
+
+
+def _git(*arguments: str) -> str | None:
+    """What git says of the folder that Urushi runs from; None where there is no git or no repository."""
+    repository = Path(__file__).parents[3]
+    try:
+        found = subprocess.run(["git", "-C", repository, *arguments], capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() if found.returncode == 0 else None

@@ -1,0 +1,75 @@
+"""The results of a study for people: Markdown and one HTML page, both from the same tables and pictures."""
+
+import base64
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from urushi.reporting.page import render, write_whole
+from urushi.study.plan import Study
+from urushi.study.records import Record
+from urushi.study.summary import Summary
+from urushi.study.tables import Table
+
+
+def write_markdown(path: Path, study: Study, tables: Sequence[Table], notes: Sequence[str]) -> None:
+    """Title, notes and tables; raises InputError if the file can't be written."""
+    parts = [f"# {study.title}", study.description, *map(_table, tables), "\n".join(f"- {note}" for note in notes)]
+    write_whole(path, "\n\n".join(part for part in parts if part) + "\n")
+
+
+def write_page(
+    path: Path, study: Study, tables: Sequence[Table], notes: Sequence[str], pictures: Mapping[str, Path]
+) -> None:
+    """The same with pictures (PNG, by caption) inside; raises InputError if the file can't be written."""
+    shown = {caption: f"data:image/png;base64,{_encoded(picture)}" for caption, picture in pictures.items()}
+    context = {"title": study.title, "description": study.description, "tables": tables, "notes": notes}
+    write_whole(path, render({**context, "pictures": shown}, "study"))
+
+
+def notes(study: Study, summary: Summary, records: Sequence[Record]) -> list[str]:
+    """What the figures mean, what is missing, and what they were made with."""
+    return [*_meaning(study, summary), *_missing(study, records), *_circumstances(records)]
+
+
+def _meaning(study: Study, summary: Summary) -> Iterator[str]:
+    over = "repeats" if summary.n_repeats > 1 else f"{study.draws} test sets drawn from one test split"
+    yield (
+        f"Mean ± standard error over {over}. Repeats: {summary.n_repeats}, each with another split of the training "
+        f"images and other initial weights; in each {study.draws} test sets are drawn without replacement from one "
+        "test split: they overlap, so an error over them alone is too small."
+    )
+    kept = (
+        f"{study.threshold_defects:.0%} of the anomalies of each kind, drawn anew for each test set and not part of it"
+    )
+    yield f"Thresholds come from held-out training images and, where a rule needs defects, {kept}."
+    if study.source:
+        yield f"*published*: {study.source}, on images of its own."
+
+
+def _missing(study: Study, records: Sequence[Record]) -> Iterator[str]:
+    planned = sum(1 for _ in study.runs())
+    if len(records) < planned:
+        yield f"UNFINISHED: {len(records)} of {planned} runs are there; run the study again to go on."
+    for (data, text), n in Counter((r.data, one) for r in records for one in r.unreadable).items():
+        yield f"{data}: not read in {n} runs: {text}"
+
+
+def _circumstances(records: Sequence[Record]) -> Iterator[str]:
+    versions = {", ".join(f"{k} {v}" for k, v in record.environment["versions"].items()) for record in records}
+    commits = {f"{r.environment['commit']}{' with changes' if r.environment['is_dirty'] else ''}" for r in records}
+    yield f"commit: {', '.join(sorted(commits))}"
+    yield f"versions: {'; '.join(sorted(versions))}"
+    yield f"machine: {'; '.join(sorted({record.environment['machine'] for record in records}))}"
+    yield f"date: {', '.join(sorted({record.environment['date'][:10] for record in records}))}"
+    yield f"time of all fits: {sum(record.facts['seconds'] for record in records) / 60:.0f} min"
+
+
+def _table(table: Table) -> str:
+    lines = [table.columns, ["---"] * len(table.columns), *table.rows]
+    drawn = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    return "\n\n".join(part for part in (f"## {table.title}", drawn, table.note) if part)
+
+
+def _encoded(picture: Path) -> str:
+    return base64.b64encode(picture.read_bytes()).decode("ascii")

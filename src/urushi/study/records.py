@@ -1,0 +1,55 @@
+"""What one run has measured: a score per test image and held-out normal, and all that is needed to find it again."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from urushi import atomic_file
+from urushi.errors import InputError
+
+FORMAT = 1
+_Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+
+
+@dataclass(frozen=True)
+class Record:
+    """The test images of a run in columns, and the scores of its held-out normals."""
+
+    format: int
+    key: str
+    data: str
+    method: str
+    value: int | float | str | None
+    seed: int
+    sources: list[str]  # relative to the data set
+    kinds: list[str]  # of each image: good, or the kind of its defect
+    luminances: list[_Number]  # of each image as the model saw it, in [0, 1]
+    errors: list[_Number] | None  # mean squared error of each image; None where the method rebuilds no pixels
+    scores: dict[str, list[_Number]]  # by score, of each image
+    held_out: dict[str, list[_Number]]  # by score, of the held-out normals
+    method_of_holding_out: str
+    unreadable: list[str]
+    facts: dict[str, Any]  # of the fit
+    environment: dict[str, Any]
+
+    def save(self, path: Path) -> None:
+        """Writes the record whole or not at all; raises InputError."""
+        text = json.dumps(asdict(self), allow_nan=False, separators=(",", ":"))
+        try:
+            atomic_file.replace(path, text.encode())
+        except OSError as error:
+            raise InputError(f"{path} cannot be written: {error.strerror}") from None
+
+    @classmethod
+    def load(cls, path: Path, key: str) -> "Record | None":
+        """The record that `save` wrote for this key; None if there is none, or one of another key or format."""
+        try:
+            found = TypeAdapter(cls).validate_json(path.read_bytes())
+        except (OSError, ValidationError):
+            return None
+        columns: list[list[Any]] = [found.sources, found.luminances, *found.scores.values()]
+        is_whole = {len(column) for column in columns} == {len(found.kinds)}
+        return found if is_whole and found.key == key and found.format == FORMAT else None

@@ -1,0 +1,43 @@
+"""Means over repeats with their standard errors (S2 §6.3.5)."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from urushi.evaluation import MeanError, mean_and_standard_error
+from urushi.study.drawing import Measured
+
+Place = tuple[str, str, Any, str, str, float | None]  # data, method, value, score, rule, ratio
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Every figure of every place; the standard error is over repeats, or over drawn test sets where there is one."""
+
+    means: dict[Place, dict[str, MeanError]]
+    n_repeats: int
+
+    @classmethod
+    def of(cls, measured: Iterable[Measured]) -> "Summary":
+        """From all test sets; a figure that is undefined in any of them is left out."""
+        values: dict[Place, dict[int, list[dict[str, float]]]] = defaultdict(lambda: defaultdict(list))
+        for one in measured:
+            place = (one.data, one.method, one.value, one.score, one.rule, one.ratio)
+            values[place][one.seed].append(one.figures)
+        means = {place: dict(_means(by_seed)) for place, by_seed in values.items()}
+        return cls(means, max((len(by_seed) for by_seed in values.values()), default=0))
+
+    def at(self, place: Place, figure: str) -> MeanError | None:
+        """One figure; None where it was not measured, or is undefined."""
+        return self.means.get(place, {}).get(figure)
+
+
+def _means(by_seed: dict[int, list[dict[str, float]]]) -> Iterable[tuple[str, MeanError]]:
+    for name in next(iter(by_seed.values()))[0]:
+        repeats = [np.array([figures.get(name, np.nan) for figures in draws]) for draws in by_seed.values()]
+        values = repeats[0] if len(repeats) == 1 else np.array([draws.mean() for draws in repeats])
+        if np.isfinite(values).all():
+            yield name, mean_and_standard_error(values)

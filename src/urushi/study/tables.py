@@ -1,0 +1,252 @@
+"""The tables of a study, as plain cells: over the varied setting, anomaly ratios, scores, rules, kinds of defects."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from urushi.data.samples import GOOD
+from urushi.evaluation import MeanError, mean_and_standard_error
+from urushi.evaluation.image_metrics import image_figures
+from urushi.study.drawing import ERROR_OF
+from urushi.study.plan import Published, Study, label_of
+from urushi.study.records import Record
+from urushi.study.summary import Summary
+
+NONE = "—"
+_FIGURES = {
+    "roc_auc": "ROC-AUC",
+    "specificity": "specificity",
+    "recall": "recall",
+    "precision": "precision",
+    "macro_f1": "macro F1",
+    "accuracy": "accuracy",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells as they are shown."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class _Source:
+    """All that tables are made from."""
+
+    study: Study
+    summary: Summary
+    records: Sequence[Record]
+
+    @property
+    def places(self) -> Iterator[tuple[str, str]]:
+        """Data set and method, in the order of the study."""
+        return ((data.name, method.name) for data in self.study.data for method in self.study.methods)
+
+    @property
+    def rules(self) -> list[str]:
+        return [label_of(rule) for rule in self.study.thresholds]
+
+    def records_of(self, data: str, method: str) -> list[Record]:
+        """At the chosen value."""
+        chosen = self.study.chosen(method)
+        return [r for r in self.records if (r.data, r.method, r.value) == (data, method, chosen)]
+
+    def scores_of(self, data: str, method: str) -> list[str]:
+        """The scores by which a method was measured, the first one first."""
+        return next((list(r.scores) for r in self.records if (r.data, r.method) == (data, method)), [])
+
+
+def tables(study: Study, summary: Summary, records: Sequence[Record]) -> list[Table]:
+    """Every table that the study has something for."""
+    source = _Source(study, summary, records)
+    made = [
+        *_over_values(source),
+        *_over_ratios(source),
+        *_over_scores(source),
+        *_over_rules(source),
+        _luminances(source),
+        _runs(source),
+    ]
+    return [table for table in made if table.rows]
+
+
+def _over_values(source: _Source) -> Iterator[Table]:
+    """S2 table 6.5."""
+    study, rule = source.study, source.rules[0]
+    varied = study.vary.label or study.vary.setting if study.vary else None
+    for data in study.data:
+        rows = []
+        for method in study.methods:
+            for value in study.vary.values if study.vary else (None,):
+                for score in source.scores_of(data.name, method.name)[:1]:
+                    cells = _cells(source, (data.name, method.name, value, score, rule, None), _FIGURES)
+                    head = (method.name, *((str(value),) if study.vary else ()))
+                    rows.append((*head, *cells, _published(study, data.name, method.name, value, None, None)))
+        columns = ("method", *((varied,) if varied else ()), *_FIGURES.values(), "published ROC-AUC")
+        note = f"First score of each method, threshold rule {rule}, {study.anomaly_ratio:.0%} anomalies."
+        yield _without_empty(
+            Table(f"{data.name}: methods" + (f" over {varied}" if varied else ""), columns, tuple(rows), note)
+        )
+
+
+def _over_ratios(source: _Source) -> Iterator[Table]:
+    """S2 table 6.6."""
+    study, rule = source.study, source.rules[0]
+    for data in study.data if study.anomaly_ratios else ():
+        rows, totals = [], set()
+        for method in study.methods:
+            for score in source.scores_of(data.name, method.name)[:1]:
+                for ratio in study.anomaly_ratios:
+                    place = (data.name, method.name, study.chosen(method.name), score, rule, ratio)
+                    published = _published(study, data.name, method.name, study.chosen(method.name), None, ratio)
+                    rows.append(
+                        (_method(study, method.name), f"{ratio:.0%}", *_cells(source, place, _FIGURES), published)
+                    )
+                    totals |= {round(found.mean)} if (found := source.summary.at(place, "n_test")) else set()
+        columns = ("method", "anomalies", *_FIGURES.values(), "published ROC-AUC")
+        note = f"Test sets of {', '.join(map(str, sorted(totals)))} images, threshold rule {rule}."
+        yield _without_empty(Table(f"{data.name}: over the anomaly ratio", columns, tuple(rows), note))
+
+
+def _over_scores(source: _Source) -> Iterator[Table]:
+    """S2 table 6.7 and fig. 6.27: every score on the same reconstructions."""
+    study, rule = source.study, source.rules[0]
+    for data in study.data:
+        kinds = sorted(
+            {kind for r in source.records if r.data == data.name for kind in r.kinds}, key=lambda k: (k != GOOD, k)
+        )
+        errors = {f"{ERROR_OF}{kind}": f"error: {kind}" for kind in kinds}
+        figures = {name: _FIGURES[name] for name in ("roc_auc", "macro_f1", "accuracy")} | errors
+        rows = []
+        for method in study.methods:
+            value = study.chosen(method.name)
+            for score in source.scores_of(data.name, method.name):
+                cells = _cells(source, (data.name, method.name, value, score, rule, None), figures)
+                rows.append(
+                    (
+                        _method(study, method.name),
+                        score,
+                        *cells,
+                        _published(study, data.name, method.name, value, score, None),
+                    )
+                )
+        note = f"*error*: share of a kind decided wrongly. Threshold rule {rule}, {study.anomaly_ratio:.0%} anomalies."
+        table = Table(
+            f"{data.name}: scores", ("method", "score", *figures.values(), "published ROC-AUC"), tuple(rows), note
+        )
+        yield _without_empty(table)
+
+
+def _over_rules(source: _Source) -> Iterator[Table]:
+    study = source.study
+    figures = {"threshold": "threshold", **{n: _FIGURES[n] for n in ("recall", "specificity", "precision", "accuracy")}}
+    for data in study.data if len(study.thresholds) > 1 else ():
+        rows = [
+            (
+                _method(study, method),
+                rule,
+                *_cells(source, (name, method, study.chosen(method), score, rule, None), figures),
+            )
+            for name, method in source.places
+            if name == data.name
+            for score in source.scores_of(name, method)[:1]
+            for rule in source.rules
+        ]
+        note = f"First score of each method. {NONE}: the rule refuses, or the figure is undefined in some test set."
+        yield Table(f"{data.name}: threshold rules", ("method", "rule", *figures.values()), tuple(rows), note)
+
+
+def _luminances(source: _Source) -> Table:
+    """S2 fig. 6.16: whether brightness alone, after preprocessing, tells kinds apart."""
+    rows = []
+    for data, method in source.places:
+        for record in source.records_of(data, method)[:1]:
+            values, kinds = np.array(record.luminances), np.array(record.kinds)
+            for kind in sorted(set(record.kinds), key=lambda k: (k != GOOD, k)):
+                mean = mean_and_standard_error(values[kinds == kind])
+                rows.append((data, method, kind, str(mean.n), _cell(mean, 4), _auc_beside_good(values, kinds, kind)))
+    columns = ("data", "preprocessing of", "kind", "images", "mean luminance", "ROC-AUC of luminance")
+    return Table("Luminance", columns, tuple(rows), "Mean level of the test images as the model sees them, 0 … 1.")
+
+
+def _auc_beside_good(values: np.ndarray, kinds: np.ndarray, kind: str) -> str:
+    if kind == GOOD:
+        return ""
+    chosen = (kinds == GOOD) | (kinds == kind)
+    labels = (kinds[chosen] == kind).astype(int)
+    found = image_figures(values[chosen], labels, labels == 1, n_resamples=0)["roc_auc"].value
+    return NONE if found is None else f"{found:.3f}"
+
+
+def _runs(source: _Source) -> Table:
+    rows = []
+    for record in source.records:
+        trained = record.facts.get("training")
+        good = [e for e, kind in zip(record.errors or (), record.kinds, strict=False) if kind == GOOD]
+        rows.append(
+            (
+                record.data,
+                record.method,
+                NONE if record.value is None else str(record.value),
+                str(record.seed),
+                _sizes(record),
+                f"{trained['epochs']} ({trained['best_epoch'] + 1})" if trained else NONE,
+                f"{np.mean(good):.6f}" if good else NONE,
+                f"{record.facts['seconds']}",
+            )
+        )
+    columns = (
+        "data",
+        "method",
+        "value",
+        "repeat",
+        "trained / validation / held out",
+        "epochs (best)",
+        "MSE of good",
+        "s",
+    )
+    return Table("Fits", columns, tuple(rows))
+
+
+def _sizes(record: Record) -> str:
+    n_held_out = len(next(iter(record.held_out.values())))
+    return f"{record.facts['n_training']} / {record.facts.get('n_validation', 0)} / {n_held_out}"
+
+
+def _cells(source: _Source, place: tuple[Any, ...], figures: Iterable[str]) -> tuple[str, ...]:
+    return tuple(_cell(source.summary.at(place, name)) for name in figures)
+
+
+def _cell(found: MeanError | None, digits: int = 3) -> str:
+    if found is None:
+        return NONE
+    error = "" if found.standard_error is None else f" ± {found.standard_error:.{digits}f}"
+    return f"{found.mean:.{digits}f}{error}"
+
+
+def _method(study: Study, name: str) -> str:
+    value = study.chosen(name)
+    return name if value is None else f"{name}, {value}"
+
+
+def _published(study: Study, data: str, method: str, value: Any, score: str | None, ratio: float | None) -> str:
+    wanted = (data, method, value, score, ratio, "roc_auc")
+    found = [one for one in study.published if _place(one) == wanted]
+    return _cell(MeanError(found[0].mean, found[0].standard_error, 0)) if found else ""
+
+
+def _place(one: Published) -> tuple[Any, ...]:
+    return (one.data, one.method, one.value, one.score, one.ratio, one.figure)
+
+
+def _without_empty(table: Table) -> Table:
+    """Without a last column that has nothing to say."""
+    if any(row[-1] for row in table.rows):
+        return table
+    return Table(table.title, table.columns[:-1], tuple(row[:-1] for row in table.rows), table.note)
