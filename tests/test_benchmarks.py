@@ -123,3 +123,16 @@ def test_study_of_dead_columns_shows_that_repair_helps(tmp_path: Path) -> None:
     (row,) = json.loads((tmp_path / "dead_columns.json").read_text(), parse_constant=fail_on)["rows"]
     errors = {name: by_place["all"] for name, by_place in row["errors"].items()}
     assert errors["inpainting, radius 20 px (S2)"] < 0.1 * errors["none"]
+
+
+@pytest.mark.slow
+def test_study_of_threshold_rules_shows_every_rule_and_that_conformal_rates_hold(data: Path) -> None:
+    small = ["--categories", "one", "--draws", "200", "--results", str(data.parent)]
+    done = run("studies.threshold_rules", *small, URUSHI_DATA=str(data))
+    assert done.returncode == 0, done.stderr
+    found = json.loads((data.parent / "threshold_rules.json").read_text(), parse_constant=fail_on)
+    (row,) = found["categories"]
+    assert len(row["rules"]) >= 11
+    assert all((rule["threshold"] is None) == bool(rule["reason"]) for rule in row["rules"])
+    simulated = [one for one in found["simulated"] if one["kind"] == "guaranteed"]
+    assert all(one["mean"] <= one["stated"] + 4 * one["standard_error"] for one in simulated)

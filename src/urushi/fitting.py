@@ -134,7 +134,7 @@ class _Fit:
         training, validation = (rows, rows) if model.is_closed_form else self._divided(rows)
         facts = self._train(backends[0], inputs, training, validation, subfolder)
         for backend in backends:
-            self._teach(backend, pipeline, inputs, validation)
+            self._teach(backend, pipeline, inputs, rows)
         return _Learnt(pipeline, backends, inputs, facts)
 
     def _divided(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -159,7 +159,7 @@ class _Fit:
         return {"n_training": len(training), "n_validation": len(validation), "training": asdict(trained)}
 
     def _teach(self, backend: TorchBackend, pipeline: Pipeline, inputs: np.ndarray, rows: np.ndarray) -> None:
-        """Scores that learn see no held-out image: the promise of a conformal threshold stays exact."""
+        """Scores that learn see all of the fit's images and no held-out one: a conformal promise stays exact."""
         score, size = backend.graph.score, self.recipe.training.batch_size
         if score.learns:
             normal = Rows(inputs, rows).batches(size, backend.device)

@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-Decision = Literal["normal", "anomalous"]
+Decision = Literal["normal", "unsure", "anomalous"]  # unsure only where the threshold has a band
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,10 @@ class MapScale:
 
 @dataclass(frozen=True, eq=False)
 class Inspection:
-    """One inspected image; a higher score is more anomalous, and it is anomalous if score > threshold."""
+    """One inspected image; a higher score is more anomalous, and it is anomalous if score > threshold.
+
+    With `warn_threshold` it is unsure if its score lies above that, but not above the threshold.
+    """
 
     source: str  # path or name
     score: float
@@ -54,6 +57,7 @@ class Inspection:
     anomaly_map: np.ndarray  # (H, W) float32
     map_scale: MapScale
     reconstruction: np.ndarray | None  # (H, W, C) float32 in [0, 1]; None where the method rebuilds no pixels
+    warn_threshold: float | None = None
 
     @property
     def view(self) -> View:
@@ -69,6 +73,7 @@ class Inspection:
             "decision": self.decision,
             "score": self.score,
             "threshold": self.threshold,
+            "warn_threshold": self.warn_threshold,
             "p_value": self.p_value,
             "regions": [asdict(region) for region in self.regions],
             "map_scale": asdict(self.map_scale),

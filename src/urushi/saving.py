@@ -37,13 +37,14 @@ def parts_from(members: Mapping[str, bytes], card: Mapping[str, Any], device: st
     try:
         recipe = Recipe.from_toml(members["recipe.toml"].decode(), "recipe.toml")
         calibration = json.loads(members["calibration.json"])
+        held_out = HeldOut.from_json(calibration["held_out"])
         state = members.get("preprocessing.safetensors")
         return {
             "recipe": recipe,
             "pipeline": Pipeline.of(recipe).with_state(safetensors.numpy.load(state) if state else {}),
             "backend": _backend(recipe, members["weights.safetensors"], card["fit"]["image_shape"], device),
-            "held_out": HeldOut.from_json(calibration["held_out"]),
-            "threshold": Threshold.from_json(calibration["threshold"]),
+            "held_out": held_out,
+            "threshold": held_out.qualified(Threshold.from_json(calibration["threshold"])),
             "card": card,
         }
     except _DAMAGE as error:

@@ -7,6 +7,7 @@ import pytest
 
 from urushi.calibration import HeldOut
 from urushi.calibration.conformal import Conformal
+from urushi.calibration.mean_deviation import MeanDeviation
 from urushi.errors import CalibrationError
 
 HELD_OUT = HeldOut(scores=(1.0, 2.0, 3.0), map_peaks=(0.5, 0.9, 0.7), map_medians=(0.1, 0.2, 0.3), method="cross")
@@ -69,4 +70,24 @@ def test_threshold_from_cross_fits_says_that_its_rate_is_approximate(method, say
     threshold = Conformal().fit(np.array(HELD_OUT.scores))
     qualified = replace(HELD_OUT, method=method).qualified(threshold)
     assert ("approximate" in qualified.explanation) == says
+    assert qualified.rate_kind == ("approximate" if says else "guaranteed")
     assert qualified.value == threshold.value
+
+
+def test_few_images_of_a_split_are_told_of_folds():
+    def advice(n, method):
+        return HeldOut((0.0,) * n, (0.0,) * n, (0.0,) * n, method).advice
+
+    assert "Only 24 good images set the threshold" in advice(24, "split")
+    assert [advice(24, "cross"), advice(99, "split")] == [None, None]
+    threshold = replace(HELD_OUT, method="split").qualified(Conformal().fit(HELD_OUT.scores))
+    assert "split.n_folds=5" in threshold.explanation
+    assert replace(HELD_OUT, method="split").qualified(threshold) == threshold
+
+
+def test_a_band_is_approximate_too_where_folds_scored_the_images():
+    threshold = MeanDeviation(warn_rate=0.5).fit(HELD_OUT.scores)
+    qualified = HELD_OUT.qualified(threshold)
+    assert "approximate" in qualified.explanation
+    assert qualified.rate_kind == "observed"
+    assert "approximate" not in HELD_OUT.qualified(MeanDeviation().fit(HELD_OUT.scores)).explanation

@@ -9,24 +9,42 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from urushi import catalogue, options
-from urushi.calibration import Threshold, ThresholdRule
+from urushi.calibration import HeldOut, Threshold, ThresholdRule, compare_rules, p_values
+from urushi.calibration.accuracy import Accuracy
+from urushi.calibration.conformal import Conformal
 from urushi.calibration.f1 import F1
 from urushi.calibration.g_mean import GMean
 from urushi.calibration.quantile import Quantile
+from urushi.calibration.recall import Recall
+from urushi.calibration.specificity import Specificity
+from urushi.calibration.youden import Youden
 from urushi.errors import CalibrationError
 
 ROOM = "urushi.calibration"
 RNG = np.random.default_rng(0)
 NORMALS, DEFECTS = RNG.normal(size=150), RNG.normal(2.0, size=40)
+OF_MOMENTS = ("mean_deviation", "part_average", "pareto")  # distances between scores count, not their order alone
+KINDS = {"conformal": "guaranteed", "pareto": "extrapolated"}
 scores = st.lists(st.integers(-50, 50).map(float), min_size=1, max_size=40)
 
 
-def every_rule():
-    return [options.build(catalogue.load(ROOM, name, ThresholdRule), {}, "threshold") for name in catalogue.names(ROOM)]
+def every_rule(**changes):
+    names = catalogue.names(ROOM)
+    return [options.build(catalogue.load(ROOM, name, ThresholdRule), changes, "threshold") for name in names]
 
 
-def test_catalogue_holds_the_four_rules():
-    assert catalogue.names(ROOM) == ("conformal", "f1", "g_mean", "quantile")
+def attempt(rule, normals, defects):
+    try:
+        return rule.fit(normals, defects), ""
+    except CalibrationError as error:
+        return None, str(error)
+
+
+def test_catalogue_holds_all_rules_of_the_methods_page():
+    with_normals = {"conformal", "quantile", "mean_deviation", "part_average", "pareto"}
+    with_defects = {"g_mean", "f1", "accuracy", "youden", "recall", "specificity"}
+    assert set(catalogue.names(ROOM)) == with_normals | with_defects
+    assert {rule.name for rule in every_rule() if rule.needs_defects} == with_defects
 
 
 @pytest.mark.parametrize("rule", every_rule(), ids=lambda r: r.name)
@@ -35,24 +53,31 @@ class TestEveryRule:
         threshold = rule.fit(NORMALS, DEFECTS)
         assert Threshold.from_json(json.loads(json.dumps(threshold.to_json()))) == threshold
 
-    def test_threshold_says_what_it_was_fitted_on(self, rule):
+    def test_threshold_says_what_it_was_fitted_on_and_what_its_rate_is_worth(self, rule):
         threshold = rule.fit(NORMALS, DEFECTS)
         assert threshold.rule in catalogue.names(ROOM)
         assert threshold.n_normals == 150
         assert threshold.n_defects == (40 if rule.needs_defects else 0)
         assert "150" in threshold.explanation
-        if rule.needs_defects:
+        assert threshold.rate_kind == KINDS.get(rule.name, "observed")
+        if threshold.rate_kind == "observed":
             assert threshold.false_alarm_rate == np.mean(threshold.value < NORMALS)
 
     def test_order_of_scores_does_not_matter(self, rule):
         assert rule.fit(NORMALS[::-1], RNG.permutation(DEFECTS)) == rule.fit(NORMALS, DEFECTS)
 
-    @pytest.mark.parametrize("transform", [np.exp, np.cbrt, lambda s: 3 * s - 7], ids=["exp", "cbrt", "affine"])
-    def test_decisions_do_not_depend_on_the_scale_of_scores(self, rule, transform):
+    def test_shifted_and_stretched_scores_shift_and_stretch_the_threshold(self, rule):
+        before = rule.fit(NORMALS, DEFECTS).value
+        for shift in (-3.0, 100.0):
+            assert rule.fit(NORMALS + shift, DEFECTS + shift).value == pytest.approx(before + shift)
+        assert rule.fit(4 * NORMALS, 4 * DEFECTS).value == pytest.approx(4 * before)
+
+    @pytest.mark.parametrize("transform", [np.exp, np.cbrt], ids=["exp", "cbrt"])
+    def test_decisions_of_rules_of_ranks_do_not_depend_on_the_scale_of_scores(self, rule, transform):
         both = np.concatenate([NORMALS, DEFECTS])
         before = both > rule.fit(NORMALS, DEFECTS).value
         after = transform(both) > rule.fit(transform(NORMALS), transform(DEFECTS)).value
-        assert (before == after).all()
+        assert (before == after).all() or rule.name in OF_MOMENTS
 
     def test_no_normals_is_an_error_before_training(self, rule):
         with pytest.raises(CalibrationError, match="0 held-out normal images"):
@@ -62,6 +87,9 @@ class TestEveryRule:
     def test_scores_without_order_are_an_error(self, rule, bad):
         with pytest.raises(CalibrationError, match="held-out normal"):
             rule.fit(np.array(bad), DEFECTS)
+        if rule.needs_defects and bad:
+            with pytest.raises(CalibrationError, match="labelled defective"):
+                rule.fit(NORMALS, np.array(bad))
 
     def test_missing_defects_are_an_error_where_they_are_needed(self, rule):
         if rule.needs_defects:
@@ -71,23 +99,101 @@ class TestEveryRule:
         else:
             assert rule.fit(NORMALS) == rule.fit(NORMALS, DEFECTS)
 
+    def test_ties_give_a_threshold_that_keeps_its_word_or_an_error_that_names_a_way_out(self, rule):
+        ties = RNG.integers(0, 3, 150).astype(float)
+        half = np.repeat([0.0, 1.0], [120, 30])
+        for normals, defects in [
+            ([1.0], [2.0]),
+            (np.ones(150), np.ones(9)),
+            (half, half),
+            (ties, ties),
+            ([5.0], [1.0]),
+        ]:
+            threshold, problem = attempt(rule, normals, defects)
+            if threshold is None:
+                assert "conformal" in problem
+            else:
+                assert isfinite(threshold.value)
+                assert 0 <= np.mean(np.array(normals) > threshold.value) <= threshold.false_alarm_rate < 1
+
+    def test_p_values_have_the_order_of_the_decisions(self, rule):
+        threshold = rule.fit(NORMALS, DEFECTS)
+        both = np.concatenate([NORMALS, DEFECTS, [threshold.value]])
+        p, is_anomalous = p_values(both, NORMALS), both > threshold.value
+        cut = (1 + np.sum(threshold.value < NORMALS)) / 151
+        assert p[is_anomalous].max(initial=0) <= cut <= p[~is_anomalous].min()
+
+
+@pytest.mark.parametrize("rule", every_rule(warn_rate=0.4), ids=lambda r: r.name)
+def test_with_every_rule_a_band_is_unsure_up_to_the_p_value_asked_for(rule):
+    defects = DEFECTS + 1  # far enough for thresholds above the band
+    threshold = rule.fit(NORMALS, defects)
+    (bare,) = (r for r in every_rule() if r.name == rule.name)
+    assert threshold.value == bare.fit(NORMALS, defects).value
+    assert threshold.warn_rate == 60 / 151
+    assert "39.7 % of good parts will be unsure or anomalous" in threshold.explanation
+    assert Threshold.from_json(json.loads(json.dumps(threshold.to_json()))) == threshold
+    tested = np.concatenate([NORMALS, defects, [threshold.value, threshold.warn_value]])
+    for score, p in zip(tested, p_values(tested, NORMALS), strict=True):
+        expected = "anomalous" if score > threshold.value else "unsure" if p <= 0.4 else "normal"
+        assert threshold.decide(score) == expected
+
+
+def test_a_band_that_would_be_empty_or_needs_more_normals_is_an_error():
+    with pytest.raises(CalibrationError, match=r"warn rate of 0\.001 needs at least 999"):
+        GMean(warn_rate=0.001).check(150)
+    with pytest.raises(CalibrationError, match="no more than the false-alarm rate"):
+        Conformal(false_alarm_rate=0.1, warn_rate=0.1).check(150)
+    with pytest.raises(CalibrationError, match="not below the threshold"):
+        Recall(recall=1.0, warn_rate=0.01).fit(NORMALS, DEFECTS)
+
+
+def test_the_comparison_shows_what_each_rule_would_do_or_why_it_cannot():
+    held_out = HeldOut(tuple(NORMALS[:24]), (1.0,) * 24, (0.5,) * 24, "split")
+    without = {outcome.rule: outcome for outcome in compare_rules(held_out)}
+    assert tuple(without) == catalogue.names(ROOM)
+    assert {name for name, outcome in without.items() if outcome.threshold} == {
+        "conformal",
+        "mean_deviation",
+        "part_average",
+    }
+    assert "needs labelled defects" in without["g_mean"].reason
+    assert "needs at least 20 of these; of 24 there are 4" in without["pareto"].reason
+    outcomes = {outcome.rule: outcome for outcome in compare_rules(held_out, DEFECTS)}
+    for rule in every_rule():
+        outcome = outcomes[rule.name]
+        if outcome.threshold is not None:
+            assert outcome.threshold.value == rule.fit(NORMALS[:24], DEFECTS).value
+            assert outcome.n_normals_above == sum(s > outcome.threshold.value for s in NORMALS[:24])
+            assert outcome.n_defects_found == sum(s > outcome.threshold.value for s in DEFECTS)
+    assert (without["conformal"].n_defects_found, outcomes["quantile"].threshold) == (None, None)
+
+
+LABEL_RULES = [GMean(), F1(), Accuracy(), Youden(), Recall(recall=0.8), Specificity(specificity=0.7)]
+
 
 def quality(rule, normals, defects, threshold):
-    """F1 or G-mean by counting."""
+    """By counting; 0 for a cut that the rule must not choose."""
     tp, fp = sum(s > threshold for s in defects), sum(s > threshold for s in normals)
-    if isinstance(rule, F1):
-        return 2 * tp / (2 * tp + fp + len(defects) - tp)
-    return (tp / len(defects) * (1 - fp / len(normals))) ** 0.5
+    n, m = len(normals), len(defects)
+    return {
+        "f1": 2 * tp / (2 * tp + fp + m - tp),
+        "g_mean": (tp / m * (1 - fp / n)) ** 0.5,
+        "accuracy": (tp + n - fp) / (n + m) if tp + n - fp > n else 0,  # n: calling every image normal
+        "youden": (tp * n - fp * m) / (n * m),
+        "recall": 1 - fp / n if 10 * tp >= 8 * m else 0,
+        "specificity": tp / m if 10 * (n - fp) >= 7 * n else 0,
+    }[rule.name]
 
 
-@pytest.mark.parametrize("rule", [GMean(), F1()], ids=["g_mean", "f1"])
+@pytest.mark.parametrize("rule", LABEL_RULES, ids=lambda r: r.name)
 @given(normals=scores, defects=scores)
 def test_label_based_rule_finds_the_best_of_all_cuts(rule, normals, defects):
     distinct = sorted({*normals, *defects})
     best = max(quality(rule, normals, defects, cut) for cut in distinct)
     everything = quality(rule, normals, defects, -np.inf)
-    if best <= everything:
-        if best < everything or best == 0:
+    if best <= everything or best <= 0:
+        if best < everything or best <= 0:
             with pytest.raises(CalibrationError, match="No threshold separates"):
                 rule.fit(np.array(normals), np.array(defects))
         return
@@ -99,12 +205,25 @@ def test_label_based_rule_finds_the_best_of_all_cuts(rule, normals, defects):
     assert all(quality(rule, normals, defects, cut) < best - 1e-12 for cut in above)  # the highest of equals
 
 
+def test_recall_and_specificity_are_kept_where_they_are_round():
+    normals, defects = np.arange(10.0), np.arange(5.0, 15.0)
+    assert Recall(recall=0.7).fit(normals, defects).value == 7.5  # 7 of 10 defects above, 3 of 10 normals
+    assert Specificity(specificity=0.7).fit(normals, defects).value == 6.5
+
+
+def test_accuracy_says_where_no_threshold_beats_calling_every_image_normal():
+    normals, defects = np.arange(100.0), np.array([50.0, 80.0])
+    with pytest.raises(CalibrationError, match="beats calling every image normal"):
+        Accuracy().fit(normals, defects)
+    assert GMean().fit(normals, defects).value == 49.5
+
+
 def test_threshold_lies_halfway_in_the_gap():
     assert GMean().fit(np.array([0.0, 1.0]), np.array([3.0, 4.0])).value == 2.0
     assert F1().fit(np.array([0.0, 1.0]), np.array([3.0, 4.0])).value == 2.0
 
 
-@pytest.mark.parametrize("rule", [GMean(), F1()], ids=["g_mean", "f1"])
+@pytest.mark.parametrize("rule", LABEL_RULES, ids=lambda r: r.name)
 def test_neighbouring_floats_and_huge_scores_are_separated(rule):
     for low in (1.0, np.nextafter(1.0, 2.0), 1e308, 5e-324, -1.0):
         high = np.nextafter(low, np.inf)
@@ -112,7 +231,7 @@ def test_neighbouring_floats_and_huge_scores_are_separated(rule):
         assert low <= value < high
 
 
-@pytest.mark.parametrize("rule", [GMean(), F1()], ids=["g_mean", "f1"])
+@pytest.mark.parametrize("rule", LABEL_RULES, ids=lambda r: r.name)
 def test_constant_scores_give_no_threshold(rule):
     with pytest.raises(CalibrationError, match="No threshold separates"):
         rule.fit(np.ones(5), np.ones(5))
@@ -168,6 +287,11 @@ GOOD = {"value": 1.0, "rule": "f1", "false_alarm_rate": 0.1, "n_normals": 9, "n_
         GOOD | {"value": float("nan")},
         GOOD | {"value": float("inf")},
         GOOD | {"false_alarm_rate": 1.5},
+        GOOD | {"rate_kind": "certain"},
+        GOOD | {"rate_kind": None},
+        GOOD | {"warn_value": "0.5"},
+        GOOD | {"warn_value": float("nan")},
+        GOOD | {"warn_rate": 2.0},
         GOOD | {"n_normals": -1},
         GOOD | {"n_normals": 2.5},
         GOOD | {"rule": "x" * 10_000},
@@ -180,12 +304,28 @@ def test_hostile_json_is_a_clear_error(hostile):
     assert len(str(caught.value)) < 700
 
 
+def test_older_thresholds_are_read_and_only_conformal_ones_promised_something():
+    assert Threshold.from_json(GOOD).rate_kind == "observed"
+    old = Threshold.from_json(GOOD | {"rule": "conformal"})
+    assert (old.rate_kind, old.warn_value, old.warn_rate) == ("guaranteed", None, None)
+    cross = HeldOut((1.0,), (1.0,), (0.5,), "cross")
+    assert cross.qualified(old).rate_kind == "approximate"
+    assert cross.qualified(cross.qualified(old)) == cross.qualified(old)
+
+
+def test_stored_bands_that_are_none_are_refused():
+    for warn_value in (1.0, 2.0):
+        with pytest.raises(CalibrationError, match="not below the threshold"):
+            Threshold.from_json(GOOD | {"warn_value": warn_value})
+    assert Threshold.from_json(GOOD | {"warn_value": 0.5}).decide(0.6) == "unsure"
+
+
 json_values = (
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5) | st.just([1.0]) | st.just({})
 )
 
 
-@given(st.dictionaries(st.sampled_from(sorted(GOOD)), json_values))
+@given(st.dictionaries(st.sampled_from([*sorted(GOOD), "rate_kind", "warn_value", "warn_rate"]), json_values))
 def test_whatever_json_is_accepted_is_a_usable_threshold(changes):
     assume(changes)
     try:

@@ -1,6 +1,19 @@
-import pytest
+import json
+from importlib import resources
 
+import pytest
+from jsonschema import Draft202012Validator
+from referencing import Registry, Resource
+
+from urushi import catalogue
 from urushi.detector import Detector
+
+
+def schema(name):
+    files = [json.loads(path.read_text("utf-8")) for path in resources.files("urushi.cli").glob("*.schema.json")]
+    known = {one["$id"]: one for one in files}
+    registry = Registry().with_resources((key, Resource.from_contents(one)) for key, one in known.items())
+    return Draft202012Validator(known[f"urn:urushi:{name}:1"], registry=registry)
 
 
 def threshold_of(path):
@@ -68,7 +81,14 @@ def test_a_defect_that_cannot_be_read_is_listed_with_status_1(urushi, detector, 
         (["--rule", "quantile", "--set", "quantile"], "written section.key=value"),
         (["--set", "name=x"], "calibration has no 'x'"),
         (["--defects", "nowhere", "--rule", "f1"], "There is no folder"),
-        (["-o", "nowhere/x.urushi"], "nowhere"),
+        (["--rule", "conformal", "-o", "nowhere/x.urushi"], "nowhere"),
+        (["-o", "x.urushi"], "choose one with --rule or --false-alarm-rate"),
+        (["--rule", "conformal", "--json"], "--json prints the table of all rules"),
+        (["--warn-rate", 0.04], "no more than the false-alarm rate"),
+        (["--warn-rate", 0.01], "warn rate of 0.01 needs at least 99 held-out normal images; there are 24"),
+        (["--rule", "mean-deviation", "--warn-rate", 0.04, "--set", "k=0.1"], "not below the threshold"),
+        (["--rule", "pareto"], "needs at least 20 of these; of 24 there are 4"),
+        (["--warn-rate", 2], "threshold.warn_rate = 2"),
     ],
 )
 def test_what_cannot_be_done_is_said_and_the_file_stays(urushi, detector, arguments, message):
@@ -78,3 +98,61 @@ def test_what_cannot_be_done_is_said_and_the_file_stays(urushi, detector, argume
     assert message in result.err
     assert "unexpected" not in result.err
     assert detector.read_bytes() == content
+
+
+def test_without_a_choice_every_rule_is_shown_and_nothing_is_changed(urushi, detector, defects):
+    content = detector.read_bytes()
+    result = urushi("calibrate", detector, "--defects", defects)
+    assert (result.status, detector.read_bytes()) == (0, content)
+    lines = {line.split()[1]: line for line in result.out.splitlines() if line.startswith("│")}
+    for name in catalogue.names("urushi.calibration"):
+        assert name in lines
+    assert "4.00% approximate" in lines["conformal"]
+    assert "0 of 24" in lines["conformal"]
+    assert "5 of 5" in lines["g_mean"]
+    assert "there are 24" in lines["quantile"]
+    assert f"now conformal: {threshold_of(detector).value:.6g}" in result.out
+    assert "Nothing was changed. Choose with --rule" in result.err
+
+
+def test_the_table_for_programs_is_as_its_schema_says(urushi, detector, defects, tmp_path):
+    (tmp_path / "some").mkdir()
+    (tmp_path / "some" / "a.png").write_bytes((defects / "200.png").read_bytes())
+    (tmp_path / "some" / "b.png").write_text("no image")
+    for arguments, status, n_defects in [([], 0, 0), (["--defects", tmp_path / "some"], 1, 1)]:
+        result = urushi("calibrate", detector, "--json", *arguments)
+        found = json.loads(result.out)
+        schema("calibration").validate(found)
+        assert (result.status, found["n_defects"], found["n_normals"]) == (status, n_defects, 24)
+        assert (found["method"], found["advice"]) == ("cross", None)
+        rows = {row["rule"]: row for row in found["rules"]}
+        assert rows["conformal"]["threshold"] == found["threshold"]
+        assert rows["conformal"]["n_defects_found"] == (n_defects or None)
+        assert (rows["g_mean"]["threshold"] is None) == (n_defects == 0)
+    broken = {**found, "rules": [{**rows["conformal"], "threshold": None}]}
+    assert not schema("calibration").is_valid(broken)
+
+
+def test_what_the_table_shows_is_what_a_choice_gives(urushi, detector, defects):
+    rows = json.loads(urushi("calibrate", detector, "--json", "--defects", defects).out)["rules"]
+    for row in rows:
+        if row["rule"] not in ("part_average", "pareto", "youden"):  # the others are in tests/calibration
+            continue
+        result = urushi("calibrate", detector, "--rule", row["rule"], "--defects", defects)
+        if row["threshold"] is None:
+            assert (result.status, row["reason"] in result.err) == (2, True)
+        else:
+            assert threshold_of(detector).to_json() == row["threshold"]
+
+
+def test_a_band_is_added_to_the_rule_that_is_there_and_goes_with_a_new_one(urushi, detector):
+    urushi("calibrate", detector, "--rule", "mean-deviation", "--set", "k=4")
+    before = threshold_of(detector)
+    result = urushi("calibrate", detector, "--warn-rate", 0.5)
+    banded = threshold_of(detector)
+    assert (banded.rule, banded.value, banded.warn_rate) == ("mean_deviation", before.value, 12 / 25)
+    assert "good parts will be unsure or anomalous on average. The rate is approximate" in result.out
+    assert Detector.load(detector).recipe.threshold.options == {"k": 4, "warn_rate": 0.5}
+    result = urushi("calibrate", detector, "--false-alarm-rate", 0.2)
+    assert "no image will be unsure any more" in result.err
+    assert threshold_of(detector).warn_value is None

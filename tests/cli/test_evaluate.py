@@ -4,6 +4,9 @@ from importlib import resources
 
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
+from rich.cells import cell_len
+
+from urushi.cli._figures import lines
 
 
 def validator() -> Draft202012Validator:
@@ -31,9 +34,34 @@ def test_the_figures_are_printed_and_written_as_their_schema_says(urushi, fitted
     assert found["image"]["roc_auc"]["value"] == 1
     assert found["pixel"]["n_components"] == 5
     assert found["pixel"]["metrics"]["roc_auc"]["value"] > 0.9
-    for name in ("roc_auc", "g_mean", "aupro_0.3"):
+    for name in (*found["image"], *found["pixel"]["metrics"]):
         assert name in result.out
     assert "6 normal and 5 anomalous images" in result.out
+
+
+def test_the_figures_fit_on_one_screen_in_groups_with_the_hardest_defects_first(urushi, fitted, dataset, tmp_path):
+    urushi("evaluate", fitted, dataset, "--json", tmp_path / "figures.json")
+    found = figures(tmp_path / "figures.json")
+    one = found["per_defect"][0]
+    shown = {"value": 0.9, "low": 0.8, "high": 1.0}
+    found["reconstruction"] = {"mse": {"value": 1.2e-4, "low": 1e-4, "high": 2e-4}, "psnr": shown, "ssim": shown}
+    found["per_defect"] = [
+        {**one, "defect": f"kind {n} of a long name, 欠陥", "roc_auc": {**shown, "value": 1 - n / 100}}
+        for n in range(15)
+    ]
+    nothing = {"value": None, "low": None, "high": None}
+    found["per_defect"] += [{**one, "defect": name, "roc_auc": nothing} for name in ("unknown", "unnamed")]
+    *printed, undefined = lines(found)
+    assert max(map(cell_len, printed)) <= 80
+    assert len(printed) <= 23
+    text = "\n".join(printed)
+    for title in ("ranking ──", "at the threshold ──", "pixel ──", "reconstruction of normal images ──"):
+        assert title in text
+    assert "mse  1.2e-04  1.0e-04 … 2.0e-04" in text
+    assert [f"kind {n} " in text for n in range(15)] == [n >= 8 for n in range(15)]
+    assert text.index("kind 14") < text.index("kind 13")
+    assert "and 10 more, in --json" in text
+    assert undefined == "undefined: needs 100,000 pixels of normal images; there are 24,576 (pixel aupimo)"
 
 
 def test_the_schema_wants_a_reason_for_what_is_undefined(urushi, fitted, dataset, tmp_path):
@@ -79,6 +107,7 @@ def test_a_report_is_written_beside_the_figures(urushi, fitted, dataset, tmp_pat
     assert result.status == 0
     page = (tmp_path / "page.html").read_text("utf-8")
     assert "scratch" in page
+    assert "TPR at 5 % FPR" in page
     assert "weave" in page
 
 

@@ -201,3 +201,80 @@ def test_a_terminal_cannot_be_taken_over_by_a_name(urushi, fitted, good, tmp_pat
     assert len(result.out.splitlines()) == 2
     assert "\\x1b[31mred\\n.png" in result.out
     assert [path.name for path in (tmp_path / "out" / "maps").iterdir()] == ["000000-__31mred_.png"]
+
+
+@pytest.fixture
+def banded(urushi, detector):
+    """A detector with which nearly half of the good images are unsure."""
+    assert urushi("calibrate", detector, "--warn-rate", 0.5).status == 0
+    return detector
+
+
+def test_in_a_band_images_are_unsure_in_every_output(urushi, banded, good, defects):
+    result = urushi("inspect", banded, good, defects, "--format", "json", "--fail-on-anomaly")
+    found = json.loads(result.out)
+    schema("inspection").validate(found)
+    warn, value = found["threshold"]["warn_value"], found["threshold"]["value"]
+    decisions = [entry["decision"] for entry in found["results"]]
+    assert {"unsure", "anomalous"} <= set(decisions)
+    for entry in found["results"]:
+        expected = "anomalous" if entry["score"] > value else "unsure" if entry["score"] > warn else "normal"
+        assert (entry["decision"], entry["warn_threshold"]) == (expected, warn)
+        assert (entry["p_value"] <= 0.5) == (entry["decision"] != "normal")
+    rows = csv.DictReader(io.StringIO(urushi("inspect", banded, good, defects, "--format", "csv").out, newline=""))
+    assert [row["decision"] for row in rows] == decisions
+    table = urushi("inspect", banded, good, defects)
+    marks = {"normal": "ok", "unsure": "unsure", "anomalous": "ANOMALY"}
+    assert [line.split()[0] for line in table.out.splitlines()[1:]] == [marks[decision] for decision in decisions]
+    assert f"unsure above {warn:.6g}" in table.out.splitlines()[0]
+    assert f" normal, {decisions.count('unsure')} unsure, {decisions.count('anomalous')} anomalous" in table.err
+    assert (result.status, table.status) == (3, 0)
+
+
+def test_an_unsure_image_is_no_anomaly_to_fail_on(urushi, banded, good, tmp_path):
+    found = json.loads(urushi("inspect", banded, good, "--format", "json").out)["results"]
+    unsure = [entry["source"] for entry in found if entry["decision"] == "unsure"]
+    result = urushi("inspect", banded, *unsure, "--fail-on-anomaly", "--report", "--out", tmp_path / "out")
+    assert result.status == 0
+    assert (tmp_path / "out" / "report.html").read_text("utf-8").count('data-decision="unsure"') == len(unsure) > 0
+
+
+def test_a_batch_is_decided_together(urushi, fitted, good, defects, tmp_path):
+    paths = [*sorted(defects.iterdir()), *sorted(good.iterdir())[:3], tmp_path / "c.png"]
+    (tmp_path / "c.png").write_text("no image")
+    arguments = ["--false-discovery-rate", 0.1, "--format", "json", "--fail-on-anomaly"]
+    plain = urushi("inspect", fitted, *paths, *arguments)
+    found = json.loads(plain.out)
+    schema("inspection").validate(found)
+    assert plain.status == 3
+    assert [entry["decision"] for entry in found["results"]] == ["anomalous"] * 5 + ["normal"] * 3
+    assert len(found["unreadable"]) == 1
+    assert found["threshold"]["rule"] == "false_discovery_rate"
+    assert "5 of 8 images are called anomalous: on average at most 10 %" in found["threshold"]["explanation"]
+    assert "at least 4 images are called anomalous or none" in plain.err  # 8 / (0.1 · 25) = 3.2
+    assert "approximate" in plain.err
+    shown = urushi("inspect", fitted, *paths, *arguments, "--maps", "--report", "--out", tmp_path / "out")
+    assert json.loads(shown.out) == found
+    assert len(list((tmp_path / "out" / "maps").iterdir())) == 8
+    page = (tmp_path / "out" / "report.html").read_text("utf-8")
+    assert page.count('data-decision="anomalous"') == 5
+
+
+def test_a_lone_anomaly_that_so_few_normals_cannot_prove_is_none(urushi, banded, good, defects):
+    lone = urushi("inspect", banded, defects / "200.png", good, "--false-discovery-rate", 0.1)
+    assert "ANOMALY" not in lone.out
+    assert "either at least 3 images are called anomalous or none" in lone.err
+    assert "unsure" not in lone.out  # the band of the detector is no part of it
+
+
+@pytest.mark.parametrize(("rate", "message"), [(0.01, "needs at least 99 held-out"), (0, "above 0"), (1.5, "below 1")])
+def test_a_rate_that_no_batch_can_keep_is_wrong_use(urushi, fitted, good, rate, message):
+    result = urushi("inspect", fitted, good, "--false-discovery-rate", rate)
+    assert (result.status, result.out) == (2, "")
+    assert message in result.err
+
+
+def test_a_batch_without_any_readable_image_is_like_any_other(urushi, fitted, tmp_path):
+    (tmp_path / "x.png").write_text("no image")
+    result = urushi("inspect", fitted, tmp_path / "x.png", "--format", "json", "--false-discovery-rate", 0.1)
+    assert (result.status, json.loads(result.out)["results"]) == (1, [])

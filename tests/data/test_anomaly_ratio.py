@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from urushi.data.anomaly_ratio import RATIOS, draw, largest_total
+from urushi.data.anomaly_ratio import RATIOS, draw, draw_labelled, largest_total
 from urushi.errors import DatasetError, InputError
 
 POTATOES = ["good"] * 380 + ["metal"] * 300 + ["hollow"] * 300  # S2 table 5.3
@@ -21,6 +21,38 @@ def test_the_ratios_of_s2_come_out_from_a_fixed_total(ratio):
     assert sum(found.values()) == 380
     assert found["metal"] + found["hollow"] == pytest.approx(ratio * 380, abs=0.5)
     assert abs(found["metal"] - found["hollow"]) <= 1
+
+
+@pytest.mark.parametrize(
+    ("ratio", "n_anomalous", "n_normal"),
+    [
+        (0.05, 20, 380),
+        (0.1, 41, 369),
+        (0.3, 144, 336),
+        (0.5, 350, 350),
+        (0.7, 546, 234),
+        (0.9, 558, 62),
+        (0.95, 570, 30),
+    ],
+)
+def test_the_potatoes_of_s2_have_the_numbers_of_its_table(ratio, n_anomalous, n_normal):
+    found = counts(POTATOES, draw(POTATOES, ratio, n_anomalous + n_normal, seed=0))
+    assert (found["metal"] + found["hollow"], found["good"]) == (n_anomalous, n_normal)
+
+
+def test_scores_and_labels_are_enough():
+    labels = np.repeat([1, 0], [40, 100])
+    indices = draw_labelled(labels, 0.3, 90, np.random.default_rng(0))
+    assert len(set(indices)) == 90
+    assert labels[indices].sum() == 27
+    rng = np.random.default_rng(0)
+    first, second = (draw_labelled(labels, 0.3, 90, rng) for _ in range(2))
+    np.testing.assert_array_equal(first, indices)
+    assert not np.array_equal(first, second)  # a generator goes on
+    with pytest.raises(DatasetError, match=r"takes 30 normal and 70 anomalous .* there are 100 and 40: .* works is 57"):
+        draw_labelled(labels, 0.7, 100, rng)
+    with pytest.raises(InputError, match=r"0 .normal. and 1"):
+        draw_labelled([0, 1, 2], 0.5, 2, rng)
 
 
 def test_the_same_seed_draws_the_same_images_and_another_seed_others():

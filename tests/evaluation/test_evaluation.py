@@ -2,7 +2,7 @@
 
 import json
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -302,3 +302,17 @@ def test_fit_mask_takes_colour_and_any_size():
     assert fit_mask(colour, (11, 3), enlarged, (5, 7)).shape == (11, 3)
     with pytest.raises(InputError, match="at least one pixel"):
         fit_mask(np.zeros((0, 3)), (2, 2), np.eye(3), (2, 2))
+
+
+def test_unsure_images_are_counted_apart_and_as_not_called_anomalous():
+    results, masks = stream()
+    before = run(results, masks)
+    doubtful = [
+        (sample, replace(one, decision="unsure", warn_threshold=0.1) if i in (0, 1, 2) else one)
+        for i, (sample, one) in enumerate(results)
+    ]
+    found = run(doubtful, masks)
+    assert found.to_json()["unsure"] == {"normal": 2, "anomalous": 1}
+    assert before.unsure == {"normal": 0, "anomalous": 0}
+    assert [results[i][1].decision for i in (0, 1, 2)] == ["normal"] * 3  # so the counts stay as they were
+    assert (found.counts, found.image) == (before.counts, before.image)

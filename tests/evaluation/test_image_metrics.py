@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from urushi.errors import InputError
-from urushi.evaluation.image_metrics import RATIOS, _statistics, confusion, defect_figures, image_figures
+from urushi.evaluation.image_metrics import (
+    PER_DEFECT,
+    RANKING,
+    RATIOS,
+    _statistics,
+    confusion,
+    defect_figures,
+    image_figures,
+)
 from urushi.evaluation.resampling import bootstrap, mean_and_standard_error, resamples, wilson
 
 
@@ -17,6 +25,11 @@ def drawn(n_normals=60, n_defects=25, seed=0):
     scores = np.round(np.concatenate([rng.normal(size=n_normals), rng.normal(1.2, size=n_defects)]), 1)  # with ties
     labels = np.repeat([0, 1], [n_normals, n_defects])
     return scores, labels, scores > 0.9
+
+
+def best_f1(labels, scores):
+    precision, recall, _ = sk.precision_recall_curve(labels, scores)
+    return (2 * precision * recall / np.maximum(precision + recall, 1e-12)).max()
 
 
 def values(figures):
@@ -35,6 +48,7 @@ def test_every_figure_agrees_with_scikit_learn(rows):
     expected = {
         "roc_auc": sk.roc_auc_score(labels, scores) if both else None,
         "average_precision": sk.average_precision_score(labels, scores) if both else None,
+        "f1_max": best_f1(labels, scores) if both else None,
         "accuracy": sk.accuracy_score(labels, decided),
         "error_rate": 1 - sk.accuracy_score(labels, decided),
         "precision": sk.precision_score(labels, decided) if decided.any() else None,
@@ -44,6 +58,7 @@ def test_every_figure_agrees_with_scikit_learn(rows):
         "macro_f1": sk.f1_score(labels, decided, average="macro") if both else None,
     }
     g_mean = got.pop("g_mean")
+    got = {name: value for name, value in got.items() if not name.startswith(("tpr_at", "tnr_at"))}
     assert got == pytest.approx(expected)
     assert g_mean == (pytest.approx((expected["recall"] * expected["specificity"]) ** 0.5) if both else None)
 
@@ -63,7 +78,9 @@ def test_weights_of_a_resample_count_as_repeated_images():
     for row, weights in enumerate(drawn_weights):
         again = np.repeat(np.arange(len(scores)), weights.astype(int))
         one = values(image_figures(scores[again], labels[again], decided[again], n_resamples=0))
-        assert {name: column[row] for name, column in resampled.items()} == pytest.approx(one)
+        assert {name: column[row] for name, column in resampled.items()} == pytest.approx(
+            {n: one[n] for n in resampled}
+        )
 
 
 @pytest.mark.parametrize("transform", [np.exp, np.cbrt, lambda s: 5 * s - 2], ids=["exp", "cbrt", "affine"])
@@ -87,7 +104,7 @@ def test_constant_scores_are_a_coin():
 def test_without_defects_their_figures_are_undefined_not_zero():
     figures = image_figures([1.0, 2.0, 3.0], [0, 0, 0], [False, False, True])
     undefined = {name for name, figure in figures.items() if figure.value is None}
-    assert undefined == {"roc_auc", "average_precision", "recall", "f1", "macro_f1", "g_mean"}
+    assert undefined == {*RANKING, "recall", "f1", "macro_f1", "g_mean"}
     assert all(figures[name].reason and figures[name].low is None for name in undefined)
     assert figures["specificity"].value == pytest.approx(2 / 3)
     assert figures["precision"].value == 0.0
@@ -122,15 +139,19 @@ def test_each_defect_type_is_compared_with_all_normals():
     assert sum(row.n for row in table) == labels.sum()
     for row in table:
         own = np.array([label == 0 or name == row.defect for label, name in zip(labels, names, strict=True)])
-        assert row.roc_auc.value == pytest.approx(sk.roc_auc_score(labels[own], scores[own]))
-        assert row.recall.value == pytest.approx(sk.recall_score(labels[own], decided[own]))
+        assert set(row.figures) == set(PER_DEFECT)
+        got, (fpr, tpr, _) = values(row.figures), sk.roc_curve(labels[own], scores[own], drop_intermediate=False)
+        assert got["roc_auc"] == pytest.approx(sk.roc_auc_score(labels[own], scores[own]))
+        assert got["average_precision"] == pytest.approx(sk.average_precision_score(labels[own], scores[own]))
+        assert got["recall"] == pytest.approx(sk.recall_score(labels[own], decided[own]))
+        assert got["tpr_at_fpr_0.05"] == pytest.approx(tpr[fpr <= 0.05].max())
 
 
 def test_a_defect_type_of_one_image_has_figures_but_no_interval():
     (row,) = defect_figures([1.0, 2.0, 3.0], [0, 0, 1], [False, False, True], ["", "", "dent"])
-    assert row.roc_auc.value == 1.0
-    assert row.roc_auc.low is None
-    assert "two images of each label" in row.roc_auc.reason
+    assert row.figures["roc_auc"].value == 1.0
+    assert row.figures["roc_auc"].low is None
+    assert "two images of each label" in row.figures["roc_auc"].reason
 
 
 def test_every_ratio_is_covered_by_the_comparison():

@@ -19,6 +19,7 @@ from urushi.evaluation.float_bins import bin_of, lower_edge
 from urushi.evaluation.pixel_metrics import PixelHistograms
 
 SIZE = (18, 16)
+FEW_PIXELS = (0.01, 0.1)  # the range of AUPIMO for maps as small as these
 
 
 def pictures(n=9, seed=0, shift=0.0):
@@ -39,7 +40,7 @@ def figures(made, **options):
     histograms = PixelHistograms()
     for i, (anomaly_map, mask) in enumerate(made):
         histograms.add(f"{i:03}", anomaly_map, mask)
-    return histograms.figures(**{"n_resamples": 0, **options})
+    return histograms.figures(**{"n_resamples": 0, "aupimo_range": FEW_PIXELS, **options})
 
 
 def values(made, **options):
@@ -65,6 +66,26 @@ def naive_aupro(made, limit):
     return np.trapezoid(y, x) / limit
 
 
+def share_from(values, cuts):
+    """How many of the values are at or above each cut."""
+    return np.array([np.count_nonzero(values >= cut) for cut in cuts]) / values.size
+
+
+def naive_aupimo(made, lowest, highest, steps=4000):
+    """Image by image: the best true-positive rate at each of many false-positive rates, even along their logarithm."""
+    normal = [m for m, g in made if not g.any()]
+    cuts = np.unique(np.concatenate([m.ravel() for m, _ in made]))[::-1]
+    fpr = np.append(0.0, np.mean([share_from(m, cuts) for m in normal], axis=0))
+    rates = np.geomspace(lowest, highest, 2 * steps + 1)[1::2]
+    last_cut = np.searchsorted(fpr, rates, side="right") - 1
+    scores = []
+    for anomaly_map, mask in made:
+        if mask.any():
+            tpr = np.append(0.0, share_from(anomaly_map[mask], cuts))
+            scores.append(tpr[last_cut].mean())
+    return scores
+
+
 def naive_iou(made):
     """IoU at every threshold, lowest first, and the thresholds."""
     scores, truth = flat(made)
@@ -86,6 +107,7 @@ def test_figures_agree_with_naive_ones(shift):
         "iou_auc": (iou[:-1] * np.diff(cuts)).sum() / (cuts[-1] - cuts[0]),
         "aupro_0.3": naive_aupro(made, 0.3),
         "aupro_0.05": naive_aupro(made, 0.05),
+        "aupimo": np.mean(naive_aupimo(made, *FEW_PIXELS)),
     }
     assert values(made) == pytest.approx(expected, abs=2e-3)
 
@@ -116,6 +138,54 @@ def test_values_that_are_their_own_bins_give_exact_figures():
 def test_aupro_is_exact_up_to_any_limit(limit):
     made = [(np.round(m * 16) / 16, g) for m, g in pictures(seed=4)]
     assert values(made, aupro_limits=(limit,))[f"aupro_{limit:g}"] == pytest.approx(naive_aupro(made, limit), abs=1e-12)
+
+
+def test_aupimo_of_each_image_is_the_area_under_its_own_curve():
+    made = [(np.round(m * 16) / 16, g) for m, g in pictures(n=12, seed=2, shift=3.0)]  # each value its own bin
+    found = figures(made, aupimo_range=(0.002, 0.2))
+    defective = [f"{i:03}" for i, (_, g) in enumerate(made) if g.any()]
+    assert [one.source for one in found.aupimo_of_images] == defective
+    scores = [one.value for one in found.aupimo_of_images]
+    assert scores == pytest.approx(naive_aupimo(made, 0.002, 0.2), abs=1e-3)
+    assert found.metrics["aupimo"].value == pytest.approx(np.mean(scores))
+    assert len(set(scores)) > 4
+
+
+def test_aupimo_looks_at_normal_images_only_and_each_counts_the_same():
+    mask = np.zeros((20, 20), bool)
+    mask[:5, :5] = True
+    defective = np.where(mask, np.linspace(2, 3, 400).reshape(20, 20), 9.0)  # its background is higher than all
+    quiet, loud = np.zeros((40, 40)), np.zeros((10, 10))
+    loud[0, :2] = 5.0  # 2 % of its pixels, 1 % of both images on an average
+    made = [(defective, mask), (quiet, quiet > 0), (loud, loud > 9)]
+    assert values(made, aupimo_range=(0.005, 0.02))["aupimo"] == pytest.approx(0.5)
+    assert values(made, aupimo_range=(0.0025, 0.0075))["aupimo"] == 0.0
+    assert values(made, aupimo_range=(0.01, 0.1))["aupimo"] == pytest.approx(1.0)
+
+
+def test_ties_within_a_bin_never_raise_aupimo():
+    rng = np.random.default_rng(0)
+    mask = np.zeros((32, 32), bool)
+    mask[4:12, 4:12] = True
+    made = [
+        (100 + rng.normal(0, 0.05, mask.shape) + 0.1 * own, own) for own in (mask, mask, mask & False, mask & False)
+    ]
+    made = [(m.astype(np.float32), g) for m, g in made]
+    got = [one.value for one in figures(made).aupimo_of_images]
+    exact = np.array(naive_aupimo(made, *FEW_PIXELS))
+    assert (got <= exact + 1e-3).all()
+    assert got != pytest.approx(exact, abs=1e-3)  # a bin is as wide as the noise here
+
+
+def test_aupimo_is_undefined_where_normal_images_have_too_few_pixels():
+    rng = np.random.default_rng(0)
+    mask = np.zeros((100, 100), bool)
+    mask[:9, :9] = True
+    made = [(rng.normal(size=mask.shape), mask & bool(i == 0)) for i in range(11)]
+    assert figures(made, aupimo_range=(1e-5, 1e-4)).metrics["aupimo"].value is not None
+    few = figures(made[:-1], aupimo_range=(1e-5, 1e-4))
+    assert few.metrics["aupimo"].reason == "needs 100,000 pixels of normal images; there are 90,000"
+    assert few.aupimo_of_images == ()
 
 
 def test_small_and_large_defects_count_the_same():
@@ -207,9 +277,9 @@ def test_order_of_images_does_not_matter_not_even_to_intervals():
 def test_intervals_from_histograms_are_those_of_resampled_images():
     made = pictures(n=15)
     got = figures(made, n_resamples=1000, seed=0).metrics
-    rng, draws = np.random.default_rng(5), {"roc_auc": [], "aupro_0.3": [], "iou_auc": []}
+    rng, draws = np.random.default_rng(5), {"roc_auc": [], "aupro_0.3": [], "aupimo": []}
     defective = np.array([g.any() for _, g in made])
-    for _ in range(60):
+    for _ in range(40):
         chosen = [
             i
             for kind in (True, False)
@@ -218,7 +288,7 @@ def test_intervals_from_histograms_are_those_of_resampled_images():
         resampled = values([made[i] for i in chosen])
         for name, draw in draws.items():
             draw.append(resampled[name])
-    for name in ("roc_auc", "aupro_0.3"):
+    for name in draws:
         spread = got[name].high - got[name].low
         low, high = np.quantile(draws[name], [0.025, 0.975])
         assert got[name].low <= got[name].value <= got[name].high

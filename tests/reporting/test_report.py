@@ -177,7 +177,36 @@ def test_brightness_that_separates_is_warned_of(facts: DetectorFacts, written: W
 def test_nothing_inspected_gives_a_page_that_says_so(facts: DetectorFacts, written: Written, data_of: DataOf) -> None:
     page = written(Report("shift", facts))
     assert "No image was inspected." in page
-    assert data_of(page)["counts"] == {"inspected": 0, "normal": 0, "anomalous": 0, "unreadable": 0}
+    assert data_of(page)["counts"] == {"inspected": 0, "normal": 0, "unsure": 0, "anomalous": 0, "unreadable": 0}
+
+
+def test_an_unsure_image_is_told_from_the_others_without_colour(
+    facts: DetectorFacts, inspect: Inspect, written: Written, data_of: DataOf
+) -> None:
+    labels = {"a.png": "crack", "b.png": "good", "c.png": "crack"}
+    report = Report("evaluation", {**facts, "warn_threshold": 0.3, "rate_kind": "approximate"}, labels=labels)
+    report.add(inspect("a.png", 0.4, decision="unsure", warn_threshold=0.3))
+    report.add(inspect("b.png", 0.35, decision="unsure", warn_threshold=0.3))
+    report.add(inspect("c.png", 0.9, warn_threshold=0.3))
+    page = written(report)
+    assert re.findall(r'<p class="decision (\w+)"><span class="mark" aria-hidden="true">(.)</span> (\w+)', page) == [
+        ("anomalous", "▲", "anomalous"),
+        ("unsure", "?", "unsure"),
+        ("unsure", "?", "unsure"),
+    ]
+    assert (data_of(page)["counts"]["unsure"], data_of(page)["counts"]["normal"]) == (2, 0)
+    assert [result.get("outcome") for result in data_of(page)["results"]] == ["missed", "passed", "found"]
+    assert "1 of them unsure" in page  # of the missed defects
+    assert "of 1 good, 1 unsure" in page
+    assert 'data-show="unsure"' in page
+    assert '<line class="warn"' in page
+    assert "between the dotted line at 0.3 and the threshold it is unsure" in page
+
+
+def test_without_a_band_a_page_does_not_speak_of_one(facts: DetectorFacts, inspect: Inspect, written: Written) -> None:
+    report = Report("shift", facts)
+    report.add(inspect())
+    assert "unsure" not in written(report).split("<body>")[1].split('<script type="application/json"')[0]
 
 
 def test_only_unreadable_images_are_listed_with_reasons(facts: DetectorFacts, written: Written) -> None:

@@ -50,6 +50,12 @@ def test_top_of_everything_is_the_mean_and_of_next_to_nothing_the_maximum():
     assert pooled(residual, "top", top_fraction=1e-6)[0] == residual.max()
 
 
+@given(maps, st.floats(0, 1))
+def test_quantile_is_numpys(residual, quantile):
+    expected = np.quantile(residual.astype(np.float64).reshape(2, -1), quantile, axis=1)
+    assert np.allclose(pooled(residual, "quantile", quantile=quantile), expected, rtol=1e-4, atol=1e-3)
+
+
 @pytest.mark.parametrize(("side", "kernel"), [(8, 1), (50, 2), (64, 3), (100, 4)])
 def test_average_then_max_averages_over_a_twenty_fifth_of_the_side(side, kernel):
     residual = np.random.default_rng(0).random((2, 1, side, side), np.float32)
@@ -70,6 +76,7 @@ def test_average_then_max_prefers_a_patch_to_a_brighter_pixel():
     [
         ({"pooling": "median"}, r"score\.pooling = 'median'.*'average_then_max'"),
         ({"top_fraction": 0}, r"score\.top_fraction = 0.*greater than 0"),
+        ({"quantile": 1.1}, r"score\.quantile = 1\.1"),
         ({"top_fraction": 1.5}, r"score\.top_fraction = 1\.5"),
         ({"poling": "max"}, r"score\.poling is unknown; did you mean 'pooling'"),
     ],

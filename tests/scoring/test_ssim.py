@@ -68,3 +68,44 @@ def test_structure_counts_where_brightness_hardly_does():
 def test_a_window_without_a_middle_or_too_large_is_refused(window_px):
     with pytest.raises(RecipeError, match=rf"score\.window_px = {window_px}"):
         options.build(Ssim, {"window_px": window_px}, "score", "pixels")
+
+
+def global_score(a: np.ndarray, b: np.ndarray, **chosen: object) -> float:
+    pair = Reconstruction(*(torch.from_numpy(image.astype(np.float32))[None] for image in (a, b)))
+    return float(Ssim("pixels", extent="global", **chosen)(pair, a.shape[-2:])[1])
+
+
+def by_equation_6_19(a: np.ndarray, b: np.ndarray) -> float:
+    """S2, with sample moments, in double precision."""
+    (va, vab), (_, vb) = np.cov(a.ravel(), b.ravel())
+    c1, c2 = 0.01**2, 0.03**2
+    return float(
+        (2 * a.mean() * b.mean() + c1) * (2 * vab + c2) / ((a.mean() ** 2 + b.mean() ** 2 + c1) * (va + vb + c2))
+    )
+
+
+def test_the_global_score_is_that_of_equation_6_19_and_not_below_zero_similarity():
+    small = np.array([[0.1, 0.4], [0.2, 0.3]]), np.array([[0.3, 0.5], [0.1, 0.2]])  # few pixels: HW − 1 is not HW
+    for a, b in ((IMAGE, OTHER), small):
+        assert global_score(a[None], b[None], window_px=3) == pytest.approx(
+            1 - by_equation_6_19(a.astype(float), b.astype(float)), abs=1e-5
+        )
+    assert global_score(IMAGE[None], 1 - IMAGE[None]) == 1
+
+
+def test_the_global_score_averages_similarities_of_channels_and_leaves_the_map_alone():
+    a, b = RANDOM.random((2, 3, 20, 20)).astype(np.float32)
+    b = (a + b) / 2
+    expected = 1 - np.mean([by_equation_6_19(x.astype(float), y.astype(float)) for x, y in zip(a, b, strict=True)])
+    assert global_score(a, b) == pytest.approx(expected, abs=1e-5)
+    assert global_score(a, b, pooling="max") == pytest.approx(map_of_channels(a, b).max(), abs=1e-5)
+
+
+def map_of_channels(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.mean([map_of(x, y) for x, y in zip(a, b, strict=True)], axis=0)
+
+
+def test_images_smaller_than_the_window_are_refused_with_what_is_possible():
+    with pytest.raises(RecipeError, match=r"window_px = 11: images of 5 px take at most 9"):
+        map_of(IMAGE[:5], OTHER[:5])
+    map_of(IMAGE[:5], OTHER[:5], window_px=9)

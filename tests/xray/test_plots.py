@@ -44,19 +44,6 @@ def test_the_best_voltages_are_marked():
     assert legends == [f"best: {found.best_contrast.voltage_kv:g} kV", f"best: {found.best_cnr.voltage_kv:g} kV"]
 
 
-def test_figures_are_written_as_png_and_svg(tmp_path):
-    figure = plots.spectra_figure({60: tube_spectrum(60)})
-    png, svg = plots.save(figure, tmp_path / "new", "spectra")
-    assert png.read_bytes().startswith(b"\x89PNG")
-    assert "<svg" in svg.read_text("utf-8")
-
-
-def test_a_folder_that_cannot_be_is_an_error(tmp_path):
-    (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="choose another folder"):
-        plots.save(plots.spectra_figure({60: tube_spectrum(60)}), tmp_path / "file", "spectra")
-
-
 def test_more_curves_than_can_be_told_apart_are_an_error():
     with pytest.raises(InputError, match="told apart"):
         plots.mass_attenuation_figure([*SEVEN, material("zinc")], (35, 105))

@@ -4,8 +4,24 @@ One file per threshold rule, found by its name through `urushi.catalogue` (room 
 training images have no place here: they are lower than those of new good parts, and the threshold would be too tight.
 """
 
+from urushi.calibration._comparison import RuleOutcome, compare_rules
+from urushi.calibration._false_discovery import (
+    benjamini_hochberg,
+    check_false_discovery_rate,
+    false_discovery_threshold,
+)
 from urushi.calibration._held_out import HeldOut
 from urushi.calibration._p_values import p_values
 from urushi.calibration.base import Threshold, ThresholdRule
 
-__all__ = ["HeldOut", "Threshold", "ThresholdRule", "p_values"]
+__all__ = [
+    "HeldOut",
+    "RuleOutcome",
+    "Threshold",
+    "ThresholdRule",
+    "benjamini_hochberg",
+    "check_false_discovery_rate",
+    "compare_rules",
+    "false_discovery_threshold",
+    "p_values",
+]

@@ -6,12 +6,16 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError
 
+from urushi.calibration._false_discovery import RULE
+from urushi.calibration._ranks import n_needed
 from urushi.calibration.base import Threshold
 from urushi.calibration.conformal import Conformal
 from urushi.errors import CalibrationError
 from urushi.inspection import MapScale
 
 _REGION_RATE = 0.05  # share of normal images that may show a region; for pictures, not for decisions
+_FEW = n_needed(0.01)  # with fewer the default rule cannot keep to its own rate
+_CROSS = "The rate is approximate: each held-out image was scored by a fit without it, not by the final one."
 _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 
@@ -34,12 +38,25 @@ class HeldOut:
         region_threshold = Conformal(false_alarm_rate=rate).fit(np.array(self.map_peaks)).value
         return MapScale(low, low + 2 * (region_threshold - low), region_threshold)
 
+    @property
+    def advice(self) -> str | None:
+        """How more images could set the threshold, where few do and folds would help."""
+        if self.method == "cross" or len(self.scores) >= _FEW:
+            return None
+        return (
+            f"Only {len(self.scores)} good images set the threshold, the part that was held out. With folds all of "
+            "them would: `urushi fit --set split.n_folds=5`, which fits six times instead of once."
+        )
+
     def qualified(self, threshold: Threshold) -> Threshold:
-        """The threshold, whose explanation says so if these scores make a guaranteed false-alarm rate approximate."""
-        if self.method == "split" or threshold.rule != "conformal":
-            return threshold
-        caveat = " The rate is approximate: each held-out image was scored by a fit without it, not by the final one."
-        return replace(threshold, explanation=threshold.explanation + caveat)
+        """The threshold, saying what these scores make of its promise: once said, it is not said again."""
+        is_promise = threshold.rate_kind == "guaranteed" or threshold.warn_rate is not None or threshold.rule == RULE
+        if self.method == "cross" and is_promise:
+            kind = "approximate" if threshold.rate_kind == "guaranteed" else threshold.rate_kind
+            return replace(threshold, rate_kind=kind, explanation=_also(threshold.explanation, _CROSS))
+        if self.advice and threshold.rate_kind == "guaranteed":
+            return replace(threshold, explanation=_also(threshold.explanation, self.advice))
+        return threshold
 
     def to_json(self) -> dict[str, Any]:
         """The plain values under the names of the fields."""
@@ -55,3 +72,7 @@ class HeldOut:
         if not len(held_out.scores) == len(held_out.map_peaks) == len(held_out.map_medians) > 0:
             raise CalibrationError("the held-out scores are damaged: scores and maps differ in number, or are none")
         return held_out
+
+
+def _also(explanation: str, remark: str) -> str:
+    return explanation if remark in explanation else f"{explanation} {remark}"

@@ -9,6 +9,11 @@ from urushi.errors import CalibrationError
 def p_values(scores: ArrayLike, calibration_scores: ArrayLike) -> NDArray[np.float64]:
     """p = (1 + #{calibration ≥ score}) / (n + 1) for each score, any shape, in [1/(n+1), 1] (FINDINGS, conformal).
 
+    The p-value is a statement on the score alone, whatever rule made the threshold. With `conformal` an image is
+    anomalous where p ≤ α. With any other rule it still holds that, with c held-out normals above the threshold,
+    p ≤ (c + 1)/(n + 1) for every anomalous image and p ≥ (c + 1)/(n + 1) for every other: the order of images is the
+    same, only the cut is not at a stated rate.
+
     `calibration_scores` are those of n ≥ 1 held-out normal images; raises CalibrationError if they are none or a score
     is NaN. Example: `p_values([0.5, 3.0], [1.0, 2.0, 3.0])` gives 1.0 and 0.5.
     """

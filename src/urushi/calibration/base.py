@@ -1,17 +1,27 @@
 """What every threshold rule promises, and the threshold it gives."""
 
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import isnan
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from urushi import options
+from urushi.calibration._p_values import sorted_scores
+from urushi.calibration._ranks import n_allowed, percent, require_enough
 from urushi.errors import CalibrationError
 from urushi.inspection import Decision
+
+FloatArray = NDArray[np.float64]
+RateKind = Literal[
+    "guaranteed",  # on average over calibrations, whatever the shape of the scores
+    "approximate",  # would be guaranteed, but the held-out images were scored by the fits of folds
+    "extrapolated",  # beyond the held-out scores, from a model of their tail
+    "observed",  # on the held-out normals themselves: no promise for new parts
+]
 
 # Strict by field: a strict dataclass as a whole would refuse the dictionary that JSON gives.
 _Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
@@ -21,22 +31,52 @@ _Count = Annotated[int, Field(strict=True, ge=0)]
 
 @dataclass(frozen=True, kw_only=True)
 class Threshold:
-    """A fitted threshold: an image is anomalous if its score is strictly above `value`."""
+    """A fitted threshold: an image is anomalous if its score is strictly above `value`.
+
+    With `warn_value` there are three decisions: what lies above it, but not above `value`, is unsure.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     value: _Finite
-    rule: Annotated[str, Field(min_length=1, max_length=100)]  # name of the rule in the catalogue
-    false_alarm_rate: _Rate | None  # guaranteed (conformal) or observed on the held-out normals, share of good parts
+    rule: Annotated[str, Field(min_length=1, max_length=100)]  # its name in the catalogue, or that of a batch decision
+    false_alarm_rate: _Rate | None  # share of good parts above `value`; `rate_kind` says what it is worth
+    rate_kind: RateKind = "observed"
     n_normals: Annotated[_Count, Field(ge=1)]  # held-out normal images it was fitted on
     n_defects: _Count  # labelled defects it was fitted on
     explanation: Annotated[str, Field(max_length=2000)]  # for the person at the line
+    warn_value: _Finite | None = None
+    warn_rate: _Rate | None = None  # conformal share of good parts above `warn_value`, whatever the rule
+
+    def __post_init__(self) -> None:
+        if self.warn_value is not None and not self.warn_value < self.value:
+            raise CalibrationError(
+                f"Unsure images would begin above {self.warn_value:.6g}, which is not below the threshold "
+                f"{self.value:.6g}, so there would be none. Ask for a higher warn rate or a lower false-alarm rate."
+            )
 
     def decide(self, score: float) -> Decision:
         """The decision on one score; raises CalibrationError for NaN, which must never pass as normal."""
         if isnan(score):
             raise CalibrationError("The score is NaN, so there is no decision. Check the image and the model's output.")
-        return "anomalous" if score > self.value else "normal"
+        if score > self.value:
+            return "anomalous"
+        return "normal" if self.warn_value is None or score <= self.warn_value else "unsure"
+
+    def with_band(self, normal_scores: FloatArray, warn_rate: float) -> "Threshold":
+        """The same with a band of unsure images: what has a p-value of at most `warn_rate` is at least unsure.
+
+        `normal_scores` (n,) are those of the held-out normals, ascending; raises CalibrationError if no image could be
+        unsure.
+        """
+        n = len(normal_scores)
+        allowed = n_allowed(warn_rate, n)
+        value, rate = float(normal_scores[n - allowed]), allowed / (n + 1)
+        promise = (
+            f" Above {value:.6g} an image is at least unsure: at most {percent(rate)} of good parts will be unsure or "
+            "anomalous on average."
+        )
+        return replace(self, warn_value=value, warn_rate=rate, explanation=self.explanation + promise)
 
     def to_json(self) -> dict[str, Any]:
         """The plain values under the names of the fields."""
@@ -46,7 +86,7 @@ class Threshold:
     def from_json(cls, data: object) -> "Threshold":
         """A threshold from what `to_json` gave; raises CalibrationError if a value is missing, foreign or wrong."""
         try:
-            return TypeAdapter(cls).validate_python(data)
+            return TypeAdapter(cls).validate_python(_with_rate_kind(data))
         except ValidationError as error:
             # The values themselves stay out of the message: they may be long and come from a stranger.
             wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'all'}: {e['msg']}" for e in error.errors()[:5])
@@ -55,10 +95,20 @@ class Threshold:
             ) from error
 
 
+@dataclass(frozen=True, kw_only=True)
 class ThresholdRule(ABC):
     """Finds a threshold; a rule is a frozen keyword-only dataclass whose fields are its options."""
 
     needs_defects: ClassVar[bool] = False  # True where labelled defects are necessary
+
+    warn_rate: Annotated[
+        float | None,
+        Field(
+            ge=1e-9,
+            lt=1,
+            description="share of good parts that may be unsure or anomalous; none: every image is normal or anomalous",
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
         options.check(type(self), vars(self), f"threshold.{self.name}")  # also where no recipe was in between
@@ -75,9 +125,50 @@ class ThresholdRule(ABC):
                 f"The rule {self.name!r} has {n_normals} held-out normal images; it needs at least 1. "
                 "Give more good images, or hold out a larger part of them."
             )
+        if self.warn_rate is not None:
+            require_enough(self.warn_rate, n_normals, "warn rate")
+
+    def fit(self, normal_scores: ArrayLike, defect_scores: ArrayLike | None = None) -> Threshold:
+        """The threshold from scores (n,) of held-out normals and (m,) of labelled defects, with its band if asked for.
+
+        Raises CalibrationError if there are too few of them, one is not finite, or they allow no such threshold.
+        """
+        normal = sorted_scores(normal_scores, "held-out normal")
+        self.check(len(normal))
+        threshold = self.choose(normal, self._defects(defect_scores))
+        return threshold if self.warn_rate is None else threshold.with_band(normal, self.warn_rate)
 
     @abstractmethod
-    def fit(
-        self, normal_scores: NDArray[np.floating[Any]], defect_scores: NDArray[np.floating[Any]] | None = None
-    ) -> Threshold:
-        """The threshold from scores (n,) of held-out normals and (m,) of defects; raises CalibrationError."""
+    def choose(self, normal: FloatArray, defect: FloatArray) -> Threshold:
+        """The threshold from ascending scores, checked: (n,) of normals and (m,) of defects, m = 0 if not needed."""
+
+    def observed(self, value: float, normal: FloatArray, what: str) -> Threshold:
+        """A threshold that promises nothing: what it is, and the share of the held-out normals above it."""
+        n, n_above = len(normal), int((normal > value).sum())
+        return Threshold(
+            value=value,
+            rule=self.name,
+            false_alarm_rate=n_above / n,
+            rate_kind="observed",
+            n_normals=n,
+            n_defects=0,
+            explanation=f"The threshold is {what}; {n_above} of {n} held-out normal images lie above it, which is "
+            "observed, not guaranteed for new parts.",
+        )
+
+    def _defects(self, scores: ArrayLike | None) -> FloatArray:
+        if not self.needs_defects:
+            return np.empty(0)
+        if scores is None or np.size(scores) == 0:
+            raise CalibrationError(
+                f"The rule {self.name!r} needs labelled defects, and none were given. Give a folder of defective "
+                "images, or use the rule 'conformal', which needs normal images only."
+            )
+        return sorted_scores(scores, "labelled defective")
+
+
+def _with_rate_kind(data: object) -> object:
+    """Older detector files do not say what their rate is worth; of the rules of that time only conformal promised."""
+    if isinstance(data, dict) and "rate_kind" not in data and data.get("rule") == "conformal":
+        return {**data, "rate_kind": "guaranteed"}
+    return data

@@ -1,28 +1,19 @@
 """F1 threshold: balances precision and recall at the share of defects found among the calibration images."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from urushi.calibration._cuts import Cuts, fit_best_cut
-from urushi.calibration.base import Threshold, ThresholdRule
+from urushi.calibration._cuts import BestCut, Cuts
+from urushi.calibration.base import FloatArray
 
 
 @dataclass(frozen=True, kw_only=True)
-class F1(ThresholdRule):
+class F1(BestCut):
     """The threshold with the highest F1 on labelled images (METHODS §11); it depends on their share of defects."""
 
-    needs_defects: ClassVar[bool] = True
+    @property
+    def aim(self) -> str:
+        return "F1, the harmonic mean of precision and recall,"
 
-    def fit(
-        self, normal_scores: NDArray[np.floating[Any]], defect_scores: NDArray[np.floating[Any]] | None = None
-    ) -> Threshold:
-        """The threshold from scores (n,) of normals and (m,) of defects; CalibrationError if nothing separates them."""
-        return fit_best_cut(self, normal_scores, defect_scores, f1, "F1, the harmonic mean of precision and recall,")
-
-
-def f1(cuts: Cuts) -> NDArray[np.float64]:
-    """2·TP / (m + TP + FP) in [0, 1] at every cut, (K,), with m defects."""
-    return 2 * cuts.true_positives / (cuts.n_defects + cuts.true_positives + cuts.false_positives)
+    def quality(self, cuts: Cuts) -> FloatArray:
+        """2·TP / (m + TP + FP) in [0, 1] with m defects."""
+        return 2 * cuts.true_positives / (cuts.n_defects + cuts.true_positives + cuts.false_positives)

@@ -3,14 +3,11 @@
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
-from typing import Annotated, Any
+from typing import Annotated
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
-from urushi.calibration._p_values import sorted_scores
-from urushi.calibration.base import Threshold, ThresholdRule
+from urushi.calibration.base import FloatArray, Threshold, ThresholdRule
 from urushi.errors import CalibrationError
 
 
@@ -25,35 +22,22 @@ class Quantile(ThresholdRule):
     def check(self, n_normals: int) -> None:
         """Raise CalibrationError if fewer than 1/(1 − q) held-out normals would make the maximum the threshold."""
         super().check(n_normals)
-        n_min = ceil(1 / (1 - self._exact))
-        if n_normals < n_min:
+        if n_normals < self._n_min:
             raise CalibrationError(
-                f"The quantile {self.quantile:.6g} needs at least {n_min} held-out normal images; there are "
+                f"The quantile {self.quantile:.6g} needs at least {self._n_min} held-out normal images; there are "
                 f"{n_normals}, and the threshold would just be their highest score. Give more good images, hold out "
                 f"a larger part of them, lower the quantile, or use the rule 'conformal', which states its rate."
             )
 
-    def fit(
-        self,
-        normal_scores: NDArray[np.floating[Any]],
-        defect_scores: NDArray[np.floating[Any]] | None = None,  # noqa: ARG002  the rule looks at normals only
-    ) -> Threshold:
-        """The threshold from scores (n,) of held-out normals; raises CalibrationError if n < 1/(1 − q)."""
-        ordered = sorted_scores(normal_scores, "held-out normal")
-        n = len(ordered)
-        self.check(n)
-        value = float(ordered[ceil(n * self._exact) - 1])
-        observed = float((ordered > value).mean())
-        return Threshold(
-            value=value,
-            rule=self.name,
-            false_alarm_rate=observed,
-            n_normals=n,
-            n_defects=0,
-            explanation=f"{observed:.3%} of {n} held-out normal images lie above the threshold, the "
-            f"{self.quantile:.6g} quantile of their scores, which needs at least {ceil(1 / (1 - self._exact))} of "
-            "them; this share is observed, not guaranteed for new parts.",
-        )
+    def choose(self, normal: FloatArray, defect: FloatArray) -> Threshold:  # noqa: ARG002  it looks at normals only
+        """The order statistic of scores (n,)."""
+        value = float(normal[ceil(len(normal) * self._exact) - 1])
+        needs = f"which needs at least {self._n_min} of them"
+        return self.observed(value, normal, f"the {self.quantile:.6g} quantile of the held-out scores, {needs}")
+
+    @property
+    def _n_min(self) -> int:
+        return ceil(1 / (1 - self._exact))
 
     @property
     def _exact(self) -> Fraction:

@@ -26,7 +26,7 @@ class Tally:
     """Counts what came, and knows the exit status that follows."""
 
     def __init__(self) -> None:
-        self.n_normal = self.n_anomalous = self.n_unreadable = 0
+        self.n_normal = self.n_unsure = self.n_anomalous = self.n_unreadable = 0
 
     def add(self, result: Inspection | Unreadable) -> None:
         """Counts one result."""
@@ -34,15 +34,18 @@ class Tally:
             self.n_unreadable += 1
         elif result.decision == "anomalous":
             self.n_anomalous += 1
+        elif result.decision == "unsure":
+            self.n_unsure += 1
         else:
             self.n_normal += 1
 
     def close(self) -> None:
         """The counts in one line on stderr."""
-        _console.note(f"{self.n_normal} normal, {self.n_anomalous} anomalous, {self.n_unreadable} not read")
+        unsure = f"{self.n_unsure} unsure, " if self.n_unsure else ""
+        _console.note(f"{self.n_normal} normal, {unsure}{self.n_anomalous} anomalous, {self.n_unreadable} not read")
 
     def status(self, *, fail_on_anomaly: bool) -> int:
-        """3 for an anomaly where asked for, else 1 for images that could not be read, else 0."""
+        """3 for an anomaly where asked for (unsure is none), else 1 for images that could not be read, else 0."""
         if fail_on_anomaly and self.n_anomalous:
             return 3
         return 1 if self.n_unreadable else 0
@@ -53,7 +56,7 @@ class MapWriter:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.n_written = folder / "maps", 0
-        _make(self.folder)
+        make_folder(self.folder)
 
     def add(self, result: Inspection | Unreadable) -> None:
         """One PNG per inspected image."""
@@ -81,7 +84,7 @@ class ReportWriter:
     ) -> None:
         from urushi.reporting.report import Report
 
-        _make(path.parent)
+        make_folder(path.parent)
         self.path, self.report = path, Report(title, _facts(detector), labels=labels)
 
     def add(self, result: Inspection | Unreadable) -> None:
@@ -91,9 +94,9 @@ class ReportWriter:
         else:
             self.report.add(result)
 
-    def close(self, evaluation: "ReportedEvaluation | None" = None) -> None:
-        """Writes the page and says where it is."""
-        self.report.write(self.path, evaluation=evaluation)
+    def close(self, evaluation: "ReportedEvaluation | None" = None, plots: Mapping[str, str] | None = None) -> None:
+        """Writes the page and says where it is; `plots` are SVG documents by caption."""
+        self.report.write(self.path, evaluation=evaluation, plots=plots)
         _console.note(f"report: {self.path}")
 
 
@@ -105,14 +108,17 @@ def _facts(detector: "Detector") -> "DetectorFacts":
         "model": detector.recipe.model.name,
         "n_training_images": int(detector.card["fit"]["n_training"]),
         "threshold": detector.threshold.value,
+        "warn_threshold": detector.threshold.warn_value,
         "threshold_explanation": detector.threshold.explanation,
         "false_alarm_rate": detector.threshold.false_alarm_rate,
+        "rate_kind": detector.threshold.rate_kind,
         "calibration_scores": detector.held_out.scores,
         "card": card,
     }
 
 
-def _make(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Makes the folder and those above it; raises InputError if that cannot be done."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Show = Callable[[Inspection | Unreadable], None]
 _COLUMNS = ("source", "decision", "score", "threshold", "p_value", "n_regions", "reason")
-_MARKS = {"normal": "  ok  ", "anomalous": "ANOMALY"}
+_MARKS = {"normal": "  ok  ", "unsure": " unsure", "anomalous": "ANOMALY"}
 
 
 @contextmanager
@@ -40,7 +40,9 @@ def printer(output_format: str, detector: "Detector", *, outlives_reader: bool) 
 
 @contextmanager
 def _table(detector: "Detector") -> Iterator[Show]:
-    print(f"{'decision':9} {'score':>12} {'p-value':>8}  image   (threshold {detector.threshold.value:.6g})")
+    warn = detector.threshold.warn_value
+    limits = f"threshold {detector.threshold.value:.6g}" + ("" if warn is None else f", unsure above {warn:.6g}")
+    print(f"{'decision':9} {'score':>12} {'p-value':>8}  image   ({limits})")
 
     def show(result: Inspection | Unreadable) -> None:
         if isinstance(result, Inspection):

@@ -1,37 +1,132 @@
-"""urushi calibrate: a new threshold for a detector, without training."""
+"""urushi calibrate: what every threshold rule would do, or a new threshold for a detector, without training."""
 
+import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from urushi.cli import _console
 from urushi.cli.fit import images_in
 
+if TYPE_CHECKING:
+    import numpy as np
+
+    from urushi.calibration import RuleOutcome
+    from urushi.detector import Detector
+    from urushi.recipe import Part
+
 
 def calibrate(
-    detector: Annotated[Path, typer.Argument(metavar="DETECTOR", help="A detector file; it is changed in place.")],
+    detector: Annotated[
+        Path, typer.Argument(metavar="DETECTOR", help="A detector file; a choice changes it.")
+    ],
     false_alarm_rate: Annotated[
-        float | None, typer.Option(help="Share of good parts that may be called anomalous.")
+        float | None, typer.Option(help="Share of good parts that may be called anomalous; implies --rule conformal.")
     ] = None,
-    rule: Annotated[str, typer.Option(help="conformal, quantile; with --defects also g-mean, f1.")] = "conformal",
+    rule: Annotated[str | None, typer.Option(help="The rule to choose, by its name in the table.")] = None,
+    warn_rate: Annotated[
+        float | None, typer.Option(help="Share of good parts that may be unsure or anomalous; with any rule.")
+    ] = None,
     settings: Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="An option of the rule.")] = [],  # noqa: B006
-    defects: Annotated[Path | None, typer.Option(help="Images of defects, for rules that need them.")] = None,
+    defects: Annotated[
+        Path | None, typer.Option(help="Images of defects, for rules that need them and for the table.")
+    ] = None,
     device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, mps.")] = "cpu",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write here instead.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
 ) -> None:
-    """Choose the threshold anew from the held-out normals in the detector file."""
+    """Show what every threshold rule would do; with --rule or a rate, choose the threshold anew.
+
+    Both use the scores of held-out normals in the detector file. Without --rule, --warn-rate and --set change the rule
+    that the detector has.
+    """
     from urushi.detector import Detector
+
+    old = Detector.load(detector, device=device)
+    part = _chosen(old.recipe.threshold, rule, false_alarm_rate, warn_rate, settings)
+    _refuse_what_does_not_go_together(is_choice=part is not None, as_json=as_json, output=output)
+    if part is None:
+        _show(old, images_in(defects), as_json=as_json)
+    else:
+        _write(old, part, images_in(defects), output or detector)
+
+
+def _chosen(
+    present: "Part", rule: str | None, false_alarm_rate: float | None, warn_rate: float | None, settings: list[str]
+) -> "Part | None":
+    """The rule that was asked for with its options, or None if nothing was."""
     from urushi.recipe import Part, parse_setting
 
-    options: dict[str, Any] = dict(parse_setting(text) for text in settings)
-    if false_alarm_rate is not None:
-        options["false_alarm_rate"] = false_alarm_rate
-    old = Detector.load(detector, device=device)
-    part = Part.model_validate({"name": rule.replace("-", "_"), **options})
-    new = old.calibrate(part, defects=images_in(defects))
-    new.save(output or detector)
+    changes: dict[str, Any] = dict(parse_setting(text) for text in settings)
+    changes |= {} if false_alarm_rate is None else {"false_alarm_rate": false_alarm_rate}
+    changes |= {} if warn_rate is None else {"warn_rate": warn_rate}
+    if rule is not None or false_alarm_rate is not None:
+        return Part.model_validate({"name": (rule or "conformal").replace("-", "_"), **changes})
+    return Part.model_validate({"name": present.name, **present.options, **changes}) if changes else None
+
+
+def _refuse_what_does_not_go_together(*, is_choice: bool, as_json: bool, output: Path | None) -> None:
+    from urushi.errors import InputError
+
+    if is_choice and as_json:
+        raise InputError("--json prints the table of all rules; leave it out, or leave out the choice of a threshold")
+    if output is not None and not is_choice:
+        raise InputError("-o writes a detector with a new threshold; choose one with --rule or --false-alarm-rate")
+
+
+def _write(old: "Detector", part: "Part", defects: list[Path], place: Path) -> None:
+    new = old.calibrate(part, defects=defects)
+    new.save(place)
     _console.list_unreadable(new.unreadable)
+    if old.threshold.warn_value is not None and new.threshold.warn_value is None:
+        _console.note("note: no image will be unsure any more; --warn-rate gives the new threshold a band as well")
     print(f"threshold {old.threshold.value:.6g} -> {new.threshold.value:.6g}: {new.threshold.explanation}")
     if new.unreadable:
         raise typer.Exit(1)
+
+
+def _show(detector: "Detector", defects: list[Path], *, as_json: bool) -> None:
+    from urushi.calibration import compare_rules
+
+    scores, unreadable = detector.scores_of(defects)
+    outcomes = compare_rules(detector.held_out, scores)
+    _console.list_unreadable(unreadable)
+    if as_json:
+        print(json.dumps(_as_json(detector, scores, outcomes), indent=1, allow_nan=False))
+    else:
+        _table(detector, scores, outcomes)
+    if unreadable:
+        raise typer.Exit(1)
+
+
+def _table(detector: "Detector", scores: "np.ndarray", outcomes: "list[RuleOutcome]") -> None:
+    columns = ("rule", "threshold", "false-alarm rate", "held-out normals above", "defects found", "cannot be used")
+    rows = [_row(outcome, len(detector.held_out.scores), scores.size) for outcome in outcomes]
+    n = f"{len(detector.held_out.scores)} held-out normals, {scores.size} defects"
+    _console.table(columns, rows, title=f"{n}; now {detector.threshold.rule}: {detector.threshold.value:.6g}")
+    if detector.held_out.advice:
+        _console.note(f"note: {detector.held_out.advice}")
+    _console.note("Nothing was changed. Choose with --rule RULE or --false-alarm-rate RATE; options: --set KEY=VALUE.")
+
+
+def _row(outcome: "RuleOutcome", n_normals: int, n_defects: int) -> tuple[str, ...]:
+    threshold = outcome.threshold
+    if threshold is None:
+        return (outcome.rule, "", "", "", "", outcome.reason or "")
+    rate = "none" if threshold.false_alarm_rate is None else f"{threshold.false_alarm_rate:.2%} {threshold.rate_kind}"
+    found = "" if outcome.n_defects_found is None else f"{outcome.n_defects_found} of {n_defects}"
+    return (outcome.rule, f"{threshold.value:.6g}", rate, f"{outcome.n_normals_above} of {n_normals}", found, "")
+
+
+def _as_json(detector: "Detector", scores: "np.ndarray", outcomes: "list[RuleOutcome]") -> dict[str, Any]:
+    """As in calibration.schema.json."""
+    return {
+        "format": 1,
+        "threshold": detector.threshold.to_json(),
+        "n_normals": len(detector.held_out.scores),
+        "n_defects": int(scores.size),
+        "method": detector.held_out.method,
+        "advice": detector.held_out.advice,
+        "rules": [outcome.to_json() for outcome in outcomes],
+    }

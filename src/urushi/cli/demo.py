@@ -13,6 +13,9 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for images, detector and report.")] = Path("demo"),
     recipe: Annotated[str, typer.Option(help="Name of a recipe, or path of a TOML.")] = "default",
     false_alarm_rate: Annotated[float, typer.Option(help="Share of good parts that may be called anomalous.")] = 0.05,
+    warn_rate: Annotated[
+        float | None, typer.Option(help="Share of good parts that may be unsure or anomalous; none: no band.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same pictures and detector.")] = 0,
 ) -> None:
     """Fit, evaluate and report on tiles of a real photograph with synthetic defects."""
@@ -24,7 +27,8 @@ def demo(
     images = make_demo(out / "images", seed=seed)
     _console.note(f"images: {images} (a real brick wall; the defects are synthetic)")
     good = [sample.path for sample in find_dataset(images).normal_training()]
-    chosen = chosen_recipe(recipe, [], false_alarm_rate)
+    band = [] if warn_rate is None else [f"threshold.warn_rate={warn_rate}"]
+    chosen = chosen_recipe(recipe, band, false_alarm_rate)
     detector = Detector.fit(
         good, chosen, seed=seed, folder=out / "part.training", progress="bar", card={"recipe": recipe}
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from urushi.cli import _console
+from urushi.cli._figures import lines
 from urushi.cli._places import require_file_place
 from urushi.printable import printable
 
@@ -27,6 +28,7 @@ def evaluate(
     dataset: Annotated[Path, typer.Argument(metavar="DATASET_DIR", help="A data set with a labelled test split.")],
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures here.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write an HTML report here.")] = None,
+    plots: Annotated[Path | None, typer.Option(help="Write plots as PNG and SVG into this folder.")] = None,
     layout: Annotated[str | None, typer.Option(help="Layout of the folder, if it is not recognised.")] = None,
     device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, mps.")] = "cpu",
     seed: Annotated[int, typer.Option(min=0, help="Of the resampling behind the intervals.")] = 0,
@@ -37,7 +39,7 @@ def evaluate(
     require_file_place(json_file, "--json")
     require_file_place(report, "--report")
     loaded = Detector.load(detector, device=device)
-    found = run(loaded, dataset, layout=layout, seed=seed, report=report)
+    found = run(loaded, dataset, layout=layout, seed=seed, report=report, plots=plots)
     print_figures(found)
     _console.list_unreadable(found.unreadable)
     if json_file is not None:
@@ -47,22 +49,33 @@ def evaluate(
 
 
 def run(
-    detector: "Detector", folder: Path, *, layout: str | None = None, seed: int = 0, report: Path | None = None
+    detector: "Detector",
+    folder: Path,
+    *,
+    layout: str | None = None,
+    seed: int = 0,
+    report: Path | None = None,
+    plots: Path | None = None,
 ) -> "Evaluation":
-    """Inspects the test split once, for the figures and, where asked for, the report."""
+    """Inspects the test split once, for the figures and, where asked for, the report and the plots."""
     from urushi.cli._outputs import ReportWriter
+    from urushi.cli._plots import PlotWriter, curves_for_report
     from urushi.data.images import read_mask
     from urushi.evaluation import evaluate as measure
 
     samples = _test_samples(folder, layout)
     results = zip(samples, detector.inspect_many(sample.path for sample in samples), strict=True)
     shown = _console.progress(results, "evaluating", total=len(samples))
-    if report is None:
-        return measure(shown, read_mask=read_mask, seed=seed)
     labels = {str(sample.path): sample.defect for sample in samples}
-    page = ReportWriter(report, detector, f"Evaluation on {folder.resolve().name}", labels)
-    found = measure(_tap(shown, page), read_mask=read_mask, seed=seed)
-    page.close(_reported(found.to_json()))
+    title = f"Evaluation on {folder.resolve().name}"
+    page = None if report is None else ReportWriter(report, detector, title, labels)
+    drawn = None if plots is None else PlotWriter(plots, detector)
+    shown = shown if page is None else _tap(shown, page)
+    found = measure(shown if drawn is None else drawn.tap(shown), read_mask=read_mask, seed=seed)
+    if page is not None:
+        page.close(_reported(found.to_json()), curves_for_report(found))
+    if drawn is not None:
+        drawn.close(found)
     return found
 
 
@@ -83,31 +96,16 @@ def _tap(results: "Iterable[_Result]", page: "ReportWriter") -> "Iterator[_Resul
 
 
 def print_figures(found: "Evaluation") -> None:
-    """The figures as tables on stdout."""
+    """The figures on one screen of stdout; what is to be heeded on stderr."""
     figures = found.to_json()
-    n = f"{figures['n_normal']} normal and {figures['n_anomalous']} anomalous images"
-    _console.table(("image figure", "value", "95 % interval"), map(_row, figures["image"].items()), title=n)
-    defects = [(d["defect"], d["n"], _value(d["roc_auc"]), _value(d["recall"])) for d in figures["per_defect"]]
-    if len(defects) > 1:
-        _console.table(("defect", "images", "ROC-AUC", "recall"), defects)
-    if figures["pixel"]:
-        rows = map(_row, figures["pixel"]["metrics"].items())
-        _console.table(("pixel figure", "value", "95 % interval"), rows)
-    else:
+    print("\n".join(lines(figures)))
+    if not figures["pixel"]:
         _console.note(f"no pixel figures: {figures['pixel_reason']}")
+    if any(found.unsure.values()):
+        normal, anomalous = found.unsure["normal"], found.unsure["anomalous"]
+        _console.note(f"unsure: {normal} good and {anomalous} defective images, counted as not called anomalous")
     for warning in found.luminance.warnings:
         _console.note(f"warning: {printable(warning)}")
-
-
-def _row(item: tuple[str, dict[str, Any]]) -> tuple[str, str, str]:
-    name, figure = item
-    low, high = figure.get("low"), figure.get("high")
-    return name, _value(figure), "" if low is None or high is None else f"{low:.4f} … {high:.4f}"
-
-
-def _value(figure: dict[str, Any]) -> str:
-    value = figure.get("value")
-    return f"undefined: {figure.get('reason', '')}" if value is None else f"{value:.4f}"
 
 
 def _reported(figures: dict[str, Any]) -> "ReportedEvaluation":
@@ -115,10 +113,14 @@ def _reported(figures: dict[str, Any]) -> "ReportedEvaluation":
     metrics: dict[str, Any] = {f"image {name}": figure for name, figure in figures["image"].items()}
     if figures["pixel"]:
         metrics |= {f"pixel {name}": figure for name, figure in figures["pixel"]["metrics"].items()}
-    columns = ("defect", "images", "ROC-AUC", "recall")
-    rows = [(d["defect"], d["n"], d["roc_auc"]["value"], d["recall"]["value"]) for d in figures["per_defect"]]
-    per_defect = [dict(zip(columns, row, strict=True)) for row in rows]
+    per_defect = [_defect_row(row) for row in figures["per_defect"]]
     return {"metrics": metrics, "per_defect": per_defect, "luminance": figures["luminance"]}
+
+
+def _defect_row(row: dict[str, Any]) -> dict[str, Any]:
+    columns = {"ROC-AUC": "roc_auc", "average precision": "average_precision", "recall": "recall"}
+    columns |= {"TPR at 1 % FPR": "tpr_at_fpr_0.01", "TPR at 5 % FPR": "tpr_at_fpr_0.05"}
+    return {"defect": row["defect"], "images": row["n"], **{name: row[key]["value"] for name, key in columns.items()}}
 
 
 def _write(path: Path, figures: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from urushi.cli import _console
 from urushi.cli._places import require_file_place
+from urushi.cli._plots import write_learning_curves
 from urushi.printable import printable
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ def fit(
         return
     detector.save(output)
     report_fit(detector, output)
+    if "training" in detector.card["fit"]:
+        write_learning_curves(folder)
     if detector.unreadable:
         raise typer.Exit(1)
 

@@ -32,23 +32,36 @@ def inspect(
     report: Annotated[bool, typer.Option("--report", help="Write one HTML page, worst first.")] = False,
     device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, mps.")] = "cpu",
     fail_on_anomaly: Annotated[
-        bool, typer.Option("--fail-on-anomaly", help="Exit with status 3 if anything is anomalous.")
+        bool, typer.Option("--fail-on-anomaly", help="Exit with status 3 if anything is anomalous; unsure is not.")
     ] = False,
+    false_discovery_rate: Annotated[
+        float | None,
+        typer.Option(
+            help="Decide on all images together, so that on average at most this share of those called anomalous is "
+            "good. Nothing is printed before the last one is scored; --maps and --report inspect them twice."
+        ),
+    ] = None,
 ) -> None:
     """Inspect images and print score, p-value and decision of each."""
-    from urushi.cli._outputs import Listener, MapWriter, ReportWriter, Tally
+    from urushi.cli._batch import decide_together
+    from urushi.cli._outputs import Listener, MapWriter, ReportWriter, Tally, make_folder
     from urushi.cli._printing import printer
     from urushi.detector import Detector
     from urushi.inspection import Unreadable
 
     loaded = Detector.load(detector, device=device)
+    if maps or report:
+        make_folder(out)
+    results = _results(loaded, paths)
+    if false_discovery_rate is not None:
+        loaded, results = decide_together(loaded, results, false_discovery_rate)
+        results = _results(loaded, paths) if maps or report else results
     tally = Tally()
     listeners: list[Listener] = [
         tally,
         *([MapWriter(out)] if maps else []),
         *([ReportWriter(out / "report.html", loaded)] if report else []),
     ]
-    results = _results(loaded, paths)
     with printer(output_format.value, loaded, outlives_reader=maps or report) as show:
         for result in _console.progress(results, "inspecting"):
             if isinstance(result, Unreadable):

@@ -1,8 +1,13 @@
-"""Test sets of a given share of anomalies, drawn from a fixed total number of images (S2 table 5.3)."""
+"""Test sets of a given share of anomalies, drawn from a fixed total number of images (S2 table 5.3).
+
+The text of S2 fixes one total; its table has another at each ratio: 400 images at 5 %, 780 at 70 %. Here the caller
+fixes it.
+"""
 
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from urushi.data.samples import GOOD
 from urushi.errors import DatasetError, InputError
@@ -10,7 +15,7 @@ from urushi.errors import DatasetError, InputError
 RATIOS = (0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.95)  # those of S2
 
 
-def draw(defects: Sequence[str], ratio: float, n_total: int, *, seed: int) -> np.ndarray:
+def draw(defects: Sequence[str], ratio: float, n_total: int, *, seed: int | np.random.Generator) -> np.ndarray:
     """Sorted indices of n_total images, drawn without replacement, of which `ratio` (0…1, open) are anomalous.
 
     `defects` is the kind of each image, 'good' for normal ones; kinds are drawn as evenly as their numbers allow.
@@ -26,6 +31,14 @@ def draw(defects: Sequence[str], ratio: float, n_total: int, *, seed: int) -> np
     shares = _even_shares(available, n_anomalous)
     anomalous = [rng.choice(kinds[kind], n, replace=False) for kind, n in shares.items()]
     return np.sort(np.concatenate([rng.choice(normal, n_total - n_anomalous, replace=False), *anomalous]))
+
+
+def draw_labelled(labels: ArrayLike, ratio: float, n_total: int, rng: np.random.Generator) -> np.ndarray:
+    """As `draw`, from labels (n,), 0 = normal and 1 = anomalous, where no kinds of defects are told apart."""
+    label = np.asarray(labels)
+    if label.ndim != 1 or not np.isin(label, (0, 1)).all():
+        raise InputError(f"labels came as {label!r}; give a vector of 0 (normal) and 1 (anomalous), one per image.")
+    return draw(np.where(label == 0, GOOD, "anomalous").tolist(), ratio, n_total, seed=rng)
 
 
 def largest_total(defects: Sequence[str], ratio: float) -> int:

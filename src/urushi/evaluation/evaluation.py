@@ -72,6 +72,12 @@ class Evaluation:
     seed: int
     n_resamples: int
 
+    @property
+    def unsure(self) -> dict[str, int]:
+        """Unsure images by label; `counts` has them among tn and fn, since they were not called anomalous."""
+        labels = [image.label for image in self.images if image.decision == "unsure"]
+        return {"normal": labels.count(0), "anomalous": labels.count(1)}
+
     def to_json(self) -> dict[str, Any]:
         """Plain values; an undefined figure is null and has a `reason`."""
         return {
@@ -83,6 +89,7 @@ class Evaluation:
             "unreadable": [asdict(one) for one in self.unreadable],
             "interval": {"confidence": CONFIDENCE, "n_resamples": self.n_resamples, "seed": self.seed},
             "counts": self.counts,
+            "unsure": self.unsure,
             "image": _figures_json(self.image),
             "per_defect": [_defect_json(row) for row in self.per_defect],
             "pixel": self.pixel and _pixel_json(self.pixel),
@@ -216,7 +223,7 @@ def _figures_json(figures: dict[str, Figure]) -> dict[str, Any]:
 
 
 def _defect_json(row: DefectFigures) -> dict[str, Any]:
-    return {"defect": row.defect, "n": row.n, "roc_auc": row.roc_auc.to_json(), "recall": row.recall.to_json()}
+    return {"defect": row.defect, "n": row.n, **_figures_json(row.figures)}
 
 
 def _pixel_json(pixel: PixelFigures) -> dict[str, Any]:
@@ -225,4 +232,5 @@ def _pixel_json(pixel: PixelFigures) -> dict[str, Any]:
         "n_components": pixel.n_components,
         "metrics": _figures_json(pixel.metrics),
         "best_iou_threshold": pixel.best_iou_threshold,
+        "aupimo_of_images": [asdict(one) for one in pixel.aupimo_of_images],
     }

@@ -4,6 +4,8 @@ The bit patterns of non-negative float32 ascend with their values (and descend f
 so the upper 20 bits make 2²⁰ bins of 0.05 % relative width, and the upper 16 bits 2¹⁶ bins of 0.8 %.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,9 +21,9 @@ def bin_of(values: NDArray[np.float32]) -> NDArray[np.intp]:
     return (ordered >> np.uint32(32 - FINE_BITS)).astype(np.intp)
 
 
-def coarse(bins: NDArray[np.intp]) -> NDArray[np.intp]:
+def coarse(bins: NDArray[Any]) -> NDArray[np.intp]:
     """The coarse bin in [0, 2¹⁶) that holds each fine bin."""
-    return bins >> (FINE_BITS - COARSE_BITS)
+    return np.asarray(bins, dtype=np.intp) >> (FINE_BITS - COARSE_BITS)
 
 
 def lower_edge(bins: NDArray[np.intp]) -> NDArray[np.float32]:

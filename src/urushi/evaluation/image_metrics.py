@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from urushi.errors import InputError
 from urushi.evaluation import curves
 from urushi.evaluation.curves import FloatArray, ratio
+from urushi.evaluation.operating_points import POINTS, operating_points
 from urushi.evaluation.resampling import Figure, Statistics, bootstrap, wilson
 
 
@@ -67,11 +68,15 @@ RATIOS: Mapping[str, Callable[[Counts], FloatArray]] = {
     f.__name__: f for f in (accuracy, error_rate, precision, recall, specificity, f1, macro_f1, g_mean)
 }
 
+RANKING = ("roc_auc", "average_precision", "f1_max", *POINTS)  # of scores alone, whatever the detector's threshold
+PER_DEFECT = ("roc_auc", "average_precision", "recall", "tpr_at_fpr_0.01", "tpr_at_fpr_0.05")
+
 _BOTH = "needs at least one normal and one anomalous image"
 _DEFECT = "needs at least one anomalous image"
 UNDEFINED: Mapping[str, str] = {
     "roc_auc": _BOTH,
     "average_precision": _BOTH,
+    "f1_max": _BOTH,
     "accuracy": "needs at least one image",
     "error_rate": "needs at least one image",
     "precision": "no image was called anomalous",
@@ -85,12 +90,11 @@ UNDEFINED: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class DefectFigures:
-    """One defect type: its number of images, their ROC-AUC against all normals, and the share that was found."""
+    """One defect type: its number of images, and the figures `PER_DEFECT` of them against all normals."""
 
     defect: str
     n: int
-    roc_auc: Figure
-    recall: Figure
+    figures: dict[str, Figure]
 
 
 def confusion(labels: ArrayLike, decided: ArrayLike) -> Counts:
@@ -105,9 +109,11 @@ def image_figures(
 
     Raises InputError if a score is not finite, a label is neither 0 nor 1, or lengths differ.
     """
-    statistics, strata = _statistics(scores, labels, decided)
-    figures = bootstrap(statistics, strata, seed=seed, n_resamples=n_resamples, undefined=UNDEFINED)
-    return figures | _shares(confusion(labels, decided), figures)
+    statistics, is_anomalous = _statistics(scores, labels, decided)
+    figures = bootstrap(statistics, is_anomalous, seed=seed, n_resamples=n_resamples, undefined=UNDEFINED)
+    points = operating_points(np.asarray(scores, dtype=np.float64), is_anomalous, seed=seed, n_resamples=n_resamples)
+    figures |= _shares(confusion(labels, decided), figures) | points
+    return {name: figures[name] for name in (*RANKING, *RATIOS)}
 
 
 def defect_figures(
@@ -119,7 +125,7 @@ def defect_figures(
     seed: int = 0,
     n_resamples: int = 1000,
 ) -> list[DefectFigures]:
-    """ROC-AUC against all normals and recall of each defect type, sorted by name; `defects` (n,) name them."""
+    """The figures of each defect type against all normals, sorted by name; `defects` (n,) name them."""
     score, label, decision = np.asarray(scores), np.asarray(labels), np.asarray(decided, dtype=bool)
     kind = np.array(defects, dtype=object)
     table = []
@@ -127,7 +133,7 @@ def defect_figures(
         own = (label == 0) | ((label == 1) & (kind == name))
         figures = image_figures(score[own], label[own], decision[own], seed=seed, n_resamples=n_resamples)
         n = int((own & (label == 1)).sum())
-        table.append(DefectFigures(name, n, figures["roc_auc"], figures["recall"]))
+        table.append(DefectFigures(name, n, {key: figures[key] for key in PER_DEFECT}))
     return table
 
 
@@ -159,6 +165,7 @@ def _statistics(scores: ArrayLike, labels: ArrayLike, decided: ArrayLike) -> tup
         areas = {
             "roc_auc": curves.roc_auc(normal, defect),
             "average_precision": curves.average_precision(normal, defect),
+            "f1_max": curves.best_f1(normal, defect),
         }
         return areas | {name: function(counts) for name, function in RATIOS.items()}
 

@@ -3,7 +3,7 @@
 Pixels within one bin (0.05 % of their value) are tied; otherwise the figures are exact.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from urushi.errors import InputError
 from urushi.evaluation import curves
+from urushi.evaluation.aupimo import AUPIMO_RANGE, ImageScore, aupimo
 from urushi.evaluation.aupro import aupro, component_weights
 from urushi.evaluation.curves import FloatArray
 from urushi.evaluation.float_bins import COARSE_BITS, FINE_BITS, bin_of, coarse, lower_edge
-from urushi.evaluation.resampling import Figure, bootstrap
+from urushi.evaluation.image_histograms import ImageHistograms, image_histograms
+from urushi.evaluation.resampling import Figure, bootstrap, moved
 
 AUPRO_LIMITS = (0.3, 0.05)
 _N_GROUPS = 1024  # for resampling, coarse bins are joined to so many groups of about equal mass
@@ -29,22 +31,16 @@ class PixelFigures:
     n_components: int  # connected defects
     metrics: dict[str, Figure]
     best_iou_threshold: float | None  # a pixel is found if it is strictly above
-
-
-@dataclass(frozen=True)
-class _ImageHistograms:
-    source: str
-    bins: NDArray[np.intp]  # (K,) the coarse bins that occur
-    counts: NDArray[np.float32]  # (3, K) normal pixels, defect pixels, defect pixels weighted 1/|component|
-    n_components: int
+    aupimo_of_images: tuple[ImageScore, ...]  # of defective images; none where AUPIMO is undefined
 
 
 class PixelHistograms:
-    """Collects anomaly maps and masks image by image, in 24 MB plus some kB per image whatever the image size."""
+    """Collects anomaly maps and masks image by image, in 32 MB plus some kB per image whatever the image size."""
 
     def __init__(self) -> None:
         self._fine = np.zeros((3, 1 << FINE_BITS))
-        self._images: list[_ImageHistograms] = []
+        self._normal_images = np.zeros(1 << FINE_BITS)  # the share of each image, summed
+        self._images: list[ImageHistograms] = []
         self._lowest, self._highest = np.inf, -np.inf
 
     @property
@@ -60,12 +56,19 @@ class PixelHistograms:
         np.add.at(self._fine[0], bins[~mask], 1.0)  # with the integer 1, NumPy is fifty times slower
         np.add.at(self._fine[1], bins[mask], 1.0)
         np.add.at(self._fine[2], bins[mask], weights)
-        self._images.append(_ImageHistograms(source, *_coarse_histograms(bins, mask, weights), n_components))
+        if not n_components:
+            np.add.at(self._normal_images, bins.ravel(), 1.0 / bins.size)
+        self._images.append(image_histograms(source, bins, mask, weights, n_components))
         self._lowest = min(self._lowest, float(values.min()))
         self._highest = max(self._highest, float(values.max()))
 
     def figures(
-        self, *, seed: int = 0, n_resamples: int = 1000, aupro_limits: tuple[float, ...] = AUPRO_LIMITS
+        self,
+        *,
+        seed: int = 0,
+        n_resamples: int = 1000,
+        aupro_limits: tuple[float, ...] = AUPRO_LIMITS,
+        aupimo_range: tuple[float, float] = AUPIMO_RANGE,
     ) -> PixelFigures:
         """All pixel figures with intervals over images (defective and good ones apart); InputError without images.
 
@@ -85,23 +88,14 @@ class PixelHistograms:
 
         undefined = dict.fromkeys(exact, _UNDEFINED)
         rough = bootstrap(statistics, n_components > 0, seed=seed, n_resamples=n_resamples, undefined=undefined)
-        metrics = {name: _moved(rough[name], float(exact[name][0])) for name in exact}
-        return PixelFigures(len(images), self.n_components, metrics, _best_threshold(masses, occupied))
+        metrics = {name: moved(rough[name], float(exact[name][0])) for name in exact}
+        metrics["aupimo"], of_images = aupimo(
+            images, self._normal_images, aupimo_range, seed=seed, n_resamples=n_resamples
+        )
+        return PixelFigures(len(images), self.n_components, metrics, _best_threshold(masses, occupied), of_images)
 
     def _values(self, bins: NDArray[np.intp]) -> FloatArray:
         return np.clip(lower_edge(bins).astype(np.float64), self._lowest, self._highest)
-
-
-def _coarse_histograms(
-    bins: NDArray[np.intp], mask: NDArray[np.bool_], weights: FloatArray
-) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """The coarse bins that occur (K,); their normal pixels, defect pixels and weights of defect pixels (3, K)."""
-    normal, defect = coarse(bins[~mask]), coarse(bins[mask])
-    every = [
-        np.bincount(b, w, minlength=1 << COARSE_BITS) for b, w in ((normal, None), (defect, None), (defect, weights))
-    ]
-    occupied = np.flatnonzero(every[0] + every[1])
-    return occupied, np.stack([counts[occupied] for counts in every]).astype(np.float32)
 
 
 def _statistics(
@@ -131,12 +125,13 @@ def _groups(masses: FloatArray, occupied: NDArray[np.intp]) -> tuple[NDArray[np.
     return group_of, occupied[starts[firsts]]
 
 
-def _stack(images: list[_ImageHistograms], group_of: NDArray[np.intp], n_groups: int) -> FloatArray:
+def _stack(images: list[ImageHistograms], group_of: NDArray[np.intp], n_groups: int) -> FloatArray:
     """Histograms of every image over groups of bins, (3, n, n_groups)."""
     stack = np.zeros((3, len(images), n_groups))
     for row, image in enumerate(images):
-        for kind, counts in enumerate(image.counts):
-            stack[kind, row] = np.bincount(group_of[image.bins], weights=counts, minlength=n_groups)
+        normal, defect = group_of[image.normal_bins], group_of[coarse(image.defect_bins)]
+        masses = ((normal, image.normal_counts), (defect, image.defect_counts), (defect, image.defect_weights))
+        stack[:, row] = [np.bincount(groups, weights=mass, minlength=n_groups) for groups, mass in masses]
     return stack
 
 
@@ -146,16 +141,6 @@ def _best_threshold(masses: FloatArray, occupied: NDArray[np.intp]) -> float | N
         return None
     lowest_found = lower_edge(occupied[[len(occupied) - int(np.argmax(iou))]])[0]
     return float(np.nextafter(lowest_found, np.float32(-np.inf)))
-
-
-def _moved(rough: Figure, value: float) -> Figure:
-    """The interval of a rough figure, about its exact value."""
-    if not np.isfinite(value):
-        return Figure(None, reason=_UNDEFINED)
-    if rough.value is None or rough.low is None or rough.high is None:
-        return replace(rough, value=value)
-    low, high = (min(max(end + value - rough.value, 0.0), 1.0) for end in (rough.low, rough.high))
-    return Figure(value, low, high)
 
 
 def _checked(source: str, anomaly_map: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ FloatArray = NDArray[np.float64]
 Statistics = Callable[[FloatArray], Mapping[str, FloatArray]]  # weights of n images (R, n) → each figure (R,)
 
 CONFIDENCE = 0.95
+NO_RESAMPLES = "no interval: no resamples were asked for"
 _Z = 1.959964  # of the normal distribution at that confidence
 _CHUNK = 100  # resamples at a time: memory stays bounded
 _SHARE_DEFINED = 0.95  # an interval over fewer resamples than this would be one of other, luckier data
@@ -21,7 +22,7 @@ _SHARE_DEFINED = 0.95  # an interval over fewer resamples than this would be one
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure with its 95 % interval; None is undefined, and `reason` says why."""
+    """One figure with its 95 % interval; None is undefined. `reason` says why, or why it is wide."""
 
     value: float | None
     low: float | None = None
@@ -29,7 +30,7 @@ class Figure:
     reason: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """value, low and high, and the reason where one of them is null."""
+        """value, low and high, and the reason where there is one."""
         plain = {"value": self.value, "low": self.low, "high": self.high}
         return plain if self.reason is None else {**plain, "reason": self.reason}
 
@@ -69,6 +70,16 @@ def bootstrap(
     return {name: _figure(float(value[name][0]), draws[name], problem, undefined[name]) for name in value}
 
 
+def moved(rough: Figure, value: float) -> Figure:
+    """The interval in [0, 1] of a figure that was found roughly, moved to its exact value."""
+    if not np.isfinite(value):
+        return Figure(None, reason=rough.reason)
+    if rough.value is None or rough.low is None or rough.high is None:
+        return replace(rough, value=value)
+    low, high = (min(max(end + value - rough.value, 0.0), 1.0) for end in (rough.low, rough.high))
+    return Figure(value, low, high)
+
+
 def wilson(hits: float, n: float) -> tuple[float, float]:
     """Wilson's 95 % interval of a share, hits of n ≥ 1; of 0 of 19 it is 0 to 0.17."""
     centre, spread = hits + _Z**2 / 2, _Z * math.sqrt(hits * (n - hits) / n + _Z**2 / 4)
@@ -88,7 +99,7 @@ def resamples(strata: NDArray[Any], seed: int, n_resamples: int) -> Iterator[Flo
 
 def _no_interval(strata: NDArray[Any], n_resamples: int) -> str | None:
     if n_resamples < 1:
-        return "no interval: no resamples were asked for"
+        return NO_RESAMPLES
     if np.unique(strata, return_counts=True)[1].min() < 2:
         return "no interval: it needs at least two images of each label"
     return None

@@ -64,6 +64,11 @@ def data_uri(picture: np.ndarray, most_bytes: int = 14_000) -> str:
     return "data:image/webp;base64," + base64.b64encode(encoded).decode("ascii")
 
 
+def svg_uri(document: str) -> str:
+    """Encode an SVG document as a data URI: as an image, its ids and styles can't meet those of the page."""
+    return "data:image/svg+xml;base64," + base64.b64encode(document.encode()).decode("ascii")
+
+
 def _smallest_loss(picture: np.ndarray, most_bytes: int) -> bytes | None:
     tries = (_webp(picture, quality) for quality in _QUALITIES)
     is_last = max(picture.shape[:2]) == 1

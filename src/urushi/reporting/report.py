@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 from markupsafe import Markup
@@ -14,6 +14,7 @@ from urushi.reporting.gallery import Gallery
 from urushi.reporting.heat_map import colour_stops
 from urushi.reporting.histogram import bin_edges, lane, score_axis
 from urushi.reporting.page import render, to_json, write_whole
+from urushi.reporting.pictures import svg_uri
 
 NORMAL_LABEL = "good"  # the name of the normal class in the MVTec layout
 FORMAT_VERSION = 1  # of the JSON block
@@ -26,8 +27,10 @@ class DetectorFacts(TypedDict):
     model: str
     n_training_images: int
     threshold: float
+    warn_threshold: NotRequired[float | None]  # above it, up to the threshold, an image is unsure
     threshold_explanation: str  # one sentence: how the threshold was chosen
     false_alarm_rate: float | None  # the stated one, in [0, 1]; None where the rule states none
+    rate_kind: NotRequired[str]  # what it is worth: guaranteed, approximate, extrapolated or observed
     calibration_scores: Sequence[float] | np.ndarray  # of held-out normal images
     card: Mapping[str, object]  # anything else worth knowing: versions, seed, date, fingerprint
 
@@ -65,14 +68,16 @@ class Report:
     ) -> None:
         self._title, self._detector = title, detector
         self._evaluation: Evaluation | None = None
+        self._plots: dict[str, str] = {}  # data URIs by caption
         self._labels = labels or {}
         self._calibration_scores = [_finite(float(s), "a calibration score") for s in detector["calibration_scores"]]
         self._gallery = Gallery(n_shown)
         self._scale: MapScale | None = None
         self._results: list[str] = []  # as JSON: small, and of a bounded size per image
         self._scores: dict[str, list[float]] = {}  # by group
-        self._counts = {"inspected": 0, "normal": 0, "anomalous": 0}
+        self._counts = {"inspected": 0, "normal": 0, "unsure": 0, "anomalous": 0}
         self._outcomes = {"found": 0, "missed": 0, "false alarm": 0, "passed": 0}
+        self._unsure = dict.fromkeys(self._outcomes, 0)  # of these; unsure is not called anomalous
         self._unreadable: list[Unreadable] = []
 
     def add(self, inspection: Inspection) -> None:
@@ -85,6 +90,7 @@ class Report:
         self._counts[inspection.decision] += 1
         if outcome:
             self._outcomes[outcome] += 1
+            self._unsure[outcome] += inspection.decision == "unsure"
         self._scores.setdefault(_group(label), []).append(float(inspection.score))
         truth = {} if label is None else {"label": label, "outcome": outcome}
         self._results.append(to_json(inspection.to_json() | truth))
@@ -94,9 +100,15 @@ class Report:
         """Add an image that could not be inspected; it is listed with its reason."""
         self._unreadable.append(unreadable)
 
-    def write(self, path: str | Path, *, evaluation: Evaluation | None = None) -> None:
-        """Write the page whole or not at all; raises InputError if the file cannot be written."""
+    def write(
+        self, path: str | Path, *, evaluation: Evaluation | None = None, plots: Mapping[str, str] | None = None
+    ) -> None:
+        """Write the page whole or not at all; raises InputError if the file cannot be written.
+
+        `plots` are SVG documents by caption, shown beside the figures of the evaluation.
+        """
         self._evaluation = evaluation
+        self._plots = {caption: svg_uri(document) for caption, document in (plots or {}).items()}
         write_whole(Path(path), render(self._context()))
 
     def _agree_on(self, scale: MapScale) -> None:
@@ -113,8 +125,10 @@ class Report:
             "detector": self._detector,
             "n_calibration": len(self._calibration_scores),
             "evaluation": self._evaluation,
+            "plots": self._plots,
             "counts": self._counts,
             "outcomes": self._outcomes if any(self._outcomes.values()) else None,
+            "unsure": self._unsure,
             "unreadable": self._unreadable,
             "cards": cards,
             "features_only": any(card.reconstruction is None for card in cards),
@@ -125,16 +139,17 @@ class Report:
         }
 
     def _histogram(self) -> dict[str, Any]:
-        threshold = float(self._detector["threshold"])
+        threshold, warn = float(self._detector["threshold"]), self._detector.get("warn_threshold")
         inspected = [score for scores in self._scores.values() for score in scores]
         axis = score_axis(self._calibration_scores, inspected, threshold)
         if axis is None:
-            return {"axis": None, "lanes": [], "threshold_place": None}
+            return {"axis": None, "lanes": [], "threshold_place": None, "warn_place": None}
         groups = {"Held-out normal images": self._calibration_scores} | dict(sorted(self._scores.items(), reverse=True))
         edges = bin_edges(axis, threshold)
         lanes = [lane(name, scores, axis, edges) for name, scores in groups.items() if scores]
         place = axis.place(threshold) if math.isfinite(threshold) else None
-        return {"axis": axis, "lanes": lanes, "threshold_place": place}
+        warn_place = None if warn is None else axis.place(warn)
+        return {"axis": axis, "lanes": lanes, "threshold_place": place, "warn_place": warn_place}
 
     def _data(self) -> Iterator[str]:
         facts = {"format": FORMAT_VERSION, "title": self._title, "detector": self._detector}

@@ -1,5 +1,7 @@
 """Runs the graph in PyTorch."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
@@ -30,6 +32,16 @@ class TorchBackend:
         """The same for what `model.embed` gave, as cached while fitting."""
         with torch.no_grad():
             return _output(self.graph, *self.graph.score_inputs(torch.from_numpy(inputs).to(self.device)))
+
+    @property
+    def latents(self) -> Callable[[np.ndarray], np.ndarray] | None:
+        """The bottleneck of prepared images, (B, C, H, W) -> (B, J) float32; None where the method has none."""
+        return self._latents if hasattr(self.graph.model, "latents") else None
+
+    def _latents(self, images: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            latents: torch.Tensor = self.graph.model.latents(torch.from_numpy(self.embed(images)).to(self.device))
+        return latents.flatten(1).cpu().numpy()
 
     def embed(self, images: np.ndarray) -> np.ndarray:
         """The frozen front of the method alone, (B, C, H, W) -> (B, …) float32."""

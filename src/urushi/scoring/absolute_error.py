@@ -2,15 +2,12 @@
 
 from torch import Tensor
 
-from urushi.models.base import Reconstruction, Space
-from urushi.scoring.base import PoolingOption, Score, TopFraction
+from urushi.models.base import Reconstruction
+from urushi.scoring.base import Score
 
 
 class AbsoluteError(Score):
     """Averaged over channels; the image score is its mean."""
-
-    def __init__(self, space: Space, *, pooling: PoolingOption = None, top_fraction: TopFraction = 0.01) -> None:
-        super().__init__(space, pooling=pooling, top_fraction=top_fraction)
 
     def compare(self, pair: Reconstruction) -> Tensor:
         return (pair.original - pair.reconstruction).abs().mean(dim=1, keepdim=True)

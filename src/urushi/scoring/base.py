@@ -1,34 +1,73 @@
 """What a score is: from a reconstruction to an anomaly map and one number per image. Higher = more anomalous."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import ClassVar
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from urushi.errors import RecipeError
 from urushi.models.base import Reconstruction, Space
-from urushi.scoring._pooling import Pooling, PoolingOption, TopFraction, pool
+from urushi.scoring._pooling import Pooling, PoolingOption, Quantile, TopFraction, pool
 
-__all__ = ["Pooling", "PoolingOption", "Score", "TopFraction", "enlarge"]
+__all__ = ["Pooling", "PoolingOption", "Quantile", "Score", "TopFraction", "enlarge"]
 
 
 class Score(nn.Module, ABC):
-    """A comparison of original and reconstruction. It gets the space it works in and, keyword-only, its options."""
+    """A comparison of original and reconstruction. It gets the space it works in and, keyword-only, its options.
 
+    A saved detector is rebuilt on the meta device and then given its state: `__init__` may not read values of tensors,
+    every tensor is a parameter or a persistent buffer, and no shape depends on data.
+    """
+
+    spaces: ClassVar[tuple[Space, ...]] = ("pixels", "features")  # where it makes sense
+    learns: ClassVar[bool] = False  # True: `fit` comes before use
+    needs_defects: bool = False  # True: `fit` needs reconstructions of defective images, too
     default_pooling: Pooling = "mean"
 
-    def __init__(self, space: Space, *, pooling: Pooling | None = None, top_fraction: float = 0.01) -> None:
+    def __init__(
+        self,
+        space: Space,
+        *,
+        pooling: PoolingOption = None,
+        top_fraction: TopFraction = 0.01,
+        quantile: Quantile = 0.99,
+    ) -> None:
         super().__init__()
+        if space not in self.spaces:
+            raise RecipeError(
+                f"the score {type(self).__name__.lower()} compares {' or '.join(self.spaces)}, but the model rebuilds "
+                f"{space}; take another score, such as squared_error"
+            )
         self.space = space
-        self.pooling, self.top_fraction = pooling or self.default_pooling, top_fraction
+        self.pooling, self.top_fraction, self.quantile = pooling, top_fraction, quantile
 
     @abstractmethod
     def compare(self, pair: Reconstruction) -> Tensor:
         """The residual at each place, (B, 1, h, w) at the reconstruction's own resolution."""
 
+    def image_score(self, pair: Reconstruction, residual: Tensor) -> Tensor:  # noqa: ARG002
+        """The score (B,) where no pooling is named; a subclass may have one that is no pooled residual."""
+        return self.pooled(residual, self.default_pooling)
+
+    def pooled(self, residual: Tensor, pooling: Pooling) -> Tensor:
+        """A map (B, 1, h, w) as one number per image (B,)."""
+        return pool(residual, pooling, self.top_fraction, self.quantile)
+
     def forward(self, pair: Reconstruction, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """Anomaly map (B, 1, H, W) at the given size, and score (B,)."""
         residual = self.compare(pair)
-        return enlarge(residual, size), pool(residual, self.pooling, self.top_fraction)
+        score = self.pooled(residual, self.pooling) if self.pooling else self.image_score(pair, residual)
+        return enlarge(residual, size), score
+
+    def fit(
+        self, normal: Iterable[Reconstruction], size: tuple[int, int], defects: Iterable[Reconstruction] = ()
+    ) -> None:
+        """Learns what normal images give, from batches of them, once, before use; most scores have nothing to learn.
+
+        The images should be neither trained on nor held out for calibration; `size` is that of the images, (H, W).
+        """
 
 
 def enlarge(residual: Tensor, size: tuple[int, int]) -> Tensor:

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from urushi.models.base import Reconstruction, Space
 from urushi.models.networks.backbone import Backbone
-from urushi.scoring.base import Pooling, PoolingOption, Score, TopFraction, enlarge
+from urushi.scoring.base import Pooling, PoolingOption, Quantile, Score, TopFraction, enlarge
 
 
 class Feature(Score):
@@ -29,8 +29,9 @@ class Feature(Score):
         blocks: Annotated[Sequence[int], Field(description="EfficientNet-Lite0 blocks; only for pixels")] = (2, 4, 10),
         pooling: PoolingOption = None,
         top_fraction: TopFraction = 0.01,
+        quantile: Quantile = 0.99,
     ) -> None:
-        super().__init__(space, pooling=pooling, top_fraction=top_fraction)
+        super().__init__(space, pooling=pooling, top_fraction=top_fraction, quantile=quantile)
         self.backbone = Backbone(blocks) if space == "pixels" else None
 
     def compare(self, pair: Reconstruction) -> Tensor:

@@ -44,6 +44,12 @@ def measured(study: Study, records: Sequence[Record]) -> Iterator[Measured]:
             yield from _of_score(study, record, pools, score)
 
 
+def test_sets(study: Study, record: Record) -> list[np.ndarray]:
+    """Indices of the images of each test set at the study's own ratio."""
+    pools = [_Pool.of(record, study, number) for number in range(study.draws)]
+    return [pool.test(study.anomaly_ratio, _total(study, pool, None)) for pool in pools]
+
+
 @dataclass(frozen=True)
 class _Pool:
     """The anomalies kept for threshold rules, and the images that tests are drawn from."""

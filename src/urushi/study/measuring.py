@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+import tempfile
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -18,6 +19,7 @@ from urushi.detector import BATCH_SIZE, Detector
 from urushi.errors import DatasetError
 from urushi.inspection import Unreadable
 from urushi.preprocessing import Prepared
+from urushi.reporting.plots.learning_curves import read_learning_curves
 from urushi.study.plan import Run, label_of
 from urushi.study.records import FORMAT, Record
 
@@ -30,7 +32,9 @@ def measure(run: Run, dataset: Dataset, key: str, folder: Path) -> Record:
     Raises DatasetError, RecipeError, CalibrationError, TrainingError.
     """
     good = [sample.path for sample in dataset.normal_training()]
-    detectors = Detector.fit_scores(good, run.recipe, run.scores, seed=run.seed)
+    with tempfile.TemporaryDirectory(prefix="urushi-") as scratch:
+        detectors = Detector.fit_scores(good, run.recipe, run.scores, seed=run.seed, folder=Path(scratch))
+        losses = _losses(detectors[0], Path(scratch))
     detectors[0].save(folder / DETECTORS / f"{run.name}.urushi")
     columns = _inspect(detectors, dataset)
     labels = [label_of(detector.recipe.score) for detector in detectors]
@@ -44,6 +48,7 @@ def measure(run: Run, dataset: Dataset, key: str, folder: Path) -> Record:
         held_out={name: list(one.held_out.scores) for name, one in zip(labels, detectors, strict=True)},
         method_of_holding_out=detectors[0].held_out.method,
         scores=dict(zip(labels, columns.pop("by_score"), strict=True)),
+        losses=losses,
         facts=dict(detectors[0].card["fit"]),
         environment=_environment(),
         **columns,
@@ -60,6 +65,10 @@ def labelled(folder: Path) -> Dataset:
             f"`urushi doctor {folder}` shows what it has"
         )
     return dataset
+
+
+def _losses(detector: Detector, folder: Path) -> dict[str, dict[int, float]]:
+    return read_learning_curves(folder).losses if "training" in detector.card["fit"] else {}
 
 
 def _inspect(detectors: tuple[Detector, ...], dataset: Dataset) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def write_page(
 
 def notes(study: Study, summary: Summary, records: Sequence[Record]) -> list[str]:
     """What the figures mean, what is missing, and what they were made with."""
-    return [*_meaning(study, summary), *_missing(study, records), *_circumstances(records)]
+    return [*_meaning(study, summary), *_missing(records), *_circumstances(records)]
 
 
 def _meaning(study: Study, summary: Summary) -> Iterator[str]:
@@ -47,10 +47,7 @@ def _meaning(study: Study, summary: Summary) -> Iterator[str]:
         yield f"*published*: {study.source}, on images of its own."
 
 
-def _missing(study: Study, records: Sequence[Record]) -> Iterator[str]:
-    planned = sum(1 for _ in study.runs())
-    if len(records) < planned:
-        yield f"UNFINISHED: {len(records)} of {planned} runs are there; run the study again to go on."
+def _missing(records: Sequence[Record]) -> Iterator[str]:
     for (data, text), n in Counter((r.data, one) for r in records for one in r.unreadable).items():
         yield f"{data}: not read in {n} runs: {text}"
 

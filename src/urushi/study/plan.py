@@ -162,7 +162,14 @@ class Run:
 
 def label_of(part: Part) -> str:
     """A score or rule in tables: its name, and its options where it has some."""
-    return " ".join([part.name, *(f"{name}={value}" for name, value in part.options.items())])
+    return " ".join([part.name, *(f"{name}={_short(value)}" for name, value in part.options.items())])
+
+
+def _short(value: Any) -> str:
+    """Parts inside a part by their names alone."""
+    if isinstance(value, list) and all(isinstance(one, dict) and "name" in one for one in value):
+        return "+".join(one["name"] for one in value)
+    return str(value)
 
 
 def _explain(error: Any) -> str:

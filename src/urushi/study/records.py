@@ -32,6 +32,7 @@ class Record:
     held_out: dict[str, list[_Number]]  # by score, of the held-out normals
     method_of_holding_out: str
     unreadable: list[str]
+    losses: dict[str, dict[int, float]]  # by name and epoch; empty for methods in closed form
     facts: dict[str, Any]  # of the fit
     environment: dict[str, Any]
 

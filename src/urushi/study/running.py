@@ -26,7 +26,7 @@ Notify = Callable[[str], None]
 
 
 def run(study: Study, data: Path, out: Path, notify: Notify) -> tuple[Record, ...]:
-    """Measures every run that has no record yet, and writes the results after each repeat of everything.
+    """Measures every run that has no record yet, and writes the results.
 
     `data` is the folder that those of the study are below. Raises DatasetError, InputError, RecipeError,
     CalibrationError, TrainingError; what was measured before stays and is not measured again.
@@ -35,15 +35,13 @@ def run(study: Study, data: Path, out: Path, notify: Notify) -> tuple[Record, ..
     fingerprints = {name: dataset.fingerprint() for name, dataset in datasets.items()}
     runs = tuple(study.runs())
     _claim(out)
-    records: list[Record] = []
-    for number, one in enumerate(runs, 1):
-        records.append(
-            _record(one, datasets[one.data.name], fingerprints[one.data.name], out, notify, f"{number}/{len(runs)}")
-        )
-        if number < len(runs) and number % (len(runs) // study.repeats) == 0:
-            write(study, records, datasets, out)
+    places = (f"{number}/{len(runs)}" for number in range(1, len(runs) + 1))
+    records = tuple(
+        _record(one, datasets[one.data.name], fingerprints[one.data.name], out, notify, place)
+        for one, place in zip(runs, places, strict=True)
+    )
     write(study, records, datasets, out)
-    return tuple(records)
+    return records
 
 
 def write(study: Study, records: Sequence[Record], datasets: dict[str, Dataset], out: Path) -> None:

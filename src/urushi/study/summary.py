@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from urushi.evaluation import MeanError, mean_and_standard_error
 from urushi.study.drawing import Measured
 
+FloatArray = NDArray[np.float64]
 Place = tuple[str, str, Any, str, str, float | None]  # data, method, value, score, rule, ratio
 
 
@@ -17,7 +19,7 @@ Place = tuple[str, str, Any, str, str, float | None]  # data, method, value, sco
 class Summary:
     """Every figure of every place; the standard error is over repeats, or over drawn test sets where there is one."""
 
-    means: dict[Place, dict[str, MeanError]]
+    values: dict[Place, dict[str, FloatArray]]  # (n,) of each repeat, or of each test set
     n_repeats: int
 
     @classmethod
@@ -27,17 +29,18 @@ class Summary:
         for one in measured:
             place = (one.data, one.method, one.value, one.score, one.rule, one.ratio)
             values[place][one.seed].append(one.figures)
-        means = {place: dict(_means(by_seed)) for place, by_seed in values.items()}
-        return cls(means, max((len(by_seed) for by_seed in values.values()), default=0))
+        n_repeats = max((len(by_seed) for by_seed in values.values()), default=0)
+        return cls({place: dict(_units(by_seed)) for place, by_seed in values.items()}, n_repeats)
 
     def at(self, place: Place, figure: str) -> MeanError | None:
         """One figure; None where it was not measured, or is undefined."""
-        return self.means.get(place, {}).get(figure)
+        found = self.values.get(place, {}).get(figure)
+        return None if found is None else mean_and_standard_error(found)
 
 
-def _means(by_seed: dict[int, list[dict[str, float]]]) -> Iterable[tuple[str, MeanError]]:
+def _units(by_seed: dict[int, list[dict[str, float]]]) -> Iterable[tuple[str, FloatArray]]:
     for name in next(iter(by_seed.values()))[0]:
         repeats = [np.array([figures.get(name, np.nan) for figures in draws]) for draws in by_seed.values()]
         values = repeats[0] if len(repeats) == 1 else np.array([draws.mean() for draws in repeats])
         if np.isfinite(values).all():
-            yield name, mean_and_standard_error(values)
+            yield name, values

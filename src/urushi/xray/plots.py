@@ -1,13 +1,12 @@
 """The figures of S2 chapter 1 for any material, and the contrast planner's; each also readable without colour."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from urushi.errors import InputError
-from urushi.extras import require
+from urushi.plot_style import OKABE_ITO, drawing, few_enough, legend_beside
 from urushi.xray.attenuation import Floats, linear_attenuation, mass_attenuation, partial_mass_attenuation
 from urushi.xray.contrast import Plan
 from urushi.xray.materials import Material
@@ -18,12 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
-T = TypeVar("T")
-
 HARD_XRAYS_KEV = (10.0, 124.0)  # S2 §1.1
-OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _SURNAMES = ("compton", "rayleigh")
-DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (1, 1)))
 ENERGY_LABEL = "photon energy (keV)"
 MASS_LABEL = "mass attenuation (cm²/g)"
 
@@ -32,7 +27,9 @@ def linear_attenuation_figure(first: Material, second: Material, range_kev: tupl
     """Both linear attenuations, with the energy at which one is the largest multiple of the other (S2 fig. 1.7)."""
     energies_kev = np.geomspace(*range_kev, 2000)
     curves = [linear_attenuation(m, energies_kev) for m in (first, second)]
-    figure, axes = _drawing(f"{_title(first)} and {_title(second)}", ENERGY_LABEL, "linear attenuation (1/cm)")
+    figure, axes = drawing(
+        f"{_title(first)} and {_title(second)}", ENERGY_LABEL, "linear attenuation (1/cm)", extra="xray"
+    )
     for m, curve in zip((first, second), curves, strict=True):
         axes.loglog(energies_kev, curve, label=_title(m))
     apart = np.abs(np.log(curves[0] / curves[1]))
@@ -46,7 +43,7 @@ def linear_attenuation_figure(first: Material, second: Material, range_kev: tupl
 def partial_attenuation_figure(material: Material, range_kev: tuple[float, float]) -> "Figure":
     """The mass attenuation and its parts by process, the hard X-rays shaded (S2 fig. 1.8)."""
     energies_kev = np.geomspace(*range_kev, 2000)
-    figure, axes = _drawing(_title(material), ENERGY_LABEL, MASS_LABEL)
+    figure, axes = drawing(_title(material), ENERGY_LABEL, MASS_LABEL, extra="xray")
     parts = partial_mass_attenuation(material, energies_kev)
     for name, curve in {"total": mass_attenuation(material, energies_kev), **parts}.items():
         axes.loglog(energies_kev, curve, label=name.capitalize() if name in _SURNAMES else name)
@@ -58,8 +55,8 @@ def partial_attenuation_figure(material: Material, range_kev: tuple[float, float
 def mass_attenuation_figure(materials: Sequence[Material], range_kev: tuple[float, float]) -> "Figure":
     """The mass attenuation of up to seven materials (S2 figs. 1.14 and 1.15); InputError for more."""
     energies_kev = np.geomspace(*range_kev, 2000)
-    figure, axes = _drawing("Mass attenuation", ENERGY_LABEL, MASS_LABEL)
-    for material in _at_most_seven(materials):
+    figure, axes = drawing("Mass attenuation", ENERGY_LABEL, MASS_LABEL, extra="xray")
+    for material in few_enough(materials):
         axes.loglog(energies_kev, mass_attenuation(material, energies_kev), label=_title(material))
     axes.set_xlim(range_kev)
     return _finished(figure, axes)
@@ -73,8 +70,8 @@ def spectra_figure(spectra: Mapping[float, Spectrum]) -> "Figure":
     """
     is_absolute = all(spectrum.photons_per_mas_cm2 for spectrum in spectra.values())
     unit = "photons per keV, cm² and mAs at 1 m" if is_absolute else "share of photons per keV"
-    figure, axes = _drawing("Tube spectra", ENERGY_LABEL, unit)
-    for voltage_kv in _at_most_seven(list(spectra)):
+    figure, axes = drawing("Tube spectra", ENERGY_LABEL, unit, extra="xray")
+    for voltage_kv in few_enough(list(spectra)):
         spectrum = spectra[voltage_kv]
         if spectrum.photons.size < 2:
             raise InputError(f"the spectrum of {voltage_kv:g} kV has one energy; a curve needs at least two energies")
@@ -88,7 +85,7 @@ def spectra_figure(spectra: Mapping[float, Spectrum]) -> "Figure":
 def contrast_figure(plan: Plan) -> "Figure":
     """Contrast and contrast-to-noise ratio over voltage, the best of each marked."""
     title = f"{plan.size_mm:g} mm {_title(plan.object)} in {plan.thickness_mm:g} mm {_title(plan.product)}"
-    figure, upper = _drawing(title, "", "contrast (%)", rows=2)
+    figure, upper = drawing(title, "", "contrast (%)", rows=2, height_in=5.6, extra="xray")
     lower = figure.axes[1]
     voltages_kv = np.array([row.voltage_kv for row in plan.rows])
     contrasts, ratios = (np.array([getattr(row, name) for row in plan.rows]) for name in ("contrast", "cnr"))
@@ -100,37 +97,11 @@ def contrast_figure(plan: Plan) -> "Figure":
     return _finished(figure, lower)
 
 
-def save(figure: "Figure", folder: Path, name: str) -> tuple[Path, Path]:
-    """Writes a PNG of 200 dots per inch and an SVG; InputError if the folder cannot be written."""
-    paths = folder / f"{name}.png", folder / f"{name}.svg"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for path in paths:
-            figure.savefig(path, dpi=200)
-    except OSError as error:
-        raise InputError(f"{folder} cannot be written: {error.strerror}; choose another folder") from None
-    return paths
-
-
-def _drawing(title: str, x_label: str, y_label: str, rows: int = 1) -> "tuple[Figure, Axes]":
-    require("matplotlib", "xray")
-    from cycler import cycler
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.4, 4.2 if rows == 1 else 5.6), layout="constrained")
-    for axes in figure.subplots(rows, sharex=True, squeeze=False).flat:
-        axes.set_prop_cycle(cycler(color=OKABE_ITO, linestyle=DASHES))
-        axes.grid(which="major", color="0.85", linewidth=0.6)
-    first: Axes = figure.axes[0]
-    first.set(title=title[:1].upper() + title[1:], xlabel=x_label, ylabel=y_label)
-    return figure, first
-
-
 def _finished(figure: "Figure", axes: "Axes") -> "Figure":
     for axis, (low, high) in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
         if axis.get_scale() == "log":
             _label_log_axis(axis, high / low)
-    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))  # beside, so that it hides no curve
+    legend_beside(axes)
     return figure
 
 
@@ -152,9 +123,3 @@ def _marked(axes: "Axes", x: Floats, y: Floats, best: float) -> None:
 
 def _title(material: Material) -> str:
     return material.name.replace("_", " ")
-
-
-def _at_most_seven(items: Sequence[T]) -> Sequence[T]:
-    if len(items) > len(OKABE_ITO):
-        raise InputError(f"{len(items)} curves came; more than {len(OKABE_ITO)} cannot be told apart")
-    return items

@@ -145,6 +145,7 @@ def _advice(found: "Plan") -> str:
 
 
 def _draw(found: "Plan", folder: Path) -> None:
+    from urushi.plot_style import write
     from urushi.xray import plots
     from urushi.xray.spectrum import tube_spectrum
 
@@ -158,5 +159,5 @@ def _draw(found: "Plan", folder: Path) -> None:
         "attenuation": plots.linear_attenuation_figure(found.product, found.object, range_kev),
     }
     for name, figure in figures.items():
-        plots.save(figure, folder, name)
+        write(figure, folder / name)
     _console.note(f"figures: {folder}")

@@ -1,0 +1,44 @@
+"""What every threshold rule would do with the same scores, before one is chosen."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from urushi import catalogue, options
+from urushi.calibration._held_out import HeldOut
+from urushi.calibration.base import Threshold, ThresholdRule
+from urushi.errors import InputError
+
+
+@dataclass(frozen=True)
+class RuleOutcome:
+    """One rule with its default options: its threshold, or the reason why there is none."""
+
+    rule: str
+    threshold: Threshold | None
+    n_normals_above: int | None  # of the held-out normals
+    n_defects_found: int | None  # None also where no defects were given
+    reason: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The plain values under the names of the fields."""
+        return asdict(self)
+
+
+def compare_rules(held_out: HeldOut, defect_scores: ArrayLike = ()) -> list[RuleOutcome]:
+    """Every rule of the catalogue on the held-out normals and scores (m,) of labelled defects, sorted by name."""
+    names = catalogue.names("urushi.calibration")
+    return [_outcome(name, held_out, np.asarray(defect_scores, dtype=np.float64)) for name in names]
+
+
+def _outcome(name: str, held_out: HeldOut, defect_scores: np.ndarray) -> RuleOutcome:
+    try:
+        rule = options.build(catalogue.load("urushi.calibration", name, ThresholdRule), {}, "threshold")
+        threshold = held_out.qualified(rule.fit(held_out.scores, defect_scores))
+    except InputError as error:
+        return RuleOutcome(name, None, None, None, str(error))
+    n_above = int((np.array(held_out.scores) > threshold.value).sum())
+    n_found = int((defect_scores > threshold.value).sum()) if defect_scores.size else None
+    return RuleOutcome(name, threshold, n_above, n_found, None)

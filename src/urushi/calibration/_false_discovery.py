@@ -1,0 +1,81 @@
+"""Decisions on a whole batch at once, so that only a stated share of those called anomalous are good parts."""
+
+from math import ceil
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from urushi.calibration._p_values import p_values, sorted_scores
+from urushi.calibration._ranks import n_needed, percent, require_enough
+from urushi.calibration.base import Threshold
+from urushi.errors import CalibrationError
+
+RULE = "false_discovery_rate"
+_ROUNDING = 1e-12  # p-values are steps of 1/(n+1): where one meets its limit exactly, rounding must not decide
+
+
+def benjamini_hochberg(p: ArrayLike, rate: float) -> NDArray[np.bool_]:
+    """Which of the p-values (m,) are discoveries at a false-discovery rate Q: the k smallest, with the largest k for
+    which p₍ₖ₎·m/k ≤ Q (Benjamini & Hochberg 1995).
+
+    For conformal p-values the share of good parts among the discoveries is at most Q on average, although all of them
+    are compared with the same held-out normals (Bates, Candès, Lei, Romano & Sesia 2023).
+    """
+    values = np.asarray(p, dtype=np.float64)
+    ordered = np.sort(values)
+    limits = rate * np.arange(1, values.size + 1) / values.size
+    passed = np.flatnonzero(ordered <= limits * (1 + _ROUNDING))
+    return values <= ordered[passed[-1]] if passed.size else np.zeros(values.shape, dtype=bool)
+
+
+def n_at_least(rate: float, n_normals: int, n_images: int) -> int:
+    """The fewest images that can be discoveries: 1/(n+1), the smallest p-value, must pass among m images as the k-th.
+
+    k = ⌈m/(Q(n+1))⌉; fewer anomalies, however clear, can't be told from chance with so few held-out normals.
+    """
+    return max(1, ceil(n_images / (rate * (n_normals + 1)) * (1 - _ROUNDING)))
+
+
+def check_false_discovery_rate(rate: float, n_normals: int) -> None:
+    """Raise CalibrationError if Q is no rate, or there are fewer held-out normals than the 1/Q − 1 of any discovery."""
+    if not 0 < rate < 1:
+        raise CalibrationError(f"A false-discovery rate is above 0 and below 1; {rate:g} was asked for.")
+    require_enough(rate, n_normals, "false-discovery rate")
+
+
+def false_discovery_threshold(scores: ArrayLike, normal_scores: ArrayLike, rate: float) -> Threshold:
+    """The threshold that decides on a batch of scores (m,) as Benjamini–Hochberg does on their conformal p-values.
+
+    Raises CalibrationError as `check_false_discovery_rate` does, or if a score is not finite.
+    """
+    normal, batch = sorted_scores(normal_scores, "held-out normal"), sorted_scores(scores, "inspected")
+    check_false_discovery_rate(rate, len(normal))
+    p = p_values(batch, normal)
+    found = benjamini_hochberg(p, rate)
+    # p ≤ j/(n+1) is the same as a score above the j-th highest held-out one; without discoveries nothing is above.
+    n_allowed = round(float(p[found].max()) * (len(normal) + 1)) if found.any() else 0
+    value = float(normal[-n_allowed] if n_allowed else max(normal[-1], batch[-1]))
+    return Threshold(
+        value=value,
+        rule=RULE,
+        false_alarm_rate=float((normal > value).mean()),
+        rate_kind="observed",
+        n_normals=len(normal),
+        n_defects=0,
+        explanation=_explanation(len(normal), len(batch), int(found.sum()), rate),
+    )
+
+
+def _explanation(n: int, m: int, n_found: int, rate: float) -> str:
+    said = (
+        f"{n_found} of {m} images are called anomalous: on average at most {percent(rate)} of those that are so called "
+        "are good parts, as long as good parts come from the same process as the held-out ones. The decisions belong "
+        "to this batch as a whole."
+    )
+    k = n_at_least(rate, n, m)
+    if k == 1:
+        return said
+    return (
+        f"{said} ATTENTION: with {n} held-out normal images and a batch of {m}, either at least {k} images are called "
+        f"anomalous or none; to find a single one, {n_needed(rate / m)} held-out normal images are needed."
+    )

@@ -1,0 +1,72 @@
+"""The plots that commands leave behind beside their printed lines."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from urushi.cli import _console
+from urushi.errors import InputError
+from urushi.inspection import Inspection, Unreadable
+
+if TYPE_CHECKING:
+    from urushi.data.samples import Sample
+    from urushi.detector import Detector
+    from urushi.evaluation import Evaluation
+
+    _Result = tuple[Sample, Inspection | Unreadable]
+
+
+class PlotWriter:
+    """Writes the plots of an evaluation as PNG and SVG into a folder; raises InputError if it cannot be made."""
+
+    def __init__(self, folder: Path, detector: "Detector") -> None:
+        from urushi.reporting.plots.evaluation_plots import EvaluationPlots
+
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{folder} cannot be made: {error.strerror}; give --plots another place") from None
+        latents = getattr(detector.backend, "latents", None)  # only torch computes them
+        self.folder, self.plots = folder, EvaluationPlots(latents=latents)
+
+    def tap(self, results: "Iterable[_Result]") -> "Iterator[_Result]":
+        """The same results, seen on their way."""
+        for sample, result in results:
+            if isinstance(result, Inspection):
+                self.plots.add(result, sample.label, sample.defect)
+            yield sample, result
+
+    def close(self, found: "Evaluation") -> None:
+        """Writes the plots; says where they are, and why one could not be drawn."""
+        written, absent = self.plots.write(self.folder, found.images)
+        for name, reason in absent.items():
+            _console.note(f"no plot {name}: {reason}")
+        _console.note(f"{len(written)} plots in {self.folder}")
+
+
+def write_learning_curves(folder: Path) -> None:
+    """The learning curves of a training run into its folder; what cannot be drawn is said and stops nothing."""
+    from urushi.plot_style import write
+    from urushi.reporting.plots.learning_curves import learning_curves_figure, read_learning_curves
+
+    try:
+        png, _ = write(learning_curves_figure(read_learning_curves(folder)), folder / "learning_curves")
+    except InputError as error:
+        _console.note(f"no learning curves: {error}")
+    else:
+        _console.note(f"learning curves: {png}")
+
+
+def curves_for_report(found: "Evaluation") -> dict[str, str]:
+    """ROC and precision over recall as SVG by caption; none where matplotlib or one class of images is missing."""
+    from urushi.plot_style import svg
+    from urushi.reporting.plots.precision_recall import precision_recall_figure
+    from urushi.reporting.plots.roc import roc_figure
+
+    repeats = [([image.score for image in found.images], [image.label for image in found.images])]
+    curves = {"this test set": repeats}
+    try:
+        return {"ROC": svg(roc_figure(curves)), "Precision–recall": svg(precision_recall_figure(curves))}
+    except InputError as error:
+        _console.note(f"no curves in the report: {error}")
+        return {}

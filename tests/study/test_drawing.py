@@ -1,0 +1,96 @@
+"""Test sets, thresholds and figures from records, without any fit."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score, roc_auc_score
+
+from urushi.errors import InputError
+from urushi.study.drawing import ERROR_OF, _Pool, measured
+from urushi.study.summary import Summary
+
+
+def rows(study, record, **wanted):
+    found = [one for one in measured(study, [record]) if one.ratio == wanted.get("ratio")]
+    return [one for one in found if one.rule == wanted.get("rule", "g_mean")]
+
+
+def test_figures_are_those_of_scikit_learn_on_the_images_that_were_drawn(study, record):
+    pool = _Pool.of(record, study, 0)
+    scores = np.array(record.scores["squared_error"])
+    kinds = np.array(record.kinds)
+    (first, *_) = rows(study, record)
+    n = int(first.figures["n_test"])
+    test = pool.test(0.5, n)
+    labels, called = kinds[test] != "good", scores[test] > first.figures["threshold"]
+    assert len(test) == n
+    assert first.figures["roc_auc"] == pytest.approx(roc_auc_score(labels, scores[test]))
+    assert first.figures["macro_f1"] == pytest.approx(f1_score(labels, called, average="macro"))
+    holes = kinds[test] == "hole"
+    assert first.figures[f"{ERROR_OF}hole"] == pytest.approx(1 - called[holes].mean())
+
+
+def test_no_image_that_set_a_threshold_is_tested(study, record):
+    for number in range(study.draws):
+        pool = _Pool.of(record, study, number)
+        assert not set(pool.kept) & set(pool.test(0.5, 20))
+        assert {record.kinds[i] for i in pool.kept} == {"hole", "deep_hole"}
+        assert len(pool.kept) == round(0.3 * 12) + round(0.3 * 8)
+
+
+def test_scores_of_test_images_move_no_threshold(study, record):
+    kept = {i for number in range(study.draws) for i in _Pool.of(record, study, number).kept}
+    scores = [s if i in kept else s + 100.0 for i, s in enumerate(record.scores["squared_error"])]
+    moved = replace(record, scores={"squared_error": scores})
+    for rule in ("g_mean", "conformal"):
+        before, after = rows(study, record, rule=rule), rows(study, moved, rule=rule)
+        assert [one.figures["threshold"] for one in before] == [one.figures["threshold"] for one in after]
+
+
+def test_methods_are_compared_on_the_same_images_and_repeats_on_others(study, record):
+    other = replace(record, method="variational")
+    again = replace(record, seed=1)
+    drawn = [[_Pool.of(one, study, n).test(0.5, 10).tolist() for n in range(3)] for one in (record, other, again)]
+    assert drawn[0] == drawn[1]
+    assert drawn[0] != drawn[2]
+    assert len(set(map(tuple, drawn[0]))) == 3
+
+
+def test_all_ratios_are_tested_on_as_many_images(study, record):
+    totals = {one.figures["n_test"] for ratio in (0.3, 0.6) for one in rows(study, record, ratio=ratio)}
+    assert len(totals) == 1
+    (total,) = totals
+    shares = {ratio: rows(study, record, ratio=ratio)[0] for ratio in (0.3, 0.6)}
+    assert shares[0.3].figures["precision"] < shares[0.6].figures["precision"]
+    assert total > 10
+
+
+def test_a_rule_that_refuses_leaves_what_needs_no_threshold(study, record):
+    few = replace(record, held_out={"squared_error": [0.0, 1.0]})
+    strict = study.model_copy(update={"thresholds": (study.thresholds[1].model_copy(),)})
+    strict.thresholds[0].model_extra["false_alarm_rate"] = 0.01
+    found = next(measured(strict, [few])).figures
+    assert np.isnan(found["recall"])
+    assert np.isnan(found["threshold"])
+    assert 0.5 < found["roc_auc"] < 1
+
+
+def test_too_few_images_for_a_ratio_are_an_error(study, record):
+    few = replace(record, kinds=["good"] * 39 + ["hole"])
+    with pytest.raises(InputError, match="no test set has 50%"):
+        list(measured(study.model_copy(update={"threshold_defects": 0.9}), [few]))
+
+
+def test_the_error_is_over_repeats_and_over_test_sets_where_there_is_one(study, record):
+    one = Summary.of(measured(study, [record]))
+    two = Summary.of(measured(study, [record, replace(record, seed=1)]))
+    place = ("waves", "plain", 2, "squared_error", "g_mean", None)
+    draws = [found.figures["roc_auc"] for found in rows(study, record)]
+    others = [found.figures["roc_auc"] for found in rows(study, replace(record, seed=1))]
+    assert one.at(place, "roc_auc").mean == pytest.approx(np.mean(draws))
+    assert one.at(place, "roc_auc").standard_error == pytest.approx(np.std(draws, ddof=1) / np.sqrt(3))
+    means = [np.mean(draws), np.mean(others)]
+    assert two.at(place, "roc_auc").standard_error == pytest.approx(np.std(means, ddof=1) / np.sqrt(2))
+    assert two.n_repeats == 2
+    assert one.at(place, "no such figure") is None

@@ -1,0 +1,65 @@
+"""What a study file may say, and which runs it makes."""
+
+from pathlib import Path
+
+import pytest
+
+from urushi.errors import InputError
+from urushi.study import Study
+
+
+def changed(folder: Path, old: str, new: str) -> Path:
+    text = (folder / "study.toml").read_text()
+    assert old in text
+    path = folder / "changed.toml"
+    path.write_text(text.replace(old, new))
+    return path
+
+
+def test_runs_are_every_method_at_every_value_repeat_by_repeat(study):
+    names = [run.name for run in study.runs()]
+    first = ["waves-plain-2-0", "waves-plain-4-0", "waves-variational-2-0", "waves-variational-4-0"]
+    assert names == first + [name[:-1] + "1" for name in first]
+    last = list(study.runs())[-1]
+    assert last.recipe.model.name == "variational_autoencoder"
+    assert last.recipe.model.options["latent_dimension"] == 4
+
+
+def test_a_method_enters_other_tables_with_its_own_value_or_the_last(study):
+    assert (study.chosen("plain"), study.chosen("variational")) == (2, 4)
+
+
+def test_the_key_of_a_run_changes_with_all_that_its_scores_depend_on_and_nothing_else(folder, study):
+    (run, *_), (other, *_) = study.runs(), Study.of(changed(folder, "draws = 3", "draws = 9")).runs()
+    assert run.key("images") == other.key("images")
+    for old, new in (('"max"', '"mean"'), ("values = [2", "values = [8"), ("squared_error", "ssim")):
+        text = changed(folder, old, new).read_text().replace("value = 2}", "value = 4}")
+        (folder / "changed.toml").write_text(text)
+        assert next(Study.of(folder / "changed.toml").runs()).key("images") != run.key("images")
+    assert run.key("images") != run.key("other images")
+    assert run.key("images") != list(study.runs())[4].key("images")  # the same with another seed
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("repeats = 2", "repeat = 2", "repeat is unknown; did you mean 'repeats'"),
+        ("repeats = 2", "repeats = 0", "greater than or equal to 1"),
+        ('name = "plain"', 'name = "variational"', "two have the same name"),
+        ('name = "plain"', 'name = "../plain"', "methods.0.name"),
+        ('name = "plain",', 'name = "plain", recipe = "default",', "must name a recipe"),
+        ("value = 2}", "value = 3}", "none of vary.values"),
+        ("title =", "title ==", "not valid TOML"),
+        ("[0.3, 0.6]", "[0.3, 1.6]", "anomaly_ratios.1"),
+        ('data = [{name = "waves", folder', 'data = [{name = "waves", file', "data.0.file is unknown"),
+    ],
+)
+def test_a_wrong_study_is_one_error_that_says_where(folder, old, new, said):
+    with pytest.raises(InputError) as error:
+        Study.of(changed(folder, old, new))
+    assert said in str(error.value)
+
+
+def test_a_missing_study_is_an_error(tmp_path):
+    with pytest.raises(InputError, match="cannot be read"):
+        Study.of(tmp_path / "no.toml")

@@ -1,0 +1,90 @@
+"""A whole study on images, interrupted and not."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from urushi import Detector, load
+from urushi.errors import DatasetError, InputError
+from urushi.study import Record, Study
+from urushi.study.running import run
+
+
+class Killed(BaseException):
+    """What stands for a power cut."""
+
+
+def results(out: Path) -> dict:
+    """What a study says, without the times it took."""
+    found = json.loads((out / "study.json").read_text())
+    tables = [table for table in found["tables"] if table["title"] != "Fits"]
+    return {"tables": tables, "keys": [one["key"] for one in found["runs"]]}
+
+
+@pytest.fixture(scope="module")
+def finished(folder, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("results") / "out"
+    run(Study.of(folder / "study.toml"), folder, out, lambda _: None)
+    return out
+
+
+def test_a_study_that_was_killed_goes_on_and_gives_the_same_tables(folder, study, finished, tmp_path):
+    said: list[str] = []
+
+    def cut(text: str) -> None:
+        said.append(text)
+        if len(said) == 7:
+            raise Killed
+
+    with pytest.raises(Killed):
+        run(study, folder, tmp_path / "out", cut)
+    done = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out" / "records").iterdir()}
+    run(study, folder, tmp_path / "out", lambda _: None)
+    assert len(done) == 3
+    assert all((tmp_path / "out" / "records" / name).stat().st_mtime_ns == time for name, time in done.items())
+    assert results(tmp_path / "out") == results(finished)
+
+
+def test_a_record_that_was_cut_off_or_is_of_other_images_is_measured_anew(folder, study, finished, tmp_path):
+    path = next((finished / "records").iterdir())
+    (tmp_path / "half.json").write_text(path.read_text()[:200])
+    assert Record.load(tmp_path / "half.json", "any") is None
+    assert Record.load(path, "another key") is None
+    key = json.loads(path.read_text())["key"]
+    assert Record.load(path, key) is not None
+
+
+def test_scores_are_those_of_a_detector_with_that_score(folder, study, finished):
+    first = next(study.runs())
+    record = Record(**json.loads((finished / "records" / f"{first.name}.json").read_text()))
+    kept = load(finished / "detectors" / f"{first.name}.urushi")
+    recipe = first.recipe.model_copy(update={"score": study.scores[1]})
+    good = sorted((folder / "waves" / "train" / "good").glob("*.png"))
+    other = Detector.fit(good, recipe, seed=0)
+    for detector, label in ((kept, "squared_error"), (other, "absolute_error pooling=max")):
+        found = [detector.inspect(folder / "waves" / source).score for source in record.sources]
+        np.testing.assert_allclose(found, record.scores[label], rtol=1e-4)
+        np.testing.assert_allclose(detector.held_out.scores, record.held_out[label], rtol=1e-4)
+
+
+def test_results_are_tables_a_page_and_plain_json(finished):
+    text, html = (finished / "study.md").read_text(), (finished / "study.html").read_text()
+    assert "## waves: methods over J" in text
+    assert "0.500 ± 0.010" in text  # what was published
+    assert "squared_error" in html
+    titles = [table["title"] for table in json.loads((finished / "study.json").read_text())["tables"]]
+    assert {"waves: scores", "waves: threshold rules", "waves: over the anomaly ratio", "Luminance"} <= set(titles)
+
+
+def test_a_folder_of_somebody_else_is_left_alone(folder, study, tmp_path):
+    (tmp_path / "mine.txt").write_text("keep")
+    with pytest.raises(InputError, match="holds other files"):
+        run(study, folder, tmp_path, lambda _: None)
+
+
+def test_data_without_a_labelled_test_split_are_an_error_before_any_work(folder, study, tmp_path):
+    flat = study.model_copy(update={"data": (study.data[0].model_copy(update={"folder": "waves/test/hole"}),)})
+    with pytest.raises(DatasetError, match="good training images"):
+        run(flat, folder, tmp_path / "out", pytest.fail)
