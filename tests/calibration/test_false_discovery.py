@@ -32,7 +32,8 @@ def test_the_threshold_of_a_batch_decides_as_benjamini_hochberg(batch, held_out,
 
 
 @given(st.integers(19, 400), st.integers(1, 200), st.sampled_from([0.05, 0.1, 0.25]))
-@example(n=19, m=3, rate=0.05)  # p·m/k rounds to the wrong side of 0.05
+@example(n=19, m=3, rate=0.05)  # p·m/k rounds to the wrong side of Q
+@example(n=19, m=86, rate=0.1)  # and Q·k/m to that of p
 def test_fewer_clear_anomalies_than_stated_are_not_found_and_as_many_are(n, m, rate):
     k, held_out = n_at_least(rate, n, m), np.zeros(n)
     assert 1 <= k <= m

@@ -5,7 +5,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
-from urushi import catalogue
+from urushi import catalogue, detector_file
 from urushi.detector import Detector
 
 
@@ -156,3 +156,16 @@ def test_a_band_is_added_to_the_rule_that_is_there_and_goes_with_a_new_one(urush
     result = urushi("calibrate", detector, "--false-alarm-rate", 0.2)
     assert "no image will be unsure any more" in result.err
     assert threshold_of(detector).warn_value is None
+
+
+def test_a_file_from_before_bands_is_read_with_what_its_rate_was_worth(detector, tmp_path):
+    members, card = detector_file.read(detector)
+    calibration = json.loads(members["calibration.json"])
+    for key in ("rate_kind", "warn_value", "warn_rate"):
+        del calibration["threshold"][key]
+    members["calibration.json"] = json.dumps(calibration).encode()
+    facts = {key: value for key, value in card.items() if key not in ("digests", "format")}
+    detector_file.write(tmp_path / "old.urushi", members, facts)
+    old = threshold_of(tmp_path / "old.urushi")
+    assert old.rate_kind == "approximate"
+    assert old == threshold_of(detector)

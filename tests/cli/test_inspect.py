@@ -278,3 +278,5 @@ def test_a_batch_without_any_readable_image_is_like_any_other(urushi, fitted, tm
     (tmp_path / "x.png").write_text("no image")
     result = urushi("inspect", fitted, tmp_path / "x.png", "--format", "json", "--false-discovery-rate", 0.1)
     assert (result.status, json.loads(result.out)["results"]) == (1, [])
+    too_low = urushi("inspect", fitted, tmp_path / "x.png", "--false-discovery-rate", 0.01)
+    assert (too_low.status, too_low.out) == (2, "")  # said before an image is looked at

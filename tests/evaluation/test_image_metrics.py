@@ -172,6 +172,13 @@ def test_interval_covers_the_true_auc_about_as_often_as_it_says():
     assert 34 <= covered <= 40  # 95 % of 40 is 38; a percentile interval covers slightly less
 
 
+def test_the_best_f1_claims_no_interval_and_says_why():
+    figure = image_figures(*drawn())["f1_max"]
+    assert figure.value > 0.5
+    assert (figure.low, figure.high) == (None, None)
+    assert "these very images" in figure.reason
+
+
 def test_same_seed_same_interval_and_another_seed_another():
     scores, labels, decided = drawn()
     first, again, other = (image_figures(scores, labels, decided, seed=s)["roc_auc"] for s in (1, 1, 2))

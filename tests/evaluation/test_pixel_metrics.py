@@ -188,6 +188,16 @@ def test_aupimo_is_undefined_where_normal_images_have_too_few_pixels():
     assert few.aupimo_of_images == ()
 
 
+def test_the_interval_of_aupimo_knows_that_other_normal_images_could_have_come():
+    rng = np.random.default_rng(0)
+    mask = np.zeros((30, 30), bool)
+    mask[:10, :10] = True
+    defective = np.where(mask, np.linspace(2, 8, 900).reshape(30, 30), 0)
+    normal = [rng.gamma(2, 0.2 + 0.1 * i, mask.shape) for i in range(8)]
+    figure = figures([(defective, mask)] * 5 + [(m, mask & False) for m in normal], n_resamples=200).metrics["aupimo"]
+    assert figure.low < figure.value - 0.05 < figure.value + 0.05 < figure.high  # the defective images are all the same
+
+
 def test_small_and_large_defects_count_the_same():
     mask = np.zeros((20, 20), bool)
     mask[2, 2] = mask[10:18, 10:18] = True

@@ -85,6 +85,10 @@ def test_anomalies_never_tie_however_far_out_they_are(normal):
     assert np.isfinite(found).all()
 
 
+def test_of_tied_normal_scores_none_is_a_surprise():
+    assert reference(np.r_[np.zeros(9), 1.0])(np.zeros(1)) == 0
+
+
 def test_the_surprise_never_falls_and_is_not_negative():
     found = reference(RANDOM.standard_normal(50))(np.linspace(-5, 5, 400))
     assert found[0] == 0

@@ -72,6 +72,13 @@ def test_constant_images_and_single_pixels_score_zero(shape):
     assert run(np.full(shape, 0.2), np.full(shape, 0.9)) == (pytest.approx(0, abs=1e-9), pytest.approx(0, abs=1e-9))
 
 
+@pytest.mark.parametrize("n_scales", [1, 3])
+def test_flat_images_have_a_finite_slope(n_scales):
+    rebuilt = torch.full((1, 1, 8, 8), 0.5, requires_grad=True)
+    Gmsd("pixels", n_scales=n_scales)(Reconstruction(rebuilt.detach(), rebuilt), (8, 8))[1].sum().backward()
+    assert rebuilt.grad.isfinite().all()
+
+
 def test_channels_are_averaged():
     a, b = RANDOM.random((2, 1, 3, 16, 16)).astype(np.float32)
     anomaly_map, _ = Gmsd("pixels")(Reconstruction(torch.from_numpy(a), torch.from_numpy(b)), (16, 16))

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 
 def calibrate(
-    detector: Annotated[
-        Path, typer.Argument(metavar="DETECTOR", help="A detector file; a choice changes it.")
-    ],
+    detector: Annotated[Path, typer.Argument(metavar="DETECTOR", help="A detector file; a choice changes it.")],
     false_alarm_rate: Annotated[
         float | None, typer.Option(help="Share of good parts that may be called anomalous; implies --rule conformal.")
     ] = None,

@@ -70,8 +70,8 @@ def prepare(
     print(printable(f"{out}: {report.n_images} images prepared, {n_missing} not; open {out / 'prepare.html'}"))
     if report.n_flattened:
         _console.note(
-            f"warning: {report.n_flattened} of {report.n_images} images have a single grey level left: this recipe does "
-            "not suit them; see the page, or let --propose look at them"
+            f"warning: {report.n_flattened} of {report.n_images} images have a single grey level left: this recipe "
+            "does not suit them; see the page, or let --propose look at them"
         )
     if n_missing:
         raise typer.Exit(1)

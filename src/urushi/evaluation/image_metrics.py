@@ -71,6 +71,9 @@ RATIOS: Mapping[str, Callable[[Counts], FloatArray]] = {
 RANKING = ("roc_auc", "average_precision", "f1_max", *POINTS)  # of scores alone, whatever the detector's threshold
 PER_DEFECT = ("roc_auc", "average_precision", "recall", "tpr_at_fpr_0.01", "tpr_at_fpr_0.05")
 
+# Measured: an interval from the bootstrap has the best F1 of all possible images in 70 to 80 % of test sets, not in 95.
+_NO_F1_INTERVAL = "no interval: its cut is the best one for these very images, and resampling takes it for certain"
+
 _BOTH = "needs at least one normal and one anomalous image"
 _DEFECT = "needs at least one anomalous image"
 UNDEFINED: Mapping[str, str] = {
@@ -113,6 +116,8 @@ def image_figures(
     figures = bootstrap(statistics, is_anomalous, seed=seed, n_resamples=n_resamples, undefined=UNDEFINED)
     points = operating_points(np.asarray(scores, dtype=np.float64), is_anomalous, seed=seed, n_resamples=n_resamples)
     figures |= _shares(confusion(labels, decided), figures) | points
+    if figures["f1_max"].value is not None:
+        figures["f1_max"] = Figure(figures["f1_max"].value, reason=_NO_F1_INTERVAL)
     return {name: figures[name] for name in (*RANKING, *RATIOS)}
 
 

@@ -73,7 +73,7 @@ def _interval(hits: NDArray[np.intp], rate: float, rng: np.random.Generator, n_r
     between Beta(h, n − h + 1) and Beta(h + 1, n − h), as in Clopper and Pearson's interval.
     """
     m, n = len(hits) - 1, int(hits[-1])
-    at_least = hits
+    at_least = np.append(0, hits[:-1])
     n_called = rng.binomial(m, rate, n_resamples)
     low, high = _beta(rng, at_least[n_called], n + 1), 1 - _beta(rng, n - hits[n_called], n + 1)
     return float(np.quantile(low, (1 - CONFIDENCE) / 2)), float(np.quantile(high, (1 + CONFIDENCE) / 2))

@@ -11,7 +11,7 @@ from urushi.calibration import ThresholdRule
 from urushi.data.anomaly_ratio import draw, largest_total
 from urushi.data.samples import GOOD
 from urushi.errors import CalibrationError, InputError
-from urushi.evaluation.image_metrics import image_figures
+from urushi.evaluation.image_metrics import RANKING, image_figures
 from urushi.recipe import Part
 from urushi.study.plan import Study, label_of
 from urushi.study.records import Record
@@ -121,8 +121,5 @@ def _figures(record: Record, score: str, threshold: float, test: np.ndarray) -> 
     figures = {name: np.nan if one.value is None else one.value for name, one in found.items()}
     figures |= {f"{ERROR_OF}{kind}": float((called != labels)[kinds == kind].mean()) for kind in np.unique(kinds)}
     if np.isnan(threshold):
-        figures = {name: value if name in _RANKING else np.nan for name, value in figures.items()}
+        figures = {name: value if name in RANKING else np.nan for name, value in figures.items()}
     return figures | {"threshold": threshold, "n_test": float(len(test))}
-
-
-_RANKING = ("roc_auc", "average_precision")  # do not depend on the threshold

@@ -22,7 +22,7 @@ _SHAPES = 0.3, 2.0  # height over width of a cell, at least and at most
 
 def row_height_in(thumbnails: Sequence[Thumbnail]) -> float:
     """Height in inches of a row that the pictures fit into at the width of a column, within reason."""
-    tallest = max(thumbnail.image.shape[0] / thumbnail.image.shape[1] for thumbnail in thumbnails)
+    tallest: float = max(thumbnail.image.shape[0] / thumbnail.image.shape[1] for thumbnail in thumbnails)
     return COLUMN_IN * min(max(tallest, _SHAPES[0]), _SHAPES[1])
 
 
