@@ -37,7 +37,7 @@ class Score(nn.Module, ABC):
         super().__init__()
         if space not in self.spaces:
             raise RecipeError(
-                f"the score {type(self).__name__.lower()} compares {' or '.join(self.spaces)}, but the model rebuilds "
+                f"the score {type(self).__module__.rpartition('.')[2]} compares {' or '.join(self.spaces)}, but the model rebuilds "
                 f"{space}; take another score, such as squared_error"
             )
         self.space = space
@@ -66,7 +66,8 @@ class Score(nn.Module, ABC):
     ) -> None:
         """Learns what normal images give, from batches of them, once, before use; most scores have nothing to learn.
 
-        The images should be neither trained on nor held out for calibration; `size` is that of the images, (H, W).
+        `size` is that of the images, (H, W). None may be held out for calibration; those that the model was trained on
+        are rebuilt a little too well, so that the scale comes out a little too narrow.
         """
 
 
