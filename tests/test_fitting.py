@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from urushi import Detector, Recipe
+from urushi import Detector, Recipe, load
 from urushi.building import build_graph
 from urushi.errors import CalibrationError, DatasetError, RecipeError, TrainingError
+from urushi.recipe import Part
 
 RESIZED = [{"name": "grey"}, {"name": "resize", "height": 32, "width": 32}, {"name": "scale"}]
 AS_THEY_ARE = [{"name": "scale"}]
@@ -170,3 +171,46 @@ def test_card_says_on_what_it_was_fitted(tmp_path):
     assert (facts["fit"]["n_images"], facts["fit"]["n_training"], facts["fit"]["n_validation"]) == (10, 7, 1)
     assert facts["fit"]["training"]["epochs"] == 1
     assert facts["fit"]["versions"]["torch"] == version("torch")
+
+
+# Scores
+
+
+FUSED = {"name": "fusion", "scores": [{"name": "squared_error"}, {"name": "absolute_error", "pooling": "max"}]}
+
+
+def fused(**options: Any) -> Recipe:
+    return recipe().model_copy(update={"score": Part.model_validate(FUSED | options)})
+
+
+def test_several_scores_share_one_model_and_give_what_each_gives_alone():
+    good = pictures(12)
+    parts = [Part(name="squared_error"), Part(name="absolute_error")]
+    both = Detector.fit_scores(good, recipe(), parts)
+    alone = Detector.fit(good, recipe(), seed=0)
+    other = Detector.fit(good, recipe().model_copy(update={"score": parts[1]}))
+    assert both[0].backend.graph.model is both[1].backend.graph.model
+    np.testing.assert_allclose(both[0].held_out.scores, alone.held_out.scores, rtol=1e-4)
+    np.testing.assert_allclose(both[1].held_out.scores, other.held_out.scores, rtol=1e-4)
+    assert both[1].inspect(good[0]).score == pytest.approx(other.inspect(good[0]).score, rel=1e-4)
+
+
+def test_a_score_that_learns_survives_its_file_and_has_not_seen_what_was_held_out(tmp_path):
+    good = pictures(12)
+    detector = Detector.fit(good, fused(), seed=3)
+    detector.save(tmp_path / "part.urushi")
+    scores = [found.score for found in load(tmp_path / "part.urushi").inspect_many(good)]
+    assert all(np.isclose(scores, score, rtol=1e-3, atol=1e-4).any() for score in detector.held_out.scores)
+    # A held-out image that would change every mean:
+    held_out = next(i for i in range(12) if np.isclose(detector.inspect(good[i]).score, detector.held_out.scores[0]))
+    odd = [255 - image if i == held_out else image for i, image in enumerate(good)]
+    again = Detector.fit(odd, fused(), seed=3)
+    assert again.inspect(good[0]).score == pytest.approx(detector.inspect(good[0]).score, rel=1e-3, abs=1e-4)
+
+
+def test_a_score_that_needs_defects_says_so_before_the_training():
+    slow = fused(combination="learned").with_settings({"training.max_epochs": 100_000})
+    with pytest.raises(CalibrationError, match="--defects"):
+        Detector.fit(pictures(12), slow)
+    learned = Detector.fit(pictures(12), fused(combination="learned"), defects=[255 - p for p in pictures(4, seed=1)])
+    assert learned.inspect(255 - pictures(1, seed=2)[0]).score > max(learned.held_out.scores)

@@ -36,9 +36,10 @@ def test_a_png_has_200_dots_per_inch(tmp_path):
 
 
 def test_writing_leaves_matplotlibs_settings_alone(tmp_path):
-    before = dict(mpl.rcParams)
-    plot_style.write(plot_style.new_figure(1, 1), tmp_path / "empty")
-    assert dict(mpl.rcParams) == before
+    with mpl.rc_context({"svg.hashsalt": "the user's", "svg.fonttype": "none"}):
+        before = dict(mpl.rcParams)
+        plot_style.write(plot_style.new_figure(1, 1), tmp_path / "empty")
+        assert dict(mpl.rcParams) == before
 
 
 def test_a_folder_that_cannot_be_is_an_error(tmp_path):

@@ -17,13 +17,14 @@ from urushi.data.images import ImageSource
 from urushi.data.loader import Rows
 from urushi.data.splits import folds, split
 from urushi.data.stream import batches, stream
-from urushi.errors import DatasetError
+from urushi.errors import CalibrationError, DatasetError
 from urushi.inspection import Unreadable
 from urushi.models.base import Reconstruction, Reconstructor
 from urushi.preprocessing import Pipeline
 from urushi.recipe import Part, Recipe
 from urushi.runtime.torch_backend import TorchBackend
 from urushi.scoring import ScoringGraph
+from urushi.scoring.base import Score
 from urushi.training import Progress, digest, finish, open_folder, train
 from urushi.training_images import TrainingImages, Vary
 
@@ -72,8 +73,10 @@ def fit(
     _require(n, 2, images.unreadable)
     check(_n_held_out(recipe, n, run.seed))
     model = build_model(recipe.model, images.shape, run.seed)
+    scores = tuple(scores) or (recipe.score,)
+    _require_defects([build_score(part, model.space) for part in scores], defects)
     vary = Vary.of(recipe, run.seed, has_epochs=not (model.is_closed_form or _has_front(model)))
-    rows = _Fit(images, run, vary, tuple(scores) or (recipe.score,), defects)
+    rows = _Fit(images, run, vary, scores, defects)
     with _claimed(rows, is_trained=not model.is_closed_form):
         final, held_out = rows.cross() if recipe.split.n_folds else rows.split()
     facts = final.facts | {"image_shape": list(images.shape), "n_images": n}
@@ -230,6 +233,15 @@ def _require(n: int, needed: int, unreadable: tuple[Unreadable, ...]) -> None:
         f"{n} readable images were found, {len(unreadable)} could not be read; at least {needed} good ones are needed."
         + first
     )
+
+
+def _require_defects(scores: Sequence[Score], defects: Sequence[ImageSource]) -> None:
+    """Before the training, not after it."""
+    if any(score.needs_defects for score in scores) and not defects:
+        raise CalibrationError(
+            "the score learns its weights from images of defects; give them with --defects DIR, or take another "
+            "score.combination"
+        )
 
 
 def _device(recipe: Recipe) -> str:

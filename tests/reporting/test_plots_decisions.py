@@ -22,7 +22,7 @@ def texts(axes):
 
 
 def test_every_score_is_in_a_bar_of_its_kind_and_no_bar_spans_the_threshold():
-    scores = {"good": RNG.normal(1, 0.2, 40), "bent": RNG.normal(2, 0.5, 25)}
+    scores = {"good": np.append(RNG.normal(1, 0.2, 40), 1.4), "bent": RNG.normal(2, 0.5, 25)}
     figure = score_histogram_figure(scores, 1.4)
     for axes, (name, values) in zip(figure.axes, scores.items(), strict=True):
         (mark,) = axes.get_lines()

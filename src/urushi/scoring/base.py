@@ -36,9 +36,10 @@ class Score(nn.Module, ABC):
     ) -> None:
         super().__init__()
         if space not in self.spaces:
+            name, takes = type(self).__module__.rpartition(".")[2], " or ".join(self.spaces)
             raise RecipeError(
-                f"the score {type(self).__module__.rpartition('.')[2]} compares {' or '.join(self.spaces)}, but the model rebuilds "
-                f"{space}; take another score, such as squared_error"
+                f"the score {name} compares {takes}, but the model rebuilds {space}; "
+                "take another score, such as squared_error"
             )
         self.space = space
         self.pooling, self.top_fraction, self.quantile = pooling, top_fraction, quantile
