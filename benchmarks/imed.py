@@ -1,4 +1,4 @@
-"""python -m benchmarks.imed [--side-px 64] [--batches 1,16] [--repeats 30] [--calls 10] [--threads 1]
+"""python -m benchmarks.imed [--side-px 64] [--batches 1,16] [--repeats 10] [--calls 100] [--threads 1]
 
 The image Euclidean distance (S2 eq. 6.12) with σ = 1 by two small matrices, one per axis, as `urushi.scoring.imed`
 computes it, against the same quadratic form with the explicit metric matrix of (HW)² values. All matrices are prepared
@@ -100,8 +100,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--batches", type=lambda text: [int(part) for part in text.split(",")], default="1,16")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--warm-up", type=int, default=5)
-    parser.add_argument("--repeats", type=int, default=30)
-    parser.add_argument("--calls", type=int, default=10, help="in a row, per measurement")
+    parser.add_argument("--repeats", type=int, default=10)
+    parser.add_argument("--calls", type=int, default=100, help="in a row, per measurement")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--results", type=Path, default=record.RESULTS)
     return parser.parse_args()

@@ -1,36 +1,46 @@
 """A whole study on images, interrupted and not."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from urushi import Detector, load
+from urushi.data.dataset import Dataset
 from urushi.errors import DatasetError, InputError
 from urushi.study import Record, Study
-from urushi.study.running import run
+from urushi.study.drawing import measured
+from urushi.study.measuring import labelled
+from urushi.study.running import collect, run
+from urushi.study.summary import Summary
+from urushi.study.tables import Table, tables
 
 
 class Killed(BaseException):
     """What stands for a power cut."""
 
 
-def results(out: Path) -> dict:
+def tables_of(study: Study, records: Sequence[Record]) -> list[Table]:
     """What a study says, without the times it took."""
-    found = json.loads((out / "study.json").read_text())
-    tables = [table for table in found["tables"] if table["title"] != "Fits"]
-    return {"tables": tables, "keys": [one["key"] for one in found["runs"]]}
+    return [one for one in tables(study, Summary.of(measured(study, records)), records) if one.title != "Fits"]
 
 
 @pytest.fixture(scope="module")
-def finished(folder, tmp_path_factory) -> Path:
+def datasets(folder: Path) -> dict[str, Dataset]:
+    return {"waves": labelled(folder / "waves")}
+
+
+@pytest.fixture(scope="module")
+def measured_out(folder: Path, datasets: dict[str, Dataset], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every run measured without interruption; tables and plots are not written."""
     out = tmp_path_factory.mktemp("results") / "out"
-    run(Study.of(folder / "study.toml"), folder, out, lambda _: None)
+    collect(Study.of(folder / "study.toml"), datasets, out, lambda _: None)
     return out
 
 
-def test_a_study_that_was_killed_goes_on_and_gives_the_same_tables(folder, study, finished, tmp_path):
+def test_a_study_that_was_killed_goes_on_and_gives_the_same_tables(study, datasets, measured_out, tmp_path):
     said: list[str] = []
 
     def cut(text: str) -> None:
@@ -39,16 +49,18 @@ def test_a_study_that_was_killed_goes_on_and_gives_the_same_tables(folder, study
             raise Killed
 
     with pytest.raises(Killed):
-        run(study, folder, tmp_path / "out", cut)
-    done = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out" / "records").iterdir()}
-    run(study, folder, tmp_path / "out", lambda _: None)
+        collect(study, datasets, tmp_path / "out", cut)
+    done = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "records").iterdir()}
+    records = collect(study, datasets, tmp_path / "out", lambda _: None)
     assert len(done) == 3
-    assert all((tmp_path / "out" / "records" / name).stat().st_mtime_ns == time for name, time in done.items())
-    assert results(tmp_path / "out") == results(finished)
+    assert all(path.stat().st_mtime_ns == time for path, time in done.items())
+    whole = collect(study, datasets, measured_out, pytest.fail)
+    assert tables_of(study, records) == tables_of(study, whole)
+    assert [one.key for one in records] == [one.key for one in whole]
 
 
-def test_a_record_that_was_cut_off_or_is_of_other_images_is_measured_anew(folder, study, finished, tmp_path):
-    path = next((finished / "records").iterdir())
+def test_a_record_that_was_cut_off_or_is_of_other_images_is_measured_anew(measured_out, tmp_path):
+    path = next((measured_out / "records").iterdir())
     (tmp_path / "half.json").write_text(path.read_text()[:200])
     assert Record.load(tmp_path / "half.json", "any") is None
     assert Record.load(path, "another key") is None
@@ -56,10 +68,10 @@ def test_a_record_that_was_cut_off_or_is_of_other_images_is_measured_anew(folder
     assert Record.load(path, key) is not None
 
 
-def test_scores_are_those_of_a_detector_with_that_score(folder, study, finished):
+def test_scores_are_those_of_a_detector_with_that_score(folder, study, measured_out):
     first = next(study.runs())
-    record = Record(**json.loads((finished / "records" / f"{first.name}.json").read_text()))
-    kept = load(finished / "detectors" / f"{first.name}.urushi")
+    record = Record(**json.loads((measured_out / "records" / f"{first.name}.json").read_text()))
+    kept = load(measured_out / "detectors" / f"{first.name}.urushi")
     recipe = first.recipe.model_copy(update={"score": study.scores[1]})
     good = sorted((folder / "waves" / "train" / "good").glob("*.png"))
     other = Detector.fit(good, recipe, seed=0)
@@ -69,12 +81,15 @@ def test_scores_are_those_of_a_detector_with_that_score(folder, study, finished)
         np.testing.assert_allclose(detector.held_out.scores, record.held_out[label], rtol=1e-4)
 
 
-def test_results_are_tables_a_page_and_plain_json(finished):
-    text, html = (finished / "study.md").read_text(), (finished / "study.html").read_text()
+def test_results_are_tables_a_page_and_plain_json(folder, study, measured_out):
+    one = study.model_copy(update={"methods": study.methods[:1], "repeats": 1})
+    run(one, folder, measured_out, pytest.fail)  # everything is there: nothing is measured
+    text, html = (measured_out / "study.md").read_text(), (measured_out / "study.html").read_text()
     assert "## waves: methods over J" in text
     assert "0.500 ± 0.010" in text  # what was published
     assert "squared_error" in html
-    titles = [table["title"] for table in json.loads((finished / "study.json").read_text())["tables"]]
+    assert html.count("data:image/png;base64,") >= 8
+    titles = [table["title"] for table in json.loads((measured_out / "study.json").read_text())["tables"]]
     assert {"waves: scores", "waves: threshold rules", "waves: over the anomaly ratio", "Luminance"} <= set(titles)
 
 

@@ -48,7 +48,7 @@ def root_smoothed(difference: Tensor, sigma_px: float) -> Tensor:
     root: two small products instead of one with an (HW, HW) matrix.
     """
     height, width = difference.shape[-2:]
-    rows, columns = (torch.tensor(_root(side, sigma_px)).to(difference) for side in (height, width))
+    rows, columns = (torch.as_tensor(_root(side, sigma_px)).to(difference) for side in (height, width))
     return rows @ difference @ columns
 
 

@@ -26,22 +26,27 @@ Notify = Callable[[str], None]
 
 
 def run(study: Study, data: Path, out: Path, notify: Notify) -> tuple[Record, ...]:
-    """Measures every run that has no record yet, and writes the results.
+    """Measures every run that has no record yet, and writes the results; gives the records.
 
     `data` is the folder that those of the study are below. Raises DatasetError, InputError, RecipeError,
     CalibrationError, TrainingError; what was measured before stays and is not measured again.
     """
     datasets = {one.name: labelled(data / one.folder) for one in study.data}
+    records = collect(study, datasets, out, notify)
+    write(study, records, datasets, out)
+    return records
+
+
+def collect(study: Study, datasets: dict[str, Dataset], out: Path, notify: Notify) -> tuple[Record, ...]:
+    """The record of every run, measured where there is none yet."""
     fingerprints = {name: dataset.fingerprint() for name, dataset in datasets.items()}
     runs = tuple(study.runs())
     _claim(out)
     places = (f"{number}/{len(runs)}" for number in range(1, len(runs) + 1))
-    records = tuple(
+    return tuple(
         _record(one, datasets[one.data.name], fingerprints[one.data.name], out, notify, place)
         for one, place in zip(runs, places, strict=True)
     )
-    write(study, records, datasets, out)
-    return records
 
 
 def write(study: Study, records: Sequence[Record], datasets: dict[str, Dataset], out: Path) -> None:
