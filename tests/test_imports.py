@@ -22,6 +22,7 @@ CORE = (
     "urushi.training",
     "urushi.building",
     "urushi.fitting",
+    "urushi.exporting",
     "urushi.data.loader",
     "urushi.runtime.torch_backend",
 )

@@ -32,10 +32,10 @@ def build_score(part: Part, space: Space) -> Score:
     return options.build(found, part.options, "score", space)
 
 
-def restore_graph(recipe: Recipe, image_shape: object, weights: bytes) -> ScoringGraph:
-    """The graph with weights from a safetensors file; raises ValueError if shape or weights do not fit the recipe."""
+def restore_graph(recipe: Recipe, image_shape: Shape, weights: bytes) -> ScoringGraph:
+    """The graph with weights from a safetensors file; raises ValueError if the weights do not fit the recipe."""
     with torch.device("meta"):  # takes no memory, whatever sizes the file claims
-        graph = build_graph(recipe, _checked(image_shape))
+        graph = build_graph(recipe, image_shape)
     expected = graph.state_dict()
     found = safetensors.torch.load(weights)
     state = {name: t.to(expected[name].dtype) if name in expected else t for name, t in found.items()}
@@ -44,10 +44,3 @@ def restore_graph(recipe: Recipe, image_shape: object, weights: bytes) -> Scorin
     except RuntimeError as error:
         raise ValueError(f"weights: {' '.join(str(error).split())[:200]}…") from None
     return graph
-
-
-def _checked(found: object) -> Shape:
-    if not (isinstance(found, list) and len(found) == 3 and all(type(n) is int and 0 < n < 2**31 for n in found)):
-        raise ValueError("the card's image shape is not three positive numbers")
-    channels, height, width = found
-    return channels, height, width

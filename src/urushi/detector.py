@@ -20,12 +20,10 @@ from urushi.inspection import Inspection, MapScale, Unreadable
 from urushi.preprocessing import Pipeline, Prepared
 from urushi.recipe import Part, Recipe
 from urushi.regions import find_regions
-from urushi.runtime.backend import Backend, Output
+from urushi.runtime import GRAPHS, Backend, Engine, Output, Precision, Runtime, Wish
 
 if TYPE_CHECKING:
     from urushi.fitting import Fitted
-
-BATCH_SIZE = 16
 
 
 @dataclass(frozen=True)
@@ -38,6 +36,7 @@ class Detector:
     held_out: HeldOut
     threshold: Threshold
     card: Mapping[str, Any] = field(default_factory=dict)  # where it comes from: data, versions, seed
+    graphs: Mapping[str, bytes] = field(default_factory=dict)  # weights and exported graphs, as they lie in the file
     unreadable: tuple[Unreadable, ...] = ()  # training images that could not be read
 
     @classmethod
@@ -95,36 +94,66 @@ class Detector:
     def _of(cls, recipe: Recipe, fitted: "Fitted", card: Mapping[str, Any]) -> "Detector":
         any_threshold = Conformal().fit(np.array(fitted.held_out.scores))  # until the recipe's rule has chosen
         parts = (recipe, fitted.pipeline, fitted.backend, fitted.held_out, any_threshold)
-        return cls(*parts, {**card, "fit": fitted.facts}, fitted.unreadable)
+        graphs = {saving.WEIGHTS: fitted.backend.weights()}
+        return cls(*parts, {**card, "fit": fitted.facts}, graphs, fitted.unreadable)
 
     def inspect(self, source: ImageSource) -> Inspection:
         """The decision on one image and what explains it; raises UnreadableImageError."""
-        (found,) = self.inspect_many([source])
+        (found,) = self._inspect_batch([self._prepare(source)])
         if isinstance(found, Unreadable):
             raise UnreadableImageError(found.source, found.reason)
         return found
 
     def inspect_many(
-        self, sources: Iterable[ImageSource], *, batch_size: int = BATCH_SIZE
+        self, sources: Iterable[ImageSource], *, batch_size: int | None = None
     ) -> Iterator[Inspection | Unreadable]:
-        """One result per image, in order; memory does not grow with their number."""
-        ready = stream(self._prepare, sources, ahead=2 * batch_size)
-        for batch in batches(ready, batch_size):
-            readable = [item for item in batch if isinstance(item, Prepared)]
-            inspections = iter(self._inspect_batch(readable))
-            for item in batch:
-                yield next(inspections) if isinstance(item, Prepared) else item
+        """One result per image, in order; memory does not grow with their number.
+
+        Decoding, network and decisions run side by side, each a few images ahead of the next. Without a batch size it
+        is the one that suits the backend.
+        """
+        n_parallel = self.backend.n_parallel
+        size = self.backend.batch_size if batch_size is None else batch_size
+        ready = stream(self._prepare, sources, n_threads=self.backend.n_threads, ahead=size + 2 * n_parallel)
+        for results in stream(self._inspect_batch, batches(ready, size), n_threads=n_parallel, ahead=n_parallel + 1):
+            yield from results
 
     def calibrate(self, rule: Part, *, defects: Sequence[ImageSource] = ()) -> "Detector":
-        """The same detector with its threshold chosen anew from the held-out normals; raises CalibrationError."""
+        """The same detector with its threshold chosen anew from the held-out normals; raises CalibrationError.
+
+        An int8 graph is left out: that it decides as PyTorch does was proved for the old threshold.
+        """
         chosen = _rule(rule, n_defects=len(defects))
         scores, unreadable = self.scores_of(defects)
         return replace(
             self,
             threshold=self.held_out.qualified(chosen.fit(self.held_out.scores, scores)),
             recipe=self.recipe.model_copy(update={"threshold": rule}),
+            graphs={name: graph for name, graph in self.graphs.items() if name != GRAPHS["int8"]},
+            card={**self.card, "exports": [e for e in self.card.get("exports", []) if e["precision"] != "int8"]},
             unreadable=(*self.unreadable, *unreadable),
         )
+
+    def export(
+        self, normal: Iterable[ImageSource], *, to: Engine = "onnx", precision: Precision = "fp32", seed: int = 0
+    ) -> "Detector":
+        """The same detector with a graph that needs no PyTorch, once that has passed the parity gate.
+
+        The gate compares both on `normal` images, best those held out, and on synthetic defects planted in them.
+        Raises ExportError if the graph cannot be made or the gate does not open; MissingPackageError.
+        """
+        require("torch", "train")
+        from urushi import exporting
+
+        reference = saving.torch_backend(self.recipe, self.graphs, self.card, Wish())
+        prepared = (self._prepare(source) for source in normal)
+        pixels = [item.pixels for item in prepared if isinstance(item, Prepared)]
+        judge = exporting.Judge(self.threshold, self.map_scale, self.held_out.scores)
+        present = self.graphs.get(GRAPHS[precision])
+        made = exporting.export(reference, pixels, judge, to=to, precision=precision, seed=seed, present=present)
+        others = [e for e in self.card.get("exports", []) if (e["runtime"], e["precision"]) != (to, precision)]
+        card = {**self.card, "exports": [*others, made.facts]}
+        return replace(self, graphs={**self.graphs, **made.graphs}, card=card)
 
     def scores_of(self, sources: Iterable[ImageSource]) -> tuple[np.ndarray, tuple[Unreadable, ...]]:
         """The scores (m,) of those images that can be read, and what could not be."""
@@ -138,14 +167,24 @@ class Detector:
         detector_file.write(Path(path), saving.members_of(self), self.card)
 
     @classmethod
-    def load(cls, path: Path | str, *, device: str = "cpu") -> "Detector":
-        """A detector from its file, without running anything in it; raises DetectorFileError.
+    def load(
+        cls,
+        path: Path | str,
+        *,
+        runtime: Runtime | None = None,
+        precision: Precision | None = None,
+        device: str = "cpu",
+        n_threads: int | None = None,
+    ) -> "Detector":
+        """A detector from its file, without running anything in it but its checked graph.
 
-        `device` is PyTorch's name of where to compute: cpu, cuda, mps.
+        It runs in the fastest runtime that is installed and that the file was exported for, else in PyTorch, unless one
+        is named. `device` is PyTorch's name of where to compute: cpu, cuda, mps. `n_threads` computing threads; None:
+        one per core. Raises DetectorFileError, InputError if it cannot be run as asked.
         """
         members, card = detector_file.read(Path(path))
         try:
-            return cls(**saving.parts_from(members, card, device))
+            return cls(**saving.parts_from(members, card, Wish(runtime, precision, device, n_threads)))
         except DetectorFileError as error:
             raise DetectorFileError(f"{path} cannot be used: {error}") from None
 
@@ -163,12 +202,14 @@ class Detector:
         problem = f"{found}, but the detector takes {tuple(expected)}"
         return Unreadable(prepared.source, problem)
 
-    def _inspect_batch(self, batch: list[Prepared]) -> list[Inspection]:
-        if not batch:
-            return []
-        output = self.backend.run(np.stack([item.pixels for item in batch]))
+    def _inspect_batch(self, batch: list[Prepared | Unreadable]) -> list[Inspection | Unreadable]:
+        readable = [item for item in batch if isinstance(item, Prepared)]
+        if not readable:
+            return list(batch)  # type: ignore[arg-type]
+        output = self.backend.run(np.stack([item.pixels for item in readable]))
         p = p_values(output.scores, self.held_out.scores)
-        return [self._inspection(item, output, row, float(p[row])) for row, item in enumerate(batch)]
+        found = iter([self._inspection(item, output, row, float(p[row])) for row, item in enumerate(readable)])
+        return [next(found) if isinstance(item, Prepared) else item for item in batch]
 
     def _inspection(self, item: Prepared, output: Output, row: int, p_value: float) -> Inspection:
         score, anomaly_map = float(output.scores[row]), output.anomaly_maps[row]

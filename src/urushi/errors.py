@@ -7,6 +7,7 @@ UrushiError
 │   ├── DetectorFileError  a detector file is damaged, foreign or of a newer format
 │   ├── CalibrationError   too few held-out images, or labels that a rule needs are missing
 │   ├── TrainingError      the loss is not finite, or a run cannot be resumed as asked
+│   ├── ExportError        a graph cannot be exported, or does not give the same as PyTorch
 │   └── MissingPackageError  an optional package is not installed
 └── UnreadableImageError   one image cannot be read; a run lists it and goes on
 """
@@ -38,6 +39,10 @@ class CalibrationError(InputError):
 
 class TrainingError(InputError):
     """The loss is not finite, or a run cannot be resumed as asked."""
+
+
+class ExportError(InputError):
+    """A graph cannot be exported, or what is exported does not give the same as PyTorch."""
 
 
 class MissingPackageError(InputError):

@@ -13,36 +13,35 @@ def find_regions(
 
     `to_original` is the 3×3 matrix from the map's pixel corners to those of the original image of (height, width) px.
     """
-    above = (anomaly_map > threshold).astype(np.uint8)
+    above = anomaly_map > threshold
     if not above.any():
         return ()
-    n, labels, stats, _ = cv2.connectedComponentsWithStats(above, connectivity=8)
-    regions = [_region(anomaly_map, labels, stats[i], i, to_original, original_size) for i in range(1, n)]
-    return tuple(sorted(regions, key=lambda region: -region.peak))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(above.view(np.uint8), connectivity=8)
+    left, top, width, height, areas = stats[1:].T  # the first is the background
+    peaks = _peaks(anomaly_map[above], labels[above] - 1, len(areas))
+    boxes = _boxes(to_original, np.stack([left, top, left + width, top + height]), original_size)
+    areas = np.maximum(1, np.rint(areas * abs(np.linalg.det(to_original[:2, :2]))))
+    order = np.argsort(-peaks, kind="stable")
+    columns = (*boxes[:, order].tolist(), areas[order].astype(int).tolist(), peaks[order].tolist())
+    return tuple(Region(*values) for values in zip(*columns, strict=True))
 
 
-def _region(
-    anomaly_map: np.ndarray,
-    labels: np.ndarray,
-    stats: np.ndarray,
-    label: int,
-    to_original: np.ndarray,
-    original_size: tuple[int, int],
-) -> Region:
-    x, y, width, height, area = (int(value) for value in stats)
-    window = np.s_[y : y + height, x : x + width]
-    peak = float(anomaly_map[window][labels[window] == label].max())
-    left, top, right, bottom = _box(to_original, (x, y, x + width, y + height), original_size)
-    scale = abs(float(np.linalg.det(to_original[:2, :2])))
-    return Region(left, top, right - left, bottom - top, max(1, round(area * scale)), peak)
+def _peaks(values: np.ndarray, owners: np.ndarray, n: int) -> np.ndarray:
+    """The highest of the values of each owner 0 … n − 1."""
+    peaks = np.full(n, -np.inf)
+    np.maximum.at(peaks, owners, values)
+    return peaks
 
 
-def _box(to_original: np.ndarray, box: tuple[int, int, int, int], size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """The smallest upright box of whole pixels around the transformed corners, inside the image."""
-    left, top, right, bottom = box
-    corners = to_original @ np.array([[left, right, left, right], [top, top, bottom, bottom], [1, 1, 1, 1]])
-    xs, ys = corners[:2] / corners[2]
-    limits = np.array([0, 0, size[1], size[0]])
-    low = np.clip([np.floor(xs.min() + 1e-6), np.floor(ys.min() + 1e-6)], 0, limits[2:] - 1)
-    high = np.clip([np.ceil(xs.max() - 1e-6), np.ceil(ys.max() - 1e-6)], low + 1, limits[2:])
-    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+def _boxes(to_original: np.ndarray, boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """(4, n) left, top, right, bottom -> (4, n) x, y, width, height of the smallest upright boxes of whole pixels round
+    the transformed corners, inside the image.
+    """
+    left, top, right, bottom = boxes
+    corners = np.stack([[left, right, left, right], [top, top, bottom, bottom], np.ones((4, len(left)))])
+    x, y, scale = np.tensordot(to_original, corners, axes=1)
+    places = np.stack([x, y]) / scale  # (2, 4, n)
+    most = np.array([size[1], size[0]])[:, None]
+    low = np.clip(np.floor(places.min(axis=1) + 1e-6), 0, most - 1)
+    high = np.clip(np.ceil(places.max(axis=1) - 1e-6), low + 1, most)
+    return np.concatenate([low, high - low]).astype(int)

@@ -12,11 +12,14 @@ from urushi.errors import CalibrationError, DetectorFileError, RecipeError
 from urushi.extras import require
 from urushi.preprocessing import Pipeline
 from urushi.recipe import Recipe
-from urushi.runtime.backend import Backend
+from urushi.runtime import GRAPHS, Backend, Wish
+from urushi.runtime.choice import choose, open_export
 
 if TYPE_CHECKING:
     from urushi.detector import Detector
+    from urushi.runtime.torch_backend import TorchBackend
 
+WEIGHTS = "weights.safetensors"
 _DAMAGE = (ValueError, KeyError, TypeError, RecursionError, CalibrationError, RecipeError, safetensors.SafetensorError)
 
 
@@ -26,14 +29,17 @@ def members_of(detector: "Detector") -> dict[str, bytes]:
     calibration = {"held_out": detector.held_out.to_json(), "threshold": detector.threshold.to_json()}
     return {
         "recipe.toml": detector.recipe.to_toml().encode(),
-        "weights.safetensors": _weights(detector.backend),
+        **detector.graphs,
         "calibration.json": json.dumps(calibration, indent=1, allow_nan=False).encode(),
         **({"preprocessing.safetensors": safetensors.numpy.save(state)} if state else {}),
     }
 
 
-def parts_from(members: Mapping[str, bytes], card: Mapping[str, Any], device: str) -> dict[str, Any]:
-    """The detector's fields from a file's members and card; raises DetectorFileError if they do not fit together."""
+def parts_from(members: Mapping[str, bytes], card: Mapping[str, Any], wish: Wish) -> dict[str, Any]:
+    """The detector's fields from a file's members and card; raises DetectorFileError if they do not fit together.
+
+    Raises InputError if it cannot be run as wished.
+    """
     try:
         recipe = Recipe.from_toml(members["recipe.toml"].decode(), "recipe.toml")
         calibration = json.loads(members["calibration.json"])
@@ -42,10 +48,11 @@ def parts_from(members: Mapping[str, bytes], card: Mapping[str, Any], device: st
         return {
             "recipe": recipe,
             "pipeline": Pipeline.of(recipe).with_state(safetensors.numpy.load(state) if state else {}),
-            "backend": _backend(recipe, members["weights.safetensors"], card["fit"]["image_shape"], device),
+            "backend": _backend(recipe, members, card, wish),
             "held_out": held_out,
             "threshold": held_out.qualified(Threshold.from_json(calibration["threshold"])),
             "card": card,
+            "graphs": {name: members[name] for name in (WEIGHTS, *GRAPHS.values()) if name in members},
         }
     except _DAMAGE as error:
         raise DetectorFileError(
@@ -53,16 +60,28 @@ def parts_from(members: Mapping[str, bytes], card: Mapping[str, Any], device: st
         ) from None
 
 
-def _weights(backend: Backend) -> bytes:
-    import safetensors.torch
-
-    state = backend.graph.state_dict()  # type: ignore[attr-defined]
-    return safetensors.torch.save({name: tensor.contiguous() for name, tensor in state.items()})
-
-
-def _backend(recipe: Recipe, weights: bytes, shape: object, device: str) -> Backend:
+def torch_backend(recipe: Recipe, files: Mapping[str, bytes], card: Mapping[str, Any], wish: Wish) -> "TorchBackend":
+    """The graph in PyTorch with the file's weights; raises MissingPackageError, ValueError if they do not fit."""
     require("torch", "train")
     from urushi.building import restore_graph
     from urushi.runtime.torch_backend import TorchBackend
 
-    return TorchBackend(restore_graph(recipe, shape, weights), device=device)
+    graph = restore_graph(recipe, _checked_shape(card), files[WEIGHTS])
+    return TorchBackend(graph, device=wish.device, n_threads=wish.n_threads)
+
+
+def _backend(recipe: Recipe, files: Mapping[str, bytes], card: Mapping[str, Any], wish: Wish) -> Backend:
+    """What runs the graph and fits the wish best: an export, or PyTorch with the weights."""
+    chosen = choose(card, wish)
+    if chosen is None:
+        return torch_backend(recipe, files, card, wish)
+    return open_export(files, chosen, _checked_shape(card), wish.n_threads)
+
+
+def _checked_shape(card: Mapping[str, Any]) -> tuple[int, int, int]:
+    """The image shape (C, H, W) that the card states."""
+    found = card["fit"]["image_shape"]
+    if not (isinstance(found, list) and len(found) == 3 and all(type(n) is int and 0 < n < 2**31 for n in found)):
+        raise ValueError("the card's image shape is not three positive numbers")
+    channels, height, width = found
+    return channels, height, width

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from urushi.cli import _console
+from urushi.cli._running import DeviceOption, PrecisionOption, RuntimeOption, ThreadsOption, load
 from urushi.cli.fit import images_in
 
 if TYPE_CHECKING:
@@ -30,7 +31,10 @@ def calibrate(
     defects: Annotated[
         Path | None, typer.Option(help="Images of defects, for rules that need them and for the table.")
     ] = None,
-    device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, mps.")] = "cpu",
+    runtime: RuntimeOption = None,
+    precision: PrecisionOption = None,
+    device: DeviceOption = "cpu",
+    n_threads: ThreadsOption = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write here instead.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
 ) -> None:
@@ -39,9 +43,7 @@ def calibrate(
     Both use the scores of held-out normals in the detector file. Without --rule, --warn-rate and --set change the rule
     that the detector has.
     """
-    from urushi.detector import Detector
-
-    old = Detector.load(detector, device=device)
+    old = load(detector, runtime=runtime, precision=precision, device=device, n_threads=n_threads)
     part = _chosen(old.recipe.threshold, rule, false_alarm_rate, warn_rate, settings)
     _refuse_what_does_not_go_together(is_choice=part is not None, as_json=as_json, output=output)
     if part is None:

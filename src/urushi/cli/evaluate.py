@@ -10,6 +10,7 @@ import typer
 from urushi.cli import _console
 from urushi.cli._figures import lines
 from urushi.cli._places import require_file_place
+from urushi.cli._running import DeviceOption, PrecisionOption, RuntimeOption, ThreadsOption, load
 from urushi.printable import printable
 
 if TYPE_CHECKING:
@@ -30,15 +31,17 @@ def evaluate(
     report: Annotated[Path | None, typer.Option(help="Write an HTML report here.")] = None,
     plots: Annotated[Path | None, typer.Option(help="Write plots as PNG and SVG into this folder.")] = None,
     layout: Annotated[str | None, typer.Option(help="Layout of the folder, if it is not recognised.")] = None,
-    device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, mps.")] = "cpu",
+    runtime: RuntimeOption = None,
+    precision: PrecisionOption = None,
+    device: DeviceOption = "cpu",
+    n_threads: ThreadsOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the resampling behind the intervals.")] = 0,
 ) -> None:
     """Measure a detector on the test split of a data set: image and pixel figures."""
-    from urushi.detector import Detector
 
     require_file_place(json_file, "--json")
     require_file_place(report, "--report")
-    loaded = Detector.load(detector, device=device)
+    loaded = load(detector, runtime=runtime, precision=precision, device=device, n_threads=n_threads)
     found = run(loaded, dataset, layout=layout, seed=seed, report=report, plots=plots)
     print_figures(found)
     _console.list_unreadable(found.unreadable)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from urushi.cli import _console
+from urushi.cli._running import DeviceOption, PrecisionOption, RuntimeOption, ThreadsOption, load
 
 if TYPE_CHECKING:
     from urushi.detector import Detector
@@ -30,7 +31,10 @@ def inspect(
     output_format: Annotated[Format, typer.Option("--format", help="What is printed.")] = Format.table,
     maps: Annotated[bool, typer.Option("--maps", help="Write an overlay of the heat map for each image.")] = False,
     report: Annotated[bool, typer.Option("--report", help="Write one HTML page, worst first.")] = False,
-    device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, mps.")] = "cpu",
+    runtime: RuntimeOption = None,
+    precision: PrecisionOption = None,
+    device: DeviceOption = "cpu",
+    n_threads: ThreadsOption = None,
     fail_on_anomaly: Annotated[
         bool, typer.Option("--fail-on-anomaly", help="Exit with status 3 if anything is anomalous; unsure is not.")
     ] = False,
@@ -46,10 +50,9 @@ def inspect(
     from urushi.cli._batch import decide_together
     from urushi.cli._outputs import Listener, MapWriter, ReportWriter, Tally, make_folder
     from urushi.cli._printing import printer
-    from urushi.detector import Detector
     from urushi.inspection import Unreadable
 
-    loaded = Detector.load(detector, device=device)
+    loaded = load(detector, runtime=runtime, precision=precision, device=device, n_threads=n_threads)
     if maps or report:
         make_folder(out)
     results = _results(loaded, paths)

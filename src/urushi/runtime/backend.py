@@ -1,5 +1,6 @@
 """The seam between a detector and whatever computes its graph."""
 
+import os
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -16,6 +17,26 @@ class Output(NamedTuple):
 class Backend(Protocol):
     """Computes the graph; it does not know files, preprocessing or thresholds."""
 
+    @property
+    def description(self) -> str:
+        """What computes, for people: 'ONNX Runtime 1.20 (fp32, 2 threads)'."""
+        ...
+
+    @property
+    def n_threads(self) -> int:
+        """How many threads it computes with, all its callers together."""
+        ...
+
+    @property
+    def n_parallel(self) -> int:
+        """How many threads may call `run` at once to their advantage; more are no error."""
+        ...
+
+    @property
+    def batch_size(self) -> int:
+        """How many images in one call give the highest throughput."""
+        ...
+
     def run(self, images: np.ndarray) -> Output:
         """The output for prepared images (B, C, H, W) float32 in [0, 1]; independent of the batch's make-up."""
         ...
@@ -24,6 +45,14 @@ class Backend(Protocol):
 class FakeBackend:
     """For tests of what lies above the seam: scores an image by its mean, and maps it onto itself."""
 
+    description = "a fake"
+    n_threads, n_parallel, batch_size = 1, 1, 16
+
     def run(self, images: np.ndarray) -> Output:
         """The images as their own reconstructions and, averaged over channels, as their maps."""
         return Output(images, images.mean(axis=1), images.mean(axis=(1, 2, 3)))
+
+
+def usable_cores() -> int:
+    """The cores that this process may use, which may be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+import safetensors.torch
 import torch
 
 from urushi.errors import InputError
@@ -13,13 +14,35 @@ from urushi.scoring import ScoringGraph
 class TorchBackend:
     """The graph in evaluation mode on one device."""
 
-    def __init__(self, graph: ScoringGraph, *, device: str = "cpu") -> None:
+    n_parallel = 1
+    batch_size = 16
+
+    def __init__(self, graph: ScoringGraph, *, device: str = "cpu", n_threads: int | None = None) -> None:
+        """`n_threads` is a setting of the whole process; None leaves PyTorch's own."""
+        if n_threads:
+            torch.set_num_threads(n_threads)
         try:
             graph = graph.to(device)
         except (RuntimeError, AssertionError) as error:  # torch raises either, by kind of device
             raise InputError(f"the device {device!r} cannot be used here: {error}; cpu always can") from None
         self.graph = graph.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.device = device
+
+    @property
+    def description(self) -> str:
+        """What computes, for people."""
+        where = f"{self.n_threads} threads" if self.device == "cpu" else self.device
+        return f"PyTorch {torch.__version__.partition('+')[0]} (fp32, {where})"
+
+    @property
+    def n_threads(self) -> int:
+        """As set for the whole process."""
+        return torch.get_num_threads()
+
+    def weights(self) -> bytes:
+        """The state of model and score, as it lies in a detector file."""
+        state = self.graph.state_dict()
+        return safetensors.torch.save({name: tensor.contiguous() for name, tensor in state.items()})
 
     def run(self, images: np.ndarray) -> Output:
         """The output for prepared images (B, C, H, W) float32 in [0, 1]."""

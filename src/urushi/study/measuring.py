@@ -15,7 +15,7 @@ import numpy as np
 from urushi.data.dataset import Dataset, find_dataset
 from urushi.data.luminance import luminance
 from urushi.data.stream import batches, stream
-from urushi.detector import BATCH_SIZE, Detector
+from urushi.detector import Detector
 from urushi.errors import DatasetError
 from urushi.inspection import Unreadable
 from urushi.preprocessing import Prepared
@@ -74,7 +74,8 @@ def _losses(detector: Detector, folder: Path) -> dict[str, dict[int, float]]:
 def _inspect(detectors: tuple[Detector, ...], dataset: Dataset) -> dict[str, Any]:
     """Each image is decoded and prepared once; all detectors of a run have the same preprocessing."""
     samples = dataset.test()
-    prepared = stream(detectors[0].pipeline.read, [sample.path for sample in samples], ahead=2 * BATCH_SIZE)
+    paths = [sample.path for sample in samples]
+    prepared = stream(detectors[0].pipeline.read, paths, ahead=2 * detectors[0].backend.batch_size)
     rows, unreadable = [], []
     for sample, found in zip(samples, _scored(detectors, prepared), strict=True):
         if isinstance(found, Unreadable):
@@ -98,7 +99,7 @@ _Found = tuple[float, float | None, list[float]]  # luminance, squared error, on
 def _scored(
     detectors: tuple[Detector, ...], prepared: Iterable[Prepared | Unreadable]
 ) -> Iterator[_Found | Unreadable]:
-    for batch in batches(prepared, BATCH_SIZE):
+    for batch in batches(prepared, detectors[0].backend.batch_size):
         readable = [item.pixels for item in batch if isinstance(item, Prepared)]
         found = iter(_score(detectors, np.stack(readable)) if readable else ())
         for item in batch:

@@ -1,0 +1,41 @@
+"""Options of every command that runs a detector: which runtime, where, with how many threads."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from urushi.cli import _console
+from urushi.runtime import Precision, Runtime
+
+if TYPE_CHECKING:
+    from urushi.detector import Detector
+
+RuntimeOption = Annotated[
+    Runtime | None, typer.Option(help="What runs the network; without it, the fastest that is here.")
+]
+PrecisionOption = Annotated[Precision | None, typer.Option(help="Of the exported graph.")]
+DeviceOption = Annotated[str, typer.Option(help="Where PyTorch computes: cpu, cuda, mps.")]
+ThreadsOption = Annotated[
+    int | None, typer.Option("--threads", min=1, max=1024, help="Computing threads; without it, one per core.")
+]
+
+
+def load(
+    path: Path,
+    *,
+    runtime: Runtime | None = None,
+    precision: Precision | None = None,
+    device: str = "cpu",
+    n_threads: int | None = None,
+) -> "Detector":
+    """The detector as it was asked for, saying on stderr what it runs in."""
+    from urushi.detector import Detector
+
+    if n_threads is not None:
+        import cv2
+
+        cv2.setNumThreads(n_threads)
+    detector = Detector.load(path, runtime=runtime, precision=precision, device=device, n_threads=n_threads)
+    _console.note(f"runs in {detector.backend.description}")
+    return detector

@@ -1,0 +1,85 @@
+"""urushi export: a graph that needs no PyTorch, into the detector file, once it has passed the parity gate."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from urushi.cli import _console
+from urushi.cli._places import require_file_place
+from urushi.runtime import Engine, Precision
+
+if TYPE_CHECKING:
+    from urushi.detector import Detector
+
+
+def export(
+    detector: Annotated[Path, typer.Argument(metavar="DETECTOR", help="A detector file; it gets the graph.")],
+    to: Annotated[Engine, typer.Option(help="The runtime that is to run it; both read the same graph.")],
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Compute in 8-bit integers as well, where that gives the same decisions.")
+    ] = False,
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Good images for the parity gate; without it, those that the fit held out, if still there."),
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write here instead.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the synthetic defects of the gate.")] = 0,
+) -> None:
+    """Export the network and score for a PC without PyTorch, and prove that they decide as before.
+
+    The exported graph is compared with PyTorch on good images and on synthetic defects; if they differ, nothing is
+    written. With --int8, the file gets both graphs, and where int8 is not good enough, the fp32 one alone.
+    """
+    from urushi.detector import Detector
+    from urushi.errors import ExportError
+
+    require_file_place(output, "-o")
+    loaded = Detector.load(detector, runtime="torch")
+    normal = _good_images(loaded, images)
+    made = _exported(loaded, normal, to, "fp32", seed)
+    if int8:
+        try:
+            made = _exported(made, normal, to, "int8", seed)
+        except ExportError as error:
+            _console.note(f"fp32 only: {error}")
+    made.save(output or detector)
+    print(f"{output or detector}: runs in {' and '.join(_names(made))}")
+
+
+def _exported(detector: "Detector", normal: list[Path], to: Engine, precision: Precision, seed: int) -> "Detector":
+    from urushi.exporting import Parity
+
+    made = detector.export(normal, to=to, precision=precision, seed=seed)
+    facts = made.card["exports"][-1]
+    print(f"{to} {precision}: {Parity(**facts['parity']).describe()}")
+    times = facts["milliseconds"], facts["milliseconds_in_torch"]
+    print(f"{to} {precision}: {times[0]:.1f} ms per image, PyTorch {times[1]:.1f} ms, here and now")
+    return made
+
+
+def _names(detector: "Detector") -> list[str]:
+    return [f"{entry['runtime']} {entry['precision']}" for entry in detector.card["exports"]]
+
+
+def _good_images(detector: "Detector", folder: Path | None) -> list[Path]:
+    """Those that were given, or held-out ones of the folder that it was fitted on."""
+    from urushi.data.dataset import find_dataset
+    from urushi.errors import DatasetError
+
+    data = detector.card.get("data", {})
+    known = Path(str(data.get("folder", "")))
+    if folder is None and not (data and known.is_dir()):
+        raise DatasetError("the images that it was fitted on are not here any more; give good ones with --images DIR")
+    dataset = find_dataset(folder or known, layout=None if folder else data.get("layout"))
+    samples = [sample.path for sample in dataset.normal_training()]
+    if not samples:
+        raise DatasetError(f"{folder or known} has no good images; give some with --images DIR")
+    return samples if folder else _held_out(samples, detector.card["fit"].get("held_out"))
+
+
+def _held_out(samples: list[Path], positions: list[int] | None) -> list[Path]:
+    """All of them where folds have held out each of them once."""
+    if positions is None:
+        return samples
+    return [samples[position] for position in positions if position < len(samples)]

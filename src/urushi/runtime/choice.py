@@ -1,0 +1,102 @@
+"""Which graph of a detector file is run, and by what."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import Field, TypeAdapter
+
+from urushi.errors import DetectorFileError, InputError
+from urushi.extras import is_installed
+from urushi.runtime._signature import Shape
+from urushi.runtime.backend import Backend, usable_cores
+from urushi.runtime.onnx_backend import OnnxBackend
+from urushi.runtime.openvino_backend import OpenvinoBackend
+
+Engine = Literal["onnx", "openvino"]
+Runtime = Literal["onnx", "openvino", "torch"]
+Precision = Literal["fp32", "int8"]
+
+GRAPHS: dict[Precision, str] = {"fp32": "graph.onnx", "int8": "graph-int8.onnx"}  # members of a detector file
+_ENGINES: dict[Engine, Callable[..., Backend]] = {"onnx": OnnxBackend, "openvino": OpenvinoBackend}
+_MODULES = {"onnx": "onnxruntime", "openvino": "openvino", "torch": "torch"}
+
+
+class Wish(NamedTuple):
+    """What the user asks for; None is whatever is fastest."""
+
+    runtime: Runtime | None = None
+    precision: Precision | None = None
+    device: str = "cpu"  # others are PyTorch's
+    n_threads: int | None = None  # None: as many as there are cores
+
+
+class Exported(NamedTuple):
+    """A graph in a detector file that has passed its parity gate in one engine."""
+
+    runtime: Engine
+    precision: Precision
+    milliseconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]  # for one image, when it was exported
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether its runtime is installed."""
+        return is_installed(_MODULES[self.runtime])
+
+
+def exports(card: Mapping[str, Any]) -> list[Exported]:
+    """What a card says was exported, fastest first; raises DetectorFileError where that is damaged."""
+    try:
+        entries = TypeAdapter(list[Exported]).validate_python(
+            [{name: entry[name] for name in Exported._fields} for entry in card.get("exports", [])]
+        )
+    except (TypeError, KeyError, ValueError):
+        raise DetectorFileError("its card does not say what was exported; export it anew") from None
+    return sorted(entries, key=lambda entry: entry.milliseconds)
+
+
+def choose(card: Mapping[str, Any], wish: Wish) -> Exported | None:
+    """The fastest export that is installed here and fits the wish; None is PyTorch.
+
+    Raises InputError where the wish cannot be granted.
+    """
+    if wish.runtime == "torch" or wish.device != "cpu":
+        _require_torch_alone(wish)
+        return None
+    found = [e for e in exports(card) if wish.runtime in (None, e.runtime) and wish.precision in (None, e.precision)]
+    usable = [e for e in found if e.is_usable]
+    if usable:
+        return usable[0]
+    if wish.runtime is None and wish.precision != "int8" and is_installed("torch"):
+        return None
+    raise InputError(_why_not(found, wish))
+
+
+def open_export(files: Mapping[str, bytes], chosen: Exported, image_shape: Shape, n_threads: int | None) -> Backend:
+    """The engine with the graph; raises DetectorFileError if it cannot be loaded, or does not fit the images."""
+    member = GRAPHS[chosen.precision]
+    if member not in files:
+        raise DetectorFileError(f"its card speaks of {member}, which it does not hold")
+    n_threads = n_threads or usable_cores()
+    return _ENGINES[chosen.runtime](files[member], image_shape, precision=chosen.precision, n_threads=n_threads)
+
+
+def _require_torch_alone(wish: Wish) -> None:
+    if wish.runtime not in (None, "torch") or wish.precision == "int8":
+        asked = wish.runtime if wish.runtime not in (None, "torch") else "int8"
+        raise InputError(f"{asked} was asked for, but PyTorch with the device {wish.device!r}, too; leave out either")
+
+
+def _why_not(found: list[Exported], wish: Wish) -> str:
+    """What is missing, and what to do about it."""
+    if found:
+        engine = found[0].runtime
+        extra = "urushi" if engine == "onnx" else "urushi[openvino]"
+        return f"the graph is for {_MODULES[engine]}, which is not installed: pip install '{extra}'"
+    if wish.runtime is None and wish.precision != "int8":
+        return (
+            "the detector holds no exported graph, and torch is not installed; run `urushi export DETECTOR --to onnx` "
+            "where it was fitted, or pip install 'urushi[train]'"
+        )
+    wanted = " ".join(filter(None, (wish.runtime, wish.precision)))
+    command = f"urushi export DETECTOR --to {wish.runtime or 'onnx'}"
+    return f"the detector holds no {wanted} graph; make one: `{command}{' --int8' * (wish.precision == 'int8')}`"

@@ -1,0 +1,52 @@
+"""Runs an exported graph in ONNX Runtime."""
+
+from typing import Any
+
+import numpy as np
+
+from urushi.errors import DetectorFileError
+from urushi.runtime._signature import INPUT, Shape, Signature, output_of
+from urushi.runtime.backend import Output
+
+
+class OnnxBackend:
+    """One session on the CPU; several threads may call it at once and share its threads."""
+
+    batch_size = 1  # images side by side keep the cores busier than a batch in one call, and wait for nobody
+
+    def __init__(self, graph: bytes, image_shape: Shape, *, precision: str, n_threads: int) -> None:
+        import onnxruntime
+
+        self.n_threads = self.n_parallel = n_threads
+        self.description = f"ONNX Runtime {onnxruntime.__version__} ({precision}, {_counted(n_threads)})"
+        self._session = _session(graph, n_threads)
+        Signature(_shapes(self._session.get_inputs()), _shapes(self._session.get_outputs())).check(image_shape)
+        self._names = [output.name for output in self._session.get_outputs()]
+
+    def run(self, images: np.ndarray) -> Output:
+        """The output for prepared images (B, C, H, W) float32 in [0, 1]."""
+        found = self._session.run(self._names, {INPUT: np.ascontiguousarray(images)})
+        return output_of(dict(zip(self._names, found, strict=True)))
+
+
+def _session(graph: bytes, n_threads: int) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = n_threads, 1
+    # Threads that spin while they wait take the cores from those that decode.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 4  # what goes wrong is raised
+    try:
+        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's exceptions have no common base
+        reason = " ".join(str(error).split())[:200]
+        raise DetectorFileError(f"ONNX Runtime cannot load its graph: {reason}") from None
+
+
+def _shapes(values: Any) -> dict[str, list[int | None]]:
+    return {v.name: [n if isinstance(n, int) else None for n in v.shape[1:]] for v in values}
+
+
+def _counted(n_threads: int) -> str:
+    return "1 thread" if n_threads == 1 else f"{n_threads} threads"

@@ -1,0 +1,58 @@
+"""Runs an exported graph in OpenVINO, which reads the same ONNX file."""
+
+import threading
+from typing import Any
+
+import numpy as np
+
+from urushi.errors import DetectorFileError
+from urushi.extras import require
+from urushi.runtime._signature import INPUT, Shape, Signature, output_of
+from urushi.runtime.backend import Output
+
+
+class OpenvinoBackend:
+    """One compiled model on the CPU that gives each image all its threads; calls from several threads take turns."""
+
+    n_parallel = 1
+    batch_size = 4
+
+    def __init__(self, graph: bytes, image_shape: Shape, *, precision: str, n_threads: int) -> None:
+        require("openvino", "openvino")
+        import openvino
+
+        self.n_threads = n_threads
+        threads = "1 thread" if n_threads == 1 else f"{n_threads} threads"
+        self.description = f"OpenVINO {openvino.__version__.partition('-')[0]} ({precision}, {threads})"
+        self._model = _compiled(graph, n_threads)
+        Signature(_shapes(self._model.inputs), _shapes(self._model.outputs)).check(image_shape)
+        self._requests = threading.local()  # a request belongs to one caller at a time
+
+    def run(self, images: np.ndarray) -> Output:
+        """The output for prepared images (B, C, H, W) float32 in [0, 1]."""
+        if not hasattr(self._requests, "own"):
+            self._requests.own = self._model.create_infer_request()
+        found = self._requests.own.infer({INPUT: np.ascontiguousarray(images)})
+        return output_of({port.any_name: np.array(value) for port, value in found.items()})
+
+
+def _compiled(graph: bytes, n_threads: int) -> Any:
+    import openvino
+
+    settings = {
+        "INFERENCE_NUM_THREADS": n_threads,
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": "f32",  # else machines that have bfloat16 would round to it
+    }
+    try:
+        core = openvino.Core()
+        return core.compile_model(core.read_model(graph), "CPU", settings)
+    except Exception as error:  # OpenVINO raises RuntimeErrors and others
+        reason = " ".join(str(error).split())[:200]
+        raise DetectorFileError(f"OpenVINO cannot load its graph: {reason}") from None
+
+
+def _shapes(ports: Any) -> dict[str, list[int | None]]:
+    return {
+        port.any_name: [d.get_length() if d.is_static else None for d in list(port.partial_shape)[1:]] for port in ports
+    }
