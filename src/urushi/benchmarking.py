@@ -18,8 +18,8 @@ from urushi.errors import InputError
 from urushi.extras import is_installed
 from urushi.inspection import Unreadable
 from urushi.preprocessing import Prepared
-from urushi.runtime import Precision, Runtime
 from urushi.runtime.choice import exports
+from urushi.runtimes import Precision, Runtime
 
 _LEAST_ROUNDS = 5
 _STATUS = Path("/proc/self/status")

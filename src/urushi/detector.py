@@ -20,7 +20,8 @@ from urushi.inspection import Inspection, MapScale, Unreadable
 from urushi.preprocessing import Pipeline, Prepared
 from urushi.recipe import Part, Recipe
 from urushi.regions import find_regions
-from urushi.runtime import GRAPHS, Backend, Engine, Output, Precision, Runtime, Wish
+from urushi.runtime import GRAPHS, Backend, Output, Wish
+from urushi.runtimes import Engine, Precision, Runtime
 
 if TYPE_CHECKING:
     from urushi.fitting import Fitted

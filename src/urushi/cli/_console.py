@@ -37,14 +37,13 @@ def list_unreadable(unreadable: "Iterable[Unreadable]") -> None:
 
 def progress(items: Iterable[T], text: str, total: int | None = None) -> Iterator[T]:
     """The items, with a progress bar on stderr if that is a terminal and it takes longer than two seconds."""
+    if not sys.stderr.isatty():  # rich alone takes a tenth of a second to load
+        yield from items
+        return
     from rich.console import Console
     from rich.progress import track
 
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield from items
-        return
-    yield from track(items, text, total=total, console=console, transient=True)
+    yield from track(items, text, total=total, console=Console(stderr=True), transient=True)
 
 
 def table(columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]], title: str | None = None) -> None:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from urushi.cli import _console
 from urushi.errors import InputError
-from urushi.inspection import Inspection, Unreadable
 
 if TYPE_CHECKING:
     from urushi.data.samples import Sample
     from urushi.detector import Detector
     from urushi.evaluation import Evaluation
+    from urushi.inspection import Inspection, Unreadable
 
     _Result = tuple[Sample, Inspection | Unreadable]
 
@@ -31,6 +31,8 @@ class PlotWriter:
 
     def tap(self, results: "Iterable[_Result]") -> "Iterator[_Result]":
         """The same results, seen on their way."""
+        from urushi.inspection import Inspection
+
         for sample, result in results:
             if isinstance(result, Inspection):
                 self.plots.add(result, sample.label, sample.defect)

@@ -14,9 +14,10 @@ from urushi.exporting._int8 import N_FLOAT, quantised
 from urushi.exporting._onnx import to_onnx
 from urushi.exporting._parity import Judge, Parity
 from urushi.extras import is_installed
-from urushi.runtime import Backend, Engine, Output, Precision
+from urushi.runtime import Backend, Output
 from urushi.runtime.choice import GRAPHS, Exported, open_export
 from urushi.runtime.torch_backend import TorchBackend
+from urushi.runtimes import Engine, Precision
 
 N_IMAGES = 100  # at most so many normal ones go through the gate, and as many defects
 _N_TIMED = 20

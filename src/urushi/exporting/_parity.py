@@ -9,7 +9,8 @@ import numpy as np
 from urushi.calibration import Threshold
 from urushi.errors import ExportError
 from urushi.inspection import MapScale
-from urushi.runtime import Output, Precision
+from urushi.runtime import Output
+from urushi.runtimes import Precision
 
 MOST_SCORE, MOST_MAP = 1e-3, 1e-2  # fp32: relative difference of scores; of maps, as share of the colour scale
 MOST_FLIPS, MOST_LOSS = 0.02, 0.01  # int8: share of decisions that differ; loss of ROC-AUC on synthetic defects

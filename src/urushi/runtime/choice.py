@@ -1,7 +1,7 @@
 """Which graph of a detector file is run, and by what."""
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field, TypeAdapter
 
@@ -11,10 +11,7 @@ from urushi.runtime._signature import Shape
 from urushi.runtime.backend import Backend, usable_cores
 from urushi.runtime.onnx_backend import OnnxBackend
 from urushi.runtime.openvino_backend import OpenvinoBackend
-
-Engine = Literal["onnx", "openvino"]
-Runtime = Literal["onnx", "openvino", "torch"]
-Precision = Literal["fp32", "int8"]
+from urushi.runtimes import Engine, Precision, Runtime
 
 GRAPHS: dict[Precision, str] = {"fp32": "graph.onnx", "int8": "graph-int8.onnx"}  # members of a detector file
 _ENGINES: dict[Engine, Callable[..., Backend]] = {"onnx": OnnxBackend, "openvino": OpenvinoBackend}
