@@ -1,11 +1,12 @@
-"""python -m benchmarks.memory [--recipes autoencoder,default] [--few 500] [--many 5000] [--repeats 2]
+"""python -m benchmarks.memory [--recipes autoencoder,default] [--runtime torch] [--few 500] [--many 5000] [--repeats 2]
 
 Resident memory of inspecting many images against few, each in a fresh process that loads the detector file, lists the
 folder and takes every result of `Detector.inspect_many` once. The large folder holds hard links to the files of the
 small one; every one of them is opened and decoded.
 
 Peak is VmHWM of /proc/self/status (Linux only), not ru_maxrss: that one begins with the size of the process that
-started this one. Final is VmRSS after the last result has been taken, tenths after each tenth of the images.
+started this one. Final is VmRSS after the last result has been taken, tenths after each tenth of the images; flatness
+is the highest of the tenths over the lowest, within one run over the large folder.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from benchmarks import record
 from benchmarks.tiles import described, tiles, write_tiles
 
 AT_MOST = 1.1
+FLAT_AT_MOST = 1.05
 
 
 def inspect(detector_file: Path, folder: Path) -> dict[str, Any]:
@@ -58,7 +60,8 @@ def fit(name: str, options: argparse.Namespace, path: Path) -> Path:
     is_trained = Recipe.find(name).model.name != "feature_reconstruction"
     recipe = Recipe.find(name).with_settings({"training.max_epochs": options.epochs} if is_trained else {})
     good = list(tiles(options.fit_images, options.tile_px, options.seed + 1))
-    Detector.fit(good, recipe, seed=options.seed).save(path)
+    detector = Detector.fit(good, recipe, seed=options.seed)
+    (detector if options.runtime == "torch" else detector.export(good[:20], to=options.runtime)).save(path)
     return path
 
 
@@ -70,6 +73,8 @@ def compare(name: str, folders: dict[str, Path], options: argparse.Namespace, sc
         for figure in ("peak_mb", "final_mb")
     }
     judged = {figure: record.judged(found, at_most=AT_MOST) for figure, found in ratios.items()}
+    flatness = [max(run["tenths_mb"]) / min(run["tenths_mb"]) for run in runs["many"]]
+    judged["flatness"] = record.judged(record.spread(flatness), at_most=FLAT_AT_MOST)
     medians = {side: _medians(found) for side, found in runs.items()}
     return {"recipe": name, "ratio": judged, "median_mb": medians, "runs": runs}
 
@@ -105,15 +110,20 @@ def main() -> None:
         results = [compare(recipe, folders, options, Path(name)) for recipe in options.recipes]
     about = {"reference": "few", "images": described(options.few, options.tile_px), "compares": __doc__}
     sizes = {"n_few": options.few, "n_many": options.many, "load_average_1_min_after": record.load_average()}
-    record.write(options.results, "memory", header | about | sizes | {"results": results})
+    record.write(options.results, f"memory-{options.runtime}", header | about | sizes | {"results": results})
     columns = ("recipe", "figure", f"{options.few} images MB", f"{options.many} images MB", "ratio")
     record.show(columns, [row for result in results for row in _rows(result)])
 
 
 def _rows(result: dict[str, Any]) -> list[tuple[Any, ...]]:
-    few, many = result["median_mb"]["few"], result["median_mb"]["many"]
+    sides = [result["median_mb"][side] for side in ("few", "many")]
     return [
-        (result["recipe"], figure, f"{few[figure]:.0f}", f"{many[figure]:.0f}", record.ratio_cell(ratio))
+        (
+            result["recipe"],
+            figure,
+            *(f"{m[figure]:.0f}" if figure in m else "" for m in sides),
+            record.ratio_cell(ratio),
+        )
         for figure, ratio in result["ratio"].items()
     ]
 
@@ -121,6 +131,7 @@ def _rows(result: dict[str, Any]) -> list[tuple[Any, ...]]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipes", type=lambda text: text.split(","), default="autoencoder,default")
+    parser.add_argument("--runtime", default="torch", help="torch, onnx or openvino")
     parser.add_argument("--few", type=int, default=500)
     parser.add_argument("--many", type=int, default=5000)
     parser.add_argument("--tile-px", type=int, default=256, help="side of the image files, at most 300")

@@ -17,6 +17,7 @@ T = TypeVar("T")
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
 _PACKAGES = ("urushi", "torch", "lightning", "numpy", "opencv-python-headless", "pillow", "pydantic", "typer")
+_PACKAGES += ("onnxruntime", "openvino")
 _RESULT_FOLDERS = (":!benchmarks/results", ":!studies/results")  # writing a result must not make the next one dirty
 
 

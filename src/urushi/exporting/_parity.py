@@ -13,6 +13,7 @@ from urushi.runtime import Output
 from urushi.runtimes import Precision
 
 MOST_SCORE, MOST_MAP = 1e-3, 1e-2  # fp32: relative difference of scores; of maps, as share of the colour scale
+ROUNDING = 1e-5  # of a score in float32: PyTorch itself moves so far from one batch size to another
 MOST_FLIPS, MOST_LOSS = 0.02, 0.01  # int8: share of decisions that differ; loss of ROC-AUC on synthetic defects
 
 
@@ -30,16 +31,23 @@ class Judge:
         scale = np.maximum(np.abs(one), np.std(self.held_out_scores))  # a score that may be zero has no relative error
         span = self.map_scale.high - self.map_scale.low
         maps = [_largest(a.anomaly_maps, b.anomaly_maps) for a, b in zip(reference, found, strict=True)]
-        decisions = [[self.threshold.decide(score) for score in side] for side in (one, other)]
+        flips = [self._is_flip(*pair) for pair in zip(one, other, scale * ROUNDING, strict=True)]
         return Parity(
             n_normal=n_normal,
             n_defects=len(one) - n_normal,
             score_difference=float(np.max(np.abs(other - one) / scale)),
             map_difference=max(maps) / span if span > 0 else max(maps),
-            n_flips=sum(a != b for a, b in zip(*decisions, strict=True)),
+            n_flips=sum(flips),
             roc_auc_torch=_roc_auc(one, n_normal),
             roc_auc_exported=_roc_auc(other, n_normal),
         )
+
+    def _is_flip(self, one: float, other: float, rounding: float) -> bool:
+        """Whether the decisions differ by more than rounding: a threshold may be the very score of a held-out image."""
+        if np.isnan(other):
+            return True
+        near = {self.threshold.decide(one + shift) for shift in (-rounding, 0, rounding)}
+        return self.threshold.decide(other) not in near
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,7 @@ class Parity:
     n_defects: int
     score_difference: float  # largest, relative to the score or, where that is larger, the held-out scores' deviation
     map_difference: float  # largest of any pixel, as share of the colour scale
-    n_flips: int  # decisions that differ
+    n_flips: int  # decisions that differ by more than rounding
     roc_auc_torch: float
     roc_auc_exported: float
 
@@ -104,4 +112,6 @@ def _largest(a: np.ndarray, b: np.ndarray) -> float:
 def _roc_auc(scores: np.ndarray, n_normal: int) -> float:
     from sklearn.metrics import roc_auc_score
 
+    if np.isnan(scores).any():
+        return float("nan")
     return float(roc_auc_score(np.arange(len(scores)) >= n_normal, scores))
