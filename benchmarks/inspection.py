@@ -30,7 +30,7 @@ from benchmarks.tiles import described, tiles, write_tiles
 from urushi import Detector, Inspection, Recipe
 from urushi.data.dataset import find_dataset
 from urushi.data.images import read_image
-from urushi.data.stream import batches, stream
+from urushi.data.stream import batches, side_by_side, stream
 from urushi.runtime import Backend
 from urushi.runtime.onnx_backend import OnnxBackend
 from urushi.runtime.torch_backend import TorchBackend
@@ -78,7 +78,7 @@ def bare(detector: Detector, images: list[np.ndarray]) -> dict[str, Callable[[],
     if isinstance(backend, TorchBackend):
         tensors = [torch.from_numpy(batch).contiguous(memory_format=torch.channels_last) for batch in batched]
         return {"bare graph": lambda: forward(backend.graph, tensors)}
-    runs = {"backend": lambda: deque(stream(backend.run, batched, n_threads=backend.n_parallel, ahead=4), maxlen=0)}
+    runs = {"backend": lambda: deque(side_by_side(backend.run, batched, backend.n_parallel), maxlen=0)}
     session = plain_session(backend, detector.graphs["graph.onnx"])
     return {f"bare {name}": run for name, run in runs.items()} | {
         "bare plain": lambda: deque((session(image[None]) for image in images), maxlen=0)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from urushi import detector_file
+from urushi.data.stream import side_by_side
 from urushi.detector import Detector
 from urushi.errors import InputError
 from urushi.extras import is_installed
@@ -122,14 +123,11 @@ def _until(results: Iterator[object], end: float) -> Iterator[object]:
 
 def _network_rate(detector: Detector, image: Path, seconds: float) -> float:
     """Images per second of the backend alone, called by as many threads as serve it best."""
-    from urushi.data.stream import stream
-
     prepared = detector.pipeline.read(image)
     assert isinstance(prepared, Prepared)
     backend = detector.backend
     batch = np.stack([prepared.pixels] * backend.batch_size)
-    runs = stream(backend.run, cycle([batch]), n_threads=backend.n_parallel, ahead=backend.n_parallel + 1)
-    return backend.batch_size * _rate(runs, seconds)
+    return backend.batch_size * _rate(side_by_side(backend.run, cycle([batch]), backend.n_parallel), seconds)
 
 
 def _peak_memory_mb() -> float | None:

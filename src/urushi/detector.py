@@ -13,7 +13,7 @@ from urushi import catalogue, detector_file, options, saving
 from urushi.calibration import HeldOut, Threshold, ThresholdRule, p_values
 from urushi.calibration.conformal import Conformal
 from urushi.data.images import ImageSource
-from urushi.data.stream import batches, stream
+from urushi.data.stream import batches, side_by_side, stream
 from urushi.errors import CalibrationError, DetectorFileError, UnreadableImageError
 from urushi.extras import require
 from urushi.inspection import Inspection, MapScale, Unreadable
@@ -22,6 +22,7 @@ from urushi.recipe import Part, Recipe
 from urushi.regions import find_regions
 from urushi.runtime import GRAPHS, Backend, Output, Wish
 from urushi.runtimes import Engine, Precision, Runtime
+from urushi.tiling import TileGrid
 
 if TYPE_CHECKING:
     from urushi.fitting import Fitted
@@ -111,12 +112,14 @@ class Detector:
         """One result per image, in order; memory does not grow with their number.
 
         Decoding, network and decisions run side by side, each a few images ahead of the next. Without a batch size it
-        is the one that suits the backend.
+        is the one that suits the backend. Images that are tiled are inspected one after the other.
         """
-        n_parallel = self.backend.n_parallel
-        size = self.backend.batch_size if batch_size is None else batch_size
-        ready = stream(self._prepare, sources, n_threads=self.backend.n_threads, ahead=size + 2 * n_parallel)
-        for results in stream(self._inspect_batch, batches(ready, size), n_threads=n_parallel, ahead=n_parallel + 1):
+        size, n_parallel = batch_size, 1 if self.grid else self.backend.n_parallel
+        if size is None:
+            size = 1 if self.grid else self.backend.batch_size
+        ahead = 1 if self.grid else size + 2 * n_parallel
+        ready = stream(self._prepare, sources, n_threads=self.backend.n_threads, ahead=ahead)
+        for results in side_by_side(self._inspect_batch, batches(ready, size), n_parallel):
             yield from results
 
     def calibrate(self, rule: Part, *, defects: Sequence[ImageSource] = ()) -> "Detector":
@@ -148,7 +151,7 @@ class Detector:
 
         reference = saving.torch_backend(self.recipe, self.graphs, self.card, Wish())
         prepared = (self._prepare(source) for source in normal)
-        pixels = [item.pixels for item in prepared if isinstance(item, Prepared)]
+        pixels = (item.pixels for item in prepared if isinstance(item, Prepared))
         judge = exporting.Judge(self.threshold, self.map_scale, self.held_out.scores)
         present = self.graphs.get(GRAPHS[precision])
         made = exporting.export(reference, pixels, judge, to=to, precision=precision, seed=seed, present=present)
@@ -194,23 +197,40 @@ class Detector:
         """The fixed colour scale of all its maps."""
         return self.held_out.map_scale()
 
+    @cached_property
+    def grid(self) -> TileGrid | None:
+        """How images are tiled, or None where they are inspected whole."""
+        return TileGrid.of(self.recipe.tiling)
+
     def _prepare(self, source: ImageSource) -> Prepared | Unreadable:
         """Recipes without `resize` take images of one size; and a file's word on its size is not trusted."""
-        prepared, expected = self.pipeline.read(source), self.card.get("fit", {}).get("image_shape")
-        if isinstance(prepared, Unreadable) or expected is None or prepared.pixels.shape == tuple(expected):
+        prepared = self.pipeline.read(source)
+        if isinstance(prepared, Unreadable) or (problem := self._problem(prepared.pixels.shape)) is None:
             return prepared
-        found = f"after preprocessing it is (C, H, W) = {prepared.pixels.shape}"
-        problem = f"{found}, but the detector takes {tuple(expected)}"
         return Unreadable(prepared.source, problem)
+
+    def _problem(self, shape: tuple[int, ...]) -> str | None:
+        """Why the network cannot take a prepared image (C, H, W), or None."""
+        expected = tuple(self.card.get("fit", {}).get("image_shape", shape))
+        if self.grid and shape[0] == expected[0]:
+            return self.grid.problem(shape)
+        if shape == expected:
+            return None
+        return f"after preprocessing it is (C, H, W) = {shape}, but the detector takes {expected}"
 
     def _inspect_batch(self, batch: list[Prepared | Unreadable]) -> list[Inspection | Unreadable]:
         readable = [item for item in batch if isinstance(item, Prepared)]
         if not readable:
             return list(batch)  # type: ignore[arg-type]
-        output = self.backend.run(np.stack([item.pixels for item in readable]))
-        p = p_values(output.scores, self.held_out.scores)
-        found = iter([self._inspection(item, output, row, float(p[row])) for row, item in enumerate(readable)])
+        if self.grid:
+            found = iter([self._inspections([item], self.grid.run(self.backend, item.pixels))[0] for item in readable])
+        else:
+            found = iter(self._inspections(readable, self.backend.run(np.stack([item.pixels for item in readable]))))
         return [next(found) if isinstance(item, Prepared) else item for item in batch]
+
+    def _inspections(self, items: list[Prepared], output: Output) -> list[Inspection]:
+        p = p_values(output.scores, self.held_out.scores)
+        return [self._inspection(item, output, row, float(p[row])) for row, item in enumerate(items)]
 
     def _inspection(self, item: Prepared, output: Output, row: int, p_value: float) -> Inspection:
         score, anomaly_map = float(output.scores[row]), output.anomaly_maps[row]

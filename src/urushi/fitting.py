@@ -22,9 +22,11 @@ from urushi.inspection import Unreadable
 from urushi.models.base import Reconstruction, Reconstructor
 from urushi.preprocessing import Pipeline
 from urushi.recipe import Part, Recipe
+from urushi.runtime import Output
 from urushi.runtime.torch_backend import TorchBackend
 from urushi.scoring import ScoringGraph
 from urushi.scoring.base import Score
+from urushi.tiling import TileGrid
 from urushi.training import Progress, digest, finish, open_folder, train
 from urushi.training_images import TrainingImages, Vary
 
@@ -70,7 +72,8 @@ def fit(
     start = time.monotonic()
     images = TrainingImages.of(sources, recipe, run.seed)
     n = len(images.sources)
-    _require(n, 2, images.unreadable)
+    unreadable = tuple(images.unreadable.values())
+    _require(n, 2, unreadable)
     check(_n_held_out(recipe, n, run.seed))
     model = build_model(recipe.model, images.shape, run.seed)
     scores = tuple(scores) or (recipe.score,)
@@ -80,9 +83,10 @@ def fit(
     with _claimed(rows, is_trained=not model.is_closed_form):
         final, held_out = rows.cross() if recipe.split.n_folds else rows.split()
     facts = final.facts | {"image_shape": list(images.shape), "n_images": n}
+    facts |= {} if recipe.split.n_folds else {"held_out": images.given(_parts(recipe, n, run.seed)["calibration"])}
     facts |= {"seconds": round(time.monotonic() - start, 1), "versions": {p: version(p) for p in _PACKAGES}}
     pairs = zip(final.backends, held_out, strict=True)
-    return tuple(Fitted(final.pipeline, backend, held, facts, images.unreadable) for backend, held in pairs)
+    return tuple(Fitted(final.pipeline, backend, held, facts, unreadable) for backend, held in pairs)
 
 
 @dataclass(frozen=True)
@@ -128,33 +132,33 @@ class _Fit:
         by_score = zip(*scored, strict=True)
         return self._learn(everything, ""), [_held_out(parts, "cross") for parts in by_score]
 
-    def _learn(self, rows: np.ndarray, subfolder: str) -> _Learnt:
+    def _learn(self, images: np.ndarray, subfolder: str) -> _Learnt:
         model = build_model(self.recipe.model, self.images.shape, self.run.seed)
         graphs = [ScoringGraph(model, build_score(part, model.space)) for part in self.scores]
         backends = tuple(TorchBackend(graph, device=_device(self.recipe)) for graph in graphs)
         embed = backends[0].embed if _has_front(model) else None
-        pipeline, inputs = self.images.inputs_for(rows, embed)
-        training, validation = (rows, rows) if model.is_closed_form else self._divided(rows)
+        pipeline, inputs = self.images.inputs_for(images, embed)
+        training, validation = (images, images) if model.is_closed_form else self._divided(images)
         facts = self._train(backends[0], inputs, training, validation, subfolder)
         for backend in backends:
-            self._teach(backend, pipeline, inputs, rows)
+            self._teach(backend, pipeline, inputs, self.images.rows_of(images))
         return _Learnt(pipeline, backends, inputs, facts)
 
-    def _divided(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Rows that gradient steps see, and those that early stopping watches."""
+    def _divided(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Images that gradient steps see, and those that early stopping watches."""
         fraction = self.recipe.split.validation_fraction
-        parts = split(len(rows), {"training": 1 - fraction, "validation": fraction}, seed=self.run.seed)
-        return rows[parts["training"]], rows[parts["validation"]]
+        parts = split(len(images), {"training": 1 - fraction, "validation": fraction}, seed=self.run.seed)
+        return images[parts["training"]], images[parts["validation"]]
 
     def _train(
         self, backend: TorchBackend, inputs: np.ndarray, training: np.ndarray, validation: np.ndarray, subfolder: str
     ) -> dict[str, Any]:
         model, settings, seed = backend.graph.model, self.recipe.training, self.run.seed
+        learnt_from = self.images.with_copies(self.images.rows_of(training))
         if model.is_closed_form:
-            rows = Rows(inputs, self.images.with_copies(training))
-            model.fit(rows.batches(settings.batch_size, backend.device))
+            model.fit(Rows(inputs, learnt_from).batches(settings.batch_size, backend.device))
             return {"n_training": len(training)}
-        data = Rows(inputs, self.images.with_copies(training), self.vary), Rows(inputs, validation)
+        data = Rows(inputs, learnt_from, self.vary), Rows(inputs, self.images.rows_of(validation))
         folder = self.run.folder / subfolder
         how = {"seed": seed, "folder": folder, "resume": self.run.resume, "progress": self.run.progress}
         trained = train(model, *data, settings, **how)  # type: ignore[arg-type]
@@ -175,15 +179,27 @@ class _Fit:
         for batch in batches(found, self.recipe.training.batch_size):
             yield torch.from_numpy(backend.embed(np.stack(batch))).to(backend.device)
 
-    def _score(self, learnt: _Learnt, rows: np.ndarray) -> list[_Scored]:
-        """Of each row by each score."""
+    def _score(self, learnt: _Learnt, images: np.ndarray) -> list[_Scored]:
+        """Of each image by each score; a tiled one as a whole, as it will be inspected."""
         found: list[_Scored] = [[] for _ in learnt.backends]
-        for batch in Rows(learnt.inputs, rows).batches(self.recipe.training.batch_size):
-            for backend, scored in zip(learnt.backends, found, strict=True):
-                output = backend.run_inputs(batch.numpy())
+        for outputs in self._tiled(learnt, images) if self.recipe.tiling.tile_px else self._whole(learnt, images):
+            for output, scored in zip(outputs, found, strict=True):
                 for score, anomaly_map in zip(output.scores, output.anomaly_maps, strict=True):
                     scored.append((float(score), float(anomaly_map.max()), float(np.median(anomaly_map))))
         return found
+
+    def _whole(self, learnt: _Learnt, images: np.ndarray) -> Iterator[list[Output]]:
+        """Outputs of all backends, batch by batch, from what was prepared for the fit."""
+        for batch in Rows(learnt.inputs, images).batches(self.recipe.training.batch_size):
+            yield [backend.run_inputs(batch.numpy()) for backend in learnt.backends]
+
+    def _tiled(self, learnt: _Learnt, images: np.ndarray) -> Iterator[list[Output]]:
+        """Outputs of all backends, image by image; large images are read anew and not kept."""
+        grid = TileGrid(self.recipe.tiling.tile_px, self.recipe.tiling.overlap)
+        for item in stream(learnt.pipeline.read, [self.images.sources[image] for image in images], ahead=1):
+            if isinstance(item, Unreadable):
+                raise DatasetError(f"{item.source} could be read before, and now: {item.reason}")
+            yield [grid.run(backend, item.pixels) for backend in learnt.backends]
 
 
 def _held_out(scored: Sequence[_Scored], method: Any) -> HeldOut:

@@ -88,11 +88,32 @@ class Split(_StrictSection):
         return n_folds
 
 
+class Tiling(_StrictSection):
+    """How an image that is larger than the network's input is inspected at its full resolution."""
+
+    tile_px: Annotated[
+        int,
+        Field(ge=0, le=4096, description="side of a square tile; 0: images are inspected whole"),
+    ] = 0
+    overlap: Annotated[float, Field(ge=0, le=0.9, description="share of a tile that neighbours share at least")] = 0.25
+    n_training_tiles: Annotated[
+        int, Field(ge=1, description="tiles to learn from, at most so many of each training image")
+    ] = 16
+
+    @field_validator("tile_px")
+    @classmethod
+    def _not_tiny(cls, tile_px: int) -> int:
+        if 0 < tile_px < 32:
+            raise ValueError("a tile has at least 32 px a side; 0 inspects images as a whole")
+        return tile_px
+
+
 class Recipe(_Section):
     """The description of a detector: a section for each room that an image passes."""
 
     description: str = ""
     preprocessing: tuple[Part, ...]
+    tiling: Tiling = Tiling()
     augmentation: Augmentation = Augmentation()
     model: Part
     score: Part

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -13,30 +14,32 @@ from urushi.data.stream import batches, stream
 from urushi.errors import DatasetError, RecipeError
 from urushi.inspection import Unreadable
 from urushi.preprocessing import Pipeline
-from urushi.recipe import Recipe
+from urushi.recipe import Recipe, Tiling
+from urushi.tiling import TileGrid
 
 Embed = Callable[[np.ndarray], np.ndarray]  # (B, C, H, W) float32 -> (B, …): the frozen front of a method
 
 
 @dataclass
 class TrainingImages:
-    """The readable ones among the images of a fit, as a recipe prepares them."""
+    """The readable ones among the images of a fit, as a recipe prepares them; with tiling, some tiles of each."""
 
     sources: tuple[ImageSource, ...]
-    unreadable: tuple[Unreadable, ...]
+    unreadable: dict[int, Unreadable]  # by their place among those that were given
     recipe: Recipe
     seed: int
     pipeline: Pipeline  # fitted on all of them
-    prepared: np.ndarray  # (n, C, H, W) float32 in [0, 1]
+    prepared: np.ndarray  # (n rows, C, H, W) float32 in [0, 1]
+    owners: np.ndarray  # (n rows,): the image that a row is, or is a tile of
     _inputs_of_all: np.ndarray | None = field(default=None, init=False)
 
     @classmethod
     def of(cls, sources: Sequence[ImageSource], recipe: Recipe, seed: int) -> "TrainingImages":
         """Decodes and prepares every image; raises RecipeError if they come out in several shapes."""
         pipeline = Pipeline.of(recipe).fit(Decoded(sources))
-        prepared, unreadable = _prepare(sources, pipeline)
+        prepared, owners, unreadable = _prepare(sources, pipeline, recipe, seed)
         readable = tuple(source for i, source in enumerate(sources) if i not in unreadable)
-        return cls(readable, tuple(unreadable.values()), recipe, seed, pipeline, prepared)
+        return cls(readable, unreadable, recipe, seed, pipeline, prepared, owners)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -44,25 +47,35 @@ class TrainingImages:
         channels, height, width = self.prepared.shape[1:]
         return channels, height, width
 
-    def inputs_for(self, rows: np.ndarray, embed: Embed | None) -> tuple[Pipeline, np.ndarray]:
-        """Preprocessing fitted on some rows only, and what a method then gets of all images, variants behind them.
+    def given(self, images: np.ndarray) -> list[int]:
+        """The places of some images among those that were given, unreadable ones counted."""
+        places = np.delete(np.arange(len(self.sources) + len(self.unreadable)), sorted(self.unreadable))
+        return sorted(places[images].tolist())
 
-        Where these rows teach the preprocessing what all of them do, nothing is computed twice.
+    def rows_of(self, images: np.ndarray) -> np.ndarray:
+        """The rows of some images, in their order; those of one image stand together."""
+        ends = (np.searchsorted(self.owners, images, side) for side in ("left", "right"))
+        return np.concatenate([np.arange(first, last) for first, last in zip(*ends, strict=True)])
+
+    def inputs_for(self, images: np.ndarray, embed: Embed | None) -> tuple[Pipeline, np.ndarray]:
+        """Preprocessing fitted on some images only, and what a method then gets of all rows, variants behind them.
+
+        Where these images teach the preprocessing what all of them do, nothing is computed twice.
         """
-        pipeline = Pipeline.of(self.recipe).fit(Decoded([self.sources[row] for row in rows]))
+        pipeline = Pipeline.of(self.recipe).fit(Decoded([self.sources[image] for image in images]))
         if _is_same(pipeline.state(), self.pipeline.state()):
             if self._inputs_of_all is None:  # the frozen front of a method is the same for every part
                 self._inputs_of_all = self._inputs(self.prepared, embed)
             return self.pipeline, self._inputs_of_all
-        prepared, unreadable = _prepare(self.sources, pipeline)
+        prepared, _, unreadable = _prepare(self.sources, pipeline, self.recipe, self.seed)
         for found in unreadable.values():
             raise DatasetError(f"{found.source}: {found.reason}, where part of the images teaches the preprocessing")
         return pipeline, self._inputs(prepared, embed)
 
     def with_copies(self, rows: np.ndarray) -> np.ndarray:
-        """Rows of images, and those of their variants behind them."""
+        """Rows, and those of their variants behind them."""
         k = self.recipe.augmentation.n_copies
-        copies = len(self.sources) + k * rows[:, None] + np.arange(k)
+        copies = len(self.prepared) + k * rows[:, None] + np.arange(k)
         return np.concatenate([rows, copies.ravel()])
 
     def _inputs(self, prepared: np.ndarray, embed: Embed | None) -> np.ndarray:
@@ -106,21 +119,38 @@ class Vary:
         return augment_batch(images, self.augmentation, seed=self.seed, epoch=epoch, indices=rows)
 
 
-def _prepare(sources: Sequence[ImageSource], pipeline: Pipeline) -> tuple[np.ndarray, dict[int, Unreadable]]:
-    """All readable images as one array (n, C, H, W) float32 in [0, 1], and the others by their place."""
+def _prepare(
+    sources: Sequence[ImageSource], pipeline: Pipeline, recipe: Recipe, seed: int
+) -> tuple[np.ndarray, np.ndarray, dict[int, Unreadable]]:
+    """Rows (n, C, H, W) float32 in [0, 1] of all readable images, whose they are, and the others by their place."""
     unreadable: dict[int, Unreadable] = {}
+    owners: list[int] = []
+    read = partial(_rows, pipeline, recipe.tiling, seed)
 
-    def readable() -> Iterator[np.ndarray]:
+    def rows() -> Iterator[np.ndarray]:
         shape: tuple[int, ...] | None = None
-        for place, item in enumerate(stream(pipeline.read, sources)):
-            if isinstance(item, Unreadable):
-                unreadable[place] = item
+        for place, found in enumerate(stream(read, enumerate(sources))):
+            if isinstance(found, Unreadable):
+                unreadable[place] = found
                 continue
-            shape = shape or item.pixels.shape
-            _require_same_shape(item.pixels.shape, shape)
-            yield item.pixels
+            shape = shape or found.shape[1:]
+            _require_same_shape(found.shape[1:], shape)
+            owners.extend([place - len(unreadable)] * len(found))
+            yield from found
 
-    return cache(readable(), len(sources)), unreadable
+    n_rows = len(sources) * (recipe.tiling.n_training_tiles if recipe.tiling.tile_px else 1)
+    return cache(rows(), n_rows), np.array(owners, int), unreadable
+
+
+def _rows(pipeline: Pipeline, tiling: Tiling, seed: int, numbered: tuple[int, ImageSource]) -> np.ndarray | Unreadable:
+    """What there is to learn from one image, (n, C, H, W); its tiles depend on seed and place alone."""
+    place, source = numbered
+    found, grid = pipeline.read(source), TileGrid.of(tiling)
+    if isinstance(found, Unreadable) or grid is None:
+        return found if isinstance(found, Unreadable) else found.pixels[None]
+    if problem := grid.problem(found.pixels.shape):
+        return Unreadable(found.source, problem)
+    return grid.drawn(found.pixels, tiling.n_training_tiles, np.random.default_rng((seed, place)))
 
 
 def _require_same_shape(found: tuple[int, ...], first: tuple[int, ...]) -> None:

@@ -2,8 +2,9 @@
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,7 +34,7 @@ class Made(NamedTuple):
 
 def export(
     reference: TorchBackend,
-    normal: Sequence[np.ndarray],
+    normal: Iterable[np.ndarray],
     judge: Judge,
     *,
     to: Engine,
@@ -48,7 +49,7 @@ def export(
     are no images, MissingPackageError.
     """
     shape = reference.graph.model.image_shape
-    trial = _Trial.of(reference, [_middle(image, shape) for image in normal[:N_IMAGES]], judge, seed)
+    trial = _Trial.of(reference, [_middle(image, shape) for image in islice(normal, N_IMAGES)], judge, seed)
     if present is not None:
         return trial.accept(present, to, precision)
     graph = to_onnx(reference.graph)

@@ -12,9 +12,9 @@ from urushi.runtime.backend import Output
 
 
 class OpenvinoBackend:
-    """One compiled model on the CPU that gives each image all its threads; calls from several threads take turns."""
+    """One compiled model on the CPU that gives each call all its threads; calls from several threads take turns."""
 
-    n_parallel = 1
+    n_parallel = 2  # the second waits for the first, which meanwhile looks at its maps
     batch_size = 4
 
     def __init__(self, graph: bytes, image_shape: Shape, *, precision: str, n_threads: int) -> None:

@@ -1,0 +1,123 @@
+"""An image larger than the network's input, inspected in overlapping tiles whose maps are blended."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from urushi.data.stream import batches, side_by_side
+from urushi.recipe import Tiling
+from urushi.runtime import Backend, Output
+
+Place = tuple[int, int]  # row and column of a tile, of its upper left corner in px
+
+
+@dataclass(frozen=True)
+class TileGrid:
+    """Square tiles that cover an image evenly; neighbours share at least `overlap` of a tile.
+
+    A tile's weight falls to nothing towards its edges, where a network sees only half of the surroundings, except at
+    the edges of the image. The weights of all tiles add up to one at every pixel; as they are products of one vector
+    per axis, no map of them is kept.
+    """
+
+    tile_px: int
+    overlap: float
+
+    @classmethod
+    def of(cls, section: Tiling) -> "TileGrid | None":
+        """As the recipe asks for; None where images are inspected whole."""
+        return cls(section.tile_px, section.overlap) if section.tile_px else None
+
+    def run(self, backend: Backend, image: np.ndarray) -> Output:
+        """The output for one image (C, H, W), each side at least a tile, as a batch of one.
+
+        The score is the highest of the tiles': a small defect shall not be averaged away in a large image. Memory is
+        that of the image and its maps, and of a few tiles.
+        """
+        rows, columns = (self._axis(side) for side in image.shape[1:])
+        canvas = _Canvas(image)
+        groups = list(batches(product(rows, columns), backend.batch_size))
+        tiles = (np.stack([self._cut(image, (y, x)) for y, x in group]) for group in groups)
+        for group, output in zip(groups, side_by_side(backend.run, tiles, backend.n_parallel), strict=True):
+            for number, (y, x) in enumerate(group):
+                canvas.add(output, number, (y, x), np.outer(rows[y], columns[x]))
+        return canvas.output()
+
+    def problem(self, shape: tuple[int, ...]) -> str | None:
+        """Why an image (C, H, W) cannot be tiled, or None."""
+        if min(shape[1:]) >= self.tile_px:
+            return None
+        return f"after preprocessing it is {shape[1]}×{shape[2]} px, less than a tile of {self.tile_px} px"
+
+    def places(self, height_px: int, width_px: int) -> list[Place]:
+        """The upper left corners of all tiles, row by row."""
+        return list(product(self._axis(height_px), self._axis(width_px)))
+
+    def drawn(self, image: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+        """At most n tiles (n, C, tile, tile) to learn from: those of the grid, or as many at random places."""
+        height, width = image.shape[1:]
+        places = self.places(height, width)
+        if len(places) > n:
+            tops, lefts = (rng.integers(side - self.tile_px + 1, size=n) for side in (height, width))
+            places = list(zip(tops.tolist(), lefts.tolist(), strict=True))
+        return np.stack([self._cut(image, place) for place in places])
+
+    def _cut(self, image: np.ndarray, place: Place) -> np.ndarray:
+        y, x = place
+        return image[:, y : y + self.tile_px, x : x + self.tile_px]
+
+    def _axis(self, side_px: int) -> dict[int, np.ndarray]:
+        """The weights (tile,) float32 of the tiles along one axis by where they start."""
+        starts = list(_starts(side_px, self.tile_px, self.overlap))
+        raw = [self._profile(is_first=start == 0, is_last=start == starts[-1]) for start in starts]
+        total = np.zeros(side_px)
+        for start, weights in zip(starts, raw, strict=True):
+            total[start : start + self.tile_px] += weights
+        pairs = zip(starts, raw, strict=True)
+        return {start: (w / total[start : start + self.tile_px]).astype(np.float32) for start, w in pairs}
+
+    def _profile(self, *, is_first: bool, is_last: bool) -> np.ndarray:
+        """One in the middle, falling like a raised cosine over the overlap where there is a neighbour."""
+        weights, n = np.ones(self.tile_px), round(self.overlap * self.tile_px)
+        ramp = np.sin(np.pi / 2 * (np.arange(n) + 0.5) / max(n, 1)) ** 2
+        if not is_first:
+            weights[:n] *= ramp
+        if not is_last:
+            weights[self.tile_px - n :] *= ramp[::-1]
+        return weights
+
+
+class _Canvas:
+    """Sums of weighted tiles."""
+
+    def __init__(self, image: np.ndarray) -> None:
+        self.shape, self.score = image.shape, -np.inf
+        self.anomaly_map = np.zeros(image.shape[1:], np.float32)
+        self.reconstruction: np.ndarray | None = None
+
+    def add(self, output: Output, number: int, place: Place, weights: np.ndarray) -> None:
+        """One tile of a batch; `weights` are (tile, tile)."""
+        (y, x), (height, width) = place, weights.shape
+        window = np.s_[..., y : y + height, x : x + width]
+        self.anomaly_map[window] += weights * output.anomaly_maps[number]
+        self.score = np.maximum(self.score, output.scores[number])  # NaN, if any is
+        if output.reconstructions is not None:
+            self.reconstruction = (
+                np.zeros(self.shape, np.float32) if self.reconstruction is None else self.reconstruction
+            )
+            self.reconstruction[window] += weights * output.reconstructions[number]
+
+    def output(self) -> Output:
+        """What was added, as a batch of one."""
+        rebuilt = None if self.reconstruction is None else self.reconstruction[None]
+        return Output(rebuilt, self.anomaly_map[None], np.array([self.score], np.float32))
+
+
+def _starts(side_px: int, tile_px: int, overlap: float) -> Iterator[int]:
+    """Evenly spaced, the first at 0 and the last flush with the end."""
+    most_px = max(1, tile_px - round(overlap * tile_px))  # from one tile to the next
+    n_steps = -(-(side_px - tile_px) // most_px)
+    for step in range(n_steps + 1):
+        yield (side_px - tile_px) * step // n_steps if n_steps else 0
