@@ -17,7 +17,17 @@ TINY_TRAINING = ["--batch-sizes", "4", "--images", "8", "--validation", "2", "--
 BENCHMARKS = {
     "startup": ["--repeats", "1", "--warm-up", "0"],
     "training_step": ["--recipes", "autoencoder", "--repeats", "1", *TINY_TRAINING],
-    "inspection": ["--recipes", "autoencoder", "--runtimes", "torch,onnx", "--images", "4", "--warm-up", "0", *TINY_FIT],
+    "inspection": [
+        "--recipes",
+        "autoencoder",
+        "--images",
+        "4",
+        "--warm-up",
+        "0",
+        "--runtimes",
+        "torch,onnx",
+        *TINY_FIT,
+    ],
     "preprocessing": ["--presets", "potato,chocolate", "--images", "2", "--repeats", "1", "--warm-up", "0"],
     "memory": ["--recipes", "autoencoder", "--few", "4", "--many", "6", *TINY_FIT],
 }
@@ -137,3 +147,36 @@ def test_study_of_threshold_rules_shows_every_rule_and_that_conformal_rates_hold
     assert all((rule["threshold"] is None) == bool(rule["reason"]) for rule in row["rules"])
     simulated = [one for one in found["simulated"] if one["kind"] == "guaranteed"]
     assert all(one["mean"] <= one["stated"] + 4 * one["standard_error"] for one in simulated)
+
+
+@pytest.mark.slow
+def test_study_of_parity_compares_every_way_on_images_that_no_fit_has_seen(data: Path) -> None:
+    small = ["--recipes", "autoencoder", "--categories", "one", "--epochs", "1", "--results", str(data.parent)]
+    done = run("studies.parity", *small, URUSHI_DATA=str(data))
+    assert done.returncode == 0, done.stderr
+    found = json.loads((data.parent / "parity.json").read_text(), parse_constant=fail_on)["rows"]
+    assert [(row["runtime"], row["precision"]) for row in found][:2] == [("onnx", "fp32"), ("openvino", "fp32")]
+    assert all(row["n_flips"] == 0 and row["score_difference"]["largest"] < 1e-3 for row in found[:2])
+
+
+@pytest.mark.slow
+def test_study_of_tiling_finds_what_was_planted_and_measures_seams(tmp_path: Path) -> None:
+    small = [
+        "--recipes",
+        "tiled",
+        "--height",
+        "600",
+        "--width",
+        "800",
+        "--places",
+        "1",
+        "--images",
+        "1",
+        "--side",
+        "800",
+    ]
+    done = run("studies.tiling", *small, "--results", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "tiling.json").read_text(), parse_constant=fail_on)
+    assert found["large"]["rows"][0]["error_px"] < 30
+    assert all(0 < row["p_value"] <= 1 for row in found["seams"]["tiled"])

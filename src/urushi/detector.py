@@ -129,12 +129,13 @@ class Detector:
         """
         chosen = _rule(rule, n_defects=len(defects))
         scores, unreadable = self.scores_of(defects)
+        exports = [entry for entry in self.card.get("exports", []) if entry["precision"] != "int8"]
         return replace(
             self,
             threshold=self.held_out.qualified(chosen.fit(self.held_out.scores, scores)),
             recipe=self.recipe.model_copy(update={"threshold": rule}),
             graphs={name: graph for name, graph in self.graphs.items() if name != GRAPHS["int8"]},
-            card={**self.card, "exports": [e for e in self.card.get("exports", []) if e["precision"] != "int8"]},
+            card={k: v for k, v in self.card.items() if k != "exports"} | ({"exports": exports} if exports else {}),
             unreadable=(*self.unreadable, *unreadable),
         )
 

@@ -1,5 +1,6 @@
 """What every method promises. The battery runs over the folder: a new method gets it without a line here."""
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -12,7 +13,7 @@ from torch import Tensor
 from urushi import Detector, Recipe, catalogue, options
 from urushi.building import build_graph
 from urushi.data.loader import Rows
-from urushi.errors import RecipeError
+from urushi.errors import ExportError, RecipeError
 from urushi.models.base import Reconstructor
 from urushi.recipe import Training
 from urushi.training import train
@@ -227,6 +228,45 @@ def test_saved_and_loaded_it_gives_the_same(name, fitted, images, tmp_path):
     for a, b in zip(*(d.inspect_many(as_arrays(images(name, 3, seed=6))) for d in (fitted(name), loaded)), strict=True):
         assert (a.score, a.threshold, a.p_value, a.regions) == (b.score, b.threshold, b.p_value, b.regions)
         assert (a.anomaly_map == b.anomaly_map).all()
+
+
+# Export
+
+
+@pytest.fixture(scope="module")
+def exported(fitted, images):
+    """With a graph that has passed the parity gate."""
+
+    @cache
+    def exported(name: str) -> Detector:
+        return fitted(name).export(as_arrays(images(name, 8, seed=7)))
+
+    return exported
+
+
+@every_method
+def test_exported_it_gives_the_same_or_says_why_it_cannot_be(name, fitted, images, exported, tmp_path):
+    if isinstance(reason := CLASSES[name].exportable, str):
+        with pytest.raises(ExportError, match=re.escape(reason)):
+            exported(name)
+        return
+    exported(name).save(tmp_path / "part.urushi")
+    loaded, new = Detector.load(tmp_path / "part.urushi"), as_arrays(images(name, 5, seed=8))
+    assert "ONNX Runtime" in loaded.backend.description
+    for size in (1, 5):
+        found = zip(fitted(name).inspect_many(new), loaded.inspect_many(new, batch_size=size), strict=True)
+        for one, other in found:
+            assert other.score == pytest.approx(one.score, rel=1e-3)
+            assert other.decision == one.decision
+            assert np.allclose(one.anomaly_map, other.anomaly_map, rtol=1e-3, atol=1e-3 * one.map_scale.high)
+            assert (one.reconstruction is None) == (other.reconstruction is None)
+
+
+@pytest.mark.slow
+@every_method
+def test_the_same_graph_passes_the_gate_of_openvino(name, images, exported):
+    normal = as_arrays(images(name, 8, seed=7))
+    assert exported(name).export(normal, to="openvino").graphs == exported(name).graphs
 
 
 # Learning

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from urushi.inspection import Inspection, Unreadable
@@ -34,7 +35,7 @@ def printer(output_format: str, detector: "Detector", *, outlives_reader: bool) 
             if not outlives_reader:
                 raise
 
-    with {"table": _table, "json": _json, "csv": _csv}[output_format](detector) as show:
+    with {"table": _table, "json": _json, "csv": _csv, "jsonl": _json_lines}[output_format](detector) as show:
         yield patient
 
 
@@ -83,6 +84,18 @@ def _json(detector: "Detector") -> Iterator[Show]:
 
     yield show
     print(f'\n], "unreadable": {json.dumps(unreadable)}}}')
+
+
+@contextmanager
+def _json_lines(detector: "Detector") -> Iterator[Show]:  # noqa: ARG001
+    """One line per image as in inspection-line.schema.json, unreadable ones among them, with the time."""
+
+    def show(result: Inspection | Unreadable) -> None:
+        values = result.to_json() if isinstance(result, Inspection) else {"reason": result.reason}
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        print(json.dumps({**values, "source": _utf8(result.source), "inspected_at": now}), flush=True)
+
+    yield show
 
 
 def _utf8(name: str) -> str:

@@ -1,6 +1,6 @@
 """urushi inspect: decisions on images, one line each."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from itertools import chain
 from pathlib import Path
@@ -12,6 +12,7 @@ from urushi.cli import _console
 from urushi.cli._running import DeviceOption, PrecisionOption, RuntimeOption, ThreadsOption, load
 
 if TYPE_CHECKING:
+    from urushi.cli._outputs import Listener
     from urushi.detector import Detector
     from urushi.inspection import Inspection, Unreadable
 
@@ -22,11 +23,21 @@ class Format(StrEnum):
     table = "table"
     json = "json"
     csv = "csv"
+    jsonl = "jsonl"
 
 
 def inspect(
     detector: Annotated[Path, typer.Argument(metavar="DETECTOR", help="A detector file, made by `urushi fit`.")],
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Images, or folders of images.")],
+    paths: Annotated[list[Path] | None, typer.Argument(metavar="PATH…", help="Images, or folders of images.")] = None,
+    watch: Annotated[
+        Path | None, typer.Option(help="Inspect what arrives in this folder, one line of JSON each, until stopped.")
+    ] = None,
+    only_new: Annotated[
+        bool, typer.Option("--only-new", help="With --watch: leave alone what lies there already.")
+    ] = False,
+    idle_seconds: Annotated[
+        float | None, typer.Option(min=0, help="With --watch: end when nothing has arrived for so long.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for maps and report.")] = Path("inspection"),
     output_format: Annotated[Format, typer.Option("--format", help="What is printed.")] = Format.table,
     maps: Annotated[bool, typer.Option("--maps", help="Write an overlay of the heat map for each image.")] = False,
@@ -49,32 +60,61 @@ def inspect(
     """Inspect images and print score, p-value and decision of each."""
     from urushi.cli._batch import decide_together
     from urushi.cli._outputs import Listener, MapWriter, ReportWriter, Tally, make_folder
-    from urushi.cli._printing import printer
-    from urushi.inspection import Unreadable
 
+    _refuse_what_does_not_go_together(paths, watch, report=report, false_discovery_rate=false_discovery_rate)
     loaded = load(detector, runtime=runtime, precision=precision, device=device, n_threads=n_threads)
     if maps or report:
         make_folder(out)
-    results = _results(loaded, paths)
-    if false_discovery_rate is not None:
-        loaded, results = decide_together(loaded, results, false_discovery_rate)
-        results = _results(loaded, paths) if maps or report else results
-    tally = Tally()
-    listeners: list[Listener] = [
-        tally,
-        *([MapWriter(out)] if maps else []),
-        *([ReportWriter(out / "report.html", loaded)] if report else []),
-    ]
-    with printer(output_format.value, loaded, outlives_reader=maps or report) as show:
-        for result in _console.progress(results, "inspecting"):
+    listeners: list[Listener] = [tally := Tally(), *([MapWriter(out)] if maps else [])]
+    if watch is not None:
+        from urushi.cli._watching import until_stopped, watched
+
+        with until_stopped():
+            arrived = watched(loaded, watch, only_new=only_new, idle_seconds=idle_seconds)
+            _tell(arrived, listeners, loaded, Format.jsonl, outlives_reader=False)
+    else:
+        results = _results(loaded, paths or [])
+        if false_discovery_rate is not None:
+            loaded, results = decide_together(loaded, results, false_discovery_rate)
+            results = _results(loaded, paths or []) if maps or report else results
+        listeners += [ReportWriter(out / "report.html", loaded)] if report else []
+        shown = _console.progress(results, "inspecting")
+        _tell(shown, listeners, loaded, output_format, outlives_reader=maps or report)
+    for listener in listeners:
+        listener.close()
+    raise typer.Exit(tally.status(fail_on_anomaly=fail_on_anomaly))
+
+
+def _refuse_what_does_not_go_together(
+    paths: list[Path] | None, watch: Path | None, *, report: bool, false_discovery_rate: float | None
+) -> None:
+    from urushi.errors import InputError
+
+    if bool(paths) == (watch is not None):
+        raise InputError("give images or folders to inspect, or a folder to watch with --watch; one of the two")
+    if watch is not None and (report or false_discovery_rate is not None):
+        raise InputError("--watch has no last image: leave out --report and --false-discovery-rate")
+
+
+def _tell(
+    results: "Iterable[Inspection | Unreadable]",
+    listeners: "list[Listener]",
+    detector: "Detector",
+    output_format: Format,
+    *,
+    outlives_reader: bool,
+) -> None:
+    """Each result to stdout and to the listeners, as it comes."""
+    from urushi.cli._printing import printer
+    from urushi.inspection import Unreadable
+
+    with printer(output_format.value, detector, outlives_reader=outlives_reader) as show:
+        for result in results:
             if isinstance(result, Unreadable):
                 _console.list_unreadable([result])
             for listener in listeners:
                 listener.add(result)
             show(result)
-    for listener in listeners:
-        listener.close()
-    raise typer.Exit(tally.status(fail_on_anomaly=fail_on_anomaly))
 
 
 def _results(detector: "Detector", paths: list[Path]) -> "Iterator[Inspection | Unreadable]":

@@ -19,7 +19,7 @@ class OnnxBackend:
 
         self.n_threads = self.n_parallel = n_threads
         self.description = f"ONNX Runtime {onnxruntime.__version__} ({precision}, {_counted(n_threads)})"
-        self._session = _session(graph, n_threads)
+        self._session = open_session(graph, n_threads)
         Signature(_shapes(self._session.get_inputs()), _shapes(self._session.get_outputs())).check(image_shape)
         self._names = [output.name for output in self._session.get_outputs()]
 
@@ -29,7 +29,8 @@ class OnnxBackend:
         return output_of(dict(zip(self._names, found, strict=True)))
 
 
-def _session(graph: bytes, n_threads: int) -> Any:
+def open_session(graph: bytes, n_threads: int) -> Any:
+    """ONNX Runtime with a graph; raises DetectorFileError for one that is damaged, or that points to other files."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

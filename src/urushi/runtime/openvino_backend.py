@@ -9,6 +9,7 @@ from urushi.errors import DetectorFileError
 from urushi.extras import require
 from urushi.runtime._signature import INPUT, Shape, Signature, output_of
 from urushi.runtime.backend import Output
+from urushi.runtime.onnx_backend import open_session
 
 
 class OpenvinoBackend:
@@ -39,6 +40,7 @@ class OpenvinoBackend:
 def _compiled(graph: bytes, n_threads: int) -> Any:
     import openvino
 
+    open_session(graph, 1)  # refuses weights in other files, which OpenVINO would read wherever they are
     settings = {
         "INFERENCE_NUM_THREADS": n_threads,
         "PERFORMANCE_HINT": "LATENCY",

@@ -1,5 +1,6 @@
 """Several scores that were brought to one scale become one: (B, K) -> (B,)."""
 
+import math
 from typing import Literal
 
 import numpy as np
@@ -18,7 +19,8 @@ def fisher(surprises: Tensor) -> Tensor:
     """
     total = surprises.sum(dim=1, keepdim=True)
     powers = torch.arange(surprises.shape[1], dtype=total.dtype, device=total.device)
-    terms = powers * total.clamp(min=1e-30).log() - torch.lgamma(powers + 1)
+    log_factorials = [math.lgamma(i + 1) for i in range(surprises.shape[1])]  # torch's has no ONNX form
+    terms = powers * total.clamp(min=1e-30).log() - total.new_tensor(log_factorials)
     return (total - terms.logsumexp(dim=1, keepdim=True))[:, 0]
 
 

@@ -1,0 +1,191 @@
+"""A graph for a runtime without PyTorch, or the reason why there is none."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+
+from urushi import Detector, Recipe, catalogue
+from urushi.building import build_graph
+from urushi.errors import DatasetError, ExportError
+from urushi.exporting import _export
+from urushi.exporting._int8 import quantised
+from urushi.exporting._onnx import to_onnx
+from urushi.scoring import ScoringGraph
+
+
+def texture(seed: int) -> np.ndarray:
+    """(32, 32) uint8: a pattern of varied phase and brightness."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:32, :32] / 5
+    pattern = (
+        rng.uniform(90, 150) + 60 * np.sin(3 * x + rng.uniform(-1, 1)) * np.cos(2 * y) + rng.normal(0, 5, (32, 32))
+    )
+    return pattern.clip(0, 255).astype(np.uint8)
+
+
+IMAGES = [texture(seed) for seed in range(12)]
+GRAPHS = {"fp32": "graph.onnx", "int8": "graph-int8.onnx"}
+
+
+def recipe(**score: Any) -> Recipe:
+    table = {
+        "preprocessing": [{"name": "grey"}, {"name": "scale"}],
+        "model": {"name": "autoencoder", "latent_dimension": 4},
+        "score": score or {"name": "squared_error"},
+        "training": {"max_epochs": 1, "batch_size": 4, "accelerator": "cpu"},
+    }
+    return Recipe.from_table(table, "test")
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    return Detector.fit(IMAGES, recipe())
+
+
+@pytest.fixture(scope="module")
+def exported(detector) -> Detector:
+    return detector.export(IMAGES)
+
+
+def test_the_card_says_what_was_compared_and_with_what(exported):
+    (facts,) = exported.card["exports"]
+    assert (facts["runtime"], facts["precision"]) == ("onnx", "fp32")
+    assert (facts["parity"]["n_normal"], facts["parity"]["n_defects"]) == (12, 12)
+    assert facts["parity"]["score_difference"] < 1e-4
+    assert facts["milliseconds"] > 0
+    assert {"torch", "onnx", "onnxruntime"} <= facts["versions"].keys()
+
+
+def test_the_detector_itself_is_left_as_it_was(detector, exported):
+    assert "exports" not in detector.card
+    assert GRAPHS["fp32"] not in detector.graphs
+    assert exported.graphs[GRAPHS["fp32"]]
+
+
+def test_the_graph_says_what_it_takes(exported):
+    model = onnx.load_from_string(exported.graphs[GRAPHS["fp32"]])
+    onnx.checker.check_model(model)
+    assert model.producer_name == "urushi"
+    assert "[0, 1]" in {entry.key: entry.value for entry in model.metadata_props}["images"]
+    assert all(one.data_location == onnx.TensorProto.DEFAULT for one in model.graph.initializer)
+
+
+def test_a_second_runtime_gets_the_very_same_graph_and_an_entry_of_its_own(exported):
+    both = exported.export(IMAGES, to="openvino")
+    assert both.graphs == exported.graphs
+    assert [entry["runtime"] for entry in both.card["exports"]] == ["onnx", "openvino"]
+    again = both.export(IMAGES, to="onnx")
+    assert [entry["runtime"] for entry in again.card["exports"]] == ["openvino", "onnx"]
+
+
+def test_a_graph_that_computes_something_else_does_not_pass(detector, exported):
+    model = onnx.load_from_string(exported.graphs[GRAPHS["fp32"]])
+    for weights in model.graph.initializer:
+        if len(weights.dims) == 4:
+            weights.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weights) * 1.5, weights.name))
+    changed = replace(detector, graphs={**detector.graphs, GRAPHS["fp32"]: model.SerializeToString()})
+    with pytest.raises(ExportError, match="does not give what PyTorch gives: scores differ"):
+        changed.export(IMAGES)
+
+
+def test_no_readable_image_is_an_error(detector):
+    with pytest.raises(DatasetError, match="--images DIR"):
+        detector.export([np.zeros((5, 5), np.uint8)])
+
+
+def test_a_method_that_cannot_be_exported_says_why(detector):
+    graph = build_graph(recipe(), (1, 32, 32))
+    graph.model.exportable = "it asks an oracle"
+    with pytest.raises(ExportError, match="cannot be exported: it asks an oracle"):
+        to_onnx(graph)
+
+
+def test_what_pytorch_cannot_export_is_an_error_in_one_line():
+    class Branching(ScoringGraph):
+        def forward(self, images: torch.Tensor) -> Any:
+            return super().forward(images if images.sum() > 0 else -images)
+
+    graph = build_graph(recipe(), (1, 32, 32))
+    with pytest.raises(ExportError, match="PyTorch cannot export this graph") as caught:
+        to_onnx(Branching(graph.model, graph.score))
+    assert "\n" not in str(caught.value)
+
+
+def test_int8_stands_beside_fp32_and_goes_with_the_threshold_it_was_proved_for(exported):
+    both = exported.export(IMAGES, precision="int8")
+    assert set(GRAPHS.values()) <= both.graphs.keys()
+    operations = {node.op_type for node in onnx.load_from_string(both.graphs[GRAPHS["int8"]]).graph.node}
+    assert {"QuantizeLinear", "DequantizeLinear"} <= operations
+    calibrated = both.calibrate(both.recipe.threshold)
+    assert GRAPHS["int8"] not in calibrated.graphs
+    assert GRAPHS["fp32"] in calibrated.graphs
+    assert [entry["precision"] for entry in calibrated.card["exports"]] == ["fp32"]
+
+
+def test_the_score_and_the_first_layers_stay_in_float_where_asked_for(exported):
+    graph, images = exported.graphs[GRAPHS["fp32"]], [image[None].astype(np.float32) / 255 for image in IMAGES]
+
+    def n_quantised(n_float: int) -> int:
+        nodes = onnx.load_from_string(quantised(graph, images, n_float=n_float)).graph.node
+        return sum(node.op_type == "QuantizeLinear" for node in nodes)
+
+    assert n_quantised(0) > n_quantised(4) > 0
+    with pytest.raises(ExportError, match="no layer"):
+        quantised(graph, images, n_float=100)
+
+
+def test_int8_keeps_more_layers_in_float_until_the_gate_opens_and_else_gives_every_reason(exported, monkeypatch):
+    tried: list[int] = []
+
+    def half_broken(graph: bytes, images: Any, *, n_float: int) -> bytes:
+        tried.append(n_float)
+        return graph if n_float == 8 else b"broken"
+
+    monkeypatch.setattr(_export, "quantised", half_broken)
+    monkeypatch.setattr(_export, "open_export", _open)
+    found = exported.export(IMAGES, precision="int8")
+    assert tried == [0, 8]
+    assert found.card["exports"][-1]["n_float"] == 8
+
+
+def _open(files: Any, *rest: Any) -> Any:
+    from urushi.runtime.choice import open_export
+
+    (content,) = files.values()
+    if content == b"broken":
+        raise ExportError("it is broken")
+    return open_export(files, *rest)
+
+
+def test_without_any_int8_graph_that_serves_every_reason_is_given(exported, monkeypatch):
+    def broken(graph: bytes, images: Any, *, n_float: int) -> bytes:
+        raise ExportError(f"broken {n_float}")
+
+    monkeypatch.setattr(_export, "quantised", broken)
+    with pytest.raises(ExportError, match=r"with 0 layers in float: broken 0 .*16 layers in float: broken 16"):
+        exported.export(IMAGES, precision="int8")
+
+
+def test_images_larger_than_the_graph_are_cut(detector):
+    image = np.arange(2 * 40 * 50, dtype=np.float32).reshape(2, 40, 50)
+    assert (_export._middle(image, (2, 32, 32)) == image[:, 4:36, 9:41]).all()
+
+
+# SSIM of a network that has hardly learnt varies less than it is rounded; a fusion would count that in deviations.
+PARTS = {"name": "fusion", "scores": [{"name": "squared_error"}, {"name": "gmsd"}]}
+SCORES = [{"name": name} for name in catalogue.names("urushi.scoring") if name not in ("feature", "fusion")]
+SCORES += [PARTS, PARTS | {"normalisation": "p_value", "combination": "fisher"}]
+SCORES += [{"name": "squared_error", "pooling": pooling} for pooling in ("top", "quantile", "average_then_max")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "score", SCORES, ids=lambda score: "-".join(filter(str.isidentifier, map(str, score.values())))
+)
+def test_every_score_is_exported(score):
+    assert Detector.fit(IMAGES, recipe(**score)).export(IMAGES).card["exports"]

@@ -1,0 +1,87 @@
+"""The gate: every figure by hand, every limit, and nothing that is not a number gets through."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from urushi.calibration.conformal import Conformal
+from urushi.errors import ExportError
+from urushi.exporting import Judge, Parity
+from urushi.inspection import MapScale
+from urushi.runtime import Output
+
+HELD_OUT = tuple(range(100, 200))
+JUDGE = Judge(Conformal(false_alarm_rate=0.05).fit(np.array(HELD_OUT, float)), MapScale(0.0, 10.0, 5.0), HELD_OUT)
+GOOD = Parity(10, 10, 1e-6, 1e-6, 0, 1.0, 1.0)
+
+
+def outputs(scores: Sequence[float], peak: float = 1.0) -> list[Output]:
+    return [Output(None, np.full((1, 2, 2), peak, np.float32), np.array([score])) for score in scores]
+
+
+def compare(torch: Sequence[float], exported: Sequence[float], n_normal: int = 2, peak: float = 1.0) -> Parity:
+    return JUDGE.compare(outputs(torch), outputs(exported, peak), n_normal)
+
+
+def test_each_figure_is_what_it_says():
+    found = compare([100, 110, 300, 400], [101, 110, 300, 400], peak=1.5)
+    assert (found.n_normal, found.n_defects) == (2, 2)
+    assert found.score_difference == pytest.approx(1 / 100)
+    assert found.map_difference == pytest.approx(0.05)
+    assert found.n_flips == 0
+    assert found.roc_auc_torch == found.roc_auc_exported == 1
+
+
+def test_a_small_score_is_measured_against_the_spread_of_held_out_ones():
+    assert compare([0, 1, 2, 3], [1, 1, 2, 3]).score_difference == pytest.approx(1 / np.std(HELD_OUT))
+
+
+def test_a_decision_that_changes_is_a_flip_but_not_where_rounding_decides():
+    limit = JUDGE.threshold.value
+    assert compare([100, limit - 1, 300, 400], [100, limit + 1, 300, 400]).n_flips == 1
+    assert compare([100, limit, 300, 400], [100, limit * (1 + 1e-7), 300, 400]).n_flips == 0
+    assert compare([100, limit * (1 + 1e-7), 300, 400], [100, limit, 300, 400]).n_flips == 0
+
+
+def test_ranking_is_compared():
+    found = compare([100, 110, 300, 400], [350, 110, 300, 400])
+    assert (found.roc_auc_torch, found.roc_auc_exported) == (1, 0.75)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"score_difference": 2e-3}, "scores differ by up to 0.002, allowed is 0.001"),
+        ({"map_difference": 0.02}, "maps differ by up to 0.02 of their scale, allowed is 0.01"),
+        ({"n_flips": 1}, "1 decisions differ, allowed is none"),
+        ({"score_difference": float("nan")}, "scores differ"),
+        ({"map_difference": float("nan")}, "maps differ"),
+    ],
+)
+def test_in_fp32_nothing_may_differ(change, message):
+    GOOD.require("fp32")
+    with pytest.raises(ExportError, match=message):
+        replace(GOOD, **change).require("fp32")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"n_flips": 1}, r"5\.0% of decisions differ, allowed are 2%"),
+        ({"roc_auc_exported": 0.98}, r"ROC-AUC falls by 0\.020, allowed is 0\.01"),
+        ({"roc_auc_exported": float("nan")}, "ROC-AUC falls"),
+    ],
+)
+def test_in_int8_decisions_and_ranking_must_hold(change, message):
+    replace(GOOD, score_difference=0.5, map_difference=0.5).require("int8")
+    with pytest.raises(ExportError, match=message):
+        replace(GOOD, **change).require("int8")
+
+
+def test_an_exported_score_that_is_not_a_number_closes_both_gates():
+    found = compare([100, 110, 300, 400], [100, 110, 300, np.nan])
+    for precision in ("fp32", "int8"):
+        with pytest.raises(ExportError):
+            found.require(precision)
