@@ -101,6 +101,56 @@ def is_same(one: Detector, other: Detector) -> bool:
     )
 
 
+@pytest.fixture(scope="module")
+def exported(detector, tmp_path_factory) -> bytes:
+    """The bytes of a file with an exported graph."""
+    path = tmp_path_factory.mktemp("exported") / "part.urushi"
+    detector.export(list(np.random.default_rng(0).integers(0, 255, (8, 32, 32), dtype=np.uint8))).save(path)
+    return path.read_bytes()
+
+
+# Exported graphs
+
+
+def test_a_file_with_a_graph_is_saved_to_the_same_bytes(exported, load, tmp_path):
+    load(exported).save(tmp_path / "again.urushi")
+    assert (tmp_path / "again.urushi").read_bytes() == exported
+
+
+def test_a_changed_graph_is_refused_by_its_digest(exported, load):
+    members = members_in(exported)
+    for graph in (members["graph.onnx"] + b"\0", members["weights.safetensors"], b""):
+        with pytest.raises(DetectorFileError, match="digests do not match"):
+            load(packed(members | {"graph.onnx": graph}))
+
+
+def test_a_graph_of_another_detector_is_refused_though_its_digest_is_forged(exported, load):
+    other = fit_of_64_px().graphs["graph.onnx"]
+    with pytest.raises(DetectorFileError, match="does not fit images"):
+        load(forged(exported, graph=other))
+
+
+def test_a_card_that_speaks_of_a_graph_that_is_not_there_is_an_error(exported, content, load):
+    exports = json.loads(members_in(exported)["card.json"])["exports"]
+    with pytest.raises(DetectorFileError, match=r"graph\.onnx, which it does not hold"):
+        load(forged(content, card=lambda card: card.update(exports=exports)))
+
+
+def test_a_card_that_lies_about_the_size_of_images_does_not_fit_its_graph(exported, load):
+    with pytest.raises(DetectorFileError, match="does not fit images"):
+        load(forged(exported, card=lambda card: card["fit"].update(image_shape=[1, 4096, 4096])))
+
+
+def test_a_graph_that_passed_no_gate_is_not_run(exported, load):
+    assert "PyTorch" in load(forged(exported, card=lambda card: card.pop("exports"))).backend.description
+
+
+def fit_of_64_px() -> Detector:
+    pictures = list(np.random.default_rng(0).integers(0, 255, (8, 32, 32), dtype=np.uint8))
+    larger = recipe("autoencoder").with_settings({"preprocessing.resize.height": 64, "preprocessing.resize.width": 64})
+    return Detector.fit(pictures, larger).export(pictures)
+
+
 # Good files
 
 

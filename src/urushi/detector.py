@@ -154,8 +154,7 @@ class Detector:
         prepared = (self._prepare(source) for source in normal)
         pixels = (item.pixels for item in prepared if isinstance(item, Prepared))
         judge = exporting.Judge(self.threshold, self.map_scale, self.held_out.scores)
-        present = self.graphs.get(GRAPHS[precision])
-        made = exporting.export(reference, pixels, judge, to=to, precision=precision, seed=seed, present=present)
+        made = exporting.export(reference, pixels, judge, to=to, precision=precision, seed=seed, present=self.graphs)
         others = [e for e in self.card.get("exports", []) if (e["runtime"], e["precision"]) != (to, precision)]
         card = {**self.card, "exports": [*others, made.facts]}
         return replace(self, graphs={**self.graphs, **made.graphs}, card=card)

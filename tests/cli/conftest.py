@@ -115,3 +115,11 @@ def urushi(
         return Result(status, *capsys.readouterr())
 
     return urushi
+
+
+@pytest.fixture(scope="session")
+def exported(fitted: Path, dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same detector with a graph that needs no PyTorch; no test may change it."""
+    path = tmp_path_factory.mktemp("exported") / "part.urushi"
+    Detector.load(fitted).export(sorted((dataset / "train" / "good").iterdir())).save(path)
+    return path

@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from itertools import islice
 from typing import Any, NamedTuple
@@ -40,19 +40,19 @@ def export(
     to: Engine,
     precision: Precision,
     seed: int,
-    present: bytes | None = None,
+    present: Mapping[str, bytes],
 ) -> Made:
     """A graph that gives on prepared normal images (C, H, W), and on synthetic defects in them, what PyTorch gives.
 
     A graph of this precision that is `present` already, since it serves another runtime, is not made again: one that
-    differed from it would not have passed that one's gate. Raises ExportError if there is none, DatasetError if there
-    are no images, MissingPackageError.
+    differed from it would not have passed that one's gate; and int8 is made from fp32. Raises ExportError if there is
+    none, DatasetError if there are no images, MissingPackageError.
     """
     shape = reference.graph.model.image_shape
     trial = _Trial.of(reference, [_middle(image, shape) for image in islice(normal, N_IMAGES)], judge, seed)
-    if present is not None:
-        return trial.accept(present, to, precision)
-    graph = to_onnx(reference.graph)
+    if GRAPHS[precision] in present:
+        return trial.accept(present[GRAPHS[precision]], to, precision)
+    graph = present.get(GRAPHS["fp32"]) or to_onnx(reference.graph)
     return trial.accept(graph, to, precision) if precision == "fp32" else _int8(trial, graph, to)
 
 
