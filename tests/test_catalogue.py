@@ -74,7 +74,7 @@ def test_every_entry_is_a_class_of_its_room(room, base):
 
 
 def test_an_unknown_entry_names_the_nearest_one():
-    with pytest.raises(RecipeError, match=r"models has no 'autoencodr'; did you mean 'autoencoder'\? There is: auto"):
+    with pytest.raises(RecipeError, match=r"models has no 'autoencodr'; did you mean 'autoencoder'\? There is: adv"):
         catalogue.load("urushi.models", "autoencodr", Reconstructor)
 
 

@@ -18,6 +18,7 @@ HEAVY = ("torch", "lightning", "kornia", "torchmetrics")
 CORE = (
     "urushi.models",
     "urushi.losses",
+    "urushi.backbone",
     "urushi.scoring",
     "urushi.training",
     "urushi.building",

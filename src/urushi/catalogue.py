@@ -10,10 +10,10 @@ import importlib
 import importlib.util
 import inspect
 import pkgutil
+from collections.abc import Iterable
 from functools import cache
-from importlib.metadata import entry_points
 from types import ModuleType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from urushi.errors import RecipeError
 
@@ -23,20 +23,31 @@ T = TypeVar("T")
 @cache
 def names(room: str) -> tuple[str, ...]:
     """The names of all entries of a room (e.g. "urushi.models"), sorted, without importing any of them."""
-    package = importlib.util.find_spec(room)
-    modules = pkgutil.iter_modules((package and package.submodule_search_locations) or [])
-    own = {m.name for m in modules if not m.ispkg and not m.name.startswith("_") and m.name != "base"}
-    return tuple(sorted(own | {point.name for point in entry_points(group=room)}))
+    return tuple(sorted(_own(room) | {point.name for point in _strangers(room)}))
 
 
 def load(room: str, name: str, base: type[T]) -> type[T]:
     """The class behind a name; raises RecipeError with the nearest valid name if there is none."""
+    if name in _own(room):  # a stranger's entry point cannot take the place of what is here
+        return _only_class(importlib.import_module(f"{room}.{name}"), base)
     if name not in names(room):
         raise RecipeError(f"{room.rpartition('.')[2]} has no {name!r}{nearest(name, names(room))}")
-    if importlib.util.find_spec(f"{room}.{name}"):  # a stranger's entry point cannot take the place of what is here
-        return _only_class(importlib.import_module(f"{room}.{name}"), base)
-    (point, *_) = entry_points(group=room, name=name)
+    (point, *_) = (point for point in _strangers(room) if point.name == name)
     return _checked(point.load(), base, name)
+
+
+@cache
+def _own(room: str) -> frozenset[str]:
+    package = importlib.util.find_spec(room)
+    modules = pkgutil.iter_modules((package and package.submodule_search_locations) or [])
+    return frozenset(m.name for m in modules if not m.ispkg and not m.name.startswith("_") and m.name != "base")
+
+
+def _strangers(room: str) -> Iterable[Any]:
+    """Entry points of other packages; to search all that is installed for them takes time, so it is done last."""
+    from importlib.metadata import entry_points
+
+    return entry_points(group=room)
 
 
 def nearest(word: str, allowed: tuple[str, ...]) -> str:

@@ -159,6 +159,7 @@ class _Fit:
             model.fit(Rows(inputs, learnt_from).batches(settings.batch_size, backend.device))
             return {"n_training": len(training)}
         data = Rows(inputs, learnt_from, self.vary), Rows(inputs, self.images.rows_of(validation))
+        _pretrain(model, data[0].batches(settings.batch_size, "cpu"), seed)
         folder = self.run.folder / subfolder
         how = {"seed": seed, "folder": folder, "resume": self.run.resume, "progress": self.run.progress}
         trained = train(model, *data, settings, **how)  # type: ignore[arg-type]
@@ -200,6 +201,13 @@ class _Fit:
             if isinstance(item, Unreadable):
                 raise DatasetError(f"{item.source} could be read before, and now: {item.reason}")
             yield [grid.run(backend, item.pixels) for backend in learnt.backends]
+
+
+def _pretrain(model: Reconstructor, batches: Iterable[torch.Tensor], seed: int) -> None:
+    """Where training starts, the model is on the CPU."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model.cpu().train().pretrain(batches)
 
 
 def _held_out(scored: Sequence[_Scored], method: Any) -> HeldOut:

@@ -139,3 +139,12 @@ def test_the_demo_goes_the_whole_way(urushi, tmp_path):
     assert "aupro_0.3" in result.out
     assert (tmp_path / "demo" / "report.html").stat().st_size > 10_000
     assert (tmp_path / "demo" / "part.urushi").exists()
+
+
+def test_models_with_a_setting_prints_the_layers_of_the_network(urushi):
+    result = urushi("models", "autoencoder", "--set", "architecture=inspection", "--set", "latent_dimension=100")
+    assert result.status == 0
+    assert "32×64×64" in result.out
+    assert "100×1×1" in result.out
+    assert "parameters for images of 3×128×128" in result.out
+    assert urushi("models", "autoencoder", "--set", "architecture=inspect").status == 2

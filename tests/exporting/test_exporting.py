@@ -180,6 +180,7 @@ def test_images_larger_than_the_graph_are_cut(detector):
 PARTS = {"name": "fusion", "scores": [{"name": "squared_error"}, {"name": "gmsd"}]}
 SCORES = [{"name": name} for name in catalogue.names("urushi.scoring") if name not in ("feature", "fusion")]
 SCORES += [PARTS, PARTS | {"normalisation": "p_value", "combination": "fisher"}]
+SCORES += [{"name": "latent_density", "estimator": e} for e in ("kernel", "nearest", "one_class_svm")]
 SCORES += [{"name": "squared_error", "pooling": pooling} for pooling in ("top", "quantile", "average_then_max")]
 
 

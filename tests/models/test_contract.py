@@ -79,8 +79,15 @@ CHANGES = [(name, o.name, another_value(name, o)) for name, o in OPTIONS if anot
 TRAINED = [name for name in NAMES if not CLASSES[name].is_closed_form]
 CLOSED = [name for name in NAMES if CLASSES[name].is_closed_form]
 
-every_method = pytest.mark.parametrize("name", NAMES)
-every_trained_method = pytest.mark.parametrize("name", TRAINED)
+
+def marked(name: str, *more: Any, **how: Any) -> Any:
+    """What is trained in two stages takes its time: `make check` has it, the default suite its own tests only."""
+    is_slow = CLASSES[name].pretrain is not Reconstructor.pretrain
+    return pytest.param(name, *more, marks=[pytest.mark.slow] if is_slow else [], **how)
+
+
+every_method = pytest.mark.parametrize("name", [marked(name) for name in NAMES])
+every_trained_method = pytest.mark.parametrize("name", [marked(name) for name in TRAINED])
 
 
 @pytest.fixture(scope="module")
@@ -244,7 +251,11 @@ def exported(fitted, images):
     return exported
 
 
-@every_method
+# An export takes seconds, so the default suite has one; `make check` has them all.
+EXPORTS = [pytest.param(name, marks=[] if name == "autoencoder" else pytest.mark.slow) for name in NAMES]
+
+
+@pytest.mark.parametrize("name", EXPORTS)
 def test_exported_it_gives_the_same_or_says_why_it_cannot_be(name, fitted, images, exported, tmp_path):
     if isinstance(reason := CLASSES[name].exportable, str):
         with pytest.raises(ExportError, match=re.escape(reason)):
@@ -358,7 +369,9 @@ def test_closed_form_depends_neither_on_batch_size_nor_on_order(name, images):
 # Options
 
 
-@pytest.mark.parametrize(("name", "option", "value"), CHANGES, ids=lambda v: str(v).replace(" ", ""))
+@pytest.mark.parametrize(
+    ("name", "option", "value"), [marked(*change) for change in CHANGES], ids=lambda v: str(v).replace(" ", "")
+)
 def test_each_option_changes_what_is_computed(name, option, value, images):
     """So does each weight of a loss: a term that changes no gradient is none."""
     assert not is_same(footprint(name, images(name, 8)), footprint(name, images(name, 8), **{option: value}))
@@ -377,6 +390,9 @@ def footprint(name: str, images: np.ndarray, **values: Any) -> dict[str, Tensor]
     if model.is_closed_form:
         model.fit([inputs])
     else:
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            model.pretrain([inputs])
         for number, (optimizer, loss) in enumerate(phases(model, inputs)):
             loss.backward()
             found |= {f"{number} {optimizer}": loss.detach()}

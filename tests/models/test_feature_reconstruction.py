@@ -8,9 +8,9 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
+from urushi.backbone import BLOCKS, Backbone
 from urushi.errors import RecipeError
 from urushi.models.feature_reconstruction import FeatureReconstruction
-from urushi.models.networks.backbone import BLOCKS, Backbone
 
 CATS = {281, 282, 285}  # ImageNet's tabby, tiger cat, Egyptian cat
 

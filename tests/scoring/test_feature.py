@@ -3,9 +3,9 @@ import pytest
 import torch
 
 from urushi import options
+from urushi.backbone import Backbone
 from urushi.errors import RecipeError
 from urushi.models.base import Reconstruction
-from urushi.models.networks.backbone import Backbone
 from urushi.scoring.feature import Feature
 
 

@@ -12,9 +12,10 @@ from urushi.errors import RecipeError
 from urushi.models.base import Reconstruction, Space
 from urushi.scoring.base import Pooling, Score
 
-NAMES = catalogue.names("urushi.scoring")
+CLASSES = {name: catalogue.load("urushi.scoring", name, Score) for name in catalogue.names("urushi.scoring")}
+NAMES = [name for name, cls in CLASSES.items() if not cls.looks_at_latents]  # what depends on the residual
 POOLINGS = get_args(Pooling)
-PAIRS = [(name, space) for name in NAMES for space in catalogue.load("urushi.scoring", name, Score).spaces]
+PAIRS = [(name, space) for name in NAMES for space in CLASSES[name].spaces]
 ZERO = 2e-6  # rounding of single precision
 
 NUMPY = {

@@ -1,65 +1,57 @@
 """The command line, one file per command. Commands import what they need when they run, so that --help is quick."""
 
+import importlib
 import io
 import os
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from urushi.cli import (
-    _console,
-    augment,
-    benchmark,
-    calibrate,
-    demo,
-    doctor,
-    evaluate,
-    export,
-    fit,
-    inspect,
-    models,
-    prepare,
-    recipes,
-    scores,
-    steps,
-    study,
-    transforms,
-    xray,
-)
+from urushi.cli import _console
 
-app = typer.Typer(
-    help="Learns from images of good parts what normal looks like, and shows where a new image differs.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
 COMMANDS = (
-    demo,
-    fit,
-    inspect,
-    evaluate,
-    calibrate,
-    export,
-    benchmark,
-    study,
-    prepare,
-    augment,
-    models,
-    scores,
-    steps,
-    transforms,
-    recipes,
-    doctor,
+    "demo",
+    "fit",
+    "inspect",
+    "evaluate",
+    "calibrate",
+    "export",
+    "benchmark",
+    "study",
+    "prepare",
+    "augment",
+    "models",
+    "scores",
+    "steps",
+    "transforms",
+    "recipes",
+    "doctor",
+    "xray",
 )
-for command in COMMANDS:
-    name = command.__name__.rpartition(".")[2]
-    app.command(name)(getattr(command, name))
-app.add_typer(xray.app)
 
 
-@app.callback(invoke_without_command=True)
+def program(words: Sequence[str]) -> typer.Typer:
+    """The command line for these words: only the command that they name is loaded, or all, if they name none."""
+    app = typer.Typer(
+        help="Learns from images of good parts what normal looks like, and shows where a new image differs.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(invoke_without_command=True)(_options)
+    named = next((word for word in words if not word.startswith("-")), None)
+    for name in (named,) if named in COMMANDS else COMMANDS:
+        module = importlib.import_module(f"urushi.cli.{name}")
+        if hasattr(module, "app"):
+            app.add_typer(module.app)
+        else:
+            app.command(name)(getattr(module, name))
+    return app
+
+
 def _options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[bool, typer.Option("--version", help="Show the version and stop.")] = False,
@@ -79,7 +71,7 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # whoever reads at the line sees each result at once
     try:
-        app()
+        program(sys.argv[1:])()
     except KeyboardInterrupt:
         sys.exit(130)
     except SystemExit as stop:

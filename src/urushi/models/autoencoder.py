@@ -1,34 +1,44 @@
-"""Convolutional autoencoder (S2 §6.1.2, tables 6.3 and 6.4): squeezes an image through J numbers and unfolds it."""
+"""Autoencoder (S2 §6.1.2; S3; S4 §2): squeezes an image through J numbers and unfolds it."""
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 from torch.optim import Adam, Optimizer
 
 from urushi.errors import TrainingError
+from urushi.losses import parts
+from urushi.losses.parts import CorruptionOption, LossOption, RegulariserOption
 from urushi.models.base import Reconstruction, Reconstructor
-from urushi.models.networks import strided
+from urushi.models.networks import autoencoders
+from urushi.models.networks.autoencoders import Architecture, LatentDimension
 
 
 class Autoencoder(Reconstructor):
-    """Trained to repeat normal images; what it has never seen, it cannot repeat."""
+    """Trained to repeat normal images; what it has never seen, it cannot repeat.
+
+    Its parts compose: an architecture, a reconstruction loss, a regulariser of the latent code, and a corruption of
+    what it gets to see while training, which makes it a denoising autoencoder (S4 eqs 1, 2 and 4).
+    """
 
     def __init__(
         self,
         image_shape: tuple[int, int, int],
         *,
-        architecture: Annotated[Literal["strided"], Field(description="strided: S2 tables 6.3 and 6.4")] = "strided",
-        latent_dimension: Annotated[int, Field(ge=1, le=4096, description="J, the size of the bottleneck")] = 64,
-        loss: Annotated[Literal["mse"], Field(description="mse: mean squared error, S2 eq. 6.1")] = "mse",
+        architecture: Architecture = "strided",
+        latent_dimension: LatentDimension = 64,
+        loss: LossOption = parts.MSE,
+        regulariser: RegulariserOption = None,
+        corruption: CorruptionOption = None,
         learning_rate: Annotated[float, Field(gt=0, lt=1, description="of Adam")] = 1e-3,
     ) -> None:
         super().__init__(image_shape)
         self.learning_rate = learning_rate
-        self.loss = _LOSSES[loss]
-        self.encoder, self.decoder = _ARCHITECTURES[architecture](image_shape, latent_dimension)
+        self.encoder, self.decoder = autoencoders.build(architecture, image_shape, latent_dimension)
+        self.needs_pairs = architecture == "strided"  # its batch normalisation
+        self.loss, self.regulariser = parts.build_loss(loss), parts.build_regulariser(regulariser)
+        self.corruption = parts.build_corruption(corruption)
 
     def latents(self, inputs: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, J)."""
@@ -36,36 +46,19 @@ class Autoencoder(Reconstructor):
         return z
 
     def reconstruct(self, inputs: Tensor) -> Reconstruction:
-        return Reconstruction(inputs, self.decoder(self.latents(inputs)))
+        z = self.latents(inputs)
+        return Reconstruction(inputs, self.decoder(z), z)
 
     def losses(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
-        if self.training and len(inputs) < 2:
+        if self.needs_pairs and self.training and len(inputs) < 2:
             raise TrainingError(
                 "the autoencoder's batch normalisation takes at least 2 images per step: raise training.batch_size, or "
                 "give more good images"
             )
-        yield "autoencoder", self.loss(self.reconstruct(inputs).reconstruction, inputs)
+        seen, weights = self.corruption(inputs) if self.corruption else (inputs, None)
+        z = self.latents(seen)
+        loss = self.loss(self.decoder(z), inputs, weights, self.latents)
+        yield "autoencoder", loss + self.regulariser(z, seen, self.latents) if self.regulariser else loss
 
     def optimizers(self) -> dict[str, Optimizer]:
         return {"autoencoder": Adam(self.parameters(), lr=self.learning_rate)}
-
-
-def _strided(image_shape: tuple[int, int, int], latent_dimension: int) -> tuple[nn.Module, nn.Module]:
-    channels, height, width = image_shape
-    n_layers = strided.depth(height, width)
-    encoder = nn.Sequential(
-        strided.encoder(channels, n_layers, batch_norm=True),
-        nn.Linear(strided.FLAT, latent_dimension),
-        nn.LeakyReLU(strided.LEAK),
-    )
-    decoder = nn.Sequential(
-        nn.Linear(latent_dimension, strided.FLAT),
-        nn.BatchNorm1d(strided.FLAT),
-        nn.ReLU(),
-        strided.decoder(channels, n_layers, batch_norm=True),
-    )
-    return encoder, decoder
-
-
-_ARCHITECTURES = {"strided": _strided}
-_LOSSES = {"mse": F.mse_loss}

@@ -17,6 +17,7 @@ class Reconstruction:
 
     original: Tensor
     reconstruction: Tensor
+    latents: Tensor | None = None  # (B, J), where the method has a bottleneck
 
 
 class Reconstructor(nn.Module, ABC):
@@ -46,6 +47,9 @@ class Reconstructor(nn.Module, ABC):
     @abstractmethod
     def reconstruct(self, inputs: Tensor) -> Reconstruction:
         """The original and its restoration in the method's space; no image's result depends on another's."""
+
+    def pretrain(self, batches: Iterable[Tensor]) -> None:
+        """What is learnt from batches of inputs (re-iterable) before the first step of `losses`; mostly nothing."""
 
     def losses(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Yields (optimiser name, scalar loss), phase by phase.

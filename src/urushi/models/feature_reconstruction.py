@@ -8,9 +8,9 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
+from urushi.backbone import Backbone
 from urushi.errors import RecipeError
 from urushi.models.base import Reconstruction, Reconstructor, Space
-from urushi.models.networks.backbone import Backbone
 
 
 class FeatureReconstruction(Reconstructor):

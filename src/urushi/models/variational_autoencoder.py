@@ -53,7 +53,8 @@ class VariationalAutoencoder(Reconstructor):
         return mean
 
     def reconstruct(self, inputs: Tensor) -> Reconstruction:
-        return Reconstruction(inputs, self.decoder(self.latents(inputs)))
+        z = self.latents(inputs)
+        return Reconstruction(inputs, self.decoder(z), z)
 
     def losses(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
         hidden = self.encoder(inputs)

@@ -23,6 +23,7 @@ class Score(nn.Module, ABC):
 
     spaces: ClassVar[tuple[Space, ...]] = ("pixels", "features")  # where it makes sense
     learns: ClassVar[bool] = False  # True: `fit` comes before use
+    looks_at_latents: ClassVar[bool] = False  # True: only for methods that have a bottleneck
     needs_defects: bool = False  # True: `fit` needs reconstructions of defective images, too
     default_pooling: Pooling = "mean"
 

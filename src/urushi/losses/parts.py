@@ -1,0 +1,48 @@
+"""Losses, regularisers and corruptions by the names and tables that a recipe gives them."""
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from urushi import catalogue, options
+from urushi.losses.corruptions.base import Corruption
+from urushi.losses.reconstruction.base import ReconstructionLoss
+from urushi.losses.regularisers.base import Regulariser
+from urushi.recipe import Part
+
+
+def _named(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+def _listed(kind: str) -> str:
+    return f"{', '.join(catalogue.names(f'urushi.losses.{kind}'))}; a name, or a table of name and options"
+
+
+NamedPart = Annotated[Part, BeforeValidator(_named)]
+LossOption = Annotated[NamedPart, Field(description=_listed("reconstruction"))]
+RegulariserOption = Annotated[NamedPart | None, Field(description=_listed("regularisers"))]
+CorruptionOption = Annotated[NamedPart | None, Field(description=_listed("corruptions"))]
+MSE = Part(name="mse")
+
+
+def build_loss(part: Part) -> ReconstructionLoss:
+    """The loss of a recipe; raises RecipeError for an unknown name or option."""
+    found = catalogue.load("urushi.losses.reconstruction", part.name, ReconstructionLoss)
+    return options.build(found, part.options, "model.loss")
+
+
+def build_regulariser(part: Part | None) -> Regulariser | None:
+    """The regulariser of a recipe, if it names one; raises RecipeError for an unknown name or option."""
+    if part is None:
+        return None
+    found = catalogue.load("urushi.losses.regularisers", part.name, Regulariser)
+    return options.build(found, part.options, "model.regulariser")
+
+
+def build_corruption(part: Part | None) -> Corruption | None:
+    """The corruption of a recipe, if it names one; raises RecipeError for an unknown name or option."""
+    if part is None:
+        return None
+    found = catalogue.load("urushi.losses.corruptions", part.name, Corruption)
+    return options.build(found, part.options, "model.corruption")
