@@ -36,7 +36,6 @@ def load(room: str, name: str, base: type[T]) -> type[T]:
     return _checked(point.load(), base, name)
 
 
-@cache
 def _own(room: str) -> frozenset[str]:
     package = importlib.util.find_spec(room)
     modules = pkgutil.iter_modules((package and package.submodule_search_locations) or [])

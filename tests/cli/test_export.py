@@ -44,6 +44,7 @@ def test_export_says_what_was_compared_and_writes_elsewhere_where_asked_to(urush
     assert "graph.onnx" in Detector.load(tmp_path / "new.urushi").graphs
 
 
+@pytest.mark.slow
 def test_export_finds_the_images_that_the_fit_held_out(urushi, dataset, tmp_path, quick):
     urushi(
         "fit",
@@ -80,6 +81,7 @@ def test_a_method_that_cannot_be_exported_leaves_the_file_alone(urushi, detector
     assert detector.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_int8_that_does_not_serve_leaves_the_fp32_graph(urushi, detector, good, monkeypatch):
     from urushi.errors import ExportError
     from urushi.exporting import _export

@@ -324,7 +324,15 @@ def test_learning_rate_that_the_finder_sets_reaches_the_optimizer(name):
     assert all(group["lr"] == 0.0123 for group in optimizer.param_groups)
 
 
-@every_trained_method
+def has_contest(name: str) -> bool:
+    return len(build(name).optimizers()) > 1
+
+
+# A contest of several optimisers takes several times as long.
+SINGLE = [pytest.param(name, marks=[pytest.mark.slow] if has_contest(name) else []) for name in TRAINED]
+
+
+@pytest.mark.parametrize("name", SINGLE)
 def test_training_on_one_batch_lowers_the_loss_and_the_error(name, images, tmp_path):
     model = build(name)
     inputs = inputs_of(model, images(name, 4))

@@ -60,6 +60,7 @@ def test_posterior_does_not_collapse(trained):
     assert error < 0.5 * (images - images.mean(dim=0)).square().mean()  # half that of the mean image
 
 
+@pytest.mark.slow
 def test_posterior_collapses_if_the_pixel_term_is_divided_by_the_number_of_pixels(trained):
     model, images = trained(MeanOverPixels)
     with torch.no_grad():

@@ -13,7 +13,7 @@ from urushi import catalogue, options
 from urushi.errors import RecipeError
 from urushi.losses.parts import NamedPart
 from urushi.models.base import Reconstruction, Reconstructor
-from urushi.models.networks.localisation import Localisation, gradient_loss, random_angles
+from urushi.models.networks.localisation import Localisation, gradient_loss, random_angles, reduced
 from urushi.models.networks.rotation import Sampling, central_square, rotate
 from urushi.recipe import Part
 
@@ -116,9 +116,10 @@ class OrientationNormalisation(Reconstructor):
         self.localisation.requires_grad_(self.strategy != "pretrained_frozen")
 
     def orientation_loss(self, images: Tensor) -> Tensor:
-        """S4 eq. 7 of images (B, C, H, H) after a random turn, which the network has to find."""
+        """S4 eq. 7 of images (B, C, H, H), reduced to 64 px and turned at random; the network has to find the turn."""
         assert self.localisation is not None
-        shown = rotate(images * self.centre, random_angles(len(images), images.device), "bilinear")
+        small = reduced(images * self.centre)
+        shown = rotate(small, random_angles(len(small), small.device), "bilinear")
         angles = self.localisation(shown)
         return gradient_loss(rotate(shown, angles, "bilinear"), angles)
 
