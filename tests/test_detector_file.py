@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.numpy
 import safetensors.torch
 import torch
 
@@ -149,6 +150,17 @@ def fit_of_64_px() -> Detector:
     pictures = list(np.random.default_rng(0).integers(0, 255, (8, 32, 32), dtype=np.uint8))
     larger = recipe("autoencoder").with_settings({"preprocessing.resize.height": 64, "preprocessing.resize.width": 64})
     return Detector.fit(pictures, larger).export(pictures)
+
+
+def test_a_pattern_of_tiles_that_does_not_fit_is_an_error(content, load):
+    members = members_in(content)
+    for strange in (np.zeros((3, 3), np.float32), np.full((32, 32), np.nan, np.float32), np.zeros((32, 32))):
+        pattern = safetensors.numpy.save({"pattern": strange})
+        digests = {"tiling.safetensors": hashlib.sha256(pattern).hexdigest()}
+        card = json.loads(members["card.json"])
+        card["digests"] |= digests
+        with pytest.raises(DetectorFileError, match="pattern of tiles"):
+            load(packed(members | {"tiling.safetensors": pattern, "card.json": json.dumps(card).encode()}))
 
 
 # Good files

@@ -9,7 +9,7 @@ from urushi import Detector, Inspection, Recipe, Unreadable
 from urushi.errors import RecipeError
 from urushi.recipe import Tiling
 from urushi.runtime.backend import FakeBackend, Output
-from urushi.tiling import TileGrid
+from urushi.tiling import TileGrid, pattern_of
 
 sides = st.integers(32, 300)
 overlaps = st.floats(0, 0.9)
@@ -71,6 +71,21 @@ def test_the_highest_tile_gives_the_score_and_a_spot_stays_where_it_is(place):
     output = TileGrid(32, 0.25).run(Peaks(), image)
     assert output.scores == 1
     assert np.unravel_index(output.anomaly_maps[0].argmax(), (100, 150)) == place
+
+
+def test_what_a_place_within_a_tile_adds_to_the_map_is_taken_off_again():
+    """A network that answers to the place alone leaves a flat map, and the same image without it does not."""
+    place = np.random.default_rng(0).random((32, 32), np.float32)
+
+    class Placed(FakeBackend):
+        def run(self, images):
+            return Output(None, images.mean(axis=1) + place, images.mean(axis=(1, 2, 3)))
+
+    image, grid = np.full((1, 100, 90), 0.5, np.float32), TileGrid(32, 0.25)
+    pattern = pattern_of([Placed().run(np.zeros((3, 1, 32, 32), np.float32)) for _ in range(2)])
+    assert pattern.mean() == pytest.approx(0, abs=1e-6)
+    assert grid.run(Placed(), image).anomaly_maps.std() > 0.05
+    assert grid.run(Placed(), image, pattern).anomaly_maps.std() < 1e-5
 
 
 def test_no_number_among_the_tiles_scores_is_none_for_the_image():
@@ -167,6 +182,8 @@ def test_saved_and_loaded_it_gives_the_same(detector, tmp_path):
     detector.save(tmp_path / "part.urushi")
     loaded = Detector.load(tmp_path / "part.urushi")
     assert loaded.grid == detector.grid
+    assert (loaded.pattern == detector.pattern).all()
+    assert detector.pattern.std() > 0
     assert loaded.inspect(texture(5)).score == detector.inspect(texture(5)).score
 
 

@@ -40,6 +40,7 @@ class Detector:
     card: Mapping[str, Any] = field(default_factory=dict)  # where it comes from: data, versions, seed
     graphs: Mapping[str, bytes] = field(default_factory=dict)  # weights and exported graphs, as they lie in the file
     unreadable: tuple[Unreadable, ...] = ()  # training images that could not be read
+    pattern: np.ndarray | None = None  # (tile, tile): what a place within a tile adds to the map by being there
 
     @classmethod
     def fit(
@@ -97,7 +98,7 @@ class Detector:
         any_threshold = Conformal().fit(np.array(fitted.held_out.scores))  # until the recipe's rule has chosen
         parts = (recipe, fitted.pipeline, fitted.backend, fitted.held_out, any_threshold)
         graphs = {saving.WEIGHTS: fitted.backend.weights()}
-        return cls(*parts, {**card, "fit": fitted.facts}, graphs, fitted.unreadable)
+        return cls(*parts, {**card, "fit": fitted.facts}, graphs, fitted.unreadable, fitted.pattern)
 
     def inspect(self, source: ImageSource) -> Inspection:
         """The decision on one image and what explains it; raises UnreadableImageError."""
@@ -222,11 +223,15 @@ class Detector:
         readable = [item for item in batch if isinstance(item, Prepared)]
         if not readable:
             return list(batch)  # type: ignore[arg-type]
-        if self.grid:
-            found = iter([self._inspections([item], self.grid.run(self.backend, item.pixels))[0] for item in readable])
-        else:
-            found = iter(self._inspections(readable, self.backend.run(np.stack([item.pixels for item in readable]))))
+        found = iter(self._tiled(readable, self.grid) if self.grid else self._whole(readable))
         return [next(found) if isinstance(item, Prepared) else item for item in batch]
+
+    def _whole(self, items: list[Prepared]) -> list[Inspection]:
+        return self._inspections(items, self.backend.run(np.stack([item.pixels for item in items])))
+
+    def _tiled(self, items: list[Prepared], grid: TileGrid) -> list[Inspection]:
+        runs = ((item, grid.run(self.backend, item.pixels, self.pattern)) for item in items)
+        return [found for item, output in runs for found in self._inspections([item], output)]
 
     def _inspections(self, items: list[Prepared], output: Output) -> list[Inspection]:
         p = p_values(output.scores, self.held_out.scores)

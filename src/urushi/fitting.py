@@ -26,7 +26,7 @@ from urushi.runtime import Output
 from urushi.runtime.torch_backend import TorchBackend
 from urushi.scoring import ScoringGraph
 from urushi.scoring.base import Score
-from urushi.tiling import TileGrid
+from urushi.tiling import TileGrid, pattern_of
 from urushi.training import Progress, digest, finish, open_folder, train
 from urushi.training_images import TrainingImages, Vary
 
@@ -40,6 +40,7 @@ class Fitted:
     pipeline: Pipeline
     backend: TorchBackend
     held_out: HeldOut
+    pattern: np.ndarray | None  # of tiles; None where images are inspected whole
     facts: dict[str, Any]  # for the card
     unreadable: tuple[Unreadable, ...]
 
@@ -85,8 +86,8 @@ def fit(
     facts = final.facts | {"image_shape": list(images.shape), "n_images": n}
     facts |= {} if recipe.split.n_folds else {"held_out": images.given(_parts(recipe, n, run.seed)["calibration"])}
     facts |= {"seconds": round(time.monotonic() - start, 1), "versions": {p: version(p) for p in _PACKAGES}}
-    pairs = zip(final.backends, held_out, strict=True)
-    return tuple(Fitted(final.pipeline, backend, held, facts, unreadable) for backend, held in pairs)
+    found = zip(final.backends, held_out, final.patterns, strict=True)
+    return tuple(Fitted(final.pipeline, backend, held, pattern, facts, unreadable) for backend, held, pattern in found)
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ class _Learnt:
 
     pipeline: Pipeline
     backends: tuple[TorchBackend, ...]
+    patterns: tuple[np.ndarray | None, ...]  # of tiles, by graph
     inputs: np.ndarray  # of all images, as this pipeline prepares them
     facts: dict[str, Any]
 
@@ -142,7 +144,14 @@ class _Fit:
         facts = self._train(backends[0], inputs, training, validation, subfolder)
         for backend in backends:
             self._teach(backend, pipeline, inputs, self.images.rows_of(images))
-        return _Learnt(pipeline, backends, inputs, facts)
+        patterns = tuple(self._pattern(backend, inputs, images) for backend in backends)
+        return _Learnt(pipeline, backends, patterns, inputs, facts)
+
+    def _pattern(self, backend: TorchBackend, inputs: np.ndarray, images: np.ndarray) -> np.ndarray | None:
+        if not self.recipe.tiling.tile_px:
+            return None
+        rows = Rows(inputs, self.images.rows_of(images)).batches(self.recipe.training.batch_size)
+        return pattern_of(backend.run_inputs(batch.numpy()) for batch in rows)
 
     def _divided(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Images that gradient steps see, and those that early stopping watches."""
@@ -200,7 +209,8 @@ class _Fit:
         for item in stream(learnt.pipeline.read, [self.images.sources[image] for image in images], ahead=1):
             if isinstance(item, Unreadable):
                 raise DatasetError(f"{item.source} could be read before, and now: {item.reason}")
-            yield [grid.run(backend, item.pixels) for backend in learnt.backends]
+            pairs = zip(learnt.backends, learnt.patterns, strict=True)
+            yield [grid.run(backend, item.pixels, pattern) for backend, pattern in pairs]
 
 
 def _pretrain(model: Reconstructor, batches: Iterable[torch.Tensor], seed: int) -> None:

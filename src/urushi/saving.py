@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import safetensors
 import safetensors.numpy
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from urushi.detector import Detector
     from urushi.runtime.torch_backend import TorchBackend
 
-WEIGHTS = "weights.safetensors"
+WEIGHTS, TILING = "weights.safetensors", "tiling.safetensors"
 _DAMAGE = (ValueError, KeyError, TypeError, RecursionError, CalibrationError, RecipeError, safetensors.SafetensorError)
 
 
@@ -32,6 +33,7 @@ def members_of(detector: "Detector") -> dict[str, bytes]:
         **detector.graphs,
         "calibration.json": json.dumps(calibration, indent=1, allow_nan=False).encode(),
         **({"preprocessing.safetensors": safetensors.numpy.save(state)} if state else {}),
+        **({} if detector.pattern is None else {TILING: safetensors.numpy.save({"pattern": detector.pattern})}),
     }
 
 
@@ -52,12 +54,23 @@ def parts_from(members: Mapping[str, bytes], card: Mapping[str, Any], wish: Wish
             "held_out": held_out,
             "threshold": held_out.qualified(Threshold.from_json(calibration["threshold"])),
             "card": card,
+            "pattern": _pattern(recipe, members),
             "graphs": {name: members[name] for name in (WEIGHTS, *GRAPHS.values()) if name in members},
         }
     except _DAMAGE as error:
         raise DetectorFileError(
             f"its parts do not fit together ({error}); it is changed, or of another version of Urushi: fit it anew"
         ) from None
+
+
+def _pattern(recipe: Recipe, members: Mapping[str, bytes]) -> np.ndarray | None:
+    """The pattern of tiles that the file holds; raises ValueError if it does not fit the recipe."""
+    if TILING not in members:
+        return None
+    pattern, side = safetensors.numpy.load(members[TILING])["pattern"], recipe.tiling.tile_px
+    if pattern.shape != (side, side) or pattern.dtype != np.float32 or not np.isfinite(pattern).all():
+        raise ValueError(f"the pattern of tiles is not one of finite numbers for {side} px")
+    return pattern
 
 
 def torch_backend(recipe: Recipe, files: Mapping[str, bytes], card: Mapping[str, Any], wish: Wish) -> "TorchBackend":

@@ -1,6 +1,6 @@
 """An image larger than the network's input, inspected in overlapping tiles whose maps are blended."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
 
@@ -30,14 +30,15 @@ class TileGrid:
         """As the recipe asks for; None where images are inspected whole."""
         return cls(section.tile_px, section.overlap) if section.tile_px else None
 
-    def run(self, backend: Backend, image: np.ndarray) -> Output:
+    def run(self, backend: Backend, image: np.ndarray, pattern: np.ndarray | None = None) -> Output:
         """The output for one image (C, H, W), each side at least a tile, as a batch of one.
 
+        `pattern` (tile, tile) is what a place within a tile adds to the map by being there, see `pattern_of`.
         The score is the highest of the tiles': a small defect shall not be averaged away in a large image. Memory is
         that of the image and its maps, and of a few tiles.
         """
         rows, columns = (self._axis(side) for side in image.shape[1:])
-        canvas = _Canvas(image)
+        canvas = _Canvas(image, np.zeros((self.tile_px, self.tile_px), np.float32) if pattern is None else pattern)
         groups = list(batches(product(rows, columns), backend.batch_size))
         tiles = (np.stack([self._cut(image, (y, x)) for y, x in group]) for group in groups)
         for group, output in zip(groups, side_by_side(backend.run, tiles, backend.n_parallel), strict=True):
@@ -89,11 +90,25 @@ class TileGrid:
         return weights
 
 
+def pattern_of(outputs: Iterable[Output]) -> np.ndarray:
+    """How the mean map of normal tiles differs from place to place, (tile, tile) float32 with a mean of zero.
+
+    A network sees less at the edges of a tile and counts its strides from there, so its residual depends on the place
+    even where nothing in the images does. Repeated from tile to tile, that would show as a pattern.
+    """
+    total, n = np.zeros(()), 0
+    for output in outputs:
+        total, n = total + output.anomaly_maps.sum(axis=0, dtype=float), n + len(output.anomaly_maps)
+    mean = total / n
+    pattern: np.ndarray = (mean - mean.mean()).astype(np.float32)
+    return pattern
+
+
 class _Canvas:
     """Sums of weighted tiles."""
 
-    def __init__(self, image: np.ndarray) -> None:
-        self.shape, self.score = image.shape, -np.inf
+    def __init__(self, image: np.ndarray, pattern: np.ndarray) -> None:
+        self.shape, self.score, self.pattern = image.shape, -np.inf, pattern
         self.anomaly_map = np.zeros(image.shape[1:], np.float32)
         self.reconstruction: np.ndarray | None = None
 
@@ -101,7 +116,7 @@ class _Canvas:
         """One tile of a batch; `weights` are (tile, tile)."""
         (y, x), (height, width) = place, weights.shape
         window = np.s_[..., y : y + height, x : x + width]
-        self.anomaly_map[window] += weights * output.anomaly_maps[number]
+        self.anomaly_map[window] += weights * (output.anomaly_maps[number] - self.pattern)
         self.score = np.maximum(self.score, output.scores[number])  # NaN, if any is
         if output.reconstructions is not None:
             self.reconstruction = (
