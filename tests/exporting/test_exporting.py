@@ -127,6 +127,7 @@ def test_int8_stands_beside_fp32_and_goes_with_the_threshold_it_was_proved_for(e
     assert [entry["precision"] for entry in calibrated.card["exports"]] == ["fp32"]
 
 
+@pytest.mark.slow
 def test_the_score_and_the_first_layers_stay_in_float_where_asked_for(exported):
     graph, images = exported.graphs[GRAPHS["fp32"]], [image[None].astype(np.float32) / 255 for image in IMAGES]
 

@@ -1,3 +1,4 @@
+import pytest
 import torch
 from torch.nn import functional as F
 
@@ -21,6 +22,7 @@ def test_the_first_phase_rebuilds_and_fools_by_weight_and_the_second_tells_codes
     assert all(p.grad is None for p in made.encoder.parameters())
 
 
+@pytest.mark.slow
 def test_codes_come_closer_to_the_prior_than_without_the_contest():
     """The images differ in brightness alone; without a contest, nothing keeps their codes near N(0, 1)."""
     images = torch.linspace(0.2, 0.8, 32)[:, None, None, None].expand(32, 1, 32, 32).contiguous()

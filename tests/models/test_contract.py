@@ -80,9 +80,12 @@ TRAINED = [name for name in NAMES if not CLASSES[name].is_closed_form]
 CLOSED = [name for name in NAMES if CLASSES[name].is_closed_form]
 
 
+CONTESTS = {name for name in TRAINED if len(build(name).optimizers()) > 1}
+
+
 def marked(name: str, *more: Any, **how: Any) -> Any:
-    """What is trained in two stages takes its time: `make check` has it, the default suite its own tests only."""
-    is_slow = CLASSES[name].pretrain is not Reconstructor.pretrain
+    """Two stages or a contest take their time: `make check` has them, the default suite their own tests only."""
+    is_slow = CLASSES[name].pretrain is not Reconstructor.pretrain or name in CONTESTS
     return pytest.param(name, *more, marks=[pytest.mark.slow] if is_slow else [], **how)
 
 
@@ -324,15 +327,7 @@ def test_learning_rate_that_the_finder_sets_reaches_the_optimizer(name):
     assert all(group["lr"] == 0.0123 for group in optimizer.param_groups)
 
 
-def has_contest(name: str) -> bool:
-    return len(build(name).optimizers()) > 1
-
-
-# A contest of several optimisers takes several times as long.
-SINGLE = [pytest.param(name, marks=[pytest.mark.slow] if has_contest(name) else []) for name in TRAINED]
-
-
-@pytest.mark.parametrize("name", SINGLE)
+@every_trained_method
 def test_training_on_one_batch_lowers_the_loss_and_the_error(name, images, tmp_path):
     model = build(name)
     inputs = inputs_of(model, images(name, 4))
