@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from urushi import Detector, Inspection, Recipe, Unreadable
 from urushi.errors import RecipeError
-from urushi.recipe import Tiling
+from urushi.recipe import Part, Tiling
 from urushi.runtime.backend import FakeBackend, Output
 from urushi.tiling import TileGrid, pattern_of
 
@@ -198,3 +198,35 @@ def test_small_training_images_are_listed(detector):
         "after preprocessing it is 20×90 px, less than a tile of 32 px"
     ]
     assert fitted.held_out == detector.held_out
+
+
+def test_whatever_batch_is_asked_for_large_images_come_one_by_one(detector, monkeypatch):
+    sizes = []
+    outputs = Detector.outputs
+    monkeypatch.setattr(Detector, "outputs", lambda self, images: sizes.append(len(images)) or outputs(self, images))
+    assert len(list(detector.inspect_many([texture(s) for s in range(5)], batch_size=4))) == 5
+    assert sizes == [1] * 5
+
+
+def test_an_image_of_more_tiles_than_were_held_out_comes_with_a_caution(detector):
+    """The score is the highest of the tiles', and of more tiles the highest is higher."""
+    assert set(detector.held_out.n_tiles) == {12}
+    assert detector.inspect(texture(99)).caution is None
+    caution = detector.inspect(texture(99, 200, 300)).caution
+    assert caution.startswith("It has 104 tiles, the images behind the threshold 12 at most")
+    assert detector.inspect(texture(99, 200, 300)).to_json()["caution"] == caution
+
+
+def test_a_score_that_learns_from_defects_is_refused_before_training():
+    """Nobody knows in which tile a defect lies."""
+    recipe = tiled().model_copy(update={"score": Part(name="fusion", combination="learned")})
+    with pytest.raises(RecipeError, match="in which tile"):
+        Detector.fit([texture(seed) for seed in range(20)], recipe, defects=[texture(seed) for seed in range(3)])
+
+
+def test_prepared_images_of_several_sizes_have_one_output_each(detector):
+    """What studies and benchmarks ask for."""
+    images = [texture(1), texture(2, 40, 40)]
+    prepared = [detector.prepare(image).pixels for image in images]
+    found = [row.score for output in detector.outputs(prepared) for row in output.rows()]
+    assert found == [detector.inspect(image).score for image in images]

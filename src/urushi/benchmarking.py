@@ -19,6 +19,7 @@ from urushi.errors import InputError
 from urushi.extras import is_installed
 from urushi.inspection import Unreadable
 from urushi.preprocessing import Prepared
+from urushi.runtime import Output
 from urushi.runtime.choice import exports
 from urushi.runtimes import Precision, Runtime
 
@@ -123,11 +124,14 @@ def _until(results: Iterator[object], end: float) -> Iterator[object]:
 
 def _network_rate(detector: Detector, image: Path, seconds: float) -> float:
     """Images per second of the backend alone, called by as many threads as serve it best."""
-    prepared = detector.pipeline.read(image)
+    prepared = detector.prepare(image)
     assert isinstance(prepared, Prepared)
-    backend = detector.backend
-    batch = np.stack([prepared.pixels] * backend.batch_size)
-    return backend.batch_size * _rate(side_by_side(backend.run, cycle([batch]), backend.n_parallel), seconds)
+    batch = [prepared.pixels] * detector.batch_size
+
+    def run(images: list[np.ndarray]) -> list[Output]:
+        return list(detector.outputs(images))
+
+    return len(batch) * _rate(side_by_side(run, cycle([batch]), detector.n_parallel), seconds)
 
 
 def _peak_memory_mb() -> float | None:

@@ -20,7 +20,7 @@ from urushi.inspection import Inspection, MapScale, Unreadable
 from urushi.preprocessing import Pipeline, Prepared
 from urushi.recipe import Part, Recipe
 from urushi.regions import find_regions
-from urushi.runtime import GRAPHS, Backend, Output, Wish
+from urushi.runtime import GRAPHS, Backend, Output, Row, Wish
 from urushi.runtimes import Engine, Precision, Runtime
 from urushi.tiling import TileGrid
 
@@ -102,7 +102,7 @@ class Detector:
 
     def inspect(self, source: ImageSource) -> Inspection:
         """The decision on one image and what explains it; raises UnreadableImageError."""
-        (found,) = self._inspect_batch([self._prepare(source)])
+        (found,) = self._inspect_batch([self.prepare(source)])
         if isinstance(found, Unreadable):
             raise UnreadableImageError(found.source, found.reason)
         return found
@@ -115,12 +115,10 @@ class Detector:
         Decoding, network and decisions run side by side, each a few images ahead of the next. Without a batch size it
         is the one that suits the backend. Images that are tiled are inspected one after the other.
         """
-        size, n_parallel = batch_size, 1 if self.grid else self.backend.n_parallel
-        if size is None:
-            size = 1 if self.grid else self.backend.batch_size
-        ahead = 1 if self.grid else size + 2 * n_parallel
-        ready = stream(self._prepare, sources, n_threads=self.backend.n_threads, ahead=ahead)
-        for results in side_by_side(self._inspect_batch, batches(ready, size), n_parallel):
+        size = self.batch_size if self.grid or batch_size is None else batch_size
+        ahead = 1 if self.grid else size + 2 * self.n_parallel
+        ready = stream(self.prepare, sources, n_threads=self.backend.n_threads, ahead=ahead)
+        for results in side_by_side(self._inspect_batch, batches(ready, size), self.n_parallel):
             yield from results
 
     def calibrate(self, rule: Part, *, defects: Sequence[ImageSource] = ()) -> "Detector":
@@ -152,7 +150,7 @@ class Detector:
         from urushi import exporting
 
         reference = saving.torch_backend(self.recipe, self.graphs, self.card, Wish())
-        prepared = (self._prepare(source) for source in normal)
+        prepared = (self.prepare(source) for source in normal)
         pixels = (item.pixels for item in prepared if isinstance(item, Prepared))
         judge = exporting.Judge(self.threshold, self.map_scale, self.held_out.scores)
         made = exporting.export(reference, pixels, judge, to=to, precision=precision, seed=seed, present=self.graphs)
@@ -203,12 +201,30 @@ class Detector:
         """How images are tiled, or None where they are inspected whole."""
         return TileGrid.of(self.recipe.tiling)
 
-    def _prepare(self, source: ImageSource) -> Prepared | Unreadable:
-        """Recipes without `resize` take images of one size; and a file's word on its size is not trusted."""
+    @property
+    def batch_size(self) -> int:
+        """How many images are best inspected at once; large ones that are tiled come one by one."""
+        return 1 if self.grid else self.backend.batch_size
+
+    @property
+    def n_parallel(self) -> int:
+        """How many batches are best inspected side by side; the tiles of an image are already."""
+        return 1 if self.grid else self.backend.n_parallel
+
+    def prepare(self, source: ImageSource) -> Prepared | Unreadable:
+        """An image as the network gets it, or why it cannot be inspected."""
+        # Recipes without `resize` take images of one size; and a file's word on its size is not trusted.
         prepared = self.pipeline.read(source)
         if isinstance(prepared, Unreadable) or (problem := self._problem(prepared.pixels.shape)) is None:
             return prepared
         return Unreadable(prepared.source, problem)
+
+    def outputs(self, images: Sequence[np.ndarray]) -> Iterator[Output]:
+        """What the network says of prepared images (C, H, W), in order: in one batch, or in one each if tiled."""
+        if self.grid:
+            yield from (self.grid.run(self.backend, image, self.pattern) for image in images)
+        elif images:
+            yield self.backend.run(np.stack(images))
 
     def _problem(self, shape: tuple[int, ...]) -> str | None:
         """Why the network cannot take a prepared image (C, H, W), or None."""
@@ -221,24 +237,12 @@ class Detector:
 
     def _inspect_batch(self, batch: list[Prepared | Unreadable]) -> list[Inspection | Unreadable]:
         readable = [item for item in batch if isinstance(item, Prepared)]
-        if not readable:
-            return list(batch)  # type: ignore[arg-type]
-        found = iter(self._tiled(readable, self.grid) if self.grid else self._whole(readable))
+        rows = (row for output in self.outputs([item.pixels for item in readable]) for row in output.rows())
+        found = (self._inspection(item, row) for item, row in zip(readable, rows, strict=True))
         return [next(found) if isinstance(item, Prepared) else item for item in batch]
 
-    def _whole(self, items: list[Prepared]) -> list[Inspection]:
-        return self._inspections(items, self.backend.run(np.stack([item.pixels for item in items])))
-
-    def _tiled(self, items: list[Prepared], grid: TileGrid) -> list[Inspection]:
-        runs = ((item, grid.run(self.backend, item.pixels, self.pattern)) for item in items)
-        return [found for item, output in runs for found in self._inspections([item], output)]
-
-    def _inspections(self, items: list[Prepared], output: Output) -> list[Inspection]:
-        p = p_values(output.scores, self.held_out.scores)
-        return [self._inspection(item, output, row, float(p[row])) for row, item in enumerate(items)]
-
-    def _inspection(self, item: Prepared, output: Output, row: int, p_value: float) -> Inspection:
-        score, anomaly_map = float(output.scores[row]), output.anomaly_maps[row]
+    def _inspection(self, item: Prepared, row: Row) -> Inspection:
+        score, anomaly_map = row.score, row.anomaly_map
         limit = self.map_scale.region_threshold
         return Inspection(
             source=item.source,
@@ -246,14 +250,15 @@ class Detector:
             threshold=self.threshold.value,
             warn_threshold=self.threshold.warn_value,
             decision=self.threshold.decide(score),
-            p_value=p_value,
+            p_value=float(p_values(np.array([score]), self.held_out.scores)[0]),
             regions=find_regions(anomaly_map, limit, item.to_original, item.original_size),
             original_size=item.original_size,
             to_original=item.to_original,
             image=item.pixels.transpose(1, 2, 0),
             anomaly_map=anomaly_map,
             map_scale=self.map_scale,
-            reconstruction=None if output.reconstructions is None else output.reconstructions[row].transpose(1, 2, 0),
+            reconstruction=None if row.reconstruction is None else row.reconstruction.transpose(1, 2, 0),
+            caution=self.held_out.caution(self.grid.n_tiles(anomaly_map.shape)) if self.grid else None,
         )
 
 

@@ -17,7 +17,7 @@ from urushi.data.images import ImageSource
 from urushi.data.loader import Rows
 from urushi.data.splits import folds, split
 from urushi.data.stream import batches, stream
-from urushi.errors import CalibrationError, DatasetError
+from urushi.errors import CalibrationError, DatasetError, RecipeError
 from urushi.inspection import Unreadable
 from urushi.models.base import Reconstruction, Reconstructor
 from urushi.preprocessing import Pipeline
@@ -78,7 +78,7 @@ def fit(
     check(_n_held_out(recipe, n, run.seed))
     model = build_model(recipe.model, images.shape, run.seed)
     scores = tuple(scores) or (recipe.score,)
-    _require_defects([build_score(part, model.space) for part in scores], defects)
+    _require_defects([build_score(part, model.space) for part in scores], defects, is_tiled=recipe.tiling.tile_px > 0)
     vary = Vary.of(recipe, run.seed, has_epochs=not (model.is_closed_form or _has_front(model)))
     rows = _Fit(images, run, vary, scores, defects)
     with _claimed(rows, is_trained=not model.is_closed_form):
@@ -101,7 +101,7 @@ class _Learnt:
     facts: dict[str, Any]
 
 
-_Scored = list[tuple[float, float, float]]  # score, highest and median value of the map of each image
+_Scored = list[tuple[float, float, float, tuple[int, ...]]]  # score, highest and median of the map, tiles, by image
 
 
 @dataclass(frozen=True)
@@ -192,10 +192,12 @@ class _Fit:
     def _score(self, learnt: _Learnt, images: np.ndarray) -> list[_Scored]:
         """Of each image by each score; a tiled one as a whole, as it will be inspected."""
         found: list[_Scored] = [[] for _ in learnt.backends]
-        for outputs in self._tiled(learnt, images) if self.recipe.tiling.tile_px else self._whole(learnt, images):
+        grid = TileGrid.of(self.recipe.tiling)
+        for outputs in self._tiled(learnt, images, grid) if grid else self._whole(learnt, images):
             for output, scored in zip(outputs, found, strict=True):
-                for score, anomaly_map in zip(output.scores, output.anomaly_maps, strict=True):
-                    scored.append((float(score), float(anomaly_map.max()), float(np.median(anomaly_map))))
+                for _, anomaly_map, score in output.rows():
+                    tiles = (grid.n_tiles(anomaly_map.shape),) if grid else ()
+                    scored.append((score, float(anomaly_map.max()), float(np.median(anomaly_map)), tiles))
         return found
 
     def _whole(self, learnt: _Learnt, images: np.ndarray) -> Iterator[list[Output]]:
@@ -203,9 +205,8 @@ class _Fit:
         for batch in Rows(learnt.inputs, images).batches(self.recipe.training.batch_size):
             yield [backend.run_inputs(batch.numpy()) for backend in learnt.backends]
 
-    def _tiled(self, learnt: _Learnt, images: np.ndarray) -> Iterator[list[Output]]:
+    def _tiled(self, learnt: _Learnt, images: np.ndarray, grid: TileGrid) -> Iterator[list[Output]]:
         """Outputs of all backends, image by image; large images are read anew and not kept."""
-        grid = TileGrid(self.recipe.tiling.tile_px, self.recipe.tiling.overlap)
         for item in stream(learnt.pipeline.read, [self.images.sources[image] for image in images], ahead=1):
             if isinstance(item, Unreadable):
                 raise DatasetError(f"{item.source} could be read before, and now: {item.reason}")
@@ -221,8 +222,8 @@ def _pretrain(model: Reconstructor, batches: Iterable[torch.Tensor], seed: int) 
 
 
 def _held_out(scored: Sequence[_Scored], method: Any) -> HeldOut:
-    scores, peaks, medians = zip(*(row for part in scored for row in part), strict=True)
-    return HeldOut(scores, peaks, medians, method)
+    scores, peaks, medians, n_tiles = zip(*(row for part in scored for row in part), strict=True)
+    return HeldOut(scores, peaks, medians, method, tuple(n for tiles in n_tiles for n in tiles))
 
 
 def _pairs(backend: TorchBackend, inputs: Iterable[torch.Tensor]) -> Iterator[Reconstruction]:
@@ -269,9 +270,16 @@ def _require(n: int, needed: int, unreadable: tuple[Unreadable, ...]) -> None:
     )
 
 
-def _require_defects(scores: Sequence[Score], defects: Sequence[ImageSource]) -> None:
+def _require_defects(scores: Sequence[Score], defects: Sequence[ImageSource], *, is_tiled: bool) -> None:
     """Before the training, not after it."""
-    if any(score.needs_defects for score in scores) and not defects:
+    if not any(score.needs_defects for score in scores):
+        return
+    if is_tiled:
+        raise RecipeError(
+            "the score learns its weights from images of defects, and with tiling nobody knows in which tile a defect "
+            "lies; take another score.combination, or tiling.tile_px=0"
+        )
+    if not defects:
         raise CalibrationError(
             "the score learns its weights from images of defects; give them with --defects DIR, or take another "
             "score.combination"

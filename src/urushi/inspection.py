@@ -58,6 +58,7 @@ class Inspection:
     map_scale: MapScale
     reconstruction: np.ndarray | None  # (H, W, C) float32 in [0, 1]; None where the method rebuilds no pixels
     warn_threshold: float | None = None
+    caution: str | None = None  # why the threshold may not hold for this image
 
     @property
     def view(self) -> View:
@@ -77,6 +78,7 @@ class Inspection:
             "p_value": self.p_value,
             "regions": [asdict(region) for region in self.regions],
             "map_scale": asdict(self.map_scale),
+            "caution": self.caution,
             "original_size": {"height": self.original_size[0], "width": self.original_size[1]},
         }
 

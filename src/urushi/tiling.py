@@ -56,6 +56,11 @@ class TileGrid:
         """The upper left corners of all tiles, row by row."""
         return list(product(self._axis(height_px), self._axis(width_px)))
 
+    def n_tiles(self, shape: tuple[int, ...]) -> int:
+        """How many tiles an image of (height, width) px has."""
+        height, width = shape
+        return len(self._axis(height)) * len(self._axis(width))
+
     def drawn(self, image: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
         """At most n tiles (n, C, tile, tile) to learn from: those of the grid, or as many at random places."""
         height, width = image.shape[1:]

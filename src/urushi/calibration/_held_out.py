@@ -27,6 +27,7 @@ class HeldOut:
     map_peaks: tuple[_Number, ...]  # highest value of each image's anomaly map
     map_medians: tuple[_Number, ...]
     method: Literal["split", "cross"]  # cross: each image was scored by a fit that had not seen it
+    n_tiles: tuple[Annotated[int, Field(strict=True, ge=1)], ...] = ()  # of each image, where images are tiled
 
     def map_scale(self) -> MapScale:
         """Colours from the median of normal maps up; a region lies above all that 95 % of normal images show.
@@ -57,6 +58,15 @@ class HeldOut:
         if self.advice and threshold.rate_kind == "guaranteed":
             return replace(threshold, explanation=_also(threshold.explanation, self.advice))
         return threshold
+
+    def caution(self, n_tiles: int) -> str | None:
+        """Why the threshold may not hold for an image of so many tiles: of more tiles, the highest is higher."""
+        if not self.n_tiles or n_tiles <= max(self.n_tiles):
+            return None
+        return (
+            f"It has {n_tiles} tiles, the images behind the threshold {max(self.n_tiles)} at most: expect more false "
+            "alarms than stated. Fit on images of this size."
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The plain values under the names of the fields."""

@@ -27,12 +27,16 @@ class Tally:
 
     def __init__(self) -> None:
         self.n_normal = self.n_unsure = self.n_anomalous = self.n_unreadable = 0
+        self.n_cautions, self.caution = 0, ""
 
     def add(self, result: Inspection | Unreadable) -> None:
         """Counts one result."""
         if isinstance(result, Unreadable):
             self.n_unreadable += 1
-        elif result.decision == "anomalous":
+            return
+        if result.caution:
+            self.n_cautions, self.caution = self.n_cautions + 1, self.caution or f"{result.source}: {result.caution}"
+        if result.decision == "anomalous":
             self.n_anomalous += 1
         elif result.decision == "unsure":
             self.n_unsure += 1
@@ -40,9 +44,11 @@ class Tally:
             self.n_normal += 1
 
     def close(self) -> None:
-        """The counts in one line on stderr."""
+        """The counts in one line on stderr, and what keeps the threshold from holding."""
         unsure = f"{self.n_unsure} unsure, " if self.n_unsure else ""
         _console.note(f"{self.n_normal} normal, {unsure}{self.n_anomalous} anomalous, {self.n_unreadable} not read")
+        if self.n_cautions:
+            _console.note(f"caution: the threshold may not hold for {self.n_cautions} of them. {self.caution}")
 
     def status(self, *, fail_on_anomaly: bool) -> int:
         """3 for an anomaly where asked for (unsure is none), else 1 for images that could not be read, else 0."""

@@ -31,6 +31,7 @@ class Card:
     heat: str
     regions: tuple[Region, ...]  # the first ones, largest peak first
     n_regions: int
+    caution: str | None  # why the threshold may not hold for it
 
     @property
     def shape(self) -> str:
@@ -94,4 +95,5 @@ def _card(inspection: Inspection, label: str | None, outcome: str) -> Card:
         heat=data_uri(heat),
         regions=inspection.regions[:_MOST_BOXES],
         n_regions=len(inspection.regions),
+        caution=inspection.caution,
     )

@@ -1,9 +1,18 @@
 """The seam between a detector and whatever computes its graph."""
 
 import os
+from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 import numpy as np
+
+
+class Row(NamedTuple):
+    """What the graph gives for one image."""
+
+    reconstruction: np.ndarray | None  # (C, H, W) float32
+    anomaly_map: np.ndarray  # (H, W) float32
+    score: float
 
 
 class Output(NamedTuple):
@@ -12,6 +21,12 @@ class Output(NamedTuple):
     reconstructions: np.ndarray | None  # (B, C, H, W) float32; None where the method rebuilds no pixels
     anomaly_maps: np.ndarray  # (B, H, W) float32
     scores: np.ndarray  # (B,) float32
+
+    def rows(self) -> Iterator[Row]:
+        """Image by image."""
+        for number, score in enumerate(self.scores.tolist()):
+            rebuilt = None if self.reconstructions is None else self.reconstructions[number]
+            yield Row(rebuilt, self.anomaly_maps[number], score)
 
 
 class Backend(Protocol):

@@ -75,7 +75,7 @@ def _inspect(detectors: tuple[Detector, ...], dataset: Dataset) -> dict[str, Any
     """Each image is decoded and prepared once; all detectors of a run have the same preprocessing."""
     samples = dataset.test()
     paths = [sample.path for sample in samples]
-    prepared = stream(detectors[0].pipeline.read, paths, ahead=2 * detectors[0].backend.batch_size)
+    prepared = stream(detectors[0].prepare, paths, ahead=2 * detectors[0].batch_size)
     rows, unreadable = [], []
     for sample, found in zip(samples, _scored(detectors, prepared), strict=True):
         if isinstance(found, Unreadable):
@@ -99,19 +99,19 @@ _Found = tuple[float, float | None, list[float]]  # luminance, squared error, on
 def _scored(
     detectors: tuple[Detector, ...], prepared: Iterable[Prepared | Unreadable]
 ) -> Iterator[_Found | Unreadable]:
-    for batch in batches(prepared, detectors[0].backend.batch_size):
+    for batch in batches(prepared, detectors[0].batch_size):
         readable = [item.pixels for item in batch if isinstance(item, Prepared)]
-        found = iter(_score(detectors, np.stack(readable)) if readable else ())
+        found = _score(detectors, readable)
         for item in batch:
             yield next(found) if isinstance(item, Prepared) else item
 
 
-def _score(detectors: tuple[Detector, ...], images: np.ndarray) -> list[_Found]:
-    outputs = [detector.backend.run(images) for detector in detectors]
-    rebuilt = outputs[0].reconstructions
-    errors = [None] * len(images) if rebuilt is None else ((rebuilt - images) ** 2).mean(axis=(1, 2, 3)).tolist()
-    scores = np.stack([output.scores for output in outputs], axis=1).astype(float).tolist()
-    return list(zip(map(luminance, images), errors, scores, strict=True))
+def _score(detectors: tuple[Detector, ...], images: list[np.ndarray]) -> Iterator[_Found]:
+    by_detector = ([row for output in one.outputs(images) for row in output.rows()] for one in detectors)
+    for image, *rows in zip(images, *by_detector, strict=True):
+        rebuilt = rows[0].reconstruction
+        error = None if rebuilt is None else float(((rebuilt - image) ** 2).mean())
+        yield luminance(image), error, [row.score for row in rows]
 
 
 def _environment() -> dict[str, Any]:
