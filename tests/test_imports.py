@@ -26,6 +26,7 @@ CORE = (
     "urushi.exporting",
     "urushi.data.loader",
     "urushi.runtime.torch_backend",
+    "urushi.defect_types.tuning",
 )
 
 # Imports each module as a fresh process would, except that third-party packages stay loaded, and notes who asks for a

@@ -58,6 +58,7 @@ class Inspection:
     map_scale: MapScale
     reconstruction: np.ndarray | None  # (H, W, C) float32 in [0, 1]; None where the method rebuilds no pixels
     warn_threshold: float | None = None
+    defect_type: str | None = None  # a name, 'unknown' or 'novel', where types were asked for and it is not normal
     caution: str | None = None  # why the threshold may not hold for this image
 
     @property
@@ -78,6 +79,7 @@ class Inspection:
             "p_value": self.p_value,
             "regions": [asdict(region) for region in self.regions],
             "map_scale": asdict(self.map_scale),
+            "defect_type": self.defect_type,
             "caution": self.caution,
             "original_size": {"height": self.original_size[0], "width": self.original_size[1]},
         }

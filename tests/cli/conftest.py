@@ -75,6 +75,19 @@ def defects(dataset: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten holes, ten bright bars, and good images that do not count."""
+    root = tmp_path_factory.mktemp("labelled")
+    for seed in range(10):
+        write(root / "hole" / f"{seed}.png", scratched(300 + seed)[0])
+        bar = texture(400 + seed)
+        bar[:, 20 + seed : 24 + seed] = 255
+        write(root / "bar" / f"{seed}.png", bar)
+        write(root / "good" / f"{seed}.png", texture(500 + seed))
+    return root
+
+
+@pytest.fixture(scope="session")
 def fitted(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A detector file that no test may change."""
     recipe = Recipe.find("default").with_settings(dict(map(parse_setting, SETTINGS)))

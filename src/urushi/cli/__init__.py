@@ -17,6 +17,8 @@ COMMANDS = (
     "inspect",
     "evaluate",
     "calibrate",
+    "classify",
+    "novelties",
     "export",
     "benchmark",
     "study",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from urushi.detector import Detector
 
 Show = Callable[[Inspection | Unreadable], None]
-_COLUMNS = ("source", "decision", "score", "threshold", "p_value", "n_regions", "reason")
+_COLUMNS = ("source", "decision", "score", "threshold", "p_value", "n_regions", "defect_type", "reason")
 _MARKS = {"normal": "  ok  ", "unsure": " unsure", "anomalous": "ANOMALY"}
 
 
@@ -47,7 +47,9 @@ def _table(detector: "Detector") -> Iterator[Show]:
 
     def show(result: Inspection | Unreadable) -> None:
         if isinstance(result, Inspection):
-            print(f"{_MARKS[result.decision]:9} {result.score:12.6g} {result.p_value:8.4f}  {printable(result.source)}")
+            named = f"  [{printable(result.defect_type)}]" if result.defect_type else ""
+            marked = f"{_MARKS[result.decision]:9} {result.score:12.6g} {result.p_value:8.4f}"
+            print(f"{marked}  {printable(result.source)}{named}")
 
     yield show
 
@@ -59,10 +61,10 @@ def _csv(detector: "Detector") -> Iterator[Show]:  # noqa: ARG001
 
     def show(result: Inspection | Unreadable) -> None:
         if isinstance(result, Unreadable):
-            writer.writerow([_utf8(result.source), "", "", "", "", "", result.reason])
+            writer.writerow([_utf8(result.source), "", "", "", "", "", "", result.reason])
         else:
             numbers = [result.score, result.threshold, result.p_value, len(result.regions)]
-            writer.writerow([_utf8(result.source), result.decision, *numbers, ""])
+            writer.writerow([_utf8(result.source), result.decision, *numbers, result.defect_type or "", ""])
 
     yield show
 

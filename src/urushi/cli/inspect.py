@@ -46,6 +46,13 @@ def inspect(
     precision: PrecisionOption = None,
     device: DeviceOption = "cpu",
     n_threads: ThreadsOption = None,
+    types: Annotated[
+        Path | None, typer.Option(help="Name the type of each defect by this file, made by `urushi classify`.")
+    ] = None,
+    novelty_buffer: Annotated[
+        Path | None,
+        typer.Option(help="Gather anomalous images in this file, to name what comes again: see `urushi novelties`."),
+    ] = None,
     fail_on_anomaly: Annotated[
         bool, typer.Option("--fail-on-anomaly", help="Exit with status 3 if anything is anomalous; unsure is not.")
     ] = False,
@@ -60,17 +67,22 @@ def inspect(
     """Inspect images and print score, p-value and decision of each."""
     from urushi.cli._batch import decide_together
     from urushi.cli._outputs import Listener, MapWriter, ReportWriter, Tally, make_folder
+    from urushi.cli._typing import TypeTeller
 
     _refuse_what_does_not_go_together(paths, watch, report=report, false_discovery_rate=false_discovery_rate)
+    typed = types is not None or novelty_buffer is not None
+    runtime = "torch" if typed and runtime is None else runtime  # the others compute no latent code
     loaded = load(detector, runtime=runtime, precision=precision, device=device, n_threads=n_threads)
     if maps or report:
         make_folder(out)
+    teller = TypeTeller(loaded, types, novelty_buffer) if typed else None
     listeners: list[Listener] = [tally := Tally(), *([MapWriter(out)] if maps else [])]
     if watch is not None:
         from urushi.cli._watching import until_stopped, watched
 
         with until_stopped():
             arrived = watched(loaded, watch, only_new=only_new, idle_seconds=idle_seconds)
+            arrived = teller.tell(arrived) if teller else arrived
             _tell(arrived, listeners, loaded, Format.jsonl, outlives_reader=False)
     else:
         results = _results(loaded, paths or [])
@@ -78,10 +90,12 @@ def inspect(
             loaded, results = decide_together(loaded, results, false_discovery_rate)
             results = _results(loaded, paths or []) if maps or report else results
         listeners += [ReportWriter(out / "report.html", loaded)] if report else []
-        shown = _console.progress(results, "inspecting")
+        shown = _console.progress(teller.tell(results) if teller else results, "inspecting")
         _tell(shown, listeners, loaded, output_format, outlives_reader=maps or report)
     for listener in listeners:
         listener.close()
+    if teller:
+        teller.close()
     raise typer.Exit(tally.status(fail_on_anomaly=fail_on_anomaly))
 
 

@@ -12,6 +12,8 @@ from urushi.backbone import Backbone
 from urushi.errors import RecipeError
 from urushi.models.base import Reconstruction, Reconstructor, Space
 
+_WORST = 0.02  # share of cells that tell what kind of defect it is
+
 
 class FeatureReconstruction(Reconstructor):
     """Projects features onto the directions in which normal images vary; what lies outside is not normal.
@@ -66,6 +68,14 @@ class FeatureReconstruction(Reconstructor):
     def reconstruct(self, inputs: Tensor) -> Reconstruction:
         features = (inputs - self.mean[:, None, None]) / self.deviation[:, None, None]
         return Reconstruction(features, F.conv2d(features, self.projection[:, :, None, None]))
+
+    def latents(self, inputs: Tensor) -> Tensor:
+        """What differs where most differs: the mean residual of the 2 % worst cells, (B, C)."""
+        pair = self.reconstruct(inputs)
+        residual = (pair.original - pair.reconstruction).flatten(2)
+        n_cells = max(1, round(_WORST * residual.shape[2]))
+        worst = residual.square().sum(dim=1, keepdim=True).topk(n_cells, dim=2).indices
+        return residual.gather(2, worst.expand(-1, residual.shape[1], -1)).mean(dim=2)
 
     def fit(self, batches: Iterable[Tensor]) -> None:
         mean, covariance = _moments(batches)

@@ -31,6 +31,7 @@ class Card:
     heat: str
     regions: tuple[Region, ...]  # the first ones, largest peak first
     n_regions: int
+    defect_type: str | None
     caution: str | None  # why the threshold may not hold for it
 
     @property
@@ -95,5 +96,6 @@ def _card(inspection: Inspection, label: str | None, outcome: str) -> Card:
         heat=data_uri(heat),
         regions=inspection.regions[:_MOST_BOXES],
         n_regions=len(inspection.regions),
+        defect_type=inspection.defect_type,
         caution=inspection.caution,
     )

@@ -1,0 +1,81 @@
+"""urushi classify: types of defects from a few labelled images."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from urushi.cli import _console
+from urushi.cli._running import DeviceOption, load
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from urushi.defect_types import Encoder
+    from urushi.detector import Detector
+
+_N_ENOUGH = 19  # labelled images, from which on 5 % can be called unknown for lying far from all
+
+
+def classify(
+    detector: Annotated[Path, typer.Argument(metavar="DETECTOR", help="A detector file, made by `urushi fit`.")],
+    labelled: Annotated[
+        Path, typer.Argument(metavar="LABELLED_DIR", help="Images of defects, one folder per type; `good` is left out.")
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The file of types.")] = Path("defects.types"),
+    tune_epochs: Annotated[
+        int, typer.Option(min=0, max=10000, help="Train the encoder on for so many epochs; worth it with many images.")
+    ] = 0,
+    unknown_rate: Annotated[
+        float, typer.Option(help="Share of known defects that may be called unknown for being unlike all others.")
+    ] = 0.05,
+    seed: Annotated[int, typer.Option(min=0, help="Of folds and training.")] = 0,
+    device: DeviceOption = "cpu",
+) -> None:
+    """Learn to name types of defects from a few labelled images; `urushi inspect --types FILE` then names them."""
+    from urushi.defect_types import DefectTypes, Encoder
+
+    loaded = load(detector, runtime="torch", device=device)
+    encoder = Encoder(loaded)
+    images, labels = _labelled(loaded, encoder, labelled)
+    found = DefectTypes.learn(encoder, images, labels, unknown_rate=unknown_rate, n_epochs=tune_epochs, seed=seed)
+    found.save(output)
+    n, wrong = len(labels), len(labels) - found.held_out_right - found.held_out_unknown
+    print(f"{output}: {len(found.names)} types from {n} images: {', '.join(found.names)}")
+    print(
+        f"of images left out of learning in turn, {found.held_out_right} of {n} were named rightly, {wrong} wrongly, "
+        f"{found.held_out_unknown} were called unknown"
+    )
+    if n < _N_ENOUGH:
+        _console.note(
+            f"note: with {n} images, fewer than {_N_ENOUGH}, nothing is called unknown for lying far from all"
+        )
+
+
+def _labelled(detector: "Detector", encoder: "Encoder", folder: Path) -> "tuple[list[np.ndarray], list[str]]":
+    """Prepared images and their types."""
+    from urushi.data.dataset import Problem, find_images
+    from urushi.data.samples import GOOD
+    from urushi.errors import DatasetError
+    from urushi.inspection import Unreadable
+
+    if not folder.is_dir():
+        raise DatasetError(f"{folder} is no folder; give one that holds a folder of images for each type of defect")
+    types = sorted(path for path in folder.iterdir() if path.is_dir() and path.name != GOOD)
+    pairs = [(path, kind.name) for kind in types for path in find_images([kind]) if not isinstance(path, Problem)]
+    if not pairs:
+        raise DatasetError(f"{folder} has no folders with images in them; each type of defect is a folder of images")
+    images, labels, unreadable, n_normal = [], [], [], 0
+    for (_, label), result in zip(pairs, detector.inspect_many(path for path, _ in pairs), strict=True):
+        if isinstance(result, Unreadable):
+            unreadable.append(result)
+            continue
+        n_normal += result.decision == "normal"
+        images.append(encoder.image(result))
+        labels.append(label)
+    _console.list_unreadable(unreadable)
+    if n_normal:
+        _console.note(
+            f"note: {n_normal} of {len(labels)} are normal to this detector; `inspect` names no type for such"
+        )
+    return images, labels

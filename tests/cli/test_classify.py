@@ -1,0 +1,61 @@
+"""urushi classify, novelties, and inspect with types, as a user meets them."""
+
+import json
+
+import pytest
+from PIL import Image
+
+
+def test_types_are_learnt_from_folders_and_named_by_inspect(urushi, fitted, labelled, defects, good, tmp_path):
+    types = tmp_path / "weave.types"
+    learnt = urushi("classify", fitted, labelled, "-o", types)
+    assert learnt.status == 0, learnt.err
+    assert "2 types from 20 images: bar, hole" in learnt.out
+    assert "of images left out of learning in turn" in learnt.out
+    result = urushi("inspect", fitted, defects, good, "--types", types, "--format", "json")
+    found = json.loads(result.out)["results"]
+    kinds = [one["defect_type"] for one in found if one["decision"] == "anomalous"]
+    assert kinds.count("hole") >= 4
+    assert "bar" not in kinds
+    assert all(one["defect_type"] is None for one in found if one["decision"] == "normal")
+    table = urushi("inspect", fitted, defects, "--types", types)
+    assert "[hole]" in table.out
+    assert "types: hole" in table.err
+
+
+def test_novelties_gather_over_runs_are_named_and_told_later(urushi, fitted, labelled, tmp_path):
+    buffer, page = tmp_path / "novel", tmp_path / "groups.png"
+    assert "novel 10" in urushi("inspect", fitted, labelled / "hole", "--novelty-buffer", buffer).err
+    again = urushi("inspect", fitted, labelled, "--novelty-buffer", buffer)
+    assert "10 images more" in again.err
+    listed = json.loads(urushi("novelties", buffer, "--json", "--page", page).out)["groups"]
+    (holes, *_) = [one for one in listed if one["proposal"] and "hole" in one["sources"][0]]
+    assert all("hole" in source for source in holes["sources"])
+    with Image.open(page) as picture:
+        assert picture.width > 300
+    named = urushi("novelties", buffer, "--name", f"{holes['proposal']}=pinhole")
+    assert "pinhole" in named.out
+    later = urushi(
+        "inspect", fitted, labelled / "hole", labelled / "bar", "--novelty-buffer", buffer, "--format", "csv"
+    )
+    rows = [line.split(",") for line in later.out.splitlines()[1:]]
+    assert [row[6] for row in rows if "hole" in row[0]].count("pinhole") >= len(holes["sources"]) - 1
+    assert {row[6] for row in rows if "bar" in row[0]} == {"novel"}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["classify", "DETECTOR", "EMPTY"], "each type of defect is a folder of images"),
+        (["classify", "DETECTOR", "nowhere"], "is no folder"),
+        (["inspect", "DETECTOR", "GOOD", "--types", "DETECTOR"], "cannot be read"),
+        (["inspect", "DETECTOR", "GOOD", "--novelty-buffer", "DETECTOR"], "cannot be read"),
+        (["novelties", "nowhere"], "cannot be read"),
+        (["classify", "DETECTOR", "LABELLED", "--unknown-rate", "2"], "between 0 and 1"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_words(words, message, urushi, fitted, labelled, good, tmp_path):
+    places = {"DETECTOR": fitted, "EMPTY": tmp_path, "LABELLED": labelled, "GOOD": good}
+    result = urushi(*(places.get(word, word) for word in words))
+    assert result.status == 2
+    assert message in result.err
