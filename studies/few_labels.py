@@ -110,8 +110,8 @@ def main() -> None:
             print(row, flush=True)
     about = (
         f"Accuracy on the images that were not learnt from, mean ± standard error of {options.repeats} draws. "
-        f"Autoencoder: S4's network at 64 px, {options.epochs} epochs on good parts; tuned: {options.tune_epochs} epochs on the "
-        "labels. On magnetic_tile, images of one tile under several exposures are on both sides."
+        f"Autoencoder: S4's network at 64 px, {options.epochs} epochs on good parts; tuned: {options.tune_epochs} "
+        "epochs on the labels. On magnetic_tile, images of one tile under several exposures are on both sides."
     )
     settings = {name: value for name, value in vars(options).items() if name != "out"}
     found = environment | {"about": about, "settings": settings, "rows": rows}

@@ -32,8 +32,9 @@ STRATEGIES = ("none", "random", "pretrained_finetuned", "pretrained_frozen")
 SCORES = (Part(name="ssim"), Part(name="squared_error"))
 ABOUT = (
     "Means ± standard errors of {repeats} repeats. Images of {side} px, padded and turned; {epochs} epochs of the "
-    "method, {pretraining_epochs} of the localisation network. The texture's defects are synthetic. Outside the central "
-    "square nothing is rebuilt or counted as residual; MSE and SSIM are of whole images, in which that part is perfect."
+    "method, {pretraining_epochs} of the localisation network. The texture's defects are synthetic. Outside the "
+    "central square nothing is rebuilt or counted as residual; MSE and SSIM are of whole images, in which that part "
+    "is perfect."
 )
 PIXEL_FIGURES = ("roc_auc", "pr_auc", "iou_auc")
 FIGURES = ("mse", "ssim", *(f"{metric} {score.name}" for metric in PIXEL_FIGURES for score in SCORES))
