@@ -19,11 +19,11 @@ def quick_writing(monkeypatch):
 def test_evaluate_leaves_plots(urushi, fitted, dataset, tmp_path, quick_writing):
     result = urushi("evaluate", fitted, dataset, "--plots", tmp_path / "new" / "plots")
     assert result.status == 0
-    assert "8 plots in" in result.err
+    assert "10 plots in" in result.err
     kinds = {"decisions_by_defect", "most_certain", "precision_recall", "reconstructions", "roc", "scores"}
     for suffix in (".png", ".svg"):
         found = {path.stem for path in (tmp_path / "new" / "plots").iterdir() if path.suffix == suffix}
-        assert found == kinds | {"confusion", "luminance"}
+        assert found == kinds | {"confusion", "luminance", "latent_map", "latent_histograms"}
 
 
 def test_without_defects_there_is_no_curve_and_that_is_said(urushi, fitted, dataset, tmp_path, quick_writing):
@@ -35,7 +35,7 @@ def test_without_defects_there_is_no_curve_and_that_is_said(urushi, fitted, data
     result = urushi("evaluate", fitted, only_good, "--plots", tmp_path / "plots")
     assert result.status == 0
     assert "no plot roc: " in result.err
-    assert "6 plots in" in result.err
+    assert "8 plots in" in result.err
 
 
 def test_a_place_for_plots_that_cannot_be_is_said_before_the_work(urushi, fitted, dataset, tmp_path):

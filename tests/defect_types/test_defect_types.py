@@ -88,6 +88,7 @@ def test_saved_and_loaded_they_say_the_same(types, detector, tmp_path):
     assert (loaded.held_out_right, loaded.key) == (types.held_out_right, types.key)
 
 
+@pytest.mark.slow
 def test_tuning_tells_apart_what_the_frozen_encoder_could_not_and_is_kept(trained, tmp_path):
     """An encoder that has hardly been trained; the images are those that it is tuned on."""
     encoder = Encoder(trained)
