@@ -49,7 +49,7 @@ def test_a_place_for_plots_that_cannot_be_is_said_before_the_work(urushi, fitted
 @pytest.mark.slow
 def test_plots_are_pictures(urushi, fitted, dataset, tmp_path):
     urushi("evaluate", fitted, dataset, "--plots", tmp_path)
-    assert len(list(tmp_path.iterdir())) == 16
+    assert len(list(tmp_path.iterdir())) == 20
     for path in tmp_path.iterdir():
         assert path.read_bytes().startswith(b"\x89PNG" if path.suffix == ".png" else b"<?xml")
 
