@@ -1,5 +1,6 @@
 """What every benchmark shares: where and with what it ran, interleaved measuring, and the record it leaves."""
 
+import argparse
 import json
 import os
 import platform
@@ -71,6 +72,12 @@ def spread(values: Sequence[float]) -> dict[str, Any]:
     return {"median": statistics.median(values), **ends, "all": list(values)}
 
 
+def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and its standard error; of a single value the latter is not known, NaN."""
+    error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else float("nan")
+    return statistics.fmean(values), error
+
+
 def ratio(values: Sequence[float], reference: Sequence[float]) -> dict[str, Any]:
     """Round by round value / reference; the median is the figure."""
     return spread([value / other for value, other in zip(values, reference, strict=True)])
@@ -91,6 +98,18 @@ def write(folder: Path, name: str, record: Mapping[str, Any]) -> Path:
     temporary.replace(path)
     print(f"written: {path}", file=sys.stderr)
     return path
+
+
+def settings_of(options: argparse.Namespace) -> dict[str, Any]:
+    """What a study was told, but for where its results go."""
+    return {name: value for name, value in vars(options).items() if name != "out"}
+
+
+def publish(folder: Path, name: str, study: Mapping[str, Any], markdown: Callable[[dict[str, Any]], str]) -> None:
+    """The study as JSON and, beside it and on stdout, as Markdown."""
+    path = write(folder, name, study).with_suffix(".md")
+    path.write_text(markdown(tidy(study)).rstrip("\n") + "\n", encoding="utf-8")
+    print(path.read_text(encoding="utf-8"))
 
 
 def tidy(value: Any) -> Any:

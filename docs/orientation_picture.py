@@ -1,7 +1,7 @@
-"""Makes docs/methods/orientation.png and sampling.png: python docs/orientation_picture.py [SCREW_DIR PNG].
+"""Makes docs/methods/sampling.png, or a page of oriented images: python docs/orientation_picture.py [brick|DIR PNG].
 
-Tiles of scikit-image's `brick` turned by known angles, before and after orientation normalisation, and what turning an
-image by 45° and back costs (S4 fig. 4). With a folder of images, the first page is made of these instead, elsewhere.
+What turning an image by 45° and back costs (S4 fig. 4). Or, with two arguments, images of a folder or tiles of
+scikit-image's `brick`, turned by known angles, before and after orientation normalisation.
 """
 
 import math
@@ -89,12 +89,12 @@ def sampling(path: Path) -> None:
 
 
 def main() -> None:
-    """Both pictures, or the page of some folder."""
-    if len(sys.argv) == 3:
-        page(sorted(Path(sys.argv[1]).iterdir())[: N_TRAINING + 24], Path(sys.argv[2]))
+    """The picture of sampling, or a page."""
+    if len(sys.argv) == 1:
+        sampling(FOLDER / "sampling.png")
         return
-    page(tiles(N_TRAINING + 24, 0), FOLDER / "orientation.png")
-    sampling(FOLDER / "sampling.png")
+    source, path, n = sys.argv[1], Path(sys.argv[2]), N_TRAINING + 24
+    page(tiles(n, 0) if source == "brick" else sorted(Path(source).iterdir())[:n], path)
 
 
 if __name__ == "__main__":

@@ -123,9 +123,7 @@ def main() -> None:
     environment = record.environment()
     rows = [{"seed": seed, "errors": measure(options.images, seed, options.pictures)} for seed in options.seeds]
     study = {"settings": {"product": PRODUCT, "n_images": options.images}, "environment": environment, "rows": rows}
-    path = record.write(options.results, "dead_columns", study).with_suffix(".md")
-    path.write_text(markdown(record.tidy(study)) + "\n", encoding="utf-8")
-    print(path.read_text(encoding="utf-8"))
+    record.publish(options.results, "dead_columns", study, markdown)
 
 
 def _options() -> argparse.Namespace:

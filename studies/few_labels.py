@@ -8,7 +8,6 @@ Results: studies/results/few_labels.json and .md.
 """
 
 import argparse
-import os
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -17,13 +16,12 @@ from typing import Any
 import numpy as np
 from benchmarks import record
 
+from studies.seven_categories import DATA, RESULTS
 from urushi import Detector, Recipe
 from urushi.data.dataset import Dataset, find_dataset
 from urushi.defect_types import Encoder
 from urushi.defect_types._head import Head
 
-DATA = Path(os.environ.get("URUSHI_DATA", record.ROOT.parent / "shared" / "data"))
-RESULTS = Path(__file__).parent / "results"
 N_LABELS = {"magnetic_tile": (2, 5, 10), "screw": (2, 5, 8)}
 WAYS = ("default, frozen", "trained, frozen", "random, frozen", "trained, tuned", "random, tuned")
 
@@ -91,9 +89,10 @@ def markdown(found: dict[str, Any]) -> str:
             cells = []
             for n in numbers:
                 values = [row["accuracy"] for row in rows if row["way"] == way and row["n_labels"] == n]
-                cells.append(f"{np.mean(values):.3f} ± {np.std(values, ddof=1) / len(values) ** 0.5:.3f}")
+                mean, error = record.mean_and_error(values)
+                cells.append(f"{mean:.3f} ± {error:.3f}")
             lines.append(f"| {way} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -113,10 +112,9 @@ def main() -> None:
         f"Autoencoder: S4's network at 64 px, {options.epochs} epochs on good parts; tuned: {options.tune_epochs} "
         "epochs on the labels. On magnetic_tile, images of one tile under several exposures are on both sides."
     )
-    settings = {name: value for name, value in vars(options).items() if name != "out"}
+    settings = record.settings_of(options)
     found = environment | {"about": about, "settings": settings, "rows": rows}
-    record.write(options.out, "few_labels", found)
-    (options.out / "few_labels.md").write_text(markdown(found), encoding="utf-8")
+    record.publish(options.out, "few_labels", found, markdown)
 
 
 if __name__ == "__main__":

@@ -112,9 +112,7 @@ def main() -> None:
         "environment": environment | {"versions": environment["versions"] | {"scipy": scipy.__version__}},
         "rows": rows,
     }
-    path = record.write(options.results, f"luminance-{options.category}", study).with_suffix(".md")
-    path.write_text(markdown(record.tidy(study)) + "\n", encoding="utf-8")
-    print(path.read_text(encoding="utf-8"))
+    record.publish(options.results, f"luminance-{options.category}", study, markdown)
 
 
 def _options() -> argparse.Namespace:

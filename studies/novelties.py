@@ -8,7 +8,6 @@ Results: studies/results/novelties.json and .md.
 """
 
 import argparse
-import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,12 +17,11 @@ import numpy as np
 from benchmarks import record
 from sklearn.metrics import adjusted_rand_score
 
+from studies.seven_categories import DATA, RESULTS
 from urushi import Detector, Recipe
 from urushi.data.dataset import find_dataset
 from urushi.defect_types import Encoder, NoveltyBuffer
 
-DATA = Path(os.environ.get("URUSHI_DATA", record.ROOT.parent / "shared" / "data"))
-RESULTS = Path(__file__).parent / "results"
 LISTED_EVERY = 25
 
 
@@ -95,13 +93,13 @@ def markdown(found: dict[str, Any]) -> str:
         rows = [row for row in found["rows"] if row["stream"] == name]
         for n in sorted({row["n"] for row in rows}):
             lines.append(f"| {n} | " + " | ".join(cells([row for row in rows if row["n"] == n])) + " |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def cells(rows: list[dict[str, Any]]) -> Iterator[str]:
     for name in ("n_proposals", "n_grouped", "rand_index", "rand_index_of_grouped", "purity"):
         values = [row[name] for row in rows if row[name] is not None]
-        yield f"{np.mean(values):.3g} ± {np.std(values, ddof=1) / max(len(values), 1) ** 0.5:.2g}" if values else "–"
+        yield "{:.3g} ± {:.2g}".format(*record.mean_and_error(values)) if values else "–"
     for outcome in ("right", "wrong", "novel"):
         yield f"{np.mean([row['outcomes'].get(outcome, 0) for row in rows]):.1f}"
 
@@ -123,10 +121,9 @@ def main() -> None:
         "all counts images that belong to no proposal as one group. Outcomes are of the "
         "images that arrived since the last listing."
     )
-    settings = {name: value for name, value in vars(options).items() if name != "out"}
+    settings = record.settings_of(options)
     found = environment | {"about": about, "settings": settings, "rows": rows}
-    record.write(options.out, "novelties", found)
-    (options.out / "novelties.md").write_text(markdown(found), encoding="utf-8")
+    record.publish(options.out, "novelties", found, markdown)
 
 
 if __name__ == "__main__":

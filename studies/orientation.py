@@ -7,7 +7,6 @@ Results: studies/results/orientation.json and .md.
 """
 
 import argparse
-import os
 import tempfile
 from collections.abc import Iterator
 from itertools import product
@@ -18,6 +17,7 @@ import cv2
 import numpy as np
 from benchmarks import record
 
+from studies.seven_categories import DATA, RESULTS
 from urushi import Detector, Recipe
 from urushi.data.dataset import Dataset, find_dataset
 from urushi.data.defects import apply, draw
@@ -26,8 +26,6 @@ from urushi.data.writing import write_image
 from urushi.evaluation import evaluate
 from urushi.recipe import Part
 
-DATA = Path(os.environ.get("URUSHI_DATA", record.ROOT.parent / "shared" / "data"))
-RESULTS = Path(__file__).parent / "results"
 STRATEGIES = ("none", "random", "pretrained_finetuned", "pretrained_frozen")
 SCORES = (Part(name="ssim"), Part(name="squared_error"))
 ABOUT = (
@@ -113,9 +111,7 @@ def ranks(rows: list[dict[str, Any]]) -> dict[str, float]:
 def mean_of(rows: list[dict[str, Any]], data: str, strategy: str, figure: str) -> tuple[float, float]:
     """Mean and standard error over repeats."""
     values = [row["figures"][figure] for row in rows if row["data"] == data and row["strategy"] == strategy]
-    return float(np.mean(values)), float(np.std(values, ddof=1) / len(values) ** 0.5) if len(values) > 1 else float(
-        "nan"
-    )
+    return record.mean_and_error(values)
 
 
 def markdown(found: dict[str, Any]) -> str:
@@ -130,7 +126,7 @@ def markdown(found: dict[str, Any]) -> str:
     lines += [
         f"| {strategy} | {rank:.2f} |" for strategy, rank in sorted(found["ranks"].items(), key=lambda one: one[1])
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def run(places: dict[str, Path], options: argparse.Namespace) -> Iterator[dict[str, Any]]:
@@ -154,10 +150,9 @@ def main() -> None:
         for row in run(places, options):
             rows.append(row)
             record.write(options.out, "orientation", environment | {"rows": rows})  # what is done is not lost
-    settings = {name: value for name, value in vars(options).items() if name != "out"}
+    settings = record.settings_of(options)
     found = environment | {"about": ABOUT.format(**settings), "settings": settings, "ranks": ranks(rows), "rows": rows}
-    record.write(options.out, "orientation", found)
-    (options.out / "orientation.md").write_text(markdown(found), encoding="utf-8")
+    record.publish(options.out, "orientation", found, markdown)
 
 
 if __name__ == "__main__":

@@ -145,9 +145,7 @@ def main() -> None:
         rows = [row for pair in pairs for row in measure(*pair, options)]
     settings = {"n_images": options.images, "epochs": options.epochs, "seed": options.seed}
     study = {"settings": settings, "environment": environment, "rows": rows}
-    path = record.write(options.results, "parity", study).with_suffix(".md")
-    path.write_text(markdown(record.tidy(study)) + "\n", encoding="utf-8")
-    print(path.read_text(encoding="utf-8"))
+    record.publish(options.results, "parity", study, markdown)
 
 
 def _options() -> argparse.Namespace:

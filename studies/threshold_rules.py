@@ -229,9 +229,7 @@ def main() -> None:
         "categories": [measure(category, *chosen) for category in options.categories],
         "simulated": simulate(options.draws, options.seed),
     }
-    path = record.write(options.results, "threshold_rules", study).with_suffix(".md")
-    path.write_text(markdown(record.tidy(study)), encoding="utf-8")
-    print(path.read_text(encoding="utf-8"))
+    record.publish(options.results, "threshold_rules", study, markdown)
 
 
 def _options() -> argparse.Namespace:

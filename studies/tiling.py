@@ -189,9 +189,7 @@ def main() -> None:
     found = {"large": large(detectors[options.recipes[0]], options)}
     found |= {"seams": {name: seams(detector, options) for name, detector in detectors.items()}}
     study = {"environment": environment, "settings": {"side": options.side, "images": options.images}, **found}
-    path = record.write(options.results, "tiling", study).with_suffix(".md")
-    path.write_text(markdown(record.tidy(study)) + "\n", encoding="utf-8")
-    print(path.read_text(encoding="utf-8"))
+    record.publish(options.results, "tiling", study, markdown)
 
 
 def _options() -> argparse.Namespace:

@@ -197,11 +197,9 @@ def main() -> None:
         "claims": {claim: _held(rows, holds) for claim, holds in CLAIMS.items()},
         "rows": rows,
     }
-    path = record.write(options.results, "worked_examples", study).with_suffix(".md")
-    path.write_text(markdown(record.tidy(study)) + "\n", encoding="utf-8")
+    record.publish(options.results, "worked_examples", study, markdown)
     if options.pictures:
         write_sheet(options.pictures / "worked_examples.png", examples[:: options.specimens])
-    print(path.read_text(encoding="utf-8"))
 
 
 def _held(rows: Sequence[dict[str, Any]], holds: Callable[[Figures], bool]) -> dict[str, int]:

@@ -237,11 +237,12 @@ class Detector:
 
     def _inspect_batch(self, batch: list[Prepared | Unreadable]) -> list[Inspection | Unreadable]:
         readable = [item for item in batch if isinstance(item, Prepared)]
-        rows = (row for output in self.outputs([item.pixels for item in readable]) for row in output.rows())
-        found = (self._inspection(item, row) for item, row in zip(readable, rows, strict=True))
+        rows = [row for output in self.outputs([item.pixels for item in readable]) for row in output.rows()]
+        p = p_values([row.score for row in rows], self.held_out.scores).tolist()
+        found = map(self._inspection, readable, rows, p)
         return [next(found) if isinstance(item, Prepared) else item for item in batch]
 
-    def _inspection(self, item: Prepared, row: Row) -> Inspection:
+    def _inspection(self, item: Prepared, row: Row, p_value: float) -> Inspection:
         score, anomaly_map = row.score, row.anomaly_map
         limit = self.map_scale.region_threshold
         return Inspection(
@@ -250,7 +251,7 @@ class Detector:
             threshold=self.threshold.value,
             warn_threshold=self.threshold.warn_value,
             decision=self.threshold.decide(score),
-            p_value=float(p_values(np.array([score]), self.held_out.scores)[0]),
+            p_value=p_value,
             regions=find_regions(anomaly_map, limit, item.to_original, item.original_size),
             original_size=item.original_size,
             to_original=item.to_original,

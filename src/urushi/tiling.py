@@ -40,7 +40,7 @@ class TileGrid:
         rows, columns = (self._axis(side) for side in image.shape[1:])
         canvas = _Canvas(image, np.zeros((self.tile_px, self.tile_px), np.float32) if pattern is None else pattern)
         groups = list(batches(product(rows, columns), backend.batch_size))
-        tiles = (np.stack([self._cut(image, (y, x)) for y, x in group]) for group in groups)
+        tiles = (np.stack([self.cut(image, (y, x)) for y, x in group]) for group in groups)
         for group, output in zip(groups, side_by_side(backend.run, tiles, backend.n_parallel), strict=True):
             for number, (y, x) in enumerate(group):
                 canvas.add(output, number, (y, x), np.outer(rows[y], columns[x]))
@@ -54,12 +54,12 @@ class TileGrid:
 
     def places(self, height_px: int, width_px: int) -> list[Place]:
         """The upper left corners of all tiles, row by row."""
-        return list(product(self._axis(height_px), self._axis(width_px)))
+        rows, columns = (_starts(side, self.tile_px, self.overlap) for side in (height_px, width_px))
+        return list(product(rows, columns))
 
     def n_tiles(self, shape: tuple[int, ...]) -> int:
         """How many tiles an image of (height, width) px has."""
-        height, width = shape
-        return len(self._axis(height)) * len(self._axis(width))
+        return len(self.places(*shape))
 
     def drawn(self, image: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
         """At most n tiles (n, C, tile, tile) to learn from: those of the grid, or as many at random places."""
@@ -68,9 +68,10 @@ class TileGrid:
         if len(places) > n:
             tops, lefts = (rng.integers(side - self.tile_px + 1, size=n) for side in (height, width))
             places = list(zip(tops.tolist(), lefts.tolist(), strict=True))
-        return np.stack([self._cut(image, place) for place in places])
+        return np.stack([self.cut(image, place) for place in places])
 
-    def _cut(self, image: np.ndarray, place: Place) -> np.ndarray:
+    def cut(self, image: np.ndarray, place: Place) -> np.ndarray:
+        """The tile (C, tile, tile) of an image (C, H, W) whose upper left corner is at a place."""
         y, x = place
         return image[:, y : y + self.tile_px, x : x + self.tile_px]
 

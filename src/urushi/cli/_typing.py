@@ -51,10 +51,9 @@ class TypeTeller:
     def _gathered(self, result: Inspection, code: "np.ndarray") -> str | None:
         assert self.buffer is not None
         named = self.buffer.type_of(code)
-        if result.decision == "anomalous":
-            grown = self.buffer.add(code, result.image, result.source)
-            self.n_added += grown is not self.buffer
-            self.buffer = grown
+        grown = self.buffer.add(code, result.image, result.source) if result.decision == "anomalous" else self.buffer
+        if grown is not self.buffer:
+            self.buffer, self.n_added = grown, self.n_added + 1
             if self.n_added % _SAVED_EVERY == 0:
                 self._save()
         return named

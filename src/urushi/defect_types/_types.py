@@ -27,6 +27,16 @@ class Verdict:
     p_value: float  # share of labelled images expected to lie as far from all others
 
 
+def verdicts(names: Sequence[str], probabilities: np.ndarray, p: np.ndarray, unknown_rate: float) -> list[Verdict]:
+    """From probabilities (n, K) of the types and p-values (n,) of the distances to all that were learnt from."""
+    found = []
+    for row, p_value in zip(probabilities, p.tolist(), strict=True):
+        likeliest, probability = names[int(row.argmax())], float(row.max())
+        is_known = p_value > unknown_rate and probability > 0.5
+        found.append(Verdict(likeliest if is_known else None, likeliest, probability, p_value))
+    return found
+
+
 @dataclass(frozen=True)
 class DefectTypes:
     """What tells types apart; made by `learn`, used on codes of the same encoder."""
@@ -63,23 +73,15 @@ class DefectTypes:
         tuned = encoder.tuned(images, owners, n_epochs=n_epochs, seed=seed)
         head = Head.fit(tuned.latents(images), owners)
         own = cls(tuple(names.tolist()), head, distances, 0, 0, unknown_rate, encoder.key, tuned.weights)
-        named = [v.defect_type for v in own._verdicts(probabilities, p_values(distances, distances))]
+        found = verdicts(own.names, probabilities, p_values(distances, distances), unknown_rate)
+        named = [verdict.defect_type for verdict in found]
         right = sum(name == label for name, label in zip(named, labels, strict=True))
         return cls(**{**vars(own), "held_out_right": right, "held_out_unknown": named.count(None)})
 
     def classify(self, codes: np.ndarray) -> list[Verdict]:
         """The verdict on each code (n, J)."""
-        return self._verdicts(
-            self.head.probabilities(codes), p_values(self.head.distances(codes), self.held_out_distances)
-        )
-
-    def _verdicts(self, probabilities: np.ndarray, p: np.ndarray) -> list[Verdict]:
-        found = []
-        for row, p_value in zip(probabilities, p.tolist(), strict=True):
-            likeliest, probability = self.names[int(row.argmax())], float(row.max())
-            is_known = p_value > self.unknown_rate and (probability > 0.5 or len(self.names) == 1)
-            found.append(Verdict(likeliest if is_known else None, likeliest, probability, p_value))
-        return found
+        p = p_values(self.head.distances(codes), self.held_out_distances)
+        return verdicts(self.names, self.head.probabilities(codes), p, self.unknown_rate)
 
     def encoder(self, detector: Any) -> Encoder:
         """The encoder to be used with them; raises InputError if they were learnt with another detector."""

@@ -30,7 +30,11 @@ class Encoder:
                 "defects apart; run it with --runtime torch, or fit a method that has one (`urushi models`)"
             )
         self.detector, self.weights = detector, weights
-        self._backend = backend if weights is None else _with_weights(backend, weights)
+        self._backend = backend
+        if weights is not None:
+            from urushi.defect_types.tuning import with_weights
+
+            self._backend = with_weights(backend, weights)
 
     @property
     def key(self) -> str:
@@ -42,10 +46,11 @@ class Encoder:
         pixels = inspection.image.transpose(2, 0, 1)
         if self.detector.grid is None:
             return pixels
-        side = self.detector.grid.tile_px
+        grid = self.detector.grid
         peak = np.unravel_index(int(inspection.anomaly_map.argmax()), inspection.anomaly_map.shape)
-        y, x = (min(max(0, int(p) - side // 2), n - side) for p, n in zip(peak, pixels.shape[1:], strict=True))
-        return np.ascontiguousarray(pixels[:, y : y + side, x : x + side])
+        places = zip(peak, pixels.shape[1:], strict=True)
+        y, x = (min(max(0, int(p) - grid.tile_px // 2), side - grid.tile_px) for p, side in places)
+        return np.ascontiguousarray(grid.cut(pixels, (y, x)))
 
     def latents(self, images: Sequence[np.ndarray]) -> np.ndarray:
         """Latent codes (n, J) float64 of images (C, H, W), one after the other."""
@@ -61,10 +66,3 @@ class Encoder:
 
         weights = tune(self._backend.graph.model, images, owners, n_epochs=n_epochs, seed=seed)
         return Encoder(self.detector, weights)
-
-
-def _with_weights(backend: Any, weights: Mapping[str, np.ndarray]) -> Any:
-    """The same backend with the model's weights replaced; raises InputError if they do not fit."""
-    from urushi.defect_types.tuning import with_weights
-
-    return with_weights(backend, weights)

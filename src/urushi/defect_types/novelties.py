@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,7 @@ import numpy as np
 from urushi.calibration import p_values
 from urushi.defect_types._head import Head, directions_of
 from urushi.defect_types._tensors import read_tensors, write_tensors
+from urushi.defect_types._types import verdicts
 from urushi.errors import InputError
 
 _KIND = "urushi novelty buffer 1"
@@ -37,27 +39,37 @@ class NoveltyBuffer:
         small = cv2.resize(np.ascontiguousarray(picture), (_PICTURE_PX, _PICTURE_PX), interpolation=cv2.INTER_AREA)
         small = np.broadcast_to(small.reshape(_PICTURE_PX, _PICTURE_PX, -1), (_PICTURE_PX, _PICTURE_PX, 3))
         shown = (255 * small.clip(0, 1)).round().astype(np.uint8)
-        return NoveltyBuffer(
-            self.key,
-            np.vstack([self.codes.reshape(-1, len(code)), code[None].astype(np.float32)]),
-            np.concatenate([self.pictures, shown[None]]),
-            (*self.sources, source),
-            (*self.names, ""),
-            (*self.proposals, 0),
+        grown = replace(
+            self,
+            codes=np.vstack([self.codes.reshape(-1, len(code)), code[None].astype(np.float32)]),
+            pictures=np.concatenate([self.pictures, shown[None]]),
+            sources=(*self.sources, source),
+            names=(*self.names, ""),
+            proposals=(*self.proposals, 0),
         )
+        vars(grown)["_known"] = self._known  # a new image has no name, so these stay as they are
+        return grown
+
+    @cached_property
+    def _known(self) -> tuple[list[str], Head, np.ndarray] | None:
+        """The named types, what tells them apart, and how far their images lie from one another."""
+        rows = [row for row, name in enumerate(self.names) if name]
+        if not rows:
+            return None
+        names, owners = np.unique([self.names[row] for row in rows], return_inverse=True)
+        return names.tolist(), Head.fit(self.codes[rows], owners), _nearest_others(self.codes[rows])
 
     def type_of(self, code: np.ndarray) -> str | None:
         """The named type that a code (J,) belongs to; None: it is like none, or more like one that nobody has named."""
-        others = np.abs(self.codes - code).max(axis=1) >= _NEAR if len(self.codes) else np.zeros(0, bool)
-        is_named = np.array([bool(name) for name in self.names], bool)
-        if not is_named.any() or self._is_nearest(code, others & ~is_named, is_named):
+        if self._known is None:
             return None
-        named = [name for name in self.names if name]
-        types, owners = np.unique(named, return_inverse=True)
-        head = Head.fit(self.codes[is_named], owners)
-        p = float(p_values(head.distances(code[None]), _nearest_others(self.codes[is_named]))[0])
-        shares = head.probabilities(code[None])[0]
-        return str(types[shares.argmax()]) if p > _UNKNOWN_RATE and shares.max() >= 0.5 else None
+        others, is_named = np.abs(self.codes - code).max(axis=1) >= _NEAR, np.array([name != "" for name in self.names])
+        if self._is_nearest(code, others & ~is_named, is_named):
+            return None
+        names, head, distances = self._known
+        p = p_values(head.distances(code[None]), distances)
+        (verdict,) = verdicts(names, head.probabilities(code[None]), p, _UNKNOWN_RATE)
+        return verdict.defect_type
 
     def _is_nearest(self, code: np.ndarray, some: np.ndarray, others: np.ndarray) -> bool:
         """Whether one of some rows lies nearer to the code than all of the others."""
