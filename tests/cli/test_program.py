@@ -126,6 +126,7 @@ def test_in_a_hostile_folder_every_good_image_is_inspected_and_every_bad_one_lis
     assert same == pytest.approx([same[0]] * 3, rel=1e-4)  # the same picture in other clothes
 
 
+@pytest.mark.slow
 def test_a_hostile_folder_can_be_fitted_on_too(hostile, launcher, tmp_path, quick):
     folder, reasons = hostile
     done = run("fit", folder, "-o", tmp_path / "part.urushi", *quick, launcher=launcher)

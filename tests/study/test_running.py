@@ -81,6 +81,7 @@ def test_scores_are_those_of_a_detector_with_that_score(folder, study, measured_
         np.testing.assert_allclose(detector.held_out.scores, record.held_out[label], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_results_are_tables_a_page_and_plain_json(folder, study, measured_out):
     one = study.model_copy(update={"methods": study.methods[:1], "repeats": 1})
     run(one, folder, measured_out, pytest.fail)  # everything is there: nothing is measured

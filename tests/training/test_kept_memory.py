@@ -29,12 +29,14 @@ def faults(*, is_wanted: bool) -> tuple[int, int]:
     return inside, after
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc only")
 def test_freed_memory_is_used_again_without_new_page_faults_and_given_back_afterwards():
     inside, after = faults(is_wanted=True)
     assert inside * 5 < after
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc only")
 def test_nothing_changes_where_it_is_not_wanted():
     inside, after = faults(is_wanted=False)

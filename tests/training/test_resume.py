@@ -86,12 +86,14 @@ def test_autoencoder_resumed_after_kill_9_has_the_weights_of_an_uninterrupted_ru
     assert_same(resumed, fit(recipe("autoencoder")))
 
 
+@pytest.mark.slow
 def test_variational_autoencoder_resumed_in_its_second_fold_draws_the_noise_it_would_have_drawn(tmp_path):
     chosen = recipe("variational_autoencoder", n_folds=2, **{"training.max_epochs": 6})
     folder = kill_in_training(chosen, tmp_path, "fold-1/epoch-2.ckpt")
     assert_same(fit(chosen, folder, resume=True), fit(chosen))
 
 
+@pytest.mark.slow
 def test_resumed_run_sees_the_variants_that_it_would_have_seen(tmp_path):
     turned = {"augmentation.transforms": [{"name": "rotation"}], "training.max_epochs": 6}
     chosen = recipe("autoencoder", **turned)
