@@ -41,8 +41,8 @@ def page(sources: list[Path] | list[np.ndarray], path: Path) -> None:
     pipeline = Pipeline.of(Recipe.find("oriented"))
     images = torch.from_numpy(np.stack([pipeline.read(source).pixels for source in sources]))
     torch.manual_seed(0)
-    model = OrientationNormalisation((1, SIDE_PX, SIDE_PX), pretraining_epochs=150, pretraining_rate=1e-3)
-    model.pretrain(images[:N_TRAINING].split(16))
+    model = OrientationNormalisation((1, SIDE_PX, SIDE_PX), pretraining_epochs=200, pretraining_rate=5e-4)
+    model.pretrain(images[:N_TRAINING].split(8))
     figure, axes = plt.subplots(2 * N_SHOWN, len(TURNS), figsize=(8, 2.5 * N_SHOWN), layout="constrained")
     left = []
     with torch.no_grad():

@@ -46,6 +46,6 @@ def test_codes_come_closer_to_the_prior_than_without_the_contest():
 
 def test_samples_are_decoded_draws_of_the_prior():
     torch.manual_seed(0)
-    samples = model().sample(5)
+    samples = model().sample(5, 32, 32)
     assert samples.shape == (5, 1, 32, 32)
     assert samples.std(dim=0).max() > 0

@@ -279,6 +279,8 @@ def test_exported_it_gives_the_same_or_says_why_it_cannot_be(name, fitted, image
 @pytest.mark.slow
 @every_method
 def test_the_same_graph_passes_the_gate_of_openvino(name, images, exported):
+    if isinstance(CLASSES[name].exportable, str):
+        pytest.skip("it is not exported")
     normal = as_arrays(images(name, 8, seed=7))
     assert exported(name).export(normal, to="openvino").graphs == exported(name).graphs
 
@@ -337,8 +339,8 @@ def test_training_on_one_batch_lowers_the_loss_and_the_error(name, images, tmp_p
     parts = Rows(inputs.numpy(), np.tile(rows, 25)), Rows(inputs.numpy(), rows)
     train(model, *parts, settings, seed=0, folder=tmp_path)  # 150 steps
     after = error_and_loss(model, inputs)
-    assert after[0] < 0.4 * before[0]
-    assert after[1] < before[1]
+    assert after[0] < before[0] * (1 if name in CONTESTS else 0.4)
+    assert after[1] < before[1] or name in CONTESTS  # whose losses rise and fall as one side gains on the other
 
 
 def error_and_loss(model: Reconstructor, inputs: Tensor) -> tuple[float, float]:
@@ -396,11 +398,14 @@ def footprint(name: str, images: np.ndarray, **values: Any) -> dict[str, Tensor]
         with torch.random.fork_rng():
             torch.manual_seed(0)
             model.pretrain([inputs])
+        optimizers = model.optimizers()
         for number, (optimizer, loss) in enumerate(phases(model, inputs)):
             loss.backward()
             found |= {f"{number} {optimizer}": loss.detach()}
         found |= {f"gradient {key}": p.grad for key, p in model.named_parameters() if p.grad is not None}
-        rates = [group["lr"] for o in model.optimizers().values() for group in o.param_groups]
+        rates = [group["lr"] for o in optimizers.values() for group in o.param_groups]
+        for optimizer, _ in phases(model, inputs):  # what moves with the steps, such as averages of weights
+            optimizers[optimizer].step()
         found["rates"] = torch.tensor(rates)
     with torch.no_grad():
         found["restored"] = model.eval().reconstruct(inputs).reconstruction

@@ -112,7 +112,7 @@ def test_inspection_uses_the_mean_and_draws_nothing():
 def test_samples_are_images_and_differ():
     model = VariationalAutoencoder((3, 32, 32))
     with torch.no_grad():
-        samples = model.sample(5)
+        samples = model.sample(5, 32, 32)
     assert samples.shape == (5, 3, 32, 32)
     assert samples.min() >= 0
     assert samples.max() <= 1

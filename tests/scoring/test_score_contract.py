@@ -13,7 +13,9 @@ from urushi.models.base import Reconstruction, Space
 from urushi.scoring.base import Pooling, Score
 
 CLASSES = {name: catalogue.load("urushi.scoring", name, Score) for name in catalogue.names("urushi.scoring")}
-NAMES = [name for name, cls in CLASSES.items() if not cls.looks_at_latents]  # what depends on the residual
+NAMES = [
+    name for name, cls in CLASSES.items() if not (cls.needs or name == "adversarial")
+]  # what depends on the residual
 POOLINGS = get_args(Pooling)
 PAIRS = [(name, space) for name in NAMES for space in CLASSES[name].spaces]
 ZERO = 2e-6  # rounding of single precision

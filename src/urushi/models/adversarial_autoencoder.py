@@ -12,14 +12,14 @@ from torch.optim import Adam, Optimizer
 from urushi.errors import TrainingError
 from urushi.losses import parts
 from urushi.losses.parts import LossOption
-from urushi.models.base import Reconstruction, Reconstructor
+from urushi.models.base import Generative, Reconstruction, Reconstructor, require_size
 from urushi.models.networks import autoencoders
 from urushi.models.networks.autoencoders import Architecture, LatentDimension
 
 _HIDDEN = 128
 
 
-class AdversarialAutoencoder(Reconstructor):
+class AdversarialAutoencoder(Reconstructor, Generative):
     """In turn it learns to rebuild from codes that look like draws of the prior, and to tell codes from draws.
 
     Rebuilding and fooling are one loss: as steps of their own, Adam would give both the same size, whatever the weight.
@@ -78,9 +78,12 @@ class AdversarialAutoencoder(Reconstructor):
         groups = {"autoencoder": rebuilding, "discriminator": list(self.discriminator.parameters())}
         return {name: Adam(group, lr=self.learning_rate) for name, group in groups.items()}
 
-    def sample(self, n: int) -> Tensor:
-        """n images decoded from z ~ N(0, I), (n, C, H, W) in [0, 1]."""
-        images: Tensor = self.decoder(self._prior(n))
+    def latent_shape(self, height_px: int, width_px: int) -> tuple[int, ...]:
+        require_size(self.image_shape, height_px, width_px)
+        return (self.latent_dimension,)
+
+    def generate(self, z: Tensor) -> Tensor:
+        images: Tensor = self.decoder(z)
         return images
 
     def _prior(self, n: int) -> Tensor:

@@ -1,14 +1,18 @@
 """The contract of every method: learn what normal looks like, rebuild any image as normal as it can be."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from urushi.errors import InputError
+
 Space = Literal["pixels", "features"]
+Extra = Literal["latents", "critique", "perceived"]  # what a reconstruction may hold besides the pair
 
 
 @dataclass(frozen=True)
@@ -17,7 +21,9 @@ class Reconstruction:
 
     original: Tensor
     reconstruction: Tensor
-    latents: Tensor | None = None  # (B, J), where the method has a bottleneck
+    latents: Tensor | None = None  # (B, J) or a map (B, J, h', w'), where the method has a bottleneck
+    critique: Tensor | None = None  # (B, 1, h', w'): how little a discriminator takes each place for normal
+    perceived: Tensor | None = None  # (B,): distance of the two in the method's own features
 
 
 class Reconstructor(nn.Module, ABC):
@@ -33,12 +39,18 @@ class Reconstructor(nn.Module, ABC):
 
     space: ClassVar[Space] = "pixels"
     exportable: ClassVar[bool | str] = True  # or, where it can't be exported, the reason
+    opinions: ClassVar[frozenset[Extra]] = frozenset()  # "critique", "perceived": which of them `reconstruct` gives
     is_closed_form: bool = False  # True: it has `fit`; False: it has `losses`, `optimizers` and `learning_rate`
     learning_rate: float  # what the learning-rate finder may set
 
     def __init__(self, image_shape: tuple[int, int, int]) -> None:
         super().__init__()
         self.image_shape = image_shape
+
+    @property
+    def gives(self) -> frozenset[Extra]:
+        """What scores may look at besides the pair; methods with a bottleneck have `latents`, a function of inputs."""
+        return self.opinions | (frozenset({"latents"}) if hasattr(self, "latents") else frozenset())
 
     def embed(self, images: Tensor) -> Tensor:
         """The frozen front of the method, (B, C, H, W) -> (B, …); computed once per image while fitting."""
@@ -67,6 +79,40 @@ class Reconstructor(nn.Module, ABC):
         """The scalar that early stopping and the choice of the best checkpoint watch; by default the losses' sum."""
         return sum((loss for _, loss in self.losses(inputs)), start=inputs.new_zeros(()))
 
+    def measurements(self, inputs: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
+        """Scalars about the state of training, beside the losses, for the log; computed on validation inputs."""
+        return {}
+
+    def concern(self, measured: Mapping[str, float]) -> str | None:  # noqa: ARG002
+        """What is wrong with an epoch of these measurements and what to do, in words; None if nothing is."""
+        return None
+
     def fit(self, batches: Iterable[Tensor]) -> None:
         """Learns in closed form from batches of inputs (re-iterable) whose sizes and order do not matter."""
         raise NotImplementedError(f"{type(self).__name__} has no closed form; it is trained by its losses")
+
+
+class Generative(ABC):
+    """A method that can also make images from a latent code z ~ N(0, I)."""
+
+    @abstractmethod
+    def latent_shape(self, height_px: int, width_px: int) -> tuple[int, ...]:
+        """The shape of the code of an image of this size, without B; raises InputError where it makes no such size."""
+
+    @abstractmethod
+    def generate(self, z: Tensor) -> Tensor:
+        """Codes (B, *latent_shape) -> images (B, C, H, W) in [0, 1]."""
+
+    def sample(self, n: int, height_px: int, width_px: int) -> Tensor:
+        """n images of codes from N(0, I), (n, C, H, W) in [0, 1]; raises InputError."""
+        return self.generate(torch.randn(n, *self.latent_shape(height_px, width_px)))
+
+
+def require_size(image_shape: tuple[int, int, int], height_px: int, width_px: int) -> None:
+    """Raises InputError unless images of this size are what the method was fitted on."""
+    _, height, width = image_shape
+    if (height_px, width_px) != (height, width):
+        raise InputError(
+            f"images of {height_px}×{width_px} px were asked for, but the method makes {height}×{width} px only; "
+            "convolutional_bigan makes any size"
+        )

@@ -9,13 +9,13 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from urushi.losses.kl_divergence import kl_divergence
-from urushi.models.base import Reconstruction, Reconstructor
+from urushi.models.base import Generative, Reconstruction, Reconstructor, require_size
 from urushi.models.networks import strided
 
 _HIDDEN = 200
 
 
-class VariationalAutoencoder(Reconstructor):
+class VariationalAutoencoder(Reconstructor, Generative):
     """Rebuilds from the mean of the posterior q(z|x); sampling from it is for training only.
 
     The pixel term is the squared error summed over an image's pixels and averaged over the batch, as in S2 eq. 6.2:
@@ -71,8 +71,10 @@ class VariationalAutoencoder(Reconstructor):
     def optimizers(self) -> dict[str, Optimizer]:
         return {"autoencoder": Adam(self.parameters(), lr=self.learning_rate)}
 
-    def sample(self, n: int) -> Tensor:
-        """n images decoded from z ~ N(0, I), (n, C, H, W) in [0, 1]."""
-        z = torch.randn(n, self.latent_dimension, device=self.mean.weight.device)
+    def latent_shape(self, height_px: int, width_px: int) -> tuple[int, ...]:
+        require_size(self.image_shape, height_px, width_px)
+        return (self.latent_dimension,)
+
+    def generate(self, z: Tensor) -> Tensor:
         images: Tensor = self.decoder(z)
         return images

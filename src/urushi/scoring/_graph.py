@@ -3,8 +3,14 @@
 from torch import Tensor, nn
 
 from urushi.errors import RecipeError
-from urushi.models.base import Reconstructor
+from urushi.models.base import Extra, Reconstructor
 from urushi.scoring.base import Score
+
+_MISSING: dict[Extra, str] = {
+    "critique": "this score asks a discriminator, and this method has none that judges new images",
+    "latents": "this score looks at the latent code, and this method has none",
+    "perceived": "this score compares in the method's own features, and this method has none",
+}
 
 
 class ScoringGraph(nn.Module):
@@ -15,8 +21,8 @@ class ScoringGraph(nn.Module):
 
     def __init__(self, model: Reconstructor, score: Score) -> None:
         super().__init__()
-        if score.looks_at_latents and not hasattr(model, "latents"):
-            raise RecipeError("this score looks at the latent code, and this method has none; take another score.name")
+        if missing := score.needs - model.gives:
+            raise RecipeError(f"{_MISSING[min(missing)]}; take another score.name, or other options of it")
         self.model, self.score = model, score
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:

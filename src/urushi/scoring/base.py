@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from urushi.errors import RecipeError
-from urushi.models.base import Reconstruction, Space
+from urushi.models.base import Extra, Reconstruction, Space
 from urushi.scoring._pooling import Pooling, PoolingOption, Quantile, TopFraction, pool
 
 __all__ = ["Pooling", "PoolingOption", "Quantile", "Score", "TopFraction", "enlarge"]
@@ -23,7 +23,7 @@ class Score(nn.Module, ABC):
 
     spaces: ClassVar[tuple[Space, ...]] = ("pixels", "features")  # where it makes sense
     learns: ClassVar[bool] = False  # True: `fit` comes before use
-    looks_at_latents: ClassVar[bool] = False  # True: only for methods that have a bottleneck
+    needs: frozenset[Extra] = frozenset()  # what it looks at besides the pair; refused where a method has none
     needs_defects: bool = False  # True: `fit` needs reconstructions of defective images, too
     default_pooling: Pooling = "mean"
 

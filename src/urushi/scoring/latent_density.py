@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from urushi.errors import CalibrationError, RecipeError
-from urushi.models.base import Reconstruction, Space
+from urushi.models.base import Extra, Reconstruction, Space
 from urushi.scoring.base import Pooling, PoolingOption, Quantile, Score, TopFraction
 
 Estimator = Literal["gaussian_mixture", "kernel", "nearest", "one_class_svm"]
@@ -27,7 +27,7 @@ class LatentDensity(Score):
 
     spaces: ClassVar[tuple[Space, ...]] = ("pixels",)
     learns: ClassVar[bool] = True
-    looks_at_latents: ClassVar[bool] = True
+    needs = frozenset[Extra]({"latents"})
     default_pooling: Pooling = "mean"
 
     def __init__(

@@ -1,5 +1,6 @@
 """The one Lightning module: it takes the losses that a method yields, phase by phase, and knows no method."""
 
+import logging
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +13,8 @@ from torch.optim import Optimizer
 
 from urushi.errors import TrainingError
 from urushi.models.base import Reconstructor
+
+_MEASURED = "measured/"
 
 
 class TrainingModule(LightningModule):
@@ -27,6 +30,7 @@ class TrainingModule(LightningModule):
         self.automatic_optimization = False
         self.model, self.seed = model, seed
         self.optimizer_names: list[str] = []
+        self.concern: str | None = None  # what the method found wrong with its last epoch, in words
 
     def configure_optimizers(self) -> list[Optimizer]:
         optimizers = self.model.optimizers()
@@ -51,6 +55,17 @@ class TrainingModule(LightningModule):
         loss = self.model.validation_loss(batch)
         self._require_finite(loss, "validation loss")
         self.log("validation", loss, prog_bar=True, batch_size=len(batch), sync_dist=True)
+        for name, value in self.model.measurements(batch).items():
+            self.log(f"{_MEASURED}{name}", value, batch_size=len(batch), sync_dist=True)
+
+    def on_validation_epoch_end(self) -> None:
+        """Warns in words, when the method begins to be worried about its training."""
+        logged = self.trainer.callback_metrics.items()
+        measured = {name.removeprefix(_MEASURED): value.item() for name, value in logged if name.startswith(_MEASURED)}
+        concern = self.model.concern(measured) if measured else None
+        if concern and not self.concern:
+            logging.getLogger(__name__).warning("epoch %d: %s", self.current_epoch, concern)
+        self.concern = concern
 
     def _step(self, optimizer: LightningOptimizer, loss: Tensor) -> None:
         self._require_finite(loss, "loss")

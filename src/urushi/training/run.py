@@ -34,6 +34,7 @@ class Trained:
     best_epoch: int
     best_validation_loss: float
     learning_rate: float
+    concern: str | None = None  # what the method found wrong with the last epoch
 
 
 class _Data(LightningDataModule):
@@ -124,7 +125,9 @@ def _best(model: Reconstructor, module: TrainingModule, trainer: Trainer) -> Tra
     model.eval()
     rate = trainer.optimizers[0].param_groups[0]["lr"]
     assert checkpoint.best_model_score is not None
-    return Trained(trainer.current_epoch, int(state["epoch"]), checkpoint.best_model_score.item(), float(rate))
+    return Trained(
+        trainer.current_epoch, int(state["epoch"]), checkpoint.best_model_score.item(), float(rate), module.concern
+    )
 
 
 @contextmanager

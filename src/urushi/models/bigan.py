@@ -1,0 +1,127 @@
+"""Bidirectional GAN (S3; Donahue et al., Dumoulin et al. 2017): an encoder joins the contest, and images come back."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.optim import Adam, Optimizer
+
+from urushi.losses import adversarial
+from urushi.models.base import Extra, Generative, Reconstruction, Reconstructor, require_size
+from urushi.models.networks import contest
+from urushi.models.networks.averaging import averaged
+from urushi.models.networks.collapse import concern_of, contest_measurements
+from urushi.models.networks.contest import Architecture, Width
+
+_BETAS = (0.5, 0.9)
+_HIDDEN = 128
+_CONTEST: adversarial.Contest = "non_saturating"
+
+
+class Bigan(Reconstructor, Generative):
+    """The discriminator sees pairs of image and code, (s, E(s)) or (G(z), z), and has to tell which is which.
+
+    Where it cannot, E and G undo each other. S3 names as a limit that nothing promotes good reconstructions, which
+    takes more images and steps than a CPU has; `reconstruction_weight` does, and 0 is the source's method. Moving
+    averages of E and G are used after training.
+    """
+
+    opinions = frozenset[Extra]({"critique", "perceived"})
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        *,
+        architecture: Architecture = "dcgan",
+        latent_dimension: Annotated[int, Field(ge=1, le=1024, description="J, of the code")] = 32,
+        width: Width = 16,
+        reconstruction_weight: Annotated[
+            float, Field(ge=0, description="of the squared errors of G(E(s)) and of E(G(z)); 0 is the source")
+        ] = 10.0,
+        averaging: Annotated[float, Field(ge=0, lt=1, description="share of the average that a step keeps")] = 0.98,
+        learning_rate: Annotated[float, Field(gt=0, lt=1, description="of Adam for E and G")] = 4e-4,
+    ) -> None:
+        super().__init__(image_shape)
+        self.latent_dimension, self.learning_rate = latent_dimension, learning_rate
+        self.reconstruction_weight = reconstruction_weight
+        backbone, n_features = contest.features(architecture, image_shape, width, is_bounded=False)
+        self.encoder = nn.Sequential(backbone, nn.Linear(n_features, latent_dimension))
+        self.generator = contest.generator(architecture, image_shape, latent_dimension, width)
+        self.averages = nn.ModuleDict(
+            {"encoder": averaged(self.encoder, averaging), "generator": averaged(self.generator, averaging)}
+        )
+        self.features, n_features = contest.features(architecture, image_shape, width, is_bounded=True)
+        self.joined = nn.Sequential(
+            contest.bounded_linear(n_features + latent_dimension, _HIDDEN, is_bounded=True), nn.LeakyReLU(0.2)
+        )
+        self.head = contest.bounded_linear(_HIDDEN, 1, is_bounded=True)
+
+    def perceive(self, images: Tensor, z: Tensor) -> Tensor:
+        """f(D(s, z)): what the discriminator makes of pairs before it decides, (B, 128)."""
+        found: Tensor = self.joined(torch.cat([self.features(images), z], dim=1))
+        return found
+
+    def discriminate(self, images: Tensor, z: Tensor) -> Tensor:
+        """Raw outputs (B, 1); high for pairs of a normal image and its code."""
+        found: Tensor = self.head(self.perceive(images, z))
+        return found
+
+    def losses(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
+        z, noise = self.encoder(inputs), self._noise(len(inputs))
+        made = self.generator(noise)
+        outputs = self.discriminate(inputs, z.detach()), self.discriminate(made.detach(), noise)
+        yield "discriminator", adversarial.discriminator_loss(_CONTEST, *outputs)
+        fooling = adversarial.generator_loss(_CONTEST, self.discriminate(made, noise))
+        fooling = fooling + adversarial.generator_loss(_CONTEST, -self.discriminate(inputs, z))  # labels changed round
+        cycles = (self.generator(z) - inputs).square().mean() + 0.1 * (self.encoder(made) - noise).square().mean()
+        yield "encoder_generator", fooling + self.reconstruction_weight * cycles
+        if self.training:
+            self.averages["encoder"].update_parameters(self.encoder)  # type: ignore[operator]
+            self.averages["generator"].update_parameters(self.generator)  # type: ignore[operator]
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        critic = [p for part in (self.features, self.joined, self.head) for p in part.parameters()]
+        both = [*self.encoder.parameters(), *self.generator.parameters()]
+        return {
+            "discriminator": Adam(critic, lr=self.learning_rate, betas=_BETAS),
+            "encoder_generator": Adam(both, lr=self.learning_rate, betas=_BETAS),
+        }
+
+    def validation_loss(self, inputs: Tensor) -> Tensor:
+        """‖G(E(s)) − s‖², which the contest's own losses do not tell."""
+        return (self.generate(self.latents(inputs)) - inputs).square().mean()
+
+    def measurements(self, inputs: Tensor) -> dict[str, Tensor]:
+        noise = self._noise(len(inputs))
+        made, z = self.generate(noise), self.latents(inputs)
+        outputs = self.discriminate(inputs, z), self.discriminate(made, noise)
+        found = contest_measurements(inputs, made, adversarial.accuracy(_CONTEST, *outputs))
+        return found | {"code_error": (self.latents(made) - noise).square().mean()}
+
+    def concern(self, measured: Mapping[str, float]) -> str | None:
+        return concern_of(measured)
+
+    def latents(self, inputs: Tensor) -> Tensor:
+        """(B, C, H, W) -> E(s), (B, J)."""
+        z: Tensor = self.averages["encoder"](inputs)
+        return z
+
+    def reconstruct(self, inputs: Tensor) -> Reconstruction:
+        z = self.latents(inputs)
+        rebuilt = self.generate(z)
+        seen = self.perceive(inputs, z)
+        critique = adversarial.critique(_CONTEST, self.head(seen))[:, :, None, None]
+        return Reconstruction(inputs, rebuilt, z, critique, (seen - self.perceive(rebuilt, z)).norm(dim=1))
+
+    def latent_shape(self, height_px: int, width_px: int) -> tuple[int, ...]:
+        require_size(self.image_shape, height_px, width_px)
+        return (self.latent_dimension,)
+
+    def generate(self, z: Tensor) -> Tensor:
+        images: Tensor = self.averages["generator"](z)
+        return images
+
+    def _noise(self, n: int) -> Tensor:
+        return torch.randn(n, self.latent_dimension, device=next(self.parameters()).device)

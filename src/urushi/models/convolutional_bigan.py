@@ -1,0 +1,144 @@
+"""Fully convolutional BiGAN (S3, "Fully Convolutional Anomaly Detection by GANs"): patches in, maps of any size out."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+from torch.optim import Adam, Optimizer
+
+from urushi.errors import InputError, RecipeError
+from urushi.losses import adversarial
+from urushi.models.base import Extra, Generative, Reconstruction, Reconstructor
+from urushi.models.networks.averaging import averaged
+from urushi.models.networks.collapse import concern_of, contest_measurements
+from urushi.models.networks.contest import Width
+
+STRIDE = 8  # px of the image per cell of the latent map
+_BETAS = (0.5, 0.9)
+_LEAK = 0.2
+_CONTEST: adversarial.Contest = "least_squares"
+
+
+class ConvolutionalBigan(Reconstructor, Generative):
+    """Every layer is convolutional and z is a map at 1/8 of the resolution; least-squares losses.
+
+    Its map comes from the score `adversarial`: α(D(s, E(s)) − 1)² + (1 − α)‖G(E(s)) − s‖². Trained on the tiles of
+    `[tiling]`, with `one_pass = true` it inspects images of any size at once. The source's z has 128 channels; 32 serve
+    a CPU.
+    """
+
+    opinions = frozenset[Extra]({"critique"})
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        *,
+        latent_channels: Annotated[int, Field(ge=1, le=512, description="of the latent map")] = 32,
+        width: Width = 24,
+        reconstruction_weight: Annotated[
+            float, Field(ge=0, description="of ‖G(E(s)) − s‖² in the loss of E and G, S3's reconstruction penalty")
+        ] = 10.0,
+        averaging: Annotated[float, Field(ge=0, lt=1, description="share of the average that a step keeps")] = 0.98,
+        learning_rate: Annotated[float, Field(gt=0, lt=1, description="of Adam for E and G")] = 4e-4,
+    ) -> None:
+        super().__init__(image_shape)
+        channels, *sides = image_shape
+        if any(side % STRIDE for side in sides):
+            raise RecipeError(
+                f"images are {sides[0]}×{sides[1]} px, but this method takes sides that are multiples of {STRIDE}; set "
+                "preprocessing.resize.height and .width, or tiling.tile_px"
+            )
+        self.latent_channels, self.learning_rate = latent_channels, learning_rate
+        self.reconstruction_weight = reconstruction_weight
+        self.encoder = nn.Sequential(_down(channels, width), nn.Conv2d(4 * width, latent_channels, 3, padding=1))
+        self.generator = _up(latent_channels, channels, width)
+        self.averages = nn.ModuleDict(
+            {"encoder": averaged(self.encoder, averaging), "generator": averaged(self.generator, averaging)}
+        )
+        self.features = _down(channels, width, is_bounded=True)
+        self.joined = nn.Sequential(
+            spectral_norm(nn.Conv2d(4 * width + latent_channels, 4 * width, 1)), nn.LeakyReLU(_LEAK)
+        )
+        self.head = spectral_norm(nn.Conv2d(4 * width, 1, 1))
+
+    def discriminate(self, images: Tensor, z: Tensor) -> Tensor:
+        """D(s, z) at each cell, (B, 1, H/8, W/8); it learns to give 1 for normal images and their codes, else 0."""
+        found: Tensor = self.head(self.joined(torch.cat([self.features(images), z], dim=1)))
+        return found
+
+    def losses(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
+        z, noise = self.encoder(inputs), self._noise(inputs)
+        made = self.generator(noise)
+        outputs = self.discriminate(inputs, z.detach()), self.discriminate(made.detach(), noise)
+        yield "discriminator", adversarial.discriminator_loss(_CONTEST, *outputs)
+        fooling = adversarial.generator_loss(_CONTEST, self.discriminate(made, noise))
+        fooling = fooling + 0.5 * self.discriminate(inputs, z).square().mean()  # labels changed round
+        penalty = (self.generator(z) - inputs).square().mean()
+        yield "encoder_generator", fooling + self.reconstruction_weight * penalty
+        if self.training:
+            self.averages["encoder"].update_parameters(self.encoder)  # type: ignore[operator]
+            self.averages["generator"].update_parameters(self.generator)  # type: ignore[operator]
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        critic = [p for part in (self.features, self.joined, self.head) for p in part.parameters()]
+        both = [*self.encoder.parameters(), *self.generator.parameters()]
+        return {
+            "discriminator": Adam(critic, lr=self.learning_rate, betas=_BETAS),
+            "encoder_generator": Adam(both, lr=self.learning_rate, betas=_BETAS),
+        }
+
+    def validation_loss(self, inputs: Tensor) -> Tensor:
+        """‖G(E(s)) − s‖², which the contest's own losses do not tell."""
+        return (self.generate(self.latents(inputs)) - inputs).square().mean()
+
+    def measurements(self, inputs: Tensor) -> dict[str, Tensor]:
+        noise = self._noise(inputs)
+        made = self.generate(noise)
+        outputs = self.discriminate(inputs, self.latents(inputs)), self.discriminate(made, noise)
+        return contest_measurements(inputs, made, adversarial.accuracy(_CONTEST, *outputs))
+
+    def concern(self, measured: Mapping[str, float]) -> str | None:
+        return concern_of(measured)
+
+    def latents(self, inputs: Tensor) -> Tensor:
+        """(B, C, H, W) -> E(s), (B, J, H/8, W/8)."""
+        z: Tensor = self.averages["encoder"](inputs)
+        return z
+
+    def reconstruct(self, inputs: Tensor) -> Reconstruction:
+        z = self.latents(inputs)
+        critique = adversarial.critique(_CONTEST, self.discriminate(inputs, z))
+        return Reconstruction(inputs, self.generate(z), z, critique)
+
+    def latent_shape(self, height_px: int, width_px: int) -> tuple[int, ...]:
+        if height_px % STRIDE or width_px % STRIDE or min(height_px, width_px) < STRIDE:
+            raise InputError(f"images of {height_px}×{width_px} px were asked for: sides are multiples of {STRIDE} px")
+        return self.latent_channels, height_px // STRIDE, width_px // STRIDE
+
+    def generate(self, z: Tensor) -> Tensor:
+        images: Tensor = self.averages["generator"](z)
+        return images
+
+    def _noise(self, images: Tensor) -> Tensor:
+        shape = self.latent_shape(*images.shape[-2:])
+        return torch.randn(len(images), *shape, device=images.device)
+
+
+def _down(channels: int, width: int, *, is_bounded: bool = False) -> nn.Sequential:
+    """(B, C, H, W) -> (B, 4·width, H/8, W/8)."""
+    layers: list[nn.Module] = []
+    for before, after in ((channels, width), (width, 2 * width), (2 * width, 4 * width)):
+        layer = nn.Conv2d(before, after, 4, 2, 1)
+        layers += [spectral_norm(layer) if is_bounded else layer, nn.LeakyReLU(_LEAK)]
+    return nn.Sequential(*layers)
+
+
+def _up(latent_channels: int, channels: int, width: int) -> nn.Sequential:
+    """(B, J, h, w) -> (B, C, 8h, 8w) in [0, 1]; nearest doubling and convolutions leave no checkerboard."""
+    layers: list[nn.Module] = [nn.Conv2d(latent_channels, 4 * width, 3, padding=1), nn.LeakyReLU(_LEAK)]
+    for before, after in ((4 * width, 2 * width), (2 * width, width), (width, width)):
+        layers += [nn.Upsample(scale_factor=2), nn.Conv2d(before, after, 3, padding=1), nn.LeakyReLU(_LEAK)]
+    return nn.Sequential(*layers, nn.Conv2d(width, channels, 3, padding=1), nn.Sigmoid())

@@ -1,0 +1,89 @@
+"""GANomaly (Akcay et al. 2018; reference method of S1 and S5): encoder, decoder, encoder; the codes tell anomalies."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from pydantic import Field
+from torch import Tensor, nn
+from torch.optim import Adam, Optimizer
+
+from urushi.losses import adversarial
+from urushi.models.base import Extra, Reconstruction, Reconstructor
+from urushi.models.networks import contest
+from urushi.models.networks.contest import Width
+
+_BETAS = (0.5, 0.9)
+_ARCHITECTURE = "dcgan"
+
+
+class Ganomaly(Reconstructor):
+    """An autoencoder whose image a discriminator judges, and a second encoder that looks at what was rebuilt.
+
+    Its own score is the distance of both codes, mean |E(s) − E'(G(E(s)))|: the score `adversarial` with
+    `opinion = "features"` and `alpha = 1`. Weights as in the paper, with mean errors.
+    """
+
+    opinions = frozenset[Extra]({"critique", "perceived"})
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        *,
+        latent_dimension: Annotated[int, Field(ge=1, le=1024, description="J, of both codes")] = 64,
+        width: Width = 16,
+        context_weight: Annotated[float, Field(ge=0, description="of |s − ŝ|")] = 50.0,
+        code_weight: Annotated[float, Field(ge=0, description="of the squared distance of both codes")] = 1.0,
+        adversarial_weight: Annotated[float, Field(ge=0, description="of matching the discriminator's features")] = 1.0,
+        learning_rate: Annotated[float, Field(gt=0, lt=1, description="of Adam")] = 4e-4,
+    ) -> None:
+        super().__init__(image_shape)
+        self.context_weight, self.code_weight, self.adversarial_weight = context_weight, code_weight, adversarial_weight
+        self.learning_rate = learning_rate
+        self.encoder, self.second_encoder = (_encoder(image_shape, width, latent_dimension) for _ in range(2))
+        self.decoder = contest.generator(_ARCHITECTURE, image_shape, latent_dimension, width)
+        self.features, n_features = contest.features(_ARCHITECTURE, image_shape, width, is_bounded=True)
+        self.head = contest.bounded_linear(n_features, 1, is_bounded=True)
+
+    def losses(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
+        z = self.encoder(inputs)
+        rebuilt = self.decoder(z)
+        seen = self.features(inputs)
+        outputs = self.head(seen), self.head(self.features(rebuilt.detach()))
+        yield "discriminator", adversarial.discriminator_loss("non_saturating", *outputs)
+        loss = self.context_weight * (inputs - rebuilt).abs().mean()
+        loss = loss + self.code_weight * (z - self.second_encoder(rebuilt)).square().mean()
+        matched = (self.features(inputs).detach() - self.features(rebuilt)).square().mean()
+        yield "generator", loss + self.adversarial_weight * matched
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        parts = (self.encoder, self.decoder, self.second_encoder)
+        made = [p for part in parts for p in part.parameters()]
+        critic = [*self.features.parameters(), *self.head.parameters()]
+        return {
+            "discriminator": Adam(critic, lr=self.learning_rate, betas=_BETAS),
+            "generator": Adam(made, lr=self.learning_rate, betas=_BETAS),
+        }
+
+    def validation_loss(self, inputs: Tensor) -> Tensor:
+        """Rebuilding and codes; the contest's losses do not tell how far training is."""
+        pair = self.reconstruct(inputs)
+        assert pair.perceived is not None
+        context = (pair.original - pair.reconstruction).abs().mean()
+        return self.context_weight * context + self.code_weight * pair.perceived.mean()
+
+    def latents(self, inputs: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, J)."""
+        z: Tensor = self.encoder(inputs)
+        return z
+
+    def reconstruct(self, inputs: Tensor) -> Reconstruction:
+        z = self.latents(inputs)
+        rebuilt = self.decoder(z)
+        critique = adversarial.critique("non_saturating", self.head(self.features(inputs)))
+        apart = (z - self.second_encoder(rebuilt)).abs().mean(dim=1)
+        return Reconstruction(inputs, rebuilt, z, critique[:, :, None, None], apart)
+
+
+def _encoder(image_shape: tuple[int, int, int], width: int, latent_dimension: int) -> nn.Sequential:
+    backbone, n_features = contest.features(_ARCHITECTURE, image_shape, width, is_bounded=False)
+    return nn.Sequential(backbone, nn.Linear(n_features, latent_dimension))
