@@ -14,7 +14,7 @@ from urushi.calibration import HeldOut, Threshold, ThresholdRule, p_values
 from urushi.calibration.conformal import Conformal
 from urushi.data.images import ImageSource
 from urushi.data.stream import batches, side_by_side, stream
-from urushi.errors import CalibrationError, DetectorFileError, UnreadableImageError
+from urushi.errors import CalibrationError, DetectorFileError, ExportError, UnreadableImageError
 from urushi.extras import require
 from urushi.inspection import Inspection, MapScale, Unreadable
 from urushi.preprocessing import Pipeline, Prepared
@@ -148,6 +148,9 @@ class Detector:
         """
         require("torch", "train")
         from urushi import exporting
+
+        if self.recipe.tiling.one_pass:
+            raise ExportError("a graph takes images of one size, and this detector any; fit with tiling.one_pass=false")
 
         reference = saving.torch_backend(self.recipe, self.graphs, self.card, Wish())
         prepared = (self.prepare(source) for source in normal)

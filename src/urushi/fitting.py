@@ -79,6 +79,7 @@ def fit(
     model = build_model(recipe.model, images.shape, run.seed)
     scores = tuple(scores) or (recipe.score,)
     _require_defects([build_score(part, model.space) for part in scores], defects, is_tiled=recipe.tiling.tile_px > 0)
+    _require_one_pass(model, scores, recipe)
     vary = Vary.of(recipe, run.seed, has_epochs=not (model.is_closed_form or _has_front(model)))
     rows = _Fit(images, run, vary, scores, defects)
     with _claimed(rows, is_trained=not model.is_closed_form):
@@ -148,7 +149,7 @@ class _Fit:
         return _Learnt(pipeline, backends, patterns, inputs, facts)
 
     def _pattern(self, backend: TorchBackend, inputs: np.ndarray, images: np.ndarray) -> np.ndarray | None:
-        if not self.recipe.tiling.tile_px:
+        if not self.recipe.tiling.tile_px or self.recipe.tiling.one_pass:
             return None
         rows = Rows(inputs, self.images.rows_of(images)).batches(self.recipe.training.batch_size)
         return pattern_of(backend.run_inputs(batch.numpy()) for batch in rows)
@@ -268,6 +269,18 @@ def _require(n: int, needed: int, unreadable: tuple[Unreadable, ...]) -> None:
         f"{n} readable images were found, {len(unreadable)} could not be read; at least {needed} good ones are needed."
         + first
     )
+
+
+def _require_one_pass(model: Reconstructor, scores: Sequence[Part], recipe: Recipe) -> None:
+    if not recipe.tiling.one_pass:
+        return
+    if not model.stride_px:
+        raise RecipeError(
+            f"tiling.one_pass = true, but {recipe.model.name} takes images of one size only; convolutional_bigan takes "
+            "any. Set tiling.one_pass=false"
+        )
+    if pooled := [part.name for part in scores if part.options.get("pooling", "mean") != "mean"]:
+        raise RecipeError(f"in one pass a score is the mean of its map; take pooling away from {', '.join(pooled)}")
 
 
 def _require_defects(scores: Sequence[Score], defects: Sequence[ImageSource], *, is_tiled: bool) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from urushi.catalogue import nearest
 from urushi.errors import RecipeError
@@ -99,6 +99,17 @@ class Tiling(_StrictSection):
     n_training_tiles: Annotated[
         int, Field(ge=1, description="tiles to learn from, at most so many of each training image")
     ] = 16
+
+    one_pass: Annotated[
+        bool,
+        Field(description="learn from tiles, inspect images whole; for fully convolutional methods"),
+    ] = False
+
+    @model_validator(mode="after")
+    def _has_tiles(self) -> "Tiling":
+        if self.one_pass and not self.tile_px:
+            raise ValueError("one_pass learns from tiles: set tiling.tile_px, too")
+        return self
 
     @field_validator("tile_px")
     @classmethod

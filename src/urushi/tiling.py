@@ -10,6 +10,7 @@ from urushi.data.stream import batches, side_by_side
 from urushi.recipe import Tiling
 from urushi.runtime import Backend, Output
 
+_MOST_AT_ONCE = 1 << 24  # px: 4096 × 4096
 Place = tuple[int, int]  # row and column of a tile, of its upper left corner in px
 
 
@@ -24,19 +25,23 @@ class TileGrid:
 
     tile_px: int
     overlap: float
+    one_pass: bool = False
 
     @classmethod
     def of(cls, section: Tiling) -> "TileGrid | None":
         """As the recipe asks for; None where images are inspected whole."""
-        return cls(section.tile_px, section.overlap) if section.tile_px else None
+        return cls(section.tile_px, section.overlap, section.one_pass) if section.tile_px else None
 
     def run(self, backend: Backend, image: np.ndarray, pattern: np.ndarray | None = None) -> Output:
         """The output for one image (C, H, W), each side at least a tile, as a batch of one.
 
         `pattern` (tile, tile) is what a place within a tile adds to the map by being there, see `pattern_of`.
         The score is the highest of the tiles': a small defect shall not be averaged away in a large image. Memory is
-        that of the image and its maps, and of a few tiles.
+        that of the image and its maps, and of a few tiles. In one pass it is some 200 times that of the image; a tile's
+        score then is the mean of the map there.
         """
+        if self.one_pass:
+            return self._at_once(backend, image)
         rows, columns = (self._axis(side) for side in image.shape[1:])
         canvas = _Canvas(image, np.zeros((self.tile_px, self.tile_px), np.float32) if pattern is None else pattern)
         groups = list(batches(product(rows, columns), backend.batch_size))
@@ -48,6 +53,8 @@ class TileGrid:
 
     def problem(self, shape: tuple[int, ...]) -> str | None:
         """Why an image (C, H, W) cannot be tiled, or None."""
+        if self.one_pass and shape[1] * shape[2] > _MOST_AT_ONCE:
+            return f"it is {shape[1]}×{shape[2]} px, too large for one pass; fit with tiling.one_pass=false"
         if min(shape[1:]) >= self.tile_px:
             return None
         return f"after preprocessing it is {shape[1]}×{shape[2]} px, less than a tile of {self.tile_px} px"
@@ -74,6 +81,11 @@ class TileGrid:
         """The tile (C, tile, tile) of an image (C, H, W) whose upper left corner is at a place."""
         y, x = place
         return image[:, y : y + self.tile_px, x : x + self.tile_px]
+
+    def _at_once(self, backend: Backend, image: np.ndarray) -> Output:
+        output = backend.run(image[None])
+        means = [self.cut(output.anomaly_maps, place).mean() for place in self.places(*image.shape[1:])]
+        return output._replace(scores=np.array([np.max(means)], np.float32))  # NaN, if any is
 
     def _axis(self, side_px: int) -> dict[int, np.ndarray]:
         """The weights (tile,) float32 of the tiles along one axis by where they start."""

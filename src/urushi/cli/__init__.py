@@ -19,6 +19,8 @@ COMMANDS = (
     "calibrate",
     "classify",
     "novelties",
+    "sample",
+    "interpolate",
     "export",
     "benchmark",
     "study",

@@ -87,6 +87,8 @@ def report_fit(detector: "Detector", output: Path) -> None:
     facts = detector.card["fit"]
     _console.list_unreadable(detector.unreadable)
     print(f"{output}: fitted on {facts['n_training']} of {facts['n_images']} good images in {facts['seconds']} s")
+    if concern := facts.get("training", {}).get("concern"):
+        _console.note(f"note: the training ended badly: {concern}")
     print(f"threshold {detector.threshold.value:.6g}: {detector.threshold.explanation}")
 
 

@@ -12,14 +12,14 @@ from torch.optim import Adam, Optimizer
 from urushi.errors import TrainingError
 from urushi.losses import parts
 from urushi.losses.parts import LossOption
-from urushi.models.base import Generative, Reconstruction, Reconstructor, require_size
+from urushi.models.base import Generative, Reconstruction, require_size
 from urushi.models.networks import autoencoders
 from urushi.models.networks.autoencoders import Architecture, LatentDimension
 
 _HIDDEN = 128
 
 
-class AdversarialAutoencoder(Reconstructor, Generative):
+class AdversarialAutoencoder(Generative):
     """In turn it learns to rebuild from codes that look like draws of the prior, and to tell codes from draws.
 
     Rebuilding and fooling are one loss: as steps of their own, Adam would give both the same size, whatever the weight.

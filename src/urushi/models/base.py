@@ -38,6 +38,7 @@ class Reconstructor(nn.Module, ABC):
     """
 
     space: ClassVar[Space] = "pixels"
+    stride_px: ClassVar[int] = 0  # images of any multiple of it are taken; 0: of the shape it was made for, no other
     exportable: ClassVar[bool | str] = True  # or, where it can't be exported, the reason
     opinions: ClassVar[frozenset[Extra]] = frozenset()  # "critique", "perceived": which of them `reconstruct` gives
     is_closed_form: bool = False  # True: it has `fit`; False: it has `losses`, `optimizers` and `learning_rate`
@@ -92,7 +93,7 @@ class Reconstructor(nn.Module, ABC):
         raise NotImplementedError(f"{type(self).__name__} has no closed form; it is trained by its losses")
 
 
-class Generative(ABC):
+class Generative(Reconstructor):
     """A method that can also make images from a latent code z ~ N(0, I)."""
 
     @abstractmethod

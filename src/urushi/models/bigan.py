@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from urushi.losses import adversarial
-from urushi.models.base import Extra, Generative, Reconstruction, Reconstructor, require_size
+from urushi.models.base import Extra, Generative, Reconstruction, require_size
 from urushi.models.networks import contest
 from urushi.models.networks.averaging import averaged
 from urushi.models.networks.collapse import concern_of, contest_measurements
@@ -20,7 +20,7 @@ _HIDDEN = 128
 _CONTEST: adversarial.Contest = "non_saturating"
 
 
-class Bigan(Reconstructor, Generative):
+class Bigan(Generative):
     """The discriminator sees pairs of image and code, (s, E(s)) or (G(z), z), and has to tell which is which.
 
     Where it cannot, E and G undo each other. S3 names as a limit that nothing promotes good reconstructions, which

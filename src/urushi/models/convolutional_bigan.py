@@ -1,7 +1,7 @@
 """Fully convolutional BiGAN (S3, "Fully Convolutional Anomaly Detection by GANs"): patches in, maps of any size out."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -11,7 +11,7 @@ from torch.optim import Adam, Optimizer
 
 from urushi.errors import InputError, RecipeError
 from urushi.losses import adversarial
-from urushi.models.base import Extra, Generative, Reconstruction, Reconstructor
+from urushi.models.base import Extra, Generative, Reconstruction
 from urushi.models.networks.averaging import averaged
 from urushi.models.networks.collapse import concern_of, contest_measurements
 from urushi.models.networks.contest import Width
@@ -22,7 +22,7 @@ _LEAK = 0.2
 _CONTEST: adversarial.Contest = "least_squares"
 
 
-class ConvolutionalBigan(Reconstructor, Generative):
+class ConvolutionalBigan(Generative):
     """Every layer is convolutional and z is a map at 1/8 of the resolution; least-squares losses.
 
     Its map comes from the score `adversarial`: α(D(s, E(s)) − 1)² + (1 − α)‖G(E(s)) − s‖². Trained on the tiles of
@@ -31,13 +31,14 @@ class ConvolutionalBigan(Reconstructor, Generative):
     """
 
     opinions = frozenset[Extra]({"critique"})
+    stride_px: ClassVar[int] = STRIDE
 
     def __init__(
         self,
         image_shape: tuple[int, int, int],
         *,
         latent_channels: Annotated[int, Field(ge=1, le=512, description="of the latent map")] = 32,
-        width: Width = 24,
+        width: Width = 16,
         reconstruction_weight: Annotated[
             float, Field(ge=0, description="of ‖G(E(s)) − s‖² in the loss of E and G, S3's reconstruction penalty")
         ] = 10.0,

@@ -10,7 +10,7 @@ from torch.optim import Adam, Optimizer
 
 from urushi.losses import adversarial
 from urushi.losses.adversarial import ContestOption
-from urushi.models.base import Extra, Generative, Reconstruction, Reconstructor, require_size
+from urushi.models.base import Extra, Generative, Reconstruction, require_size
 from urushi.models.networks import contest
 from urushi.models.networks.averaging import averaged
 from urushi.models.networks.collapse import concern_of, contest_measurements, distribution_distance
@@ -20,7 +20,7 @@ _BETAS = (0.5, 0.9)
 _INVERSION_RATE = 0.05
 
 
-class Gan(Reconstructor, Generative):
+class Gan(Generative):
     """A generator makes images from noise that a discriminator cannot tell from normal ones.
 
     A new image is restored by the code whose image comes nearest to it, found by `inversion_steps` of Adam from z = 0.

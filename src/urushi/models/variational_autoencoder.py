@@ -9,13 +9,13 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from urushi.losses.kl_divergence import kl_divergence
-from urushi.models.base import Generative, Reconstruction, Reconstructor, require_size
+from urushi.models.base import Generative, Reconstruction, require_size
 from urushi.models.networks import strided
 
 _HIDDEN = 200
 
 
-class VariationalAutoencoder(Reconstructor, Generative):
+class VariationalAutoencoder(Generative):
     """Rebuilds from the mean of the posterior q(z|x); sampling from it is for training only.
 
     The pixel term is the squared error summed over an image's pixels and averaged over the batch, as in S2 eq. 6.2:

@@ -1,6 +1,7 @@
 """Model and score as one graph: what is run, and later exported, is this and nothing else."""
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from urushi.errors import RecipeError
 from urushi.models.base import Extra, Reconstructor
@@ -26,11 +27,16 @@ class ScoringGraph(nn.Module):
         self.model, self.score = model, score
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        return self.score_inputs(self.model.embed(images))
+        if not self.model.stride_px:
+            return self.score_inputs(self.model.embed(images))
+        height, width = images.shape[-2:]  # mirrored beyond the lower and right edges where a whole stride is missing
+        more = (0, -width % self.model.stride_px, 0, -height % self.model.stride_px)
+        rebuilt, anomaly_map, score = self.score_inputs(F.pad(images, more, mode="reflect"))
+        return rebuilt[..., :height, :width], anomaly_map[..., :height, :width], score
 
     def score_inputs(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The same from inputs that went through `model.embed` already."""
         pair = self.model.reconstruct(inputs)
-        _, height, width = self.model.image_shape
+        height, width = inputs.shape[-2:] if self.model.stride_px else self.model.image_shape[1:]
         anomaly_map, score = self.score(pair, (height, width))
         return pair.reconstruction, anomaly_map, score

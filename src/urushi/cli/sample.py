@@ -1,0 +1,28 @@
+"""urushi sample: images that a generative method makes of noise."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from urushi.cli._grid import write_grid
+from urushi.cli._places import require_file_place
+
+
+def sample(
+    detector: Annotated[Path, typer.Argument(metavar="DETECTOR", help="A detector file of a generative method.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The PNG to write.")],
+    n: Annotated[int, typer.Option("--number", "-n", min=1, max=400, help="How many.")] = 16,
+    seed: Annotated[int, typer.Option(min=0, help="Of the first; the next have the next.")] = 0,
+    height: Annotated[int | None, typer.Option(min=1, help="In px; else as fitted.")] = None,
+    width: Annotated[int | None, typer.Option(min=1, help="In px; else as fitted.")] = None,
+) -> None:
+    """Make images of noise: what the method believes that good parts look like."""
+    from urushi.detector import Detector
+    from urushi.generation import Generator
+
+    require_file_place(output, "-o")
+    generator = Generator.of(Detector.load(detector, runtime="torch"), height, width)
+    write_grid(output, generator.sample(n, seed))
+    last = f" … {seed + n - 1}" if n > 1 else ""
+    print(f"{output}: {n} × {generator.height_px}×{generator.width_px} px, seed {seed}{last}")
