@@ -24,6 +24,7 @@ CORE = (
     "urushi.building",
     "urushi.fitting",
     "urushi.exporting",
+    "urushi.generation",
     "urushi.data.loader",
     "urushi.runtime.torch_backend",
     "urushi.defect_types.tuning",

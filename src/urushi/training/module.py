@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from urushi.errors import TrainingError
 from urushi.models.base import Reconstructor
 
+_WORRIED_EPOCHS = 3  # a fresh generator makes the same of every code
 _MEASURED = "measured/"
 
 
@@ -31,6 +32,7 @@ class TrainingModule(LightningModule):
         self.model, self.seed = model, seed
         self.optimizer_names: list[str] = []
         self.concern: str | None = None  # what the method found wrong with its last epoch, in words
+        self._worried_epochs = 0
 
     def configure_optimizers(self) -> list[Optimizer]:
         optimizers = self.model.optimizers()
@@ -59,13 +61,14 @@ class TrainingModule(LightningModule):
             self.log(f"{_MEASURED}{name}", value, batch_size=len(batch), sync_dist=True)
 
     def on_validation_epoch_end(self) -> None:
-        """Warns in words, when the method begins to be worried about its training."""
+        """Warns in words, once the method has been worried about its training for several epochs on end."""
         logged = self.trainer.callback_metrics.items()
         measured = {name.removeprefix(_MEASURED): value.item() for name, value in logged if name.startswith(_MEASURED)}
         concern = self.model.concern(measured) if measured else None
-        if concern and not self.concern:
+        self._worried_epochs = self._worried_epochs + 1 if concern else 0
+        if self._worried_epochs == _WORRIED_EPOCHS:
             logging.getLogger(__name__).warning("epoch %d: %s", self.current_epoch, concern)
-        self.concern = concern
+        self.concern = concern if self._worried_epochs >= _WORRIED_EPOCHS else None
 
     def _step(self, optimizer: LightningOptimizer, loss: Tensor) -> None:
         self._require_finite(loss, "loss")
