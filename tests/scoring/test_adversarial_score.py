@@ -1,0 +1,48 @@
+"""A(s) of S3: the reconstruction error joined with the discriminator's opinion."""
+
+import pytest
+import torch
+
+from urushi.building import build_model
+from urushi.errors import RecipeError
+from urushi.models.base import Reconstruction
+from urushi.recipe import Part
+from urushi.scoring import ScoringGraph
+from urushi.scoring.adversarial import Adversarial
+
+
+@pytest.fixture
+def pair(planted):
+    plain = planted(0.0, 0.5)
+    critique = torch.tensor([0.1, 0.9])[:, None, None, None].expand(-1, 1, 4, 4)
+    z = torch.stack([torch.zeros(8), 2 * torch.ones(8)])
+    return Reconstruction(plain.original, plain.reconstruction, z, critique, torch.tensor([1.0, 3.0]))
+
+
+def test_alpha_moves_from_the_error_to_the_opinion(pair):
+    error = (pair.original - pair.reconstruction).square()
+    assert torch.allclose(Adversarial("pixels", alpha=0.0).compare(pair), error)
+    assert torch.allclose(Adversarial("pixels", alpha=1.0).compare(pair)[1], torch.full((1, 64, 64), 0.9))
+    half = Adversarial("pixels", alpha=0.5).compare(pair)
+    assert torch.allclose(half[1], 0.5 * error[1] + 0.45, atol=1e-6)
+
+
+def test_features_join_norms_as_the_source_does(pair):
+    score = Adversarial("pixels", opinion="features", alpha=0.25)
+    found = score.image_score(pair, score.compare(pair))
+    norms = (pair.original - pair.reconstruction).flatten(1).norm(dim=1)
+    assert torch.allclose(found, 0.75 * norms + 0.25 * torch.tensor([1.0, 3.0]))
+
+
+def test_an_unlikely_code_is_anomalous(pair):
+    score = Adversarial("pixels", opinion="likelihood", alpha=1.0)
+    found = score.image_score(pair, score.compare(pair))
+    assert found[0].item() == 0
+    assert found[1].item() == pytest.approx(2.0)  # half the squared length of a dimension
+
+
+@pytest.mark.parametrize("opinion", ["posterior", "features"])
+def test_a_method_without_a_discriminator_is_refused_before_training(opinion):
+    plain = build_model(Part(name="autoencoder"), (1, 64, 64))
+    with pytest.raises(RecipeError):
+        ScoringGraph(plain, Adversarial("pixels", opinion=opinion))
