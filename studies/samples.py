@@ -8,8 +8,10 @@ Grids of samples go to DIR. Results: studies/results/samples.json and .md.
 """
 
 import argparse
+import json
 import tempfile
 import time
+from itertools import product
 from pathlib import Path
 from typing import Any, get_args
 
@@ -143,14 +145,21 @@ def main() -> None:
     parser.add_argument("--losses", type=lambda text: text.split(","), default=",".join(get_args(Contest)))
     parser.add_argument("--pictures", type=Path)
     parser.add_argument("--out", type=Path, default=RESULTS)
-    options, environment, rows = parser.parse_args(), record.environment(), []
-    for name in ("digits", "nanofiber_sem"):
-        for loss in options.losses:
+    options, environment = parser.parse_args(), record.environment()
+    rows = earlier(options)
+    for name, loss in product(("digits", "nanofiber_sem"), options.losses):
+        if not any((row["data"], row["loss"]) == (name, loss) for row in rows):
             rows.append(measure(name, loss, options))
-            print(rows[-1], flush=True)
-    settings = {name: str(value) for name, value in record.settings_of(options).items()}
-    found = environment | {"settings": settings, "about": ABOUT.format(epochs=options.epochs), "rows": rows}
+        found = environment | {"epochs": options.epochs, "about": ABOUT.format(epochs=options.epochs), "rows": rows}
+        record.write(options.out, "samples", found)  # what is done is not lost
     record.publish(options.out, "samples", found, markdown)
+
+
+def earlier(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """The rows of an interrupted run of as many epochs."""
+    path = options.out / "samples.json"
+    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return list(found["rows"]) if found.get("epochs") == options.epochs else []
 
 
 if __name__ == "__main__":

@@ -41,7 +41,8 @@ def test_an_image_goes_through_the_network_whole(detector):
         whole = model.reconstruct(torch.from_numpy(image / 255).float()[None, None]).reconstruction[0, 0].numpy()
     assert np.allclose(found.reconstruction.squeeze(), whole, atol=1e-4)
     error = (image / 255 - whole) ** 2
-    assert found.score == pytest.approx(error.mean(), rel=1e-3)
+    tiles = [error[y : y + 32, x : x + 32].mean() for y in range(0, 65, 16) for x in range(0, 97, 16)]
+    assert found.score == pytest.approx(max(tiles), rel=1e-3)  # a small defect is not lost in a large image
 
 
 @pytest.mark.parametrize("size", [(50, 67), (33, 128), (200, 72)])
@@ -70,6 +71,6 @@ def test_without_tiles_to_learn_from_it_is_refused():
         Recipe.find("autoencoder").with_settings({"tiling.one_pass": True})
 
 
-def test_export_is_refused(detector, tmp_path):
+def test_export_is_refused(detector):
     with pytest.raises(ExportError, match="any"):
-        detector.export("onnx", [weave(60, 48, 64)])
+        detector.export([weave(60, 48, 64)])

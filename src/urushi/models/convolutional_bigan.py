@@ -41,9 +41,9 @@ class ConvolutionalBigan(Generative):
         width: Width = 16,
         reconstruction_weight: Annotated[
             float, Field(ge=0, description="of ‖G(E(s)) − s‖² in the loss of E and G, S3's reconstruction penalty")
-        ] = 10.0,
+        ] = 100.0,
         averaging: Annotated[float, Field(ge=0, lt=1, description="share of the average that a step keeps")] = 0.98,
-        learning_rate: Annotated[float, Field(gt=0, lt=1, description="of Adam for E and G")] = 4e-4,
+        learning_rate: Annotated[float, Field(gt=0, lt=1, description="of Adam for E and G")] = 1e-3,
     ) -> None:
         super().__init__(image_shape)
         channels, *sides = image_shape
