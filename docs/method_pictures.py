@@ -34,6 +34,11 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "adversarial_autoencoder": ("autoencoder", {"model.name": "adversarial_autoencoder"}),
     "orientation_normalisation": ("oriented", {"model.pretraining_epochs": 100}),
     "feature_reconstruction": ("default", {}),
+    "gan": ("gan", {}),
+    "bigan": ("bigan", {}),
+    "convolutional_bigan": ("bigan", {"model.name": "convolutional_bigan", "score.opinion": "posterior"}),
+    "ganomaly": ("ganomaly", {}),
+    "attribute_restoration": ("attribute-restoration", {}),
 }
 
 

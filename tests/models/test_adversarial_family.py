@@ -48,8 +48,8 @@ def test_the_convolutional_one_rebuilds_better_after_training(pictures):
     images, z = torch.from_numpy(pictures(64, 32, 1, 0)), torch.randn(16, 32, 4, 4)
     model = ConvolutionalBigan((1, 32, 32), width=8, averaging=0.9).eval()
     before = cycles(model, images, z)
-    learn(model, images, 100)
-    assert cycles(model, images, z)[1] < 0.7 * before[1]
+    learn(model, images, 160)
+    assert cycles(model, images, z)[1] < 0.8 * before[1]
 
 
 def test_the_monitor_puts_collapse_and_a_victorious_discriminator_into_words():
