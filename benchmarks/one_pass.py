@@ -40,7 +40,9 @@ def seconds(fitted: Detector, image: np.ndarray) -> Callable[[], float]:
 def main() -> None:
     options = _options()
     torch.set_num_threads(options.threads)
-    header = record.environment() | record.settings_of(options)
+    settings = {"seed": options.seed, "n_threads": options.threads, "side_px": options.side_px}
+    repeats = {"n_warm_up": options.warm_up, "n_repeats": options.repeats}
+    header = record.environment() | settings | repeats
     photograph = next(tiles(1, 256, options.seed))
     image = np.tile(photograph, (options.side_px // 256 + 1,) * 2)[: options.side_px, : options.side_px]
     ways = {name: detector(px, one_pass=whole, options=options) for name, (px, whole) in WAYS.items()}
