@@ -48,11 +48,13 @@ def main() -> None:
     ways = {name: detector(px, one_pass=whole, options=options) for name, (px, whole) in WAYS.items()}
     measures = {name: seconds(fitted, image) for name, fitted in ways.items()}
     found = record.interleave(measures, options.repeats, n_warm_up=options.warm_up)
-    results = {name: record.spread(values) for name, values in found.items()}
-    ratios = {name: record.ratio(values, found["one pass"]) for name, values in found.items()}
+    results = [
+        {"way": name, "seconds": record.spread(values), "ratio": record.ratio(values, found["one pass"])}
+        for name, values in found.items()
+    ]
     about = {"reference": "one pass", "compares": __doc__, "load_average_1_min_after": record.load_average()}
-    record.write(options.results, "one_pass", header | about | {"seconds": results, "ratio": ratios})
-    rows = [(name, f"{results[name]['median']:.3f}", record.ratio_cell(ratios[name])) for name in WAYS]
+    record.write(options.results, "one_pass", header | about | {"results": results})
+    rows = [(one["way"], f"{one['seconds']['median']:.3f}", record.ratio_cell(one["ratio"])) for one in results]
     record.show(("way", "seconds", "over one pass"), rows)
 
 
