@@ -54,7 +54,8 @@ def page(sources: list[Path] | list[np.ndarray], path: Path) -> None:
                 draw(axes[2 * len(left) - 2 : 2 * len(left)], shown, rotate(shown, angles), left[-1])
     figure.suptitle(
         f"Turned by {math.degrees(TURNS[0]):.0f}° … {math.degrees(TURNS[-1]):.0f}° (spread {spread(TURNS):.0f}°), and "
-        f"upright again: median spread {np.median(left):.1f}° of {len(left)} images not learnt from"
+        f"upright again:\nmedian spread {np.median(left):.1f}° of {len(left)} images not learnt from",
+        fontsize=10,
     )
     figure.savefig(path, dpi=80)
     print(f"{path}: {spread(TURNS):.1f}° -> median {np.median(left):.1f}°, mean {np.mean(left):.1f}°")
