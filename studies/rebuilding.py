@@ -21,13 +21,14 @@ def rebuilding(
     results: Iterable[tuple[Sample, Inspection | Unreadable]],
     figures: dict[str, Any] | None,
 ) -> dict[str, Any] | None:
-    """Figures over test/good as the model sees it; None for methods that rebuild no pixels.
+    """Figures over test/good as the model sees it; None for methods that rebuild no pixels, and for images of many sizes.
 
     The mean image is that of all readable images of train/good, the best that a collapsed model could give.
     """
-    if figures is None:
+    images = [one.image for sample, one in results if sample.label == 0 and isinstance(one, Inspection)]
+    if figures is None or len({image.shape for image in images}) > 1:  # such have no mean image
         return None
-    good = np.stack([one.image for sample, one in results if sample.label == 0 and isinstance(one, Inspection)])
+    good = np.stack(images)
     error = float(((good - mean_image(detector, dataset)) ** 2).mean())
     own = float(figures["mse"]["value"])
     compared = {"mse": figures["mse"], "mse_of_mean_image": error, "ratio": own / error}
