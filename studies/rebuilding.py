@@ -21,7 +21,7 @@ def rebuilding(
     results: Iterable[tuple[Sample, Inspection | Unreadable]],
     figures: dict[str, Any] | None,
 ) -> dict[str, Any] | None:
-    """Figures over test/good as the model sees it; None for methods that rebuild no pixels, and for images of many sizes.
+    """Figures over test/good as the model sees it; None without rebuilt pixels or one size of images.
 
     The mean image is that of all readable images of train/good, the best that a collapsed model could give.
     """

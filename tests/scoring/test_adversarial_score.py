@@ -30,6 +30,7 @@ def test_alpha_moves_from_the_error_to_the_opinion(pair):
 def test_features_join_norms_as_the_source_does(pair):
     score = Adversarial("pixels", opinion="features", alpha=0.25)
     found = score.image_score(pair, score.compare(pair))
+    assert torch.equal(score.compare(pair), (pair.original - pair.reconstruction).square())  # features know no place
     norms = (pair.original - pair.reconstruction).flatten(1).norm(dim=1)
     assert torch.allclose(found, 0.75 * norms + 0.25 * torch.tensor([1.0, 3.0]))
 

@@ -13,7 +13,7 @@ _LOOKED_AT: dict[Opinion, Extra] = {"posterior": "critique", "features": "percei
 
 
 class Adversarial(Score):
-    """Image score (1 − α)·R + α·O, map the same place by place where the method judges place by place.
+    """Image score (1 − α)·R + α·O, map the same place by place; with `features`, which know no place, the map is R.
 
     R is the squared error. O by `opinion`: `posterior` is the discriminator's critique, 1 − D or (D − 1)²; `features`
     is the distance of image and reconstruction in the method's own features, and R then is ‖G(E(s)) − s‖₂ as in S3's
@@ -40,7 +40,7 @@ class Adversarial(Score):
 
     def compare(self, pair: Reconstruction) -> Tensor:
         residual = (pair.original - pair.reconstruction).square().mean(dim=1, keepdim=True)
-        if self.alpha == 0:
+        if self.alpha == 0 or self.opinion == "features":
             return residual
         opinion = enlarge(self._opinion(pair), (residual.shape[2], residual.shape[3]))
         return (1 - self.alpha) * residual + self.alpha * opinion
