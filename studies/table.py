@@ -49,7 +49,8 @@ def _rebuilding(groups: Sequence[list[Row]]) -> str:
         "ratio": lambda row: {"value": row["rebuilding"]["ratio"], "digits": 3},
         "KL nats per image (least)": lambda row: {"text": _nats(row["rebuilding"]["divergence_nats"])},
     }
-    return _table(["category", *columns], [[_name(rows), *_cells(rows, columns.values())] for rows in groups])
+    there = [rows for rows in groups if rows[0]["rebuilding"] is not None]
+    return _table(["category", *columns], [[_name(rows), *_cells(rows, columns.values())] for rows in there])
 
 
 def _cells(rows: list[Row], figures: Iterable[Callable[[Row], Figure]]) -> list[str]:
