@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -179,8 +180,10 @@ def test_the_version_is_that_of_the_package():
 
 def test_an_interrupt_ends_quietly(fitted, good):
     images = [str(good)] * 400
+    command = [str(COMMAND), "inspect", str(fitted), *images]
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # else ignored where the tests run in the background
     with subprocess.Popen(
-        [str(COMMAND), "inspect", str(fitted), *images], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard
     ) as running:
         assert running.stdout.readline()  # it is at work
         running.send_signal(signal.SIGINT)
