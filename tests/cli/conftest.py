@@ -1,6 +1,9 @@
 import shutil
+import signal
+import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -136,3 +139,19 @@ def exported(fitted: Path, dataset: Path, tmp_path_factory: pytest.TempPathFacto
     path = tmp_path_factory.mktemp("exported") / "part.urushi"
     Detector.load(fitted).export(sorted((dataset / "train" / "good").iterdir())).save(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def started() -> Callable[..., subprocess.Popen[str]]:
+    """Starts a command in a process of its own that hears SIGINT, which background jobs are started deaf to."""
+
+    def started(*command: object) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [str(part) for part in command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+        )
+
+    return started

@@ -7,7 +7,6 @@ import struct
 import subprocess
 import sys
 import zlib
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -178,13 +177,9 @@ def test_the_version_is_that_of_the_package():
     assert run("--version").stdout.strip() == urushi.__version__
 
 
-def test_an_interrupt_ends_quietly(fitted, good):
-    images = [str(good)] * 400
-    command = [str(COMMAND), "inspect", str(fitted), *images]
-    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # else ignored where the tests run in the background
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard
-    ) as running:
+def test_an_interrupt_ends_quietly(fitted, good, started):
+    images = [good] * 400
+    with started(COMMAND, "inspect", fitted, *images) as running:
         assert running.stdout.readline()  # it is at work
         running.send_signal(signal.SIGINT)
         _, errors = running.communicate(timeout=120)

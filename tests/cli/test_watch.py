@@ -2,11 +2,9 @@
 
 import json
 import signal
-import subprocess
 import sys
 import threading
 import time
-from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -86,12 +84,8 @@ def test_no_folder_to_watch_is_an_error(urushi, exported, tmp_path):
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_in_order(stop, exported, good, tmp_path):
-    command = [COMMAND, "inspect", str(exported), "--watch", str(good)]
-    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # else ignored where the tests run in the background
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard
-    ) as process:
+def test_a_signal_ends_it_in_order(stop, exported, good, started):
+    with started(COMMAND, "inspect", exported, "--watch", good) as process:
         assert process.stdout is not None
         read = [process.stdout.readline() for _ in range(6)]
         process.send_signal(stop)

@@ -83,6 +83,7 @@ def test_what_is_turned_for_rebuilding_is_turned_back():
     made.inner.reconstruct = lambda inputs: Reconstruction(inputs, inputs)
     made.localisation.forward = lambda images: torch.full((len(images),), 0.7)
     with torch.no_grad():
+        assert abs(made.localisation(image).item()) > 0.5
         pair = made.reconstruct(image)
     inside = central_square(128).bool()
     assert 0 < (pair.reconstruction - image)[inside].abs().mean() < 0.02

@@ -49,15 +49,18 @@ class Adversarial(Score):
         if self.opinion != "features":
             return self.pooled(residual, self.default_pooling)
         error: Tensor = (pair.original - pair.reconstruction).flatten(1).norm(dim=1)
-        return (1 - self.alpha) * error + self.alpha * self._opinion(pair).flatten(1)[:, 0]
+        return (1 - self.alpha) * error + self.alpha * self._looked_at(pair)
 
     def _opinion(self, pair: Reconstruction) -> Tensor:
-        """(B, 1, h, w); that the method has it was checked by ScoringGraph."""
-        found = getattr(pair, _LOOKED_AT[self.opinion])
-        assert isinstance(found, Tensor)
+        """Of each place, (B, 1, h, w)."""
+        found = self._looked_at(pair)
         if self.opinion == "posterior":
             return found
-        if self.opinion == "features":
-            return found[:, None, None, None]
         z: Tensor = found.reshape(*found.shape[:2], *(found.shape[2:] or (1, 1)))
         return 0.5 * z.square().mean(dim=1, keepdim=True)
+
+    def _looked_at(self, pair: Reconstruction) -> Tensor:
+        """What the opinion is made of; that the method has it was checked by ScoringGraph."""
+        found = getattr(pair, _LOOKED_AT[self.opinion])
+        assert isinstance(found, Tensor)
+        return found
