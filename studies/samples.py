@@ -106,16 +106,21 @@ def measure(name: str, loss: str, options: argparse.Namespace) -> dict[str, Any]
         options.pictures.mkdir(parents=True, exist_ok=True)
         write_grid(options.pictures / f"{name}-{loss}.png", made[:N_SHOWN].transpose(0, 2, 3, 1))
     reference = moments(held, backbone)
-    return {
-        "data": name,
-        "loss": loss,
-        "seconds": round(seconds, 1),
-        "best_epoch": trained.best_epoch,
-        "concern": trained.concern,
-        "frechet": frechet(moments(made, backbone), reference),
-        "frechet_of_training": frechet(moments(known[:N_SAMPLES], backbone), reference),
-        "nearest": nearest(made, known) / nearest(held, known),
-    } | {key: value.item() for key, value in measured.items()}
+    return (
+        {
+            "data": name,
+            "loss": loss,
+            "seed": 0,
+            "seconds": round(seconds, 1),
+            "best_epoch": trained.best_epoch,
+            "concern": trained.concern,
+            "frechet": frechet(moments(made, backbone), reference),
+            "frechet_of_training": frechet(moments(known[:N_SAMPLES], backbone), reference),
+            "nearest": nearest(made, known) / nearest(held, known),
+        }
+        | {key: value.item() for key, value in measured.items()}
+        | record.commit()
+    )
 
 
 def sampled(model: Gan) -> np.ndarray:
