@@ -169,6 +169,11 @@ def test_weights_of_the_best_epoch_are_those_returned(tmp_path):
     assert not torch.equal(model.image, five_epochs.image)
 
 
+def test_checkpoint_can_be_kept_of_every_epoch(tmp_path):
+    run(Judged(2.0, 1.0), tmp_path, max_epochs=2, checkpoint_epochs=1)
+    assert {path.name for path in tmp_path.glob("epoch-*.ckpt")} == {"epoch-0.ckpt", "epoch-1.ckpt"}
+
+
 def test_checkpoints_are_kept_every_so_many_epochs_beside_the_best_and_the_last(tmp_path):
     run(Judged(4.0, 3.0, 2.0, 1.0, 5.0), tmp_path, max_epochs=5, checkpoint_epochs=2)
     epochs = {path.name: torch.load(path, weights_only=True)["epoch"] for path in tmp_path.glob("*.ckpt")}

@@ -53,6 +53,11 @@ class _EarlyStopping(EarlyStopping):
 class _Checkpoint(ModelCheckpoint):
     """The folder of a run may have been moved before the run is resumed; Lightning would forget the best epoch."""
 
+    @property
+    def state_key(self) -> str:
+        """Lightning's own is the same for two that write as often, and it refuses those."""
+        return f"{super().state_key}{self.filename}"
+
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         old, new = str(state_dict["dirpath"]), str(self.dirpath)
 
