@@ -167,14 +167,19 @@ class _Fit:
         learnt_from = self.images.with_copies(self.images.rows_of(training))
         if model.is_closed_form:
             model.fit(Rows(inputs, learnt_from).batches(settings.batch_size, backend.device))
-            return {"n_training": len(training)}
+            return {"n_training": len(training), **model.facts()}
         data = Rows(inputs, learnt_from, self.vary), Rows(inputs, self.images.rows_of(validation))
         _pretrain(model, data[0].batches(settings.batch_size, "cpu"), seed)
         folder = self.run.folder / subfolder
         how = {"seed": seed, "folder": folder, "resume": self.run.resume, "progress": self.run.progress}
         trained = train(model, *data, settings, **how)  # type: ignore[arg-type]
         model.to(backend.device)  # the trainer leaves it on the CPU
-        return {"n_training": len(training), "n_validation": len(validation), "training": asdict(trained)}
+        return {
+            "n_training": len(training),
+            "n_validation": len(validation),
+            "training": asdict(trained),
+            **model.facts(),
+        }
 
     def _teach(self, backend: TorchBackend, pipeline: Pipeline, inputs: np.ndarray, rows: np.ndarray) -> None:
         """Scores that learn see all of the fit's images and no held-out one: a conformal promise stays exact."""

@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, Field
 
 from urushi import catalogue, options
 from urushi.losses.corruptions.base import Corruption
+from urushi.losses.networks.base import LossNetwork
 from urushi.losses.reconstruction.base import ReconstructionLoss
 from urushi.losses.regularisers.base import Regulariser
 from urushi.recipe import Part
@@ -23,6 +24,9 @@ NamedPart = Annotated[Part, BeforeValidator(_named)]
 LossOption = Annotated[NamedPart, Field(description=_listed("reconstruction"))]
 RegulariserOption = Annotated[NamedPart | None, Field(description=_listed("regularisers"))]
 CorruptionOption = Annotated[NamedPart | None, Field(description=_listed("corruptions"))]
+LossNetworkOption = Annotated[
+    NamedPart | None, Field(description=f"sees perceptual and style loss; {_listed('networks')}")
+]
 MSE = Part(name="mse")
 
 
@@ -46,3 +50,11 @@ def build_corruption(part: Part | None) -> Corruption | None:
         return None
     found = catalogue.load("urushi.losses.corruptions", part.name, Corruption)
     return options.build(found, part.options, "model.corruption")
+
+
+def build_loss_network(part: Part | None) -> LossNetwork | None:
+    """The loss network of a recipe, if it names one; raises RecipeError for an unknown name or option."""
+    if part is None:
+        return None
+    found = catalogue.load("urushi.losses.networks", part.name, LossNetwork)
+    return options.build(found, part.options, "model.loss_network")

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -87,6 +87,10 @@ class Reconstructor(nn.Module, ABC):
     def concern(self, measured: Mapping[str, float]) -> str | None:  # noqa: ARG002
         """What is wrong with an epoch of these measurements and what to do, in words; None if nothing is."""
         return None
+
+    def facts(self) -> dict[str, Any]:
+        """What the card of a detector says of the fitted method beyond its recipe; mostly nothing."""
+        return {}
 
     def fit(self, batches: Iterable[Tensor]) -> None:
         """Learns in closed form from batches of inputs (re-iterable) whose sizes and order do not matter."""

@@ -49,7 +49,7 @@ class Adversarial(Score):
         if self.opinion != "features":
             return self.pooled(residual, self.default_pooling)
         error: Tensor = (pair.original - pair.reconstruction).flatten(1).norm(dim=1)
-        return (1 - self.alpha) * error + self.alpha * self._looked_at(pair)
+        return (1 - self.alpha) * error + self.alpha * self._looked_at(pair) if self.alpha else error
 
     def _opinion(self, pair: Reconstruction) -> Tensor:
         """Of each place, (B, 1, h, w)."""

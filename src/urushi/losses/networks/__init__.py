@@ -1,0 +1,1 @@
+"""Frozen networks by whose features images are compared, one per file."""
