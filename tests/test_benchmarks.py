@@ -29,6 +29,7 @@ BENCHMARKS = {
         *TINY_FIT,
     ],
     "preprocessing": ["--presets", "potato,chocolate", "--images", "2", "--repeats", "1", "--warm-up", "0"],
+    "inpainting": ["--side-px", "64", "--repeats", "1", "--threads", "1"],
     "one_pass": ["--side-px", "256", "--repeats", "1", "--warm-up", "0", "--threads", "1"],
     "memory": ["--recipes", "autoencoder", "--few", "4", "--many", "6", *TINY_FIT],
 }

@@ -59,7 +59,7 @@ def test_every_option_of_a_shipped_recipe_is_one_that_its_part_takes(name):
 def test_a_shipped_recipe_builds_a_graph(name):
     shipped = Recipe.find(name)  # its size is that of the images it is given
     n_channels = 1 if any(isinstance(step, _grey()) for step in Pipeline.of(shipped).steps) else 3
-    graph = build_graph(shipped, (n_channels, 32, 32))
+    graph = build_graph(shipped, (n_channels, 64, 64))
     assert type(graph.model) is catalogue.load("urushi.models", shipped.model.name, Reconstructor)
     assert type(graph.score) is catalogue.load("urushi.scoring", shipped.score.name, Score)
 

@@ -27,6 +27,16 @@ def test_alpha_moves_from_the_error_to_the_opinion(pair):
     assert torch.allclose(half[1], 0.5 * error[1] + 0.45, atol=1e-6)
 
 
+def test_without_a_share_the_opinion_is_not_asked_for(pair):
+    score, alone = (
+        Adversarial("pixels", opinion="features", alpha=0.0),
+        Reconstruction(pair.original, pair.reconstruction),
+    )
+    assert not score.needs
+    expected = (pair.original - pair.reconstruction).flatten(1).norm(dim=1)
+    assert torch.allclose(score(alone, (64, 64))[1], expected)
+
+
 def test_features_join_norms_as_the_source_does(pair):
     score = Adversarial("pixels", opinion="features", alpha=0.25)
     found = score.image_score(pair, score.compare(pair))
