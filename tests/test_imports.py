@@ -25,6 +25,7 @@ CORE = (
     "urushi.fitting",
     "urushi.exporting",
     "urushi.generation",
+    "urushi.implicit_representation",
     "urushi.data.loader",
     "urushi.runtime.torch_backend",
     "urushi.defect_types.tuning",
