@@ -51,17 +51,9 @@ class Siren(nn.Module):
         nn.init.uniform_(self.last.weight, -limit, limit)
 
     def forward(self, coordinates: Tensor, codes: Tensor | None = None) -> Tensor:
-        import os
-        mode=os.environ.get("COND","first")
-        gain=float(os.environ.get("GAIN","1"))
-        if mode=="first":
-            shift = gain*self.shift(codes)[:, None] if self.shift is not None else None
-            return self.last(self.hidden(self.first(coordinates, shift)))
-        if not hasattr(self,"sh"):
-            self.sh=nn.ModuleList(nn.Linear(codes.shape[1],self.last.in_features) for _ in range(len(self.hidden)+1))
-        x=self.first(coordinates,gain*self.sh[0](codes)[:,None])
-        for l,s in zip(self.hidden,list(self.sh)[1:]): x=l(x,gain*s(codes)[:,None])
-        return self.last(x)
+        shift = self.shift(codes)[:, None] if self.shift is not None else None
+        values: Tensor = self.last(self.hidden(self.first(coordinates, shift)))
+        return values
 
 
 def grid(height: int, width: int) -> Tensor:
