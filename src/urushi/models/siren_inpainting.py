@@ -19,11 +19,10 @@ from urushi.models.networks.contest import Width
 from urushi.models.networks.crop_convolution import ContextEncoder, Convolution, Tolerance
 from urushi.models.networks.hole_decoders import Decoder, build_decoder
 from urushi.models.networks.siren import Omega
-from urushi.models.networks.windows import HolePosition, Windows, filled, taken
+from urushi.models.networks.windows import HolePosition, Windows, filled, moments, taken
 from urushi.recipe import Part
 
 _GENERATOR_WEIGHT = 10.0  # S1 §4.2: L_total = L_dis + 10 L_gen
-_LEAST_DEVIATION = 0.02  # five grey levels: the noise of a flat window is not blown up
 DiscriminatorOption = Annotated[
     NamedPart | None, Field(description="contest or triplet; a name, or a table of name and options")
 ]
@@ -98,7 +97,7 @@ class SirenInpainting(Reconstructor):
         seen = windows.new_ones(windows.shape[0], 1, side**2).scatter(2, pixels[:, None], 0.0).view(-1, 1, side, side)
         if not self.normalised:
             return (1 + self._painted(windows, seen, pixels)) / 2
-        mean, deviation = _moments(windows, seen)
+        mean, deviation = moments(windows, seen)
         return mean + deviation * self._painted((windows - mean) / deviation, seen, pixels)
 
     def reconstruct(self, inputs: Tensor) -> Reconstruction:
@@ -114,7 +113,7 @@ class SirenInpainting(Reconstructor):
         return Reconstruction(inputs, rebuilt, critique=judged)
 
     def losses(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
-        windows, pixels = self._drawn(inputs)
+        windows, pixels = self.windows.draw(inputs, self.windows_per_image)
         if self.training and len(windows) < 2:
             raise TrainingError("batch normalisation takes at least 2 windows: raise model.windows_per_image")
         holes = self.restore(windows, pixels)
@@ -153,15 +152,6 @@ class SirenInpainting(Reconstructor):
         holes: Tensor = self.decoder(self.encoder(windows * seen, seen), pixels)
         return holes
 
-    def _drawn(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Windows (n, C, w, w) at random places of the images, and the pixels of their holes (n, P)."""
-        n, w = self.windows_per_image, self.windows.window_px
-        rows, columns = (self.windows.drawn(side, n * len(images)) for side in self.image_shape[1:])
-        places = zip(rows[:, 1].tolist(), columns[:, 1].tolist(), strict=True)
-        cut = [images[number // n, :, y : y + w, x : x + w] for number, (y, x) in enumerate(places)]
-        offsets = torch.stack([rows[:, 0] - rows[:, 1], columns[:, 0] - columns[:, 1]], dim=1)
-        return torch.stack(cut), self.windows.pixels(offsets.to(images.device))
-
     def _parts(self, windows: Tensor, pixels: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """So many windows of each image at once, (B, n, C, w, w), and their holes' pixels (n, P)."""
         n = self.windows_at_once
@@ -176,14 +166,6 @@ class SirenInpainting(Reconstructor):
             return found, flat.new_zeros(windows.shape[:2])
         judged = self.discriminator.distance(flat, filled(flat, holes, at))
         return found, judged.view(windows.shape[:2])
-
-
-def _moments(windows: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of what is seen in each channel of each window, (n, C, 1, 1) each."""
-    n = seen.sum(dim=(2, 3), keepdim=True)
-    mean = (windows * seen).sum(dim=(2, 3), keepdim=True) / n
-    variance = ((windows - mean).square() * seen).sum(dim=(2, 3), keepdim=True) / n
-    return mean, (variance + _LEAST_DEVIATION**2).sqrt()
 
 
 def _build_discriminator(part: Part | None, shape: tuple[int, int, int]) -> Discriminator | None:

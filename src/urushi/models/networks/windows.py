@@ -11,6 +11,7 @@ HolePosition = Annotated[
     Literal["anywhere", "centre"],
     Field(description="of a hole in its window: as near to the middle as the image's edge allows, or there only"),
 ]
+_LEAST_DEVIATION = 0.02  # five grey levels: the noise of a flat window is not blown up
 _Span = tuple[int, int]  # along one axis: where a hole starts, and the window around it
 
 
@@ -33,6 +34,15 @@ class Windows:
         n_steps = -(-(last - first) // most_px)
         starts = [first + (last - first) * step // n_steps for step in range(n_steps + 1)] if n_steps else [first]
         return [self._span(start, side_px) for start in starts]
+
+    def draw(self, images: Tensor, n: int) -> tuple[Tensor, Tensor]:
+        """n windows of each image at random places, (B·n, C, w, w), and the pixels of their holes (B·n, P)."""
+        w = self.window_px
+        rows, columns = (self.drawn(side, n * len(images)) for side in images.shape[2:])
+        places = zip(rows[:, 1].tolist(), columns[:, 1].tolist(), strict=True)
+        cut = [images[number // n, :, y : y + w, x : x + w] for number, (y, x) in enumerate(places)]
+        offsets = torch.stack([rows[:, 0] - rows[:, 1], columns[:, 0] - columns[:, 1]], dim=1)
+        return torch.stack(cut), self.pixels(offsets.to(images.device))
 
     def drawn(self, side_px: int, n: int) -> Tensor:
         """n holes at random along an axis, (n, 2) int64 as spans; as often at its ends as when an image is covered."""
@@ -101,3 +111,11 @@ def taken(windows: Tensor, pixels: Tensor, hole_px: int) -> Tensor:
     """What lies in the holes of windows (n, C, w, w), (n, C, h, h)."""
     index = pixels[:, None].expand(-1, windows.shape[1], -1)
     return windows.flatten(2).gather(2, index).reshape(*windows.shape[:2], hole_px, hole_px)
+
+
+def moments(windows: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of what is seen in each channel of each window, (n, C, 1, 1) each."""
+    n = seen.sum(dim=(2, 3), keepdim=True)
+    mean = (windows * seen).sum(dim=(2, 3), keepdim=True) / n
+    variance = ((windows - mean).square() * seen).sum(dim=(2, 3), keepdim=True) / n
+    return mean, (variance + _LEAST_DEVIATION**2).sqrt()
