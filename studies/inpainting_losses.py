@@ -104,7 +104,7 @@ def markdown(found: dict[str, Any]) -> str:
         error, distance = row["squared_error"], row.get("adversarial")
         cells = [row["variant"], f"{1e4 * row['mse']:.1f}", f"{row['perceptual']:.3f}", interval(error["image"])]
         cells += [interval(distance["image"]) if distance else "—"]
-        cells += [f"{error['pixel'][key]['value']:.3f}" for key in ("roc_auc", "aupro")]
+        cells += [f"{error['pixel'][key]['value']:.3f}" for key in ("roc_auc", "aupro_0.3")]
         cells.append(f"{row['fit_seconds']:.0f}")
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
