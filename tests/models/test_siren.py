@@ -9,7 +9,7 @@ import torch
 from skimage import data
 
 from urushi.errors import InputError
-from urushi.implicit_representation import ImplicitRepresentation
+from urushi.implicit_representation import ImplicitRepresentation, PositionalEncoding
 from urushi.models.networks.siren import SineLayer, Siren, grid
 
 OMEGA = 30.0
@@ -93,20 +93,33 @@ def test_a_relu_network_has_no_second_derivative(waves):
     assert np.abs(found.laplacian(*waves.shape)).max() == 0
 
 
+def test_positional_encoding_has_ten_octaves_of_each_coordinate():
+    y, x = 0.25, -0.1
+    octaves = pi * 2 ** np.arange(10)
+    expected = np.concatenate([[y, x], *(wave(octaves * side) for wave in (np.sin, np.cos) for side in (y, x))])
+    assert PositionalEncoding()(torch.tensor([[y, x]]))[0].numpy() == pytest.approx(expected, abs=1e-4)
+
+
 def test_sines_come_nearer_than_relu_and_a_seed_names_the_network():
-    small = camera(48)
+    small = camera(64)
     how = {"width": 64, "depth": 3, "steps": 150, "learning_rate": 1e-3}
     sine, again, relu = (ImplicitRepresentation.fit(small, name, **how) for name in ("sine", "sine", "relu"))
     assert sine.psnr(small) > relu.psnr(small) + 5
-    assert np.array_equal(sine.image(48, 48), again.image(48, 48))
+    assert np.array_equal(sine.image(64, 64), again.image(64, 64))
 
 
 @pytest.mark.slow
 def test_camera_is_fitted_by_sines_and_not_by_relu():
     image = camera(256)
-    sine, relu = (ImplicitRepresentation.fit(image, name, steps=400) for name in ("sine", "relu"))
+    sine, relu = (ImplicitRepresentation.fit(image, name, steps=250) for name in ("sine", "relu"))
     assert sine.psnr(image) >= 30
     assert relu.psnr(image) <= sine.psnr(image) - 5
+
+
+@pytest.mark.parametrize("image", [np.full((4, 4), 255, np.uint8), np.full((4, 4), -0.1), np.full((4, 4), np.nan)])
+def test_other_values_are_refused(image):
+    with pytest.raises(InputError, match=r"they must be in \[0, 1\]"):
+        ImplicitRepresentation.fit(image)
 
 
 @pytest.mark.parametrize("image", [np.zeros((4, 4, 3), np.float32), np.zeros((0, 4), np.float32)])

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from urushi.implicit_representation import Activation
     from urushi.reporting.plots.implicit_representation import Derivatives
 
-ACTIVATIONS = ("sine", "relu", "positional_encoding")
+_WORDS = {"sine": "sine", "relu": "ReLU", "positional_encoding": "ReLU, positional encoding"}
+ACTIVATIONS = tuple(_WORDS)
 
 
 def represent(
@@ -24,7 +25,7 @@ def represent(
         str, typer.Option(metavar="NAME,…", help=f"Which networks: {', '.join(ACTIVATIONS)}.")
     ] = ",".join(ACTIVATIONS),
     size: Annotated[int, typer.Option(min=16, max=1024, help="The longer side that is fitted, in px.")] = 256,
-    steps: Annotated[int, typer.Option(min=1, help="Of Adam, at 8192 pixels each.")] = 1000,
+    steps: Annotated[int, typer.Option(min=1, help="Of Adam, at 4096 pixels each.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same network.")] = 0,
 ) -> None:
     """Fit networks from coordinates to grey value on one image, and draw image, gradient and Laplacian of each."""
@@ -32,7 +33,7 @@ def represent(
     from urushi.reporting.plots.implicit_representation import Derivatives, implicit_representation_figure
 
     chosen = _chosen(activations)
-    require_file_place(output, "-o")
+    _require_png(output)
     image = _read(picture, size)
     found = {}
     for activation in chosen:
@@ -41,6 +42,14 @@ def represent(
     figure = implicit_representation_figure(Derivatives.of_pixels(image), found)
     png, _ = write(figure, output.with_suffix(""))
     print(png)
+
+
+def _require_png(output: Path) -> None:
+    from urushi.errors import InputError
+
+    if output.suffix.lower() != ".png":
+        raise InputError(f"{output}: give -o a name that ends in .png")
+    require_file_place(output, "-o")
 
 
 def _chosen(text: str) -> "list[Activation]":
@@ -53,21 +62,18 @@ def _chosen(text: str) -> "list[Activation]":
 
 
 def _read(picture: Path, size: int) -> "np.ndarray":
-    """Grey, float32 in [0, 1], its longer side at most `size` px; raises InputError."""
+    """Grey, float32 in [0, 1], its longer side at most `size` px and no side below 2; raises UnreadableImageError."""
     import cv2
     import numpy as np
 
     from urushi.data.images import read_image
-    from urushi.errors import InputError, UnreadableImageError
     from urushi.preprocessing.grey import grey
     from urushi.preprocessing.scale import scale
 
-    try:
-        pixels = scale(grey(read_image(picture)))
-    except UnreadableImageError as error:
-        raise InputError(str(error)) from None
+    pixels = scale(grey(read_image(picture)))
     ratio = min(1.0, size / max(pixels.shape))
-    return np.asarray(cv2.resize(pixels, None, fx=ratio, fy=ratio, interpolation=cv2.INTER_AREA)).clip(0, 1)
+    height, width = (max(2, round(ratio * side)) for side in pixels.shape)  # one pixel has no neighbour to differ from
+    return np.asarray(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)).clip(0, 1)
 
 
 def _fitted(image: "np.ndarray", activation: "Activation", steps: int, seed: int) -> "tuple[str, Derivatives]":
@@ -77,7 +83,7 @@ def _fitted(image: "np.ndarray", activation: "Activation", steps: int, seed: int
 
     start = time.monotonic()
     found = ImplicitRepresentation.fit(image, activation, steps=steps, seed=seed)
-    words, near = activation.replace("_", " "), f"{found.psnr(image):.1f} dB"
+    words, near = _WORDS[activation], f"{found.psnr(image):.1f} dB"
     print(f"{words}: {near} after {steps} steps, {time.monotonic() - start:.1f} s")
     pictures = (make(*image.shape) for make in (found.image, found.gradient, found.laplacian))
-    return f"{words}\n{near}", Derivatives(*pictures)
+    return f"{words}\n{near}".replace(", ", ",\n"), Derivatives(*pictures)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _CELL_IN = 2.0
-_COLUMNS = ("image", "length of the gradient", "Laplacian")
+_COLUMNS = {"image": "", "length of the gradient": " per px", "Laplacian": " per px²"}  # with their units
 
 
 @dataclass(frozen=True)
@@ -36,17 +36,17 @@ def implicit_representation_figure(true: Derivatives, represented: Mapping[str, 
     """A row for the image and one for each network, by its caption; each column is on one grey scale, the image's."""
     rows = {"pixels": true, **represented}
     shape = true.image.shape[0] / true.image.shape[1]
-    figure = new_figure(1.2 + 3 * _CELL_IN, 0.4 + _CELL_IN * min(max(shape, 0.3), 2.0) * len(rows))
+    figure = new_figure(1.2 + 3 * _CELL_IN, 0.5 + _CELL_IN * min(max(shape, 0.3), 2.0) * len(rows))
     grid = figure.subplots(len(rows), 3, squeeze=False)
-    limits = [_limits(column) for column in _pictures(true)]
+    limits = _limits(true)
     for axes, (caption, derivatives) in zip(grid, rows.items(), strict=True):
         for cell, picture, (low, high) in zip(axes, _pictures(derivatives), limits, strict=True):
             cell.imshow(picture, cmap="gray", vmin=low, vmax=high, interpolation="antialiased")
             cell.set(xticks=[], yticks=[])
             cell.spines[:].set_visible(False)
         name_row(axes[0], caption)
-    for cell, name in zip(grid[0], _COLUMNS, strict=True):
-        cell.set_title(name, fontsize=SMALL_PT)
+    for cell, (name, unit), (low, high) in zip(grid[0], _COLUMNS.items(), limits, strict=True):
+        cell.set_title(f"{name}\n{low:.2g} … {high:.2g}{unit}".replace("-", "−"), fontsize=SMALL_PT)
     return figure
 
 
@@ -55,7 +55,7 @@ def _pictures(derivatives: Derivatives) -> tuple[np.ndarray, np.ndarray, np.ndar
     return derivatives.image, length, derivatives.laplacian
 
 
-def _limits(picture: np.ndarray) -> tuple[float, float]:
-    """What 99 % of the pixels do not pass; even about zero where there is less than zero."""
-    high = float(np.quantile(np.abs(picture), 0.99)) or 1.0
-    return (-high if picture.min() < 0 else 0.0), high
+def _limits(true: Derivatives) -> list[tuple[float, float]]:
+    """Of the image [0, 1]; of its derivatives what 99 % of the pixels do not pass, and zero in the middle or black."""
+    _, length, laplacian = (float(np.quantile(np.abs(picture), 0.99)) or 1.0 for picture in _pictures(true))
+    return [(0.0, 1.0), (0.0, length), (-laplacian, laplacian)]
