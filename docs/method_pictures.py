@@ -39,6 +39,7 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "convolutional_bigan": ("bigan", {"model.name": "convolutional_bigan", "score.opinion": "posterior"}),
     "ganomaly": ("ganomaly", {}),
     "attribute_restoration": ("attribute-restoration", {}),
+    "siren_inpainting": ("siren-inpainting", {}),
 }
 
 

@@ -14,7 +14,7 @@ _HIDDEN_OMEGA = 30.0  # it cancels in what a layer gives, and makes Adam's steps
 class SineLayer(nn.Module):
     """x -> sin(ω(Wx + b)), (..., n) -> (..., m), with a term that shifts the phases before the sine.
 
-    What goes into the sine has a standard deviation of one if x is the output of such a layer: b = 0 and
+    What goes into the sine has a standard deviation of 0.9 to 1 if x is the output of such a layer: b = 0 and
     W ~ U(−√(6/n), √(6/n)) / ω. The first layer has W ~ U(−1/n, 1/n) and phases ωb over a whole turn.
     """
 
