@@ -81,11 +81,12 @@ CLOSED = [name for name in NAMES if CLASSES[name].is_closed_form]
 
 
 CONTESTS = {name for name in TRAINED if len(build(name).optimizers()) > 1}
+HEAVY = {"siren_inpainting"}  # whose smallest images take many passes
 
 
 def marked(name: str, *more: Any, **how: Any) -> Any:
     """Two stages or a contest take their time: `make check` has them, the default suite their own tests only."""
-    is_slow = CLASSES[name].pretrain is not Reconstructor.pretrain or name in CONTESTS
+    is_slow = CLASSES[name].pretrain is not Reconstructor.pretrain or name in CONTESTS | HEAVY
     return pytest.param(name, *more, marks=[pytest.mark.slow] if is_slow else [], **how)
 
 
