@@ -11,7 +11,6 @@ import argparse
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -95,15 +94,9 @@ def _row(result: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--side-px", type=int, default=64)
+    parser = record.parser(__doc__, side_px=64, threads=1, warm_up=5, repeats=10, seed=0)
     parser.add_argument("--batches", type=lambda text: [int(part) for part in text.split(",")], default="1,16")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--warm-up", type=int, default=5)
-    parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--calls", type=int, default=100, help="in a row, per measurement")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--results", type=Path, default=record.RESULTS)
     return parser.parse_args()
 
 

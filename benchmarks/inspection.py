@@ -163,18 +163,13 @@ def _row(result: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = record.parser(
+        __doc__, images=500, fit_images=120, repeats=5, warm_up=1, threads=torch.get_num_threads(), seed=0
+    )
     parser.add_argument("--recipes", type=lambda text: text.split(","), default="default,autoencoder,autoencoder-256")
     parser.add_argument("--runtimes", type=lambda text: text.split(","), default="torch,onnx,openvino")
-    parser.add_argument("--images", type=int, default=500)
     parser.add_argument("--tile-px", type=int, default=256, help="side of the image files, at most 300")
-    parser.add_argument("--fit-images", type=int, default=120)
     parser.add_argument("--epochs", type=int, default=5, help="for recipes that are trained")
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--warm-up", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--results", type=Path, default=record.RESULTS)
     return parser.parse_args()
 
 

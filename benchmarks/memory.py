@@ -129,17 +129,11 @@ def _rows(result: dict[str, Any]) -> list[tuple[Any, ...]]:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = record.parser(__doc__, few=500, many=5000, fit_images=120, repeats=2, seed=0)
     parser.add_argument("--recipes", type=lambda text: text.split(","), default="autoencoder,default")
     parser.add_argument("--runtime", default="torch", help="torch, onnx or openvino")
-    parser.add_argument("--few", type=int, default=500)
-    parser.add_argument("--many", type=int, default=5000)
     parser.add_argument("--tile-px", type=int, default=256, help="side of the image files, at most 300")
-    parser.add_argument("--fit-images", type=int, default=120)
     parser.add_argument("--epochs", type=int, default=5, help="for recipes that are trained")
-    parser.add_argument("--repeats", type=int, default=2)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--results", type=Path, default=record.RESULTS)
     parser.add_argument("--inspect", type=Path, nargs=2, metavar=("DETECTOR", "FOLDER"), help="what the processes run")
     return parser.parse_args()
 

@@ -167,14 +167,8 @@ def _row(result: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = record.parser(__doc__, images=120, repeats=5, warm_up=1, threads=2, seed=0)
     parser.add_argument("--presets", type=lambda text: text.split(","), default=",".join(PRODUCTS))
-    parser.add_argument("--images", type=int, default=120)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--warm-up", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--results", type=Path, default=record.RESULTS)
     return parser.parse_args()
 
 

@@ -71,10 +71,7 @@ def _row(one: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=21)
-    parser.add_argument("--warm-up", type=int, default=2)
-    parser.add_argument("--results", type=Path, default=record.RESULTS)
+    parser = record.parser(__doc__, repeats=21, warm_up=2)
     return parser.parse_args()
 
 

@@ -167,17 +167,11 @@ def _row(result: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = record.parser(__doc__, validation=32, warm_up_epochs=2, repeats=5, threads=torch.get_num_threads(), seed=0)
     parser.add_argument("--recipes", type=lambda text: text.split(","), default="autoencoder,variational-autoencoder")
     parser.add_argument("--batch-sizes", type=lambda text: text.split(","), default="16,32")
     parser.add_argument("--images", type=int, default=256, help="to train on, about what the recipes are made for")
-    parser.add_argument("--validation", type=int, default=32)
     parser.add_argument("--epochs", type=int, default=12, help="per run, the warm-up among them")
-    parser.add_argument("--warm-up-epochs", type=int, default=2)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--results", type=Path, default=record.RESULTS)
     options = parser.parse_args()
     if options.epochs < options.warm_up_epochs + 2:
         parser.error("--epochs must be at least two more than --warm-up-epochs: what is timed lies between")

@@ -15,6 +15,7 @@ from benchmarks import record
 
 from studies.contact_sheet import write_sheet
 from studies.seven_categories import DATA, RESULTS
+from studies.table import interval
 from urushi import Detector, Recipe
 from urushi.cli._grid import write_grid
 from urushi.data.dataset import find_dataset
@@ -63,10 +64,8 @@ def markdown(found: dict[str, Any]) -> str:
         rows = [row for row in found["rows"] if (row["recipe"], row["category"]) == (recipe, category)]
         lines += [f"## {recipe}, {category}", "", "| opinion | α | ROC-AUC |", "|---|---|---|"]
         for row in rows:
-            value, name = row["roc_auc"], row["opinion"] if row["alpha"] else "reconstruction error alone"
-            lines.append(
-                f"| {name} | {row['alpha']} | {value['value']:.3f} [{value['low']:.3f}, {value['high']:.3f}] |"
-            )
+            name = row["opinion"] if row["alpha"] else "reconstruction error alone"
+            lines.append(f"| {name} | {row['alpha']} | {interval(row['roc_auc'])} |")
         lines.append("")
     return "\n".join(lines)
 

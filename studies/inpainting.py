@@ -8,7 +8,6 @@ Results: studies/results/inpainting.json and .md.
 """
 
 import argparse
-import json
 import tempfile
 import time
 from itertools import product
@@ -27,7 +26,7 @@ from urushi import Unreadable
 from urushi.building import build_model
 from urushi.data.dataset import find_dataset
 from urushi.data.loader import Rows
-from urushi.models.networks.windows import Windows, taken
+from urushi.models.networks.windows import Windows, filled, taken
 from urushi.models.siren_inpainting import SirenInpainting
 from urushi.preprocessing import Pipeline
 from urushi.recipe import Part, Recipe, Training
@@ -130,10 +129,7 @@ def measure(name: str, hole_px: int, steps: int, folder: Path | None) -> list[di
 def write_sheet(path: Path, windows: Tensor, pixels: Tensor, restorations: list[Tensor]) -> None:
     """Eight windows; columns: what was there, and the same with each restoration."""
     picked = torch.linspace(0, len(windows) - 1, 8).long()
-    at = pixels[picked][:, None]
-    columns = [windows[picked]]
-    for holes in restorations:
-        columns.append(windows[picked].flatten(2).scatter(2, at, holes[picked].flatten(2)).view_as(columns[0]))
+    columns = [windows[picked], *(filled(windows[picked], holes[picked], pixels[picked]) for holes in restorations)]
     sheet = torch.cat([column.flatten(0, 2) for column in columns], dim=1).numpy()
     path.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(path), cv2.resize((255 * sheet).astype(np.uint8), None, fx=2, fy=2))
@@ -159,8 +155,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path)
     parser.add_argument("--out", type=Path, default=RESULTS)
     options, environment = parser.parse_args(), record.environment()
-    path = options.out / "inpainting.json"
-    rows = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.is_file() else []
+    rows = record.earlier_rows(options.out, "inpainting", steps=options.steps)
     for name, hole_px in product(options.textures, options.holes):
         if not any((row["texture"], row["hole_px"]) == (name, hole_px) for row in rows):
             rows += measure(name, hole_px, options.steps, options.pictures)

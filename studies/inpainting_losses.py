@@ -7,7 +7,6 @@ window and restored window. Results: studies/results/inpainting_losses.json and 
 """
 
 import argparse
-import json
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from skimage import data
 
 from studies.contact_sheet import write_sheet
 from studies.seven_categories import RESULTS
+from studies.table import interval
 from urushi import Detector, Recipe, Unreadable
 from urushi.augmentation import TextureWish, make_texture_set
 from urushi.data.dataset import Dataset, find_dataset
@@ -110,10 +110,6 @@ def markdown(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def interval(value: dict[str, float]) -> str:
-    return f"{value['value']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=60)
@@ -121,8 +117,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path)
     parser.add_argument("--out", type=Path, default=RESULTS)
     options, environment = parser.parse_args(), record.environment()
-    path = options.out / "inpainting_losses.json"
-    rows = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.is_file() else []
+    rows = record.earlier_rows(options.out, "inpainting_losses")
     with tempfile.TemporaryDirectory() as folder:
         dataset = gravel(Path(folder) / "gravel")
         for name in options.variants:

@@ -7,7 +7,6 @@ at only to draw the curve; nothing is chosen by them. Results: studies/results/l
 """
 
 import argparse
-import json
 import tempfile
 import time
 from itertools import product
@@ -127,8 +126,7 @@ def main() -> None:
     parser.add_argument("--categories", type=lambda text: text.split(","), default=",".join(CATEGORIES))
     parser.add_argument("--out", type=Path, default=RESULTS)
     options, environment = parser.parse_args(), record.environment()
-    path = options.out / "learning_curves.json"
-    rows = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.is_file() else []
+    rows = record.earlier_rows(options.out, "learning_curves")
     for name, category in product(options.recipes, options.categories):
         if not any((row["recipe"], row["category"]) == (name, category) for row in rows):
             with tempfile.TemporaryDirectory() as folder:

@@ -8,7 +8,6 @@ Grids of samples go to DIR. Results: studies/results/samples.json and .md.
 """
 
 import argparse
-import json
 import tempfile
 import time
 from itertools import product
@@ -151,20 +150,13 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path)
     parser.add_argument("--out", type=Path, default=RESULTS)
     options, environment = parser.parse_args(), record.environment()
-    rows = earlier(options)
+    rows = record.earlier_rows(options.out, "samples", epochs=options.epochs)
     for name, loss in product(("digits", "nanofiber_sem"), options.losses):
         if not any((row["data"], row["loss"]) == (name, loss) for row in rows):
             rows.append(measure(name, loss, options))
         found = environment | {"epochs": options.epochs, "about": ABOUT.format(epochs=options.epochs), "rows": rows}
         record.write(options.out, "samples", found)  # what is done is not lost
     record.publish(options.out, "samples", found, markdown)
-
-
-def earlier(options: argparse.Namespace) -> list[dict[str, Any]]:
-    """The rows of an interrupted run of as many epochs."""
-    path = options.out / "samples.json"
-    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return list(found["rows"]) if found.get("epochs") == options.epochs else []
 
 
 if __name__ == "__main__":

@@ -71,6 +71,11 @@ def _cell(found: list[Figure]) -> str:
     return f"{values[0]:.{digits}f}{_beside(found[0], digits)}"
 
 
+def interval(figure: Figure) -> str:
+    """'0.913 [0.870, 0.950]'."""
+    return f"{figure['value']:.3f}{_beside(figure, 3)}"
+
+
 def _beside(figure: Figure, digits: int) -> str:
     """The interval of a figure, or the counts of a share."""
     if "counts" in figure:

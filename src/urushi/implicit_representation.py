@@ -91,7 +91,6 @@ class ImplicitRepresentation:
         return values
 
     def _second(self, points: Tensor) -> Tensor:
-        points = points.requires_grad_(True)
         first = _derivatives(self._values, points, keeps_graph=True)
         found = points.new_zeros(len(points))
         for axis, scale in enumerate(self._per_px):

@@ -1,11 +1,12 @@
 """An image larger than the network's input, inspected in overlapping tiles whose maps are blended."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 
+from urushi.covering import starts
 from urushi.data.stream import batches, side_by_side
 from urushi.recipe import Tiling
 from urushi.runtime import Backend, Output
@@ -61,7 +62,7 @@ class TileGrid:
 
     def places(self, height_px: int, width_px: int) -> list[Place]:
         """The upper left corners of all tiles, row by row."""
-        rows, columns = (_starts(side, self.tile_px, self.overlap) for side in (height_px, width_px))
+        rows, columns = (starts(side, self.tile_px, self.overlap) for side in (height_px, width_px))
         return list(product(rows, columns))
 
     def n_tiles(self, shape: tuple[int, ...]) -> int:
@@ -89,12 +90,12 @@ class TileGrid:
 
     def _axis(self, side_px: int) -> dict[int, np.ndarray]:
         """The weights (tile,) float32 of the tiles along one axis by where they start."""
-        starts = list(_starts(side_px, self.tile_px, self.overlap))
-        raw = [self._profile(is_first=start == 0, is_last=start == starts[-1]) for start in starts]
+        places = starts(side_px, self.tile_px, self.overlap)
+        raw = [self._profile(is_first=place == 0, is_last=place == places[-1]) for place in places]
         total = np.zeros(side_px)
-        for start, weights in zip(starts, raw, strict=True):
+        for start, weights in zip(places, raw, strict=True):
             total[start : start + self.tile_px] += weights
-        pairs = zip(starts, raw, strict=True)
+        pairs = zip(places, raw, strict=True)
         return {start: (w / total[start : start + self.tile_px]).astype(np.float32) for start, w in pairs}
 
     def _profile(self, *, is_first: bool, is_last: bool) -> np.ndarray:
@@ -146,11 +147,3 @@ class _Canvas:
         """What was added, as a batch of one."""
         rebuilt = None if self.reconstruction is None else self.reconstruction[None]
         return Output(rebuilt, self.anomaly_map[None], np.array([self.score], np.float32))
-
-
-def _starts(side_px: int, tile_px: int, overlap: float) -> Iterator[int]:
-    """Evenly spaced, the first at 0 and the last flush with the end."""
-    most_px = max(1, tile_px - round(overlap * tile_px))  # from one tile to the next
-    n_steps = -(-(side_px - tile_px) // most_px)
-    for step in range(n_steps + 1):
-        yield (side_px - tile_px) * step // n_steps if n_steps else 0

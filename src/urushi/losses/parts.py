@@ -1,6 +1,6 @@
 """Losses, regularisers and corruptions by the names and tables that a recipe gives them."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator, Field
 
@@ -28,6 +28,12 @@ LossNetworkOption = Annotated[
     NamedPart | None, Field(description=f"sees perceptual and style loss; {_listed('networks')}")
 ]
 MSE = Part(name="mse")
+T = TypeVar("T")
+
+
+def build_optional(part: Part | None, room: str, base: type[T], where: str, *context: Any) -> T | None:
+    """What a part of a recipe names in a package, if there is one; raises RecipeError for an unknown name or option."""
+    return options.build(catalogue.load(room, part.name, base), part.options, where, *context) if part else None
 
 
 def build_loss(part: Part) -> ReconstructionLoss:
@@ -38,23 +44,14 @@ def build_loss(part: Part) -> ReconstructionLoss:
 
 def build_regulariser(part: Part | None) -> Regulariser | None:
     """The regulariser of a recipe, if it names one; raises RecipeError for an unknown name or option."""
-    if part is None:
-        return None
-    found = catalogue.load("urushi.losses.regularisers", part.name, Regulariser)
-    return options.build(found, part.options, "model.regulariser")
+    return build_optional(part, "urushi.losses.regularisers", Regulariser, "model.regulariser")
 
 
 def build_corruption(part: Part | None) -> Corruption | None:
     """The corruption of a recipe, if it names one; raises RecipeError for an unknown name or option."""
-    if part is None:
-        return None
-    found = catalogue.load("urushi.losses.corruptions", part.name, Corruption)
-    return options.build(found, part.options, "model.corruption")
+    return build_optional(part, "urushi.losses.corruptions", Corruption, "model.corruption")
 
 
 def build_loss_network(part: Part | None) -> LossNetwork | None:
     """The loss network of a recipe, if it names one; raises RecipeError for an unknown name or option."""
-    if part is None:
-        return None
-    found = catalogue.load("urushi.losses.networks", part.name, LossNetwork)
-    return options.build(found, part.options, "model.loss_network")
+    return build_optional(part, "urushi.losses.networks", LossNetwork, "model.loss_network")

@@ -8,10 +8,9 @@ from pydantic import Field
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 
-from urushi import catalogue, options
 from urushi.errors import RecipeError, TrainingError
 from urushi.losses.completion import CompletionLoss
-from urushi.losses.parts import LossNetworkOption, NamedPart, build_loss_network
+from urushi.losses.parts import LossNetworkOption, NamedPart, build_loss_network, build_optional
 from urushi.models.base import Extra, Reconstruction, Reconstructor
 from urushi.models.discriminators.base import Discriminator
 from urushi.models.networks.autoencoders import LatentDimension
@@ -20,7 +19,6 @@ from urushi.models.networks.crop_convolution import ContextEncoder, Convolution,
 from urushi.models.networks.hole_decoders import Decoder, build_decoder
 from urushi.models.networks.siren import Omega
 from urushi.models.networks.windows import HolePosition, Windows, filled, moments, taken
-from urushi.recipe import Part
 
 _GENERATOR_WEIGHT = 10.0  # S1 §4.2: L_total = L_dis + 10 L_gen
 DiscriminatorOption = Annotated[
@@ -68,6 +66,7 @@ class SirenInpainting(Reconstructor):
         self.normalised = normalised
         self.learning_rate, self.objective = learning_rate, objective
         channels = image_shape[0]
+        window_shape = (channels, window_px, window_px)
         self.encoder = ContextEncoder(
             channels, window_px, width=width, n_latents=latent_dimension, convolution=convolution, tolerance=tolerance
         )
@@ -76,7 +75,9 @@ class SirenInpainting(Reconstructor):
         )
         self.loss = CompletionLoss(edge_weight, build_loss_network(loss_network))
         self.loss_network = loss_network.name if loss_network else None
-        self.discriminator = _build_discriminator(discriminator, (channels, window_px, window_px))
+        self.discriminator = build_optional(
+            discriminator, "urushi.models.discriminators", Discriminator, "model.discriminator", window_shape
+        )
         if objective == "joint" and self.discriminator is None:
             raise RecipeError(
                 "model.objective = joint is S1's sum with a discriminator's loss: set model.discriminator"
@@ -166,13 +167,6 @@ class SirenInpainting(Reconstructor):
             return found, flat.new_zeros(windows.shape[:2])
         judged = self.discriminator.distance(flat, filled(flat, holes, at))
         return found, judged.view(windows.shape[:2])
-
-
-def _build_discriminator(part: Part | None, shape: tuple[int, int, int]) -> Discriminator | None:
-    if part is None:
-        return None
-    found = catalogue.load("urushi.models.discriminators", part.name, Discriminator)
-    return options.build(found, part.options, "model.discriminator", shape)
 
 
 def _require_room(image_shape: tuple[int, int, int], window_px: int, hole_px: int) -> None:

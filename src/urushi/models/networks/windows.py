@@ -7,6 +7,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from urushi.covering import starts
+
 HolePosition = Annotated[
     Literal["anywhere", "centre"],
     Field(description="of a hole in its window: as near to the middle as the image's edge allows, or there only"),
@@ -30,10 +32,8 @@ class Windows:
     def spans(self, side_px: int) -> list[_Span]:
         """All holes along an axis, evenly spaced, the first and the last as far out as may be."""
         first, last = self._ends(side_px)
-        most_px = max(1, self.hole_px - round(self.overlap * self.hole_px))
-        n_steps = -(-(last - first) // most_px)
-        starts = [first + (last - first) * step // n_steps for step in range(n_steps + 1)] if n_steps else [first]
-        return [self._span(start, side_px) for start in starts]
+        covered_px = last + self.hole_px - first
+        return [self._span(first + start, side_px) for start in starts(covered_px, self.hole_px, self.overlap)]
 
     def draw(self, images: Tensor, n: int) -> tuple[Tensor, Tensor]:
         """n windows of each image at random places, (B·n, C, w, w), and the pixels of their holes (B·n, P)."""
