@@ -89,7 +89,10 @@ class Detector:
             run = fitting.Run(seed, folder or Path(scratch), resume, progress)
             fitted = fitting.fit(good, recipe, run, rule.check, scores=scores, defects=defects)
         made = {"recipe": name, **(card or {}), "seed": seed}
-        recipes = [recipe.model_copy(update={"score": part}) for part in scores or (recipe.score,)]
+        recipes = [
+            recipe.model_copy(update={"score": part, "model": found.model})
+            for part, found in zip(scores or (recipe.score,), fitted, strict=True)
+        ]
         detectors = (cls._of(one, found, made) for one, found in zip(recipes, fitted, strict=True))
         return tuple(detector.calibrate(recipe.threshold, defects=defects) for detector in detectors)
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import torch
 
 from urushi.building import build_model, build_score
 from urushi.calibration import HeldOut
+from urushi.choosing import choose
 from urushi.data.images import ImageSource
 from urushi.data.loader import Rows
 from urushi.data.splits import folds, split
@@ -41,6 +43,7 @@ class Fitted:
     backend: TorchBackend
     held_out: HeldOut
     pattern: np.ndarray | None  # of tiles; None where images are inspected whole
+    model: Part  # of the recipe, with nothing left open
     facts: dict[str, Any]  # for the card
     unreadable: tuple[Unreadable, ...]
 
@@ -78,8 +81,10 @@ def fit(
     check(_n_held_out(recipe, n, run.seed))
     model = build_model(recipe.model, images.shape, run.seed)
     scores = tuple(scores) or (recipe.score,)
-    _require_defects([build_score(part, model.space) for part in scores], defects, is_tiled=recipe.tiling.tile_px > 0)
+    built = [build_score(part, model.space) for part in scores]
+    _require_defects(built, defects, is_tiled=recipe.tiling.tile_px > 0)
     _require_one_pass(model, scores, recipe)
+    _require_choice(model, built, recipe)
     vary = Vary.of(recipe, run.seed, has_epochs=not (model.is_closed_form or _has_front(model)))
     rows = _Fit(images, run, vary, scores, defects)
     with _claimed(rows, is_trained=not model.is_closed_form):
@@ -88,7 +93,8 @@ def fit(
     facts |= {} if recipe.split.n_folds else {"held_out": images.given(_parts(recipe, n, run.seed)["calibration"])}
     facts |= {"seconds": round(time.monotonic() - start, 1), "versions": {p: version(p) for p in _PACKAGES}}
     found = zip(final.backends, held_out, final.patterns, strict=True)
-    return tuple(Fitted(final.pipeline, backend, held, pattern, facts, unreadable) for backend, held, pattern in found)
+    made = partial(Fitted, final.pipeline, model=final.model, facts=facts, unreadable=unreadable)
+    return tuple(made(backend, held, pattern) for backend, held, pattern in found)
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,7 @@ class _Learnt:
     """A fit on some of the images: one model, and a graph of it with each score."""
 
     pipeline: Pipeline
+    model: Part
     backends: tuple[TorchBackend, ...]
     patterns: tuple[np.ndarray | None, ...]  # of tiles, by graph
     inputs: np.ndarray  # of all images, as this pipeline prepares them
@@ -136,17 +143,25 @@ class _Fit:
         return self._learn(everything, ""), [_held_out(parts, "cross") for parts in by_score]
 
     def _learn(self, images: np.ndarray, subfolder: str) -> _Learnt:
-        model = build_model(self.recipe.model, self.images.shape, self.run.seed)
-        graphs = [ScoringGraph(model, build_score(part, model.space)) for part in self.scores]
-        backends = tuple(TorchBackend(graph, device=_device(self.recipe)) for graph in graphs)
+        part, model = self.recipe.model, build_model(self.recipe.model, self.images.shape, self.run.seed)
+        backends = self._backends(model)
         embed = backends[0].embed if _has_front(model) else None
         pipeline, inputs = self.images.inputs_for(images, embed)
         training, validation = (images, images) if model.is_closed_form else self._divided(images)
         facts = self._train(backends[0], inputs, training, validation, subfolder)
+        if model.choices():
+            part, model, chosen = choose(
+                model, part, self.scores[0], inputs[validation], seed=self.run.seed, device=_device(self.recipe)
+            )
+            backends, facts = self._backends(model), facts | {"chosen": chosen}
         for backend in backends:
             self._teach(backend, pipeline, inputs, self.images.rows_of(images))
         patterns = tuple(self._pattern(backend, inputs, images) for backend in backends)
-        return _Learnt(pipeline, backends, patterns, inputs, facts)
+        return _Learnt(pipeline, part, backends, patterns, inputs, facts)
+
+    def _backends(self, model: Reconstructor) -> tuple[TorchBackend, ...]:
+        graphs = [ScoringGraph(model, build_score(part, model.space)) for part in self.scores]
+        return tuple(TorchBackend(graph, device=_device(self.recipe)) for graph in graphs)
 
     def _pattern(self, backend: TorchBackend, inputs: np.ndarray, images: np.ndarray) -> np.ndarray | None:
         if not self.recipe.tiling.tile_px or self.recipe.tiling.one_pass:
@@ -281,11 +296,21 @@ def _require_one_pass(model: Reconstructor, scores: Sequence[Part], recipe: Reci
         return
     if not model.stride_px:
         raise RecipeError(
-            f"tiling.one_pass = true, but {recipe.model.name} takes images of one size only; convolutional_bigan takes "
-            "any. Set tiling.one_pass=false"
+            f"tiling.one_pass = true, but {recipe.model.name} takes images of one size only here; "
+            "convolutional_bigan takes any, and partial_diffusion with model.attention=false. Set tiling.one_pass=false"
         )
     if pooled := [part.name for part in scores if part.options.get("pooling", "mean") != "mean"]:
         raise RecipeError(f"in one pass a score is the mean of its map; take pooling away from {', '.join(pooled)}")
+
+
+def _require_choice(model: Reconstructor, scores: Sequence[Score], recipe: Recipe) -> None:
+    if not model.choices():
+        return
+    names = ", ".join(f"model.{name}" for name in model.choices())
+    if recipe.split.n_folds:
+        raise RecipeError(f"{names}: each fold would choose its own and their scores not go together; set a value")
+    if any(score.learns for score in scores):
+        raise RecipeError(f"{names}: to be chosen by a score that itself learns from the choice; set a value")
 
 
 def _require_defects(scores: Sequence[Score], defects: Sequence[ImageSource], *, is_tiled: bool) -> None:

@@ -1,7 +1,7 @@
 """The contract of every method: learn what normal looks like, rebuild any image as normal as it can be."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -38,7 +38,7 @@ class Reconstructor(nn.Module, ABC):
     """
 
     space: ClassVar[Space] = "pixels"
-    stride_px: ClassVar[int] = 0  # images of any multiple of it are taken; 0: of the shape it was made for, no other
+    stride_px: int = 0  # images of any multiple of it are taken; 0: of the shape it was made for, no other
     exportable: ClassVar[bool | str] = True  # or, where it can't be exported, the reason
     opinions: ClassVar[frozenset[Extra]] = frozenset()  # "critique", "perceived": which of them `reconstruct` gives
     is_closed_form: bool = False  # True: it has `fit`; False: it has `losses`, `optimizers` and `learning_rate`
@@ -90,6 +90,10 @@ class Reconstructor(nn.Module, ABC):
 
     def facts(self) -> dict[str, Any]:
         """What the card of a detector says of the fitted method beyond its recipe; mostly nothing."""
+        return {}
+
+    def choices(self) -> Mapping[str, Sequence[Any]]:
+        """Options that the recipe leaves to the fit and the values to choose from; they change no weight."""
         return {}
 
     def fit(self, batches: Iterable[Tensor]) -> None:

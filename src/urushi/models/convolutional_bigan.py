@@ -1,7 +1,7 @@
 """Fully convolutional BiGAN (S3, "Fully Convolutional Anomaly Detection by GANs"): patches in, maps of any size out."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import torch
 from pydantic import Field
@@ -31,7 +31,7 @@ class ConvolutionalBigan(Generative):
     """
 
     opinions = frozenset[Extra]({"critique"})
-    stride_px: ClassVar[int] = STRIDE
+    stride_px = STRIDE
 
     def __init__(
         self,

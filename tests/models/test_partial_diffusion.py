@@ -1,0 +1,170 @@
+"""The noise schedule, and the way to noise and back."""
+
+import numpy as np
+import pytest
+import torch
+from diffusers import DDPMScheduler
+
+from urushi.errors import RecipeError
+from urushi.models.networks.noise_schedule import CosineSchedule
+from urushi.models.partial_diffusion import PartialDiffusion
+
+SHAPE = (1, 16, 16)
+T = 1000
+
+
+@pytest.fixture(scope="module")
+def schedule():
+    return CosineSchedule(T)
+
+
+@pytest.fixture(scope="module")
+def reference():
+    return DDPMScheduler(num_train_timesteps=T, beta_schedule="squaredcos_cap_v2")
+
+
+def model(**options):
+    torch.manual_seed(0)
+    how = {"width": 8, "levels": 2, "attention": False, "averaging": 0.0} | options
+    return PartialDiffusion(SHAPE, **how)
+
+
+def images(n=2):
+    return torch.rand(n, *SHAPE, generator=torch.Generator().manual_seed(1))
+
+
+# The schedule
+
+
+def test_share_that_is_left_has_the_closed_form(schedule):
+    t = np.arange(T)  # at T itself, β is cut off at 0.999
+    closed = np.cos((t / T + 0.008) / 1.008 * np.pi / 2) ** 2 / np.cos(0.008 / 1.008 * np.pi / 2) ** 2
+    assert schedule.alpha_bar[:T] == pytest.approx(closed, abs=1e-6)
+    assert schedule.beta[T] == pytest.approx(0.999)
+
+
+def test_schedule_is_that_of_diffusers(schedule, reference):
+    assert schedule.beta[1:] == pytest.approx(reference.betas.double().numpy(), abs=1e-6)
+    assert schedule.alpha_bar[1:] == pytest.approx(reference.alphas_cumprod.double().numpy(), abs=1e-6)
+
+
+@pytest.mark.parametrize("t", [1, 2, 10, 500, 1000])
+def test_posterior_is_that_of_bayes_and_of_diffusers(schedule, reference, t):
+    """x_{t−1} ~ N(√ᾱ_{t−1} x_0, 1 − ᾱ_{t−1}), seen through x_t ~ N(√(1 − β_t) x_{t−1}, β_t)."""
+    of_first, of_now, variance = schedule.posterior(t)
+    before, beta = schedule.alpha_bar[t - 1], schedule.beta[t]
+    if t > 1:
+        precision = (1 - beta) / beta + 1 / (1 - before)
+        assert variance == pytest.approx(1 / precision, abs=1e-6)
+        assert of_first == pytest.approx(np.sqrt(before) / (1 - before) / precision, abs=1e-6)
+        assert of_now == pytest.approx(np.sqrt(1 - beta) / beta / precision, abs=1e-6)
+    assert variance == pytest.approx(reference._get_variance(t - 1).item(), abs=1e-6)
+
+
+def test_mean_of_the_step_back_is_that_of_the_posterior(schedule):
+    x, noise = torch.rand(2, *SHAPE, dtype=torch.float64), torch.randn(2, *SHAPE, dtype=torch.float64)
+    for t in (2, 10, 900):
+        seen = schedule.diffused(x, t, noise)
+        of_first, of_now, _ = schedule.posterior(t)
+        assert torch.allclose(schedule.mean_before(seen, t, noise), of_first * x + of_now * seen, atol=1e-6)
+
+
+def test_last_step_gives_the_original(schedule):
+    x, noise = images(), torch.randn(2, *SHAPE)
+    seen = schedule.diffused(x, 1, noise)
+    assert torch.allclose(schedule.mean_before(seen, 1, noise), x, atol=1e-5)
+    assert torch.allclose(schedule.original(seen, 1, noise), x, atol=1e-5)
+
+
+def test_times_go_evenly_down_to_zero(schedule):
+    assert schedule.times(10, 5) == [10, 8, 6, 4, 2, 0]
+    assert schedule.times(3, 50) == [3, 2, 1, 0]
+
+
+# There and back
+
+
+@pytest.mark.parametrize(("steps", "sampler_steps"), [(10, 0), (10, 3), (500, 20)])
+def test_with_the_exact_noise_the_image_comes_back(steps, sampler_steps):
+    made = model(mode="diffusion", steps=steps, sampler_steps=sampler_steps, opinion="one_step").eval()
+    made.average.forward = lambda x, _t: made.noises.expand_as(x)
+    assert torch.allclose(made.reconstruct(images()).reconstruction, images(), atol=1e-3)
+    assert made.reconstruct(images()).critique.abs().max() < 1e-6
+
+
+def test_with_the_exact_noise_of_each_step_the_source_s_sampler_comes_back_too():
+    """Noise is drawn in each step; what is exact then is what leads to the original."""
+    made = model(mode="diffusion", sampler="ddpm", steps=10).eval()
+    target, schedule = 2 * images() - 1, made.schedule
+
+    def exact(x, t):
+        left = schedule.alpha_bar[int(t[0])]
+        return (x - left**0.5 * target) / (1 - left) ** 0.5
+
+    made.average.forward = exact
+    assert torch.allclose(made.reconstruct(images()).reconstruction, images(), atol=1e-3)
+
+
+@pytest.mark.parametrize("mode", ["no_diffusion", "diffusion", "full"])
+@pytest.mark.parametrize("sampler", ["ddim", "ddpm"])
+def test_no_image_depends_on_the_others_of_its_batch(mode, sampler):
+    made = model(mode=mode, sampler=sampler, total_steps=20, steps=5, n_noises=2, opinion="one_step").eval()
+    with torch.no_grad():
+        together, alone = made.reconstruct(images(3)), made.reconstruct(images(3)[1:2])
+    assert torch.allclose(together.reconstruction[1:2], alone.reconstruction, atol=1e-5)
+    assert torch.allclose(together.critique[1:2], alone.critique, atol=1e-5)
+
+
+def test_more_noises_are_averaged():
+    single = [model(mode="diffusion", steps=200).eval() for _ in range(2)]
+    both = model(mode="diffusion", steps=200, n_noises=2).eval()
+    for number, made in enumerate(single):
+        made.load_state_dict(both.state_dict() | {"noises": both.noises[number : number + 1]})
+    with torch.no_grad():
+        first, second = (made._restored(2 * images() - 1, 0) for made in single)
+        mean = ((first + second) / 4 + 0.5).clamp(0, 1)
+        assert torch.allclose(both.reconstruct(images()).reconstruction, mean, atol=1e-5)
+
+
+def test_what_is_learnt_is_restricted_to_the_trained_steps(monkeypatch):
+    made, seen = model(trained_steps=12, steps=10), []
+    monkeypatch.setattr(made.denoiser, "forward", lambda x, t: seen.append(t) or torch.zeros_like(x))
+    for _ in range(20):
+        list(made.losses(images(8)))
+    drawn = torch.cat(seen)
+    assert (drawn.min(), drawn.max()) == (1, 12)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"steps": 30, "trained_steps": 20},
+        {"mode": "full", "trained_steps": 20},
+        {"total_steps": 10, "steps": 11},
+        {"trained_steps": 200, "total_steps": 100},
+    ],
+)
+def test_steps_that_are_not_learnt_are_refused(options):
+    with pytest.raises(RecipeError, match=r"lower model\.steps, raise model\.trained_steps"):
+        model(**options)
+
+
+def test_sides_that_cannot_be_halved_are_refused():
+    with pytest.raises(RecipeError, match="4 levels of patches of 1 px take sides that are multiples of 8"):
+        PartialDiffusion((1, 20, 20), levels=4)
+
+
+def test_a_trained_denoiser_takes_noise_away():
+    made = model(trained_steps=100, steps=20, mode="no_diffusion", learning_rate=3e-3)
+    made.train()
+    (optimizer,) = made.optimizers().values()
+    flat = torch.full((16, *SHAPE), 0.5)
+    for _ in range(150):
+        for _, loss in made.losses(flat):
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    noisy = (flat[:4] + 0.02 * torch.randn(4, *SHAPE)).clamp(0, 1)
+    with torch.no_grad():
+        restored = made.eval().reconstruct(noisy).reconstruction
+    assert (restored - 0.5).square().mean() < 0.5 * (noisy - 0.5).square().mean()
