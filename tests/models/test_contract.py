@@ -81,7 +81,8 @@ CLOSED = [name for name in NAMES if CLASSES[name].is_closed_form]
 
 
 CONTESTS = {name for name in TRAINED if len(build(name).optimizers()) > 1}
-HEAVY = {"siren_inpainting"}  # whose smallest images take many passes
+NEAR = {"partial_diffusion"}  # which starts from the image itself: its error is small before it has learnt anything
+HEAVY = {"partial_diffusion", "siren_inpainting"}  # whose smallest images take many passes
 
 
 def marked(name: str, *more: Any, **how: Any) -> Any:
@@ -340,7 +341,7 @@ def test_training_on_one_batch_lowers_the_loss_and_the_error(name, images, tmp_p
     parts = Rows(inputs.numpy(), np.tile(rows, 25)), Rows(inputs.numpy(), rows)
     train(model, *parts, settings, seed=0, folder=tmp_path)  # 150 steps
     after = error_and_loss(model, inputs)
-    assert after[0] < before[0] * (1 if name in CONTESTS else 0.4)
+    assert after[0] < before[0] * (1 if name in CONTESTS | NEAR else 0.4)
     assert after[1] < before[1] or name in CONTESTS  # whose losses rise and fall as one side gains on the other
 
 
@@ -409,7 +410,9 @@ def footprint(name: str, images: np.ndarray, **values: Any) -> dict[str, Tensor]
             optimizers[optimizer].step()
         found["rates"] = torch.tensor(rates)
     with torch.no_grad():
-        found["restored"] = model.eval().reconstruct(inputs).reconstruction
+        pair = model.eval().reconstruct(inputs)
+    found["restored"] = pair.reconstruction
+    found |= {extra: getattr(pair, extra) for extra in model.gives if getattr(pair, extra) is not None}
     return found
 
 

@@ -5,7 +5,9 @@ import pytest
 import torch
 from diffusers import DDPMScheduler
 
+from urushi import Detector, Recipe
 from urushi.errors import RecipeError
+from urushi.models.networks.denoiser import Denoiser
 from urushi.models.networks.noise_schedule import CosineSchedule
 from urushi.models.partial_diffusion import PartialDiffusion
 
@@ -168,3 +170,77 @@ def test_a_trained_denoiser_takes_noise_away():
     with torch.no_grad():
         restored = made.eval().reconstruct(noisy).reconstruction
     assert (restored - 0.5).square().mean() < 0.5 * (noisy - 0.5).square().mean()
+
+
+# Opinions and sizes
+
+
+def test_the_prior_s_opinion_is_the_noise_that_leads_to_the_image():
+    """There and back again by the same steps: with a U-Net that finds the same noise anywhere, exactly."""
+    made = model(opinion="prior", mode="diffusion").eval()
+    made.average.forward = lambda x, _t: made.noises.expand_as(x)
+    with torch.no_grad():
+        z = made.reconstruct(images()).latents
+    assert torch.allclose(z, made.schedule.diffused(2 * images() - 1, T, made.noises), atol=1e-4)
+
+
+def test_of_normal_pixels_the_prior_s_noise_is_their_standard_score():
+    """Pixels N(0, s²) have the exact ε = √(1 − ᾱ) x_t / (ᾱ s² + 1 − ᾱ), which leads from x to x / s."""
+    made, s = model(opinion="prior").eval(), 0.3
+
+    def exact(x, t):
+        left = float(made.schedule.alpha_bar[int(t[0])])
+        return (1 - left) ** 0.5 * x / (left * s**2 + 1 - left)
+
+    made.average.forward = exact
+    with torch.no_grad():
+        z = made.reconstruct(images()).latents
+    assert torch.allclose(z, (2 * images() - 1) / s, rtol=0.15, atol=0.02)
+
+
+def test_only_what_is_asked_for_is_computed(monkeypatch):
+    calls = []
+    for opinion, n in (("none", 10), ("one_step", 11), ("prior", 30)):
+        made = model(opinion=opinion).eval()
+        monkeypatch.setattr(made, "_found", lambda x, t: calls.append(t) or torch.zeros_like(x))
+        calls.clear()
+        pair = made.reconstruct(images())
+        assert (len(calls), pair.critique is None, pair.latents is None) == (
+            n,
+            opinion != "one_step",
+            opinion != "prior",
+        )
+
+
+def test_the_prior_needs_all_t():
+    with pytest.raises(RecipeError, match=r"goes up to T = 1000, but only t up to 50 are learnt"):
+        model(opinion="prior", trained_steps=50)
+
+
+@pytest.mark.parametrize("patch_px", [1, 2])
+def test_without_attention_any_size_is_taken(patch_px):
+    made = model(patch_px=patch_px).eval()
+    assert made.stride_px == 2 * patch_px
+    larger = torch.rand(2, 1, 40, 24)
+    with torch.no_grad():
+        assert made.reconstruct(larger).reconstruction.shape == larger.shape
+        assert torch.equal(made._noise_like(larger, 0)[0, :, 16:32, :16], made.noises[0])  # it is repeated
+    assert model(attention=True).stride_px == 0
+
+
+def test_a_detector_learns_from_tiles_and_inspects_whole_images(pictures):
+    recipe = Recipe.find("partial-diffusion").with_settings(
+        {"preprocessing.resize.height": 64, "preprocessing.resize.width": 64, "tiling.tile_px": 32, "tiling.one_pass": True}
+        | {"model.width": 8, "model.levels": 2, "model.attention": False, "model.steps": 10}
+        | {"score.pooling": "mean", "training.max_epochs": 1, "tiling.n_training_tiles": 2}
+    )
+    detector = Detector.fit([image[0] for image in pictures(16, 64, 1, seed=0)], recipe)
+    found = detector.inspect(pictures(1, 64, 1, seed=3)[0, 0])
+    assert found.anomaly_map.shape == found.reconstruction.squeeze().shape == (64, 64)
+
+
+def test_patches_keep_every_pixel():
+    """At its start a U-Net gives almost nothing, so it must be the patches that bring all pixels to their places."""
+    made = Denoiser(SHAPE, width=8, levels=2, patch_px=2, attention=False)
+    made.network.forward = lambda x, _t, **_: (x,)
+    assert torch.equal(made(images(), torch.ones(2)), images())
