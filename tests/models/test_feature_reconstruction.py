@@ -11,13 +11,14 @@ from torch import Tensor, nn
 from urushi.backbone import BLOCKS, Backbone
 from urushi.errors import RecipeError
 from urushi.models.feature_reconstruction import FeatureReconstruction
+from urushi.scoring.feature import Feature
 
 CATS = {281, 282, 285}  # ImageNet's tabby, tiger cat, Egyptian cat
 
 
 def small(shape: tuple[int, int, int] = (1, 32, 32), **options: object) -> FeatureReconstruction:
-    """120 channels on a 4×4 grid."""
-    return FeatureReconstruction(shape, blocks=(4, 7), stride=8, **options)
+    """120 channels on a 4×4 grid, each cell by itself."""
+    return FeatureReconstruction(shape, **({"blocks": (4, 7), "stride": 8, "windows": ()} | options))
 
 
 @pytest.fixture(scope="module")
@@ -62,11 +63,11 @@ def test_weights_and_scaling_are_those_of_imagenet_for_they_recognise_a_cat(refe
 @pytest.mark.parametrize("blocks", [(), (3,), (4, 4), (-1,), (16,)])
 def test_blocks_that_give_no_map_are_refused_with_those_that_do(blocks):
     with pytest.raises(RecipeError, match=r"gives features after \[0, 2, 4, 7, 10, 14, 15\], each once"):
-        FeatureReconstruction((1, 32, 32), blocks=blocks)
+        small(blocks=blocks)
 
 
 def test_images_too_small_for_the_last_block_are_refused():
-    assert FeatureReconstruction((1, 16, 16), blocks=(4, 10)).embed(torch.rand(1, 1, 16, 16)).shape[-1] == 1
+    assert small((1, 16, 16), blocks=(4, 10), stride=16).embed(torch.rand(1, 1, 16, 16)).shape[-1] == 1
     with pytest.raises(RecipeError, match="16×20 px, but these blocks take at least 32 px a side"):
         FeatureReconstruction((1, 16, 20))
 
@@ -118,7 +119,7 @@ def test_restoration_is_that_of_scikit_learn(variance, pictures):
     np.testing.assert_allclose(cells(pair.original), expected, atol=1e-4 * np.abs(expected).max())
     restored = pca.inverse_transform(pca.transform(expected))
     np.testing.assert_allclose(cells(pair.reconstruction), restored, atol=1e-4 * np.abs(restored).max())
-    assert round(model.projection.trace().item()) == pca.n_components_ < 120
+    assert round(model.cells.projection.trace().item()) == pca.n_components_ < 120
 
 
 @pytest.mark.parametrize("variance", [0.5, 0.9, 1.0])
@@ -135,7 +136,8 @@ def test_restoring_twice_changes_no_more(pictures):
     model = small()
     inputs = model.embed(torch.from_numpy(pictures(8)))
     model.fit([inputs])
-    torch.testing.assert_close(model.projection @ model.projection, model.projection, atol=1e-5, rtol=0)
+    projection = model.cells.projection
+    torch.testing.assert_close(projection @ projection, projection, atol=1e-5, rtol=0)
 
 
 def test_features_that_never_vary_leave_everything_finite(pictures):
@@ -147,6 +149,72 @@ def test_features_that_never_vary_leave_everything_finite(pictures):
     pair = model.reconstruct(inputs)
     assert torch.isfinite(pair.original).all()
     assert torch.isfinite(pair.reconstruction).all()
+
+
+# Windows
+
+
+def test_a_window_sees_mean_deviation_and_maximum(pictures):
+    model = small(windows=(2,), window_blocks=(7,))
+    features = model.embed(torch.from_numpy(pictures(3)))
+    found = model.windows[0].values(features)
+    assert found.shape == (3, 3 * 80, 3, 3)  # of 2×2 cells, one cell apart
+    corner = features[:, 40:, 1:3, 2:4].flatten(2)
+    expected = torch.cat([corner.mean(2), corner.std(2, correction=0), corner.amax(2)], dim=1)
+    torch.testing.assert_close(found[:, :, 1, 2], expected, atol=2e-3, rtol=1e-3)
+
+
+def test_a_window_over_everything_gives_one_value_for_the_image(pictures):
+    model = small(windows=(0,), window_blocks=(4, 7))
+    assert model.windows[0].values(model.embed(torch.from_numpy(pictures(12)))).shape == (12, 360, 1, 1)
+
+
+def test_windows_have_a_say_in_the_score_and_none_in_the_map(pictures):
+    alone, joined = small(), small(windows=(2, 0), window_blocks=(7,))
+    inputs = alone.embed(torch.from_numpy(pictures(12)))
+    alone.fit([inputs])
+    joined.fit([inputs])
+    one, other = alone.reconstruct(inputs), joined.reconstruct(inputs)
+    assert torch.equal(one.reconstruction, other.reconstruction)
+    assert one.perceived is None
+    worst = [(a - b).square().mean(1).flatten(1).amax(1) for a, b in (window(inputs) for window in joined.windows)]
+    assert torch.allclose(other.perceived, worst[0] + worst[1])
+    score = Feature("features")
+    assert torch.allclose(score(other, (32, 32))[1], score(one, (32, 32))[1] + other.perceived)
+    assert torch.equal(score(other, (32, 32))[0], score(one, (32, 32))[0])
+    assert (joined.gives - alone.gives, alone.gives) == ({"perceived"}, {"latents"})
+
+
+def test_windows_larger_than_the_image_see_all_of_it():
+    model = small(windows=(64,), window_blocks=(7,))
+    assert model.windows[0].values(torch.rand(2, 120, 4, 4)).shape == (2, 240, 1, 1)
+
+
+@pytest.mark.parametrize("blocks", [(10,), (4, 10), (3,)])
+def test_windows_see_neighbouring_blocks_that_there_are(blocks):
+    with pytest.raises(RecipeError, match=r"window_blocks = .*: take some neighbours of blocks \[4, 7\]"):
+        small(windows=(2,), window_blocks=blocks)
+
+
+def test_a_texture_that_is_too_coarse_is_seen_by_the_whole_image_first():
+    """Every cell of it occurs in normal images, but not so often."""
+    rng = np.random.default_rng(0)
+    model = small((1, 64, 64), windows=(0,), window_blocks=(4, 7))
+
+    def weave(n: int, share: float) -> Tensor:
+        fine, coarse = (np.kron(rng.random((n, 1, 64 // s, 64 // s)), np.ones((1, 1, s, s))) for s in (2, 8))
+        where = np.kron(rng.random((n, 1, 8, 8)) < share, np.ones((8, 8)))
+        return torch.from_numpy(np.where(where, coarse, fine).astype(np.float32))
+
+    with torch.no_grad():
+        model.fit([model.embed(weave(40, 0.3))])
+        normal, odd = (model.embed(weave(40, share)) for share in (0.3, 0.6))
+        found = []
+        for window in (model.cells, *model.windows):
+            before, after = ((a - b).square().mean(1).amax((1, 2)) for a, b in (window(normal), window(odd)))
+            found.append(((after[:, None] > before).float().mean()).item())
+    assert found[1] > 0.9
+    assert found[1] > found[0]
 
 
 def cells(features: Tensor) -> np.ndarray:

@@ -230,7 +230,12 @@ def test_without_attention_any_size_is_taken(patch_px):
 
 def test_a_detector_learns_from_tiles_and_inspects_whole_images(pictures):
     recipe = Recipe.find("partial-diffusion").with_settings(
-        {"preprocessing.resize.height": 64, "preprocessing.resize.width": 64, "tiling.tile_px": 32, "tiling.one_pass": True}
+        {
+            "preprocessing.resize.height": 64,
+            "preprocessing.resize.width": 64,
+            "tiling.tile_px": 32,
+            "tiling.one_pass": True,
+        }
         | {"model.width": 8, "model.levels": 2, "model.attention": False, "model.steps": 10}
         | {"score.pooling": "mean", "training.max_epochs": 1, "tiling.n_training_tiles": 2}
     )

@@ -1,16 +1,18 @@
 """Rebuilds the features of a pretrained network instead of pixels (METHODS §9; S4 eq. 3 taken further)."""
 
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from urushi.backbone import Backbone
+from urushi.backbone import BLOCKS, Backbone
 from urushi.errors import RecipeError
-from urushi.models.base import Reconstruction, Reconstructor, Space
+from urushi.models.base import Extra, Reconstruction, Reconstructor, Space
+from urushi.models.networks.feature_windows import FeatureWindow
 
 _WORST = 0.02  # share of cells that tell what kind of defect it is
 
@@ -18,9 +20,10 @@ _WORST = 0.02  # share of cells that tell what kind of defect it is
 class FeatureReconstruction(Reconstructor):
     """Projects features onto the directions in which normal images vary; what lies outside is not normal.
 
-    The chosen blocks' features are brought to one grid and joined, each channel is standardised on the normal
-    training images, and principal components that hold `variance` of the whole are kept. The fit is one pass over the
-    data: it needs their mean and covariance only.
+    The chosen blocks' features are brought to one grid and joined. What windows of each size see of them is
+    standardised on the normal training images, and principal components that hold `variance` of the whole are kept.
+    The map is that of single cells, which tells where a scratch is; larger windows have a say in the score of an image
+    alone, since a texture that is too coarse is nowhere in particular.
     """
 
     space: ClassVar[Space] = "features"
@@ -39,6 +42,16 @@ class FeatureReconstruction(Reconstructor):
             15,
         ),
         stride: Annotated[Literal[8, 16, 32], Field(description="px of the image per cell of the common grid")] = 16,
+        windows: Annotated[
+            Sequence[Annotated[int, Field(ge=0)]],
+            Field(
+                description="sides in cells of windows whose mean, deviation and maximum are rebuilt beside the cells, "
+                "for the score; 0: the whole image"
+            ),
+        ] = (4, 0),
+        window_blocks: Annotated[
+            Sequence[int], Field(min_length=1, description="those of the blocks that windows see")
+        ] = (7, 10, 14),
         variance: Annotated[float, Field(gt=0, le=1, description="share of the variance that is kept")] = 0.97,
     ) -> None:
         super().__init__(image_shape)
@@ -52,22 +65,24 @@ class FeatureReconstruction(Reconstructor):
                 "set preprocessing.resize.height and .width"
             )
         n_channels = sum(self.backbone.channels)
-        self.register_buffer("mean", torch.zeros(n_channels))
-        self.register_buffer("deviation", torch.ones(n_channels))
-        # The projector V·Vᵀ, not V: its shape does not depend on the data.
-        self.register_buffer("projection", torch.zeros(n_channels, n_channels))
+        self.cells = FeatureWindow(range(n_channels), 1)
+        self.windows = nn.ModuleList(FeatureWindow(self._channels(window_blocks), w) for w in windows)
 
-    mean: Tensor
-    deviation: Tensor
-    projection: Tensor
+    @property
+    def gives(self) -> frozenset[Extra]:
+        """What is perceived in windows, where there are any, beside the latents."""
+        return frozenset({"latents", "perceived"} if len(self.windows) else {"latents"})
 
     def embed(self, images: Tensor) -> Tensor:
         """(B, 1 or 3, H, W) in [0, 1] -> joined features (B, C, H/stride, W/stride)."""
         return torch.cat([_to_grid(features, self.grid) for features in self.backbone(images)], dim=1)
 
     def reconstruct(self, inputs: Tensor) -> Reconstruction:
-        features = (inputs - self.mean[:, None, None]) / self.deviation[:, None, None]
-        return Reconstruction(features, F.conv2d(features, self.projection[:, :, None, None]))
+        """Of the cells; `perceived` is the highest mean squared residual of windows of each size, summed over sizes."""
+        original, rebuilt = self.cells(inputs)
+        pairs = [window(inputs) for window in self.windows]
+        residuals = [(a - b).square().mean(dim=1).flatten(1).amax(dim=1) for a, b in pairs]
+        return Reconstruction(original, rebuilt, perceived=torch.stack(residuals).sum(dim=0) if residuals else None)
 
     def latents(self, inputs: Tensor) -> Tensor:
         """What differs where most differs: the mean residual of the 2 % worst cells, (B, C)."""
@@ -78,32 +93,22 @@ class FeatureReconstruction(Reconstructor):
         return residual.gather(2, worst.expand(-1, residual.shape[1], -1)).mean(dim=2)
 
     def fit(self, batches: Iterable[Tensor]) -> None:
-        mean, covariance = _moments(batches)
-        deviation = covariance.diagonal().clamp_min(1e-12).sqrt()  # a channel that never moves stays unscaled noise
-        values, vectors = torch.linalg.eigh(covariance / torch.outer(deviation, deviation))
-        kept = vectors.flip(1)[:, : _rank(values.flip(0), self.variance)]
-        self.mean.copy_(mean)
-        self.deviation.copy_(deviation)
-        self.projection.copy_(kept @ kept.T)
+        """One pass over the data for each size of window: mean and covariance are all that is needed."""
+        for window in (self.cells, *self.windows):
+            assert isinstance(window, FeatureWindow)
+            window.fit(batches, self.variance)
+
+    def _channels(self, blocks: Sequence[int]) -> range:
+        """Where these blocks lie in the joined features."""
+        taken = self.backbone.taken
+        places = [taken.index(block) for block in sorted(blocks) if block in taken]
+        if len(places) < len(blocks) or places != list(range(places[0], places[-1] + 1)):
+            raise RecipeError(f"model.window_blocks = {list(blocks)}: take some neighbours of blocks {list(taken)}")
+        ends = [0, *accumulate(BLOCKS[block][1] for block in taken)]
+        return range(ends[places[0]], ends[places[-1] + 1])
 
 
 def _to_grid(features: Tensor, grid: tuple[int, int]) -> Tensor:
     if features.shape[-1] > grid[1]:
         return F.adaptive_avg_pool2d(features, grid)
     return F.interpolate(features, grid, mode="bilinear", align_corners=False)
-
-
-def _moments(batches: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
-    """Mean (C,) and covariance (C, C) over all cells, in double precision, so that batching does not matter."""
-    count, total, products = 0, torch.zeros(()), torch.zeros(())
-    for inputs in batches:
-        cells = inputs.movedim(1, -1).flatten(0, -2).double()  # (B·h·w, C)
-        count, total, products = count + len(cells), total + cells.sum(0), products + cells.T @ cells
-    mean = total / count
-    return mean, products / count - torch.outer(mean, mean)
-
-
-def _rank(values: Tensor, share: float) -> int:
-    """How many of the eigenvalues, largest first, hold the given share of their sum."""
-    held = values.clamp_min(0).cumsum(0) / values.clamp_min(0).sum()
-    return min(int((held < share).sum()) + 1, len(values))

@@ -16,8 +16,9 @@ from urushi.scoring.base import Pooling, PoolingOption, Quantile, Score, TopFrac
 class Feature(Score):
     """The squared distance of features, averaged over channels; the image score is the mean of its highest share.
 
-    A method that rebuilds features is compared in them directly; the pixels of any other method go through the
-    backbone first, whose channel vectors are brought to unit length so that every block counts alike.
+    A method that rebuilds features is compared in them directly, and what it perceives beside the map is added to the
+    image score; the pixels of any other method go through the backbone first, whose channel vectors are brought to unit
+    length so that every block counts alike.
     """
 
     default_pooling: Pooling = "top"
@@ -41,6 +42,10 @@ class Feature(Score):
         distances = [_distance(_unit(a), _unit(b)) for a, b in pairs]
         largest = (distances[0].shape[-2], distances[0].shape[-1])
         return torch.stack([enlarge(d, largest) for d in distances]).mean(dim=0)
+
+    def image_score(self, pair: Reconstruction, residual: Tensor) -> Tensor:
+        pooled = super().image_score(pair, residual)
+        return pooled if self.backbone is not None or pair.perceived is None else pooled + pair.perceived
 
 
 def _distance(a: Tensor, b: Tensor) -> Tensor:

@@ -1,0 +1,31 @@
+"""Each image brought to the same mean brightness by a factor."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from urushi.preprocessing._levels import apply_curve, full_scale
+from urushi.preprocessing.base import Image, Step
+
+_DARKEST = 0.02  # five of 255 grey levels: what is darker is mostly noise, and noise is not blown up
+
+
+def exposure(image: Image, mean: float) -> Image:
+    """I · mean / (mean of I), on levels in [0, 1], clipped at full scale, dtype kept.
+
+    The factor is at most that of an image of mean 0.02. Raises UnreadableImageError if a float image leaves [0, 1].
+    """
+    factor = mean / max(float(image.mean(dtype=np.float64)) / full_scale(image.dtype), _DARKEST)
+    return apply_curve(image, lambda levels: factor * levels)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exposure(Step):
+    """Removes differences of exposure; contrast within an image stays. That a part is too dark is not seen any more."""
+
+    mean: Annotated[float, Field(gt=0, lt=1, description="of all pixels afterwards, as a share of full scale")] = 0.3
+
+    def apply(self, image: Image) -> Image:
+        return exposure(image, self.mean)
