@@ -1,0 +1,126 @@
+"""python -m studies.default_choice [--candidates …] [--out DIR]
+
+How the default's settings are chosen: each candidate is fitted on all good training images of each of the seven
+categories and scores the test images. The setting is chosen on the mean over categories; what it is worth is told by
+leaving out one category at a time: the candidate that is best on the other six is scored on the seventh. Methods here
+are in closed form, no seed matters. Results: studies/results/default_choice.json and .md.
+"""
+
+import argparse
+import statistics
+import time
+from itertools import product
+from typing import Any
+
+import numpy as np
+from benchmarks import record
+from sklearn.metrics import roc_auc_score
+
+from studies.seven_categories import CATEGORIES, DATA, RESULTS
+from urushi import Recipe, Unreadable
+from urushi.building import build_graph
+from urushi.data.dataset import find_dataset
+from urushi.data.loader import Rows
+from urushi.preprocessing import Pipeline
+from urushi.runtime.torch_backend import TorchBackend
+
+NO_EXPOSURE = {"preprocessing": [{"name": "rgb"}, {"name": "resize", "height": 256, "width": 256}, {"name": "scale"}]}
+CANDIDATES: dict[str, dict[str, Any]] = {
+    "default": {},
+    "cells alone, no exposure, top 1 % (before)": NO_EXPOSURE | {"model.windows": [], "score.top_fraction": 0.01},
+    "cells alone": {"model.windows": []},
+    "no exposure": NO_EXPOSURE,
+    "exposure 0.2": {"preprocessing.exposure.mean": 0.2},
+    "exposure 0.4": {"preprocessing.exposure.mean": 0.4},
+    "windows 4": {"model.windows": [4]},
+    "windows 0": {"model.windows": [0]},
+    "windows 3, 0": {"model.windows": [3, 0]},
+    "windows 8, 0": {"model.windows": [8, 0]},
+    "windows 4, 8, 0": {"model.windows": [4, 8, 0]},
+    "variance 0.95": {"model.variance": 0.95},
+    "variance 0.99": {"model.variance": 0.99},
+    "top 1 %": {"score.top_fraction": 0.01},
+    "top 10 %": {"score.top_fraction": 0.1},
+    "windows see 10, 14": {"model.window_blocks": [10, 14]},
+    "blocks 7, 10, 14, 15": {"model.blocks": [7, 10, 14, 15]},
+}
+ABOUT = (
+    "Image ROC-AUC. The default is what `default.toml` says; the other lines change one thing of it, unless they name "
+    "more. Test images chose nothing but which line is the default, by the mean."
+)
+
+
+def measure(candidate: str, category: str) -> dict[str, Any]:
+    """Fits on all good training images, scores all test images."""
+    table = Recipe.find("default").model_dump(exclude_none=True)
+    settings = dict(CANDIDATES[candidate])
+    table["preprocessing"] = settings.pop("preprocessing", table["preprocessing"])
+    recipe, dataset = Recipe.from_table(table, candidate).with_settings(settings), find_dataset(DATA / category)
+    start, samples = time.monotonic(), list(dataset.test())
+    good = prepared(recipe, [sample.path for sample in dataset.normal_training()])
+    backend = TorchBackend(build_graph(recipe, good.shape[1:]))
+    features = np.concatenate([backend.embed(good[i : i + 16]) for i in range(0, len(good), 16)])
+    backend.graph.model.fit(Rows(features, np.arange(len(features))).batches(32))
+    seconds, images = time.monotonic() - start, prepared(recipe, [sample.path for sample in samples])
+    scores = np.concatenate([backend.run(images[i : i + 16]).scores for i in range(0, len(images), 16)])
+    auc = float(roc_auc_score([bool(sample.label) for sample in samples], scores))
+    return {"candidate": candidate, "category": category, "auc": auc, "fit_seconds": seconds} | record.commit()
+
+
+def prepared(recipe: Recipe, paths: list[Any]) -> np.ndarray:
+    pipeline, found = Pipeline.of(recipe), []
+    for path in paths:
+        item = pipeline.read(path)
+        assert not isinstance(item, Unreadable), item.reason
+        found.append(item.pixels)
+    return np.stack(found)
+
+
+def left_out(rows: list[dict[str, Any]]) -> dict[str, tuple[str, float]]:
+    """By category: the candidate that is best on the others, and its figure here."""
+    auc = {(row["candidate"], row["category"]): row["auc"] for row in rows}
+    names = list(dict.fromkeys(row["candidate"] for row in rows))
+    found = {}
+    for category in CATEGORIES:
+        others = [other for other in CATEGORIES if other != category]
+        best = max(names, key=lambda name: statistics.fmean(auc[name, other] for other in others))
+        found[category] = (best, auc[best, category])
+    return found
+
+
+def markdown(found: dict[str, Any]) -> str:
+    lines = ["# How the default's settings are chosen", "", found["about"], ""]
+    lines += [f"| candidate | mean | {' | '.join(CATEGORIES)} |", "|---" * (len(CATEGORIES) + 2) + "|"]
+    complete = [rows for name in CANDIDATES if len(rows := rows_of(found, name)) == len(CATEGORIES)]
+    for rows in complete:
+        cells = [f"{row['auc']:.3f}" for row in rows]
+        mean = statistics.fmean(row["auc"] for row in rows)
+        lines.append(f"| {rows[0]['candidate']} | {mean:.4f} | {' | '.join(cells)} |")
+    if complete:
+        chosen = left_out([row for rows in complete for row in rows])
+        cells = [f"{auc:.3f} ({name})" for name, auc in chosen.values()]
+        mean = statistics.fmean(auc for _, auc in chosen.values())
+        lines.append(f"| **each category left out** | **{mean:.4f}** | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def rows_of(found: dict[str, Any], candidate: str) -> list[dict[str, Any]]:
+    rows = {row["category"]: row for row in found["rows"] if row["candidate"] == candidate}
+    return [rows[category] for category in CATEGORIES if category in rows]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--candidates", type=lambda text: text.split(";"), default=";".join(CANDIDATES))
+    parser.add_argument("--out", type=type(RESULTS), default=RESULTS)
+    options, environment = parser.parse_args(), record.environment()
+    rows = record.earlier_rows(options.out, "default_choice")
+    for candidate, category in product(options.candidates, CATEGORIES):
+        if not any((row["candidate"], row["category"]) == (candidate, category) for row in rows):
+            rows.append(record.tidy(measure(candidate, category)))
+        if category == CATEGORIES[-1]:
+            record.publish(options.out, "default_choice", environment | {"about": ABOUT, "rows": rows}, markdown)
+
+
+if __name__ == "__main__":
+    main()
