@@ -50,6 +50,52 @@ def test_each_held_out_score_comes_from_a_fit_without_its_image():
     assert detector.inspect(good[5]).score < 0.2 * scores[-1]  # the final fit has seen it
 
 
+# Training images that are no good ones
+
+
+def smuggled(n: int = 24, places: tuple[int, ...] = (3, 17)) -> list[np.ndarray]:
+    good = pictures(n)
+    for place in places:
+        good[place][4 + place % 8 :, 8:20] = 255 - good[place][4 + place % 8 :, 8:20]
+    return good
+
+
+def crossed(**settings: Any) -> Recipe:
+    return recipe("feature_reconstruction", **({"split.n_folds": 4, "model.variance": 0.9} | settings))
+
+
+def test_images_that_are_no_good_ones_are_named_with_their_p_values():
+    detector = Detector.fit([Path("nowhere.png"), *smuggled()], crossed())
+    found = detector.card["fit"]["suspicious"]
+    assert sorted(one["image"] for one in found) == [4, 18]  # as given: one that could not be read comes first
+    assert all(one["p_value"] < 0.01 and not one["is_left_out"] for one in found)
+    assert found[0]["score"] == max(detector.held_out.scores)
+    assert detector.card["fit"]["n_training"] == 24
+
+
+def test_on_request_they_are_left_out_of_fit_and_calibration():
+    good = smuggled()
+    detector = Detector.fit(good, crossed(**{"split.leave_out_suspicious": True}))
+    assert sorted(one["image"] for one in detector.card["fit"]["suspicious"] if one["is_left_out"]) == [3, 17]
+    assert (len(detector.held_out.scores), detector.card["fit"]["n_training"]) == (22, 22)
+    without = Detector.fit([image for place, image in enumerate(good) if place not in (3, 17)], crossed())
+    assert sorted(detector.held_out.scores) == pytest.approx(sorted(without.held_out.scores), rel=0.5)
+    assert detector.inspect(good[3]).score == pytest.approx(without.inspect(good[3]).score, rel=1e-3)
+    kept = Detector.fit(good, crossed())
+    assert detector.inspect(good[3]).score > 2 * kept.inspect(good[3]).score  # which has learnt it
+
+
+def test_where_all_are_good_nothing_is_left_out():
+    plain, asked = (Detector.fit(pictures(24), crossed(**{"split.leave_out_suspicious": x})) for x in (False, True))
+    assert plain.card["fit"]["suspicious"] == asked.card["fit"]["suspicious"] == []
+    assert plain.held_out == asked.held_out
+
+
+def test_leaving_out_needs_a_score_of_every_image():
+    with pytest.raises(RecipeError, match=r"split.*set split\.n_folds=5, too"):
+        crossed(**{"split.n_folds": 0, "split.leave_out_suspicious": True})
+
+
 def test_scores_of_one_split_are_those_of_images_that_were_not_trained_on():
     good = pictures(20)
     detector = Detector.fit(good, recipe("feature_reconstruction", **{"split.calibration_fraction": 0.25}))

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from urushi.building import build_model, build_score
-from urushi.calibration import HeldOut
+from urushi.calibration import HeldOut, suspicion, suspicious
 from urushi.choosing import choose
 from urushi.data.images import ImageSource
 from urushi.data.loader import Rows
@@ -133,14 +133,38 @@ class _Fit:
         return learnt, [_held_out([scored], "split") for scored in self._score(learnt, parts["calibration"])]
 
     def cross(self) -> tuple[_Learnt, list[HeldOut]]:
-        """Every image is scored by a fit that has not seen it; the detector's own fit sees them all."""
-        everything = np.arange(len(self.images.sources))
-        scored = []
-        for number, part in enumerate(folds(len(everything), self.recipe.split.n_folds, seed=self.run.seed)):
-            other = self._learn(np.setdiff1d(everything, part), f"fold-{number}")
-            scored.append(self._score(other, part))
-        by_score = zip(*scored, strict=True)
-        return self._learn(everything, ""), [_held_out(parts, "cross") for parts in by_score]
+        """Every image is scored by a fit that has not seen it; the detector's own fit sees them all.
+
+        Or all but the suspicious ones, where the recipe asks for it: those left are then crossed anew.
+        """
+        images = np.arange(len(self.images.sources))
+        order, held_out = self._crossed(images, "fold")
+        found = self._suspicious(order, held_out[0])
+        if self.recipe.split.leave_out_suspicious and found:
+            left = np.setdiff1d(images, [one["image"] for one in found])
+            order, held_out = self._crossed(left, "left-fold")
+            found = [one | {"is_left_out": True} for one in found] + self._suspicious(order, held_out[0])
+            images = left
+        learnt = self._learn(images, "")
+        places = [one | {"image": self.images.given(np.array([one["image"]]))[0]} for one in found]
+        return replace(learnt, facts=learnt.facts | {"suspicious": places}), held_out
+
+    def _crossed(self, images: np.ndarray, subfolder: str) -> tuple[np.ndarray, list[HeldOut]]:
+        """Some images in the order in which they were scored, each by a fit without it, and the scores."""
+        parts = [images[part] for part in folds(len(images), self.recipe.split.n_folds, seed=self.run.seed)]
+        learnt = (self._learn(np.setdiff1d(images, part), f"{subfolder}-{n}") for n, part in enumerate(parts))
+        scored = [self._score(other, part) for other, part in zip(learnt, parts, strict=True)]
+        return np.concatenate(parts), [_held_out(parts, "cross") for parts in zip(*scored, strict=True)]
+
+    @staticmethod
+    def _suspicious(order: np.ndarray, held_out: HeldOut) -> list[dict[str, Any]]:
+        """Worst first."""
+        p, found = suspicion(held_out.scores), suspicious(held_out.scores)
+        rows = [
+            {"image": int(order[i]), "p_value": float(p[i]), "score": held_out.scores[i], "is_left_out": False}
+            for i in np.flatnonzero(found)
+        ]
+        return sorted(rows, key=lambda row: row["p_value"])
 
     def _learn(self, images: np.ndarray, subfolder: str) -> _Learnt:
         part, model = self.recipe.model, build_model(self.recipe.model, self.images.shape, self.run.seed)

@@ -80,6 +80,16 @@ class Split(_StrictSection):
         Field(ge=0, description="0: one split; k ≥ 2: cross-conformal, every image is scored by a fit without it"),
     ] = 0
 
+    leave_out_suspicious: Annotated[
+        bool, Field(description="fit again without training images whose cross-fitted score is far above the others'")
+    ] = False
+
+    @model_validator(mode="after")
+    def _has_folds(self) -> "Split":
+        if self.leave_out_suspicious and not self.n_folds:
+            raise ValueError("leave_out_suspicious needs a score of every image: set split.n_folds=5, too")
+        return self
+
     @field_validator("n_folds")
     @classmethod
     def _not_one(cls, n_folds: int) -> int:

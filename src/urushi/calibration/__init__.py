@@ -12,6 +12,7 @@ from urushi.calibration._false_discovery import (
 )
 from urushi.calibration._held_out import HeldOut
 from urushi.calibration._p_values import p_values
+from urushi.calibration._suspicion import suspicion, suspicious
 from urushi.calibration.base import Threshold, ThresholdRule
 
 __all__ = [
@@ -24,4 +25,6 @@ __all__ = [
     "compare_rules",
     "false_discovery_threshold",
     "p_values",
+    "suspicion",
+    "suspicious",
 ]

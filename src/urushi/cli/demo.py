@@ -33,7 +33,7 @@ def demo(
         good, chosen, seed=seed, folder=out / "part.training", progress="bar", card={"recipe": recipe}
     )
     detector.save(out / "part.urushi")
-    report_fit(detector, out / "part.urushi")
+    report_fit(detector, out / "part.urushi", good)
     found = evaluate.run(detector, images, report=out / "report.html", seed=seed)
     evaluate.print_figures(found)
     print(f"Open {out / 'report.html'} in a browser. Try your own: urushi fit GOOD_DIR -o part.urushi")

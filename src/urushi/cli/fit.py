@@ -1,6 +1,7 @@
 """urushi fit: from a folder of good images to a detector file."""
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from urushi.data.dataset import Dataset
     from urushi.detector import Detector
     from urushi.recipe import Recipe
+
+_MOST_SUSPECTS = 20  # that are listed; the card has them all
 
 
 def fit(
@@ -54,7 +57,7 @@ def fit(
     if not _is_first_process():
         return
     detector.save(output)
-    report_fit(detector, output)
+    report_fit(detector, output, sources)
     if "training" in detector.card["fit"]:
         write_learning_curves(folder)
     if detector.unreadable:
@@ -82,14 +85,26 @@ def images_in(folder: Path | None) -> list[Path]:
     return [sample.path for sample in dataset.samples]
 
 
-def report_fit(detector: "Detector", output: Path) -> None:
-    """What was fitted, where it is, and what its threshold promises."""
+def report_fit(detector: "Detector", output: Path, sources: Sequence[Path]) -> None:
+    """What was fitted, where it is, which of the images look as if they were no good ones, and what is promised."""
     facts = detector.card["fit"]
     _console.list_unreadable(detector.unreadable)
     print(f"{output}: fitted on {facts['n_training']} of {facts['n_images']} good images in {facts['seconds']} s")
+    if suspects := facts.get("suspicious", []):
+        _report_suspects(suspects, sources)
     if concern := facts.get("training", {}).get("concern"):
         _console.note(f"note: the training ended badly: {concern}")
     print(f"threshold {detector.threshold.value:.6g}: {detector.threshold.explanation}")
+
+
+def _report_suspects(suspects: Sequence[Mapping[str, Any]], sources: Sequence[Path]) -> None:
+    n_out = sum(suspect["is_left_out"] for suspect in suspects)
+    _console.note(f"note: {len(suspects)} training images look as if they were no good ones, {n_out} were left out:")
+    for suspect in suspects[:_MOST_SUSPECTS]:
+        out = ", left out" if suspect["is_left_out"] else ""
+        _console.note(f"  {printable(str(sources[suspect['image']]))} (p = {suspect['p_value']:.1g}{out})")
+    if n_out < len(suspects):
+        _console.note("look at them; --set split.leave_out_suspicious=true fits without them")
 
 
 def _good_images(good: Path, layout: str | None) -> tuple[list[Path], dict[str, Any]]:

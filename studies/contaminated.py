@@ -1,0 +1,96 @@
+"""python -m studies.contaminated [--categories …] [--out DIR]
+
+Real defects smuggled into the training images: 0, 2, 5 and 10 % of them. How many are found by their cross-fitted
+p-values, how many good ones are suspected with them, and the image ROC-AUC of the default with and without the
+suspicious ones left out. Test images are the rest, the same at every share. Results: studies/results/contaminated.json
+and .md.
+"""
+
+import argparse
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from benchmarks import record
+from sklearn.metrics import roc_auc_score
+
+from studies.seven_categories import DATA, RESULTS
+from urushi import Detector, Inspection, Recipe
+from urushi.data.dataset import Sample, find_dataset
+
+CATEGORIES = ("magnetic_tile", "nanofiber_sem", "solar_cell")
+SHARES = (0.0, 0.02, 0.05, 0.1)
+ABOUT = (
+    "Recipe `default`. Smuggled: defects among the training images, drawn by seed 0; the largest share holds the "
+    "smaller ones. They are in no test set. Found: of the smuggled, left out; suspected: good images left out. "
+    "Image ROC-AUC on the same test images, and the threshold over that of the clean training set."
+)
+
+
+def measure(category: str, share: float) -> dict[str, Any]:
+    dataset = find_dataset(DATA / category)
+    good = [sample.path for sample in dataset.normal_training()]
+    defects = [sample for sample in dataset.test() if sample.label]
+    most = number(len(good), max(SHARES))
+    drawn = [defects[i] for i in np.random.default_rng(0).permutation(len(defects))[:most]]
+    test = [sample for sample in dataset.test() if sample not in drawn]
+    smuggled = [sample.path for sample in drawn[: number(len(good), share)]]
+    with_all, cleaned = (fitted(good + smuggled, leave_out=leave_out) for leave_out in (False, True))
+    out = {one["image"] for one in cleaned.card["fit"]["suspicious"] if one["is_left_out"]}
+    return {
+        "category": category,
+        "share": share,
+        "n_good": len(good),
+        "n_smuggled": len(smuggled),
+        "n_found": sum(place >= len(good) for place in out),
+        "n_suspected": sum(place < len(good) for place in out),
+        "auc": auc(with_all, test),
+        "auc_cleaned": auc(cleaned, test),
+        "threshold": with_all.threshold.value,
+        "threshold_cleaned": cleaned.threshold.value,
+    } | record.commit()
+
+
+def number(n_good: int, share: float) -> int:
+    """How many defects make up that share of all training images."""
+    return round(n_good * share / (1 - share))
+
+
+def fitted(paths: list[Path], *, leave_out: bool) -> Detector:
+    return Detector.fit(paths, Recipe.find("default").with_settings({"split.leave_out_suspicious": leave_out}))
+
+
+def auc(detector: Detector, samples: list[Sample]) -> float:
+    found = detector.inspect_many(sample.path for sample in samples)
+    scores = [one.score for one in found if isinstance(one, Inspection)]
+    return float(roc_auc_score([bool(sample.label) for sample in samples], scores))
+
+
+def markdown(found: dict[str, Any]) -> str:
+    lines = ["# Contaminated training folders", "", found["about"], ""]
+    lines.append("| category | smuggled | found | suspected good ones | ROC-AUC | cleaned | threshold | cleaned |")
+    lines.append("|---" * 8 + "|")
+    clean = {row["category"]: row["threshold"] for row in found["rows"] if row["share"] == 0}
+    for row in found["rows"]:
+        thresholds = (f"{row[key] / clean[row['category']]:.2f}" for key in ("threshold", "threshold_cleaned"))
+        cells = [row["category"], f"{row['n_smuggled']} ({row['share']:.0%})", f"{row['n_found']}"]
+        cells += [f"{row['n_suspected']} of {row['n_good']}", f"{row['auc']:.3f}", f"{row['auc_cleaned']:.3f}"]
+        lines.append(f"| {' | '.join([*cells, *thresholds])} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--categories", type=lambda text: text.split(","), default=",".join(CATEGORIES))
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    options, environment = parser.parse_args(), record.environment()
+    rows = record.earlier_rows(options.out, "contaminated")
+    for category, share in product(options.categories, SHARES):
+        if not any((row["category"], row["share"]) == (category, share) for row in rows):
+            rows.append(record.tidy(measure(category, share)))
+        record.publish(options.out, "contaminated", environment | {"about": ABOUT, "rows": rows}, markdown)
+
+
+if __name__ == "__main__":
+    main()
