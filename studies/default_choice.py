@@ -42,6 +42,8 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "top 1 %": {"score.top_fraction": 0.01},
     "top 10 %": {"score.top_fraction": 0.1},
     "windows see 10, 14": {"model.window_blocks": [10, 14]},
+    "lite1": {"model.backbone": "efficientnet_lite1"},
+    "lite2": {"model.backbone": "efficientnet_lite2"},
     "blocks 7, 10, 14, 15": {"model.blocks": [7, 10, 14, 15]},
 }
 ABOUT = (

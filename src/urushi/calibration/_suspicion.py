@@ -1,8 +1,9 @@
 """Which images of a folder of good ones look as if they were none (S4 §3; Beggel, Pfeiffer, Bischl 2019)."""
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr
 
 from urushi.calibration._false_discovery import benjamini_hochberg
 
@@ -20,7 +21,9 @@ def suspicion(scores: ArrayLike) -> NDArray[np.float64]:
     values = np.log(values) if (values > 0).all() else values
     middle = np.median(values)
     spread = _DEVIATION * np.median(np.abs(values - middle))
-    return np.asarray(ndtr(-(values - middle) / spread)) if spread > 0 else np.where(values > middle, 0.0, 0.5)
+    if spread == 0:
+        return np.where(values > middle, 0.0, 0.5)
+    return np.array([math.erfc((value - middle) / (spread * math.sqrt(2))) / 2 for value in values])
 
 
 def suspicious(scores: ArrayLike) -> NDArray[np.bool_]:

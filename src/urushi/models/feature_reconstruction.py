@@ -9,11 +9,12 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from urushi.backbone import BLOCKS, Backbone
+from urushi.backbone import STAGES, Backbone, Network
 from urushi.errors import RecipeError
 from urushi.models.base import Extra, Reconstruction, Reconstructor, Space
 from urushi.models.networks.feature_windows import FeatureWindow
 
+_FINEST = 8  # px of the image per cell, where blocks are not named
 _WORST = 0.02  # share of cells that tell what kind of defect it is
 
 
@@ -34,13 +35,13 @@ class FeatureReconstruction(Reconstructor):
         image_shape: tuple[int, int, int],
         *,
         kind: Annotated[Literal["pca"], Field(description="pca: linear, in closed form")] = "pca",
-        blocks: Annotated[Sequence[int], Field(description="EfficientNet-Lite0 blocks whose features are joined")] = (
-            4,
-            7,
-            10,
-            14,
-            15,
+        backbone: Annotated[Network, Field(description="network; lite1 and lite2 need the extra backbones")] = (
+            "efficientnet_lite0"
         ),
+        blocks: Annotated[
+            Sequence[int] | None,
+            Field(description="blocks of it whose features are joined; None: the last of each stage from 1/8 scale on"),
+        ] = None,
         stride: Annotated[Literal[8, 16, 32], Field(description="px of the image per cell of the common grid")] = 16,
         windows: Annotated[
             Sequence[Annotated[int, Field(ge=0)]],
@@ -50,15 +51,18 @@ class FeatureReconstruction(Reconstructor):
             ),
         ] = (4, 0),
         window_blocks: Annotated[
-            Sequence[int], Field(min_length=1, description="those of the blocks that windows see")
-        ] = (7, 10, 14),
+            Sequence[int] | None,
+            Field(description="those of the blocks that windows see; None: all but the first and the last"),
+        ] = None,
         variance: Annotated[float, Field(gt=0, le=1, description="share of the variance that is kept")] = 0.97,
     ) -> None:
         super().__init__(image_shape)
         _, height, width = image_shape
         self.grid = (-(-height // stride), -(-width // stride))
         self.kind, self.variance = kind, variance
-        self.backbone = Backbone(blocks)
+        stages = STAGES[backbone]
+        chosen = [block for block, (scale, _) in stages.items() if scale >= _FINEST] if blocks is None else blocks
+        self.backbone = Backbone(chosen, backbone)
         if min(height, width) < (smallest := self.backbone.smallest_px):
             raise RecipeError(
                 f"images are {height}×{width} px, but these blocks take at least {smallest} px a side; "
@@ -98,13 +102,14 @@ class FeatureReconstruction(Reconstructor):
             assert isinstance(window, FeatureWindow)
             window.fit(batches, self.variance)
 
-    def _channels(self, blocks: Sequence[int]) -> range:
+    def _channels(self, blocks: Sequence[int] | None) -> range:
         """Where these blocks lie in the joined features."""
         taken = self.backbone.taken
+        blocks = (taken[1:-1] or taken) if blocks is None else blocks
         places = [taken.index(block) for block in sorted(blocks) if block in taken]
-        if len(places) < len(blocks) or places != list(range(places[0], places[-1] + 1)):
+        if not blocks or len(places) < len(blocks) or places != list(range(places[0], places[-1] + 1)):
             raise RecipeError(f"model.window_blocks = {list(blocks)}: take some neighbours of blocks {list(taken)}")
-        ends = [0, *accumulate(BLOCKS[block][1] for block in taken)]
+        ends = [0, *accumulate(self.backbone.channels)]
         return range(ends[places[0]], ends[places[-1] + 1])
 
 
