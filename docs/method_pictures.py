@@ -40,6 +40,8 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "ganomaly": ("ganomaly", {}),
     "attribute_restoration": ("attribute-restoration", {}),
     "siren_inpainting": ("siren-inpainting", {}),
+    "sparse_dictionary": ("sparse-dictionary", {"split.n_folds": 0}),
+    "partial_diffusion": ("partial-diffusion", {"training.max_epochs": 40}),
 }
 
 
