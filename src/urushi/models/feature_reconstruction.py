@@ -54,7 +54,7 @@ class FeatureReconstruction(Reconstructor):
             Sequence[int] | None,
             Field(description="those of the blocks that windows see; None: all but the first and the last"),
         ] = None,
-        variance: Annotated[float, Field(gt=0, le=1, description="share of the variance that is kept")] = 0.97,
+        variance: Annotated[float, Field(gt=0, le=1, description="share of the variance that is kept")] = 0.99,
     ) -> None:
         super().__init__(image_shape)
         _, height, width = image_shape
