@@ -69,7 +69,7 @@ def test_a_detector_knows_what_was_chosen_and_why(pictures, tmp_path):
     detector = Detector.fit(images, open_recipe(), seed=0)
     t = detector.recipe.model.options["steps"]
     candidates = detector.card["fit"]["chosen"]["candidates"]
-    assert [row["steps"] for row in candidates] == [1, 2, 5, 10, 20, 50]
+    assert [row["steps"] for row in candidates] == [1, 2, 5, 10, 20, 50, 100, 200]
     assert t == max(candidates, key=lambda row: row["roc_auc"])["steps"]
     detector.save(tmp_path / "part.urushi")
     loaded = Detector.load(tmp_path / "part.urushi")
