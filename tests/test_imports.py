@@ -22,6 +22,7 @@ CORE = (
     "urushi.scoring",
     "urushi.training",
     "urushi.building",
+    "urushi.choosing",
     "urushi.fitting",
     "urushi.exporting",
     "urushi.generation",
