@@ -92,11 +92,9 @@ def test_every_field_has_the_form_it_promises(any_detector):
     assert found.original_size == (32, 32)
     assert 0 < found.p_value <= 1
     assert (found.decision == "anomalous") == (found.score > found.threshold)
-    if any_detector.recipe.model.name == "feature_reconstruction":
-        assert found.reconstruction is None
-    else:
-        assert found.reconstruction.shape == (32, 32, 1)
-        assert 0 <= found.reconstruction.min() <= found.reconstruction.max() <= 1
+    assert found.reconstruction.shape == (32, 32, 1)
+    assert 0 <= found.reconstruction.min() <= found.reconstruction.max() <= 1
+    assert found.shows_similar == (any_detector.recipe.model.name == "feature_reconstruction")
 
 
 def test_p_value_counts_held_out_scores_that_are_as_high(detector):

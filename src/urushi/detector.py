@@ -265,6 +265,7 @@ class Detector:
             anomaly_map=anomaly_map,
             map_scale=self.map_scale,
             reconstruction=None if row.reconstruction is None else row.reconstruction.transpose(1, 2, 0),
+            shows_similar="n_pictures" in self.card["fit"],
             caution=self.held_out.caution(self.grid.n_tiles(anomaly_map.shape)) if self.grid else None,
         )
 

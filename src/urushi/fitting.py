@@ -180,6 +180,9 @@ class _Fit:
             backends, facts = self._backends(model), facts | {"chosen": chosen}
         for backend in backends:
             self._teach(backend, pipeline, inputs, self.images.rows_of(images))
+        if not subfolder and model.n_pictures:  # folds are never shown
+            examples = self.images.examples(pipeline, images, model.n_pictures)
+            model.keep(torch.from_numpy(examples).to(backends[0].device))
         patterns = tuple(self._pattern(backend, inputs, images) for backend in backends)
         return _Learnt(pipeline, part, backends, patterns, inputs, facts)
 

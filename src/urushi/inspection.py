@@ -59,6 +59,7 @@ class Inspection:
     reconstruction: np.ndarray | None  # (H, W, C) float32 in [0, 1]; None where the method rebuilds no pixels
     warn_threshold: float | None = None
     defect_type: str | None = None  # a name, 'unknown' or 'novel', where types were asked for and it is not normal
+    shows_similar: bool = False  # the reconstruction is the most similar good image that was kept, rebuilt is nothing
     caution: str | None = None  # why the threshold may not hold for this image
 
     @property

@@ -78,6 +78,13 @@ class TrainingImages:
         copies = len(self.prepared) + k * rows[:, None] + np.arange(k)
         return np.concatenate([rows, copies.ravel()])
 
+    def examples(self, pipeline: Pipeline, images: np.ndarray, n: int) -> np.ndarray:
+        """At most n rows of some of the images, evenly spread, as a pipeline prepares them; of tiled ones, tiles."""
+        chosen = images[np.unique(np.linspace(0, len(images) - 1, min(n, len(images))).round().astype(int))]
+        numbered = [(int(image), self.sources[image]) for image in chosen]
+        found = stream(partial(_rows, pipeline, self.recipe.tiling, self.seed), numbered)
+        return np.concatenate([rows for rows in found if not isinstance(rows, Unreadable)])[:n]
+
     def _inputs(self, prepared: np.ndarray, embed: Embed | None) -> np.ndarray:
         n_copies = self.recipe.augmentation.n_copies
         if embed is None and not n_copies:

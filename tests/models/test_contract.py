@@ -412,6 +412,7 @@ def footprint(name: str, images: np.ndarray, **values: Any) -> dict[str, Tensor]
     with torch.no_grad():
         pair = model.eval().reconstruct(inputs)
     found["restored"] = pair.reconstruction
+    found["n_pictures"] = torch.tensor(model.n_pictures)
     found |= {extra: getattr(pair, extra) for extra in model.gives if getattr(pair, extra) is not None}
     return found
 

@@ -153,7 +153,7 @@ def _collect(collected: _Collected, sample: LabelledSample, inspection: Inspecti
         collected.left_out.append(mask)
     else:
         collected.pixels.add(source, inspection.anomaly_map, mask)
-    if label == 0 and inspection.reconstruction is not None:
+    if label == 0 and inspection.reconstruction is not None and not inspection.shows_similar:
         collected.errors.append((source, reconstruction_errors(inspection.image, inspection.reconstruction)))
 
 

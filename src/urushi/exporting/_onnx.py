@@ -18,13 +18,13 @@ _INPUT = "images"
 
 
 class _Outputs(nn.Module):
-    """What the seam needs of the graph: features are rebuilt, but not given out."""
+    """What the seam needs of the graph: rebuilt features are not given out."""
 
     def __init__(self, graph: ScoringGraph) -> None:
         super().__init__()
         self.scoring = graph
         self.names = ["anomaly_map", "score"]
-        self.names += ["reconstruction"] if graph.model.space == "pixels" else []
+        self.names += ["reconstruction"] if graph.model.shows else []
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         reconstruction, anomaly_map, score = self.scoring(images)
@@ -36,7 +36,8 @@ def to_onnx(graph: ScoringGraph) -> bytes:
     """The graph on the CPU and in evaluation mode as an ONNX file that holds its weights.
 
     It takes `images` (B, C, H, W) float32 in [0, 1] and gives `anomaly_map` (B, 1, H, W), `score` (B,) and, where
-    pixels are rebuilt, `reconstruction` (B, C, H, W). Raises ExportError, with the method's own reason if it has one.
+    there is a picture to show, `reconstruction` (B, C, H, W). Raises ExportError, with the method's own reason if it
+    has one.
     """
     require("onnxscript", "train")
     if isinstance(graph.model.exportable, str):

@@ -41,6 +41,7 @@ class Reconstructor(nn.Module, ABC):
     stride_px: int = 0  # images of any multiple of it are taken; 0: of the shape it was made for, no other
     exportable: ClassVar[bool | str] = True  # or, where it can't be exported, the reason
     opinions: ClassVar[frozenset[Extra]] = frozenset()  # "critique", "perceived": which of them `reconstruct` gives
+    n_pictures: int = 0  # how many normal images it keeps to show the most similar one; then it has `keep`
     is_closed_form: bool = False  # True: it has `fit`; False: it has `losses`, `optimizers` and `learning_rate`
     learning_rate: float  # what the learning-rate finder may set
 
@@ -87,6 +88,19 @@ class Reconstructor(nn.Module, ABC):
     def concern(self, measured: Mapping[str, float]) -> str | None:  # noqa: ARG002
         """What is wrong with an epoch of these measurements and what to do, in words; None if nothing is."""
         return None
+
+    @property
+    def shows(self) -> bool:
+        """Whether `picture` gives images; of a method that compares features, only where it keeps some."""
+        return self.space == "pixels" or self.n_pictures > 0
+
+    def picture(self, pair: Reconstruction) -> Tensor:
+        """What is shown as the image as it should look, (B, C, H, W) in [0, 1] where the method `shows` any."""
+        return pair.reconstruction
+
+    def keep(self, images: Tensor) -> None:
+        """Takes `n_pictures` normal images or fewer, (n, C, H, W) in [0, 1], to show them; after fitting."""
+        raise NotImplementedError(f"{type(self).__name__} keeps no pictures")
 
     def facts(self) -> dict[str, Any]:
         """What the card of a detector says of the fitted method beyond its recipe; mostly nothing."""

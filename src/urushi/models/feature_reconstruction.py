@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -12,19 +12,24 @@ from torch.nn import functional as F
 from urushi.backbone import STAGES, Backbone, Network
 from urushi.errors import RecipeError
 from urushi.models.base import Extra, Reconstruction, Reconstructor, Space
+from urushi.models.networks.feature_memory import FeatureMemory
 from urushi.models.networks.feature_windows import FeatureWindow
+from urushi.models.networks.picture_memory import PictureMemory
 
 _FINEST = 8  # px of the image per cell, where blocks are not named
+_MEMORY = 2048  # cells, where their number is not named
 _WORST = 0.02  # share of cells that tell what kind of defect it is
 
 
 class FeatureReconstruction(Reconstructor):
-    """Projects features onto the directions in which normal images vary; what lies outside is not normal.
+    """Rebuilds features by what normal images have; what cannot be rebuilt is not normal.
 
-    The chosen blocks' features are brought to one grid and joined. What windows of each size see of them is
-    standardised on the normal training images, and principal components that hold `variance` of the whole are kept.
-    The map is that of single cells, which tells where a scratch is; larger windows have a say in the score of an image
-    alone, since a texture that is too coarse is nowhere in particular.
+    `pca` projects them onto the directions in which normal images vary, `nearest` takes the most similar cell of a
+    memory. The chosen blocks' features are brought to one grid and joined. What windows of each size see of them is
+    standardised on the normal training images, and principal components that hold `variance` of the whole are kept;
+    the map is that of single cells, which tells where a scratch is; larger windows have a say in the score of an image
+    alone, since a texture that is too coarse is nowhere in particular. The picture that is shown is the most similar
+    one of some normal images.
     """
 
     space: ClassVar[Space] = "features"
@@ -34,7 +39,12 @@ class FeatureReconstruction(Reconstructor):
         self,
         image_shape: tuple[int, int, int],
         *,
-        kind: Annotated[Literal["pca"], Field(description="pca: linear, in closed form")] = "pca",
+        kind: Annotated[
+            Literal["pca", "nearest"], Field(description="pca: linear; nearest: the most similar cell of a memory")
+        ] = "pca",
+        memory: Annotated[
+            int | None, Field(gt=0, le=100_000, description="cells that `nearest` remembers; None: 2,048")
+        ] = None,
         backbone: Annotated[Network, Field(description="network; lite1 and lite2 need the extra backbones")] = (
             "efficientnet_lite0"
         ),
@@ -55,6 +65,9 @@ class FeatureReconstruction(Reconstructor):
             Field(description="those of the blocks that windows see; None: all but the first and the last"),
         ] = None,
         variance: Annotated[float, Field(gt=0, le=1, description="share of the variance that is kept")] = 0.99,
+        pictures: Annotated[
+            int, Field(ge=0, le=1000, description="normal images kept to show the most similar one; 16 MiB at most")
+        ] = 64,
     ) -> None:
         super().__init__(image_shape)
         _, height, width = image_shape
@@ -69,8 +82,10 @@ class FeatureReconstruction(Reconstructor):
                 "set preprocessing.resize.height and .width"
             )
         n_channels = sum(self.backbone.channels)
-        self.cells = FeatureWindow(range(n_channels), 1)
+        self.cells = _cells(kind, n_channels, memory)
         self.windows = nn.ModuleList(FeatureWindow(self._channels(window_blocks), w) for w in windows)
+        self.memory = PictureMemory(pictures, image_shape, n_channels, self.grid) if pictures else None
+        self.n_pictures = self.memory.n if self.memory else 0
 
     @property
     def gives(self) -> frozenset[Extra]:
@@ -88,6 +103,19 @@ class FeatureReconstruction(Reconstructor):
         residuals = [(a - b).square().mean(dim=1).flatten(1).amax(dim=1) for a, b in pairs]
         return Reconstruction(original, rebuilt, perceived=torch.stack(residuals).sum(dim=0) if residuals else None)
 
+    def picture(self, pair: Reconstruction) -> Tensor:
+        """The most similar of the normal images that are kept."""
+        return self.memory(pair.original) if self.memory else pair.reconstruction
+
+    def keep(self, images: Tensor) -> None:
+        assert self.memory is not None
+        with torch.no_grad():
+            features = torch.cat([self.cells(self.embed(image[None]))[0] for image in images])
+        self.memory.remember(images, features)
+
+    def facts(self) -> dict[str, Any]:
+        return {"n_pictures": self.n_pictures} if self.n_pictures else {}
+
     def latents(self, inputs: Tensor) -> Tensor:
         """What differs where most differs: the mean residual of the 2 % worst cells, (B, C)."""
         pair = self.reconstruct(inputs)
@@ -97,9 +125,9 @@ class FeatureReconstruction(Reconstructor):
         return residual.gather(2, worst.expand(-1, residual.shape[1], -1)).mean(dim=2)
 
     def fit(self, batches: Iterable[Tensor]) -> None:
-        """One pass over the data for each size of window: mean and covariance are all that is needed."""
+        """A pass over the data or two for each size of window."""
         for window in (self.cells, *self.windows):
-            assert isinstance(window, FeatureWindow)
+            assert isinstance(window, FeatureWindow | FeatureMemory)
             window.fit(batches, self.variance)
 
     def _channels(self, blocks: Sequence[int] | None) -> range:
@@ -111,6 +139,14 @@ class FeatureReconstruction(Reconstructor):
             raise RecipeError(f"model.window_blocks = {list(blocks)}: take some neighbours of blocks {list(taken)}")
         ends = [0, *accumulate(self.backbone.channels)]
         return range(ends[places[0]], ends[places[-1] + 1])
+
+
+def _cells(kind: str, n_channels: int, memory: int | None) -> FeatureWindow | FeatureMemory:
+    if kind == "nearest":
+        return FeatureMemory(n_channels, memory or _MEMORY)
+    if memory is not None:
+        raise RecipeError(f"model.memory = {memory}: only model.kind = nearest has one; leave it out")
+    return FeatureWindow(range(n_channels), 1)
 
 
 def _to_grid(features: Tensor, grid: tuple[int, int]) -> Tensor:

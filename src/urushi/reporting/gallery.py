@@ -28,6 +28,7 @@ class Card:
     size: tuple[int, int]  # height, width in px as shown
     image: str  # data URI, like the next two
     reconstruction: str | None
+    caption: str  # of it
     heat: str
     regions: tuple[Region, ...]  # the first ones, largest peak first
     n_regions: int
@@ -93,6 +94,7 @@ def _card(inspection: Inspection, label: str | None, outcome: str) -> Card:
         size=size,
         image=data_uri(resize_image(rgb_bytes(inspection.image), size)),
         reconstruction=None if rebuilt is None else data_uri(resize_image(rgb_bytes(rebuilt), size)),
+        caption="most similar good image" if inspection.shows_similar else "reconstruction",
         heat=data_uri(heat),
         regions=inspection.regions[:_MOST_BOXES],
         n_regions=len(inspection.regions),

@@ -75,5 +75,5 @@ class TorchBackend:
 
 
 def _output(graph: ScoringGraph, restored: torch.Tensor, maps: torch.Tensor, scores: torch.Tensor) -> Output:
-    pixels = restored.cpu().numpy() if graph.model.space == "pixels" else None
+    pixels = restored.cpu().numpy() if graph.model.shows else None
     return Output(pixels, maps[:, 0].cpu().numpy(), scores.cpu().numpy())

@@ -15,7 +15,7 @@ _MISSING: dict[Extra, str] = {
 
 
 class ScoringGraph(nn.Module):
-    """Images (B, C, H, W) in [0, 1] -> (reconstruction in the model's space, anomaly map (B, 1, H, W), score (B,)).
+    """Images (B, C, H, W) in [0, 1] -> (reconstruction, anomaly map (B, 1, H, W), score (B,)).
 
     Raises RecipeError if model and score do not go together.
     """
@@ -39,4 +39,4 @@ class ScoringGraph(nn.Module):
         pair = self.model.reconstruct(inputs)
         height, width = inputs.shape[-2:] if self.model.stride_px else self.model.image_shape[1:]
         anomaly_map, score = self.score(pair, (height, width))
-        return pair.reconstruction, anomaly_map, score
+        return self.model.picture(pair), anomaly_map, score

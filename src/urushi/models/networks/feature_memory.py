@@ -1,0 +1,73 @@
+"""Normal features by heart: each cell is rebuilt by the nearest one in memory."""
+
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+_MOST_CANDIDATES = 40_000  # cells among which the memory is chosen
+_N_DIRECTIONS = 64  # random ones, in which cells are compared while it is chosen
+
+
+class FeatureMemory(nn.Module):
+    """`n_cells` standardised feature vectors that cover those of normal images as evenly as may be.
+
+    A coreset: each next cell is the one that is farthest from all that were taken (k-center, greedily).
+    """
+
+    mean: Tensor
+    deviation: Tensor
+    cells: Tensor
+
+    def __init__(self, n_channels: int, n_cells: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(n_channels))
+        self.register_buffer("deviation", torch.ones(n_channels))
+        self.register_buffer("cells", torch.zeros(n_cells, n_channels))
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, C, h, w) -> standardised features and, for each cell, the nearest in memory, (B, C, h, w) each."""
+        values = (features - self.mean[:, None, None]) / self.deviation[:, None, None]
+        products = torch.einsum("bchw,nc->bnhw", values, self.cells)
+        nearest = (self.cells.square().sum(dim=1)[:, None, None] - 2 * products).argmin(dim=1)  # (B, h, w)
+        return values, self.cells[nearest].movedim(-1, 1)
+
+    def fit(self, batches: Iterable[Tensor], variance: float) -> None:  # noqa: ARG002  that of FeatureWindow
+        """Two passes: scale, then a sample of all cells, of which those in memory are chosen."""
+        count, total, squares = 0, torch.zeros(()), torch.zeros(())
+        for rows in _rows(batches):
+            wide = rows.double()
+            count, total, squares = count + len(rows), total + wide.sum(0), squares + wide.square().sum(0)
+        mean = total / count
+        self.mean.copy_(mean)
+        self.deviation.copy_((squares / count - mean.square()).clamp_min(1e-12).sqrt())
+        candidates = self._candidates(batches, count)
+        chosen = _coreset(candidates, min(len(self.cells), len(candidates)))
+        again = torch.arange(len(self.cells), device=chosen.device) % len(chosen)
+        self.cells.copy_(candidates[chosen[again]])
+
+    def _candidates(self, batches: Iterable[Tensor], count: int) -> Tensor:
+        """Every k-th cell, standardised."""
+        step, offset, found = -(-count // _MOST_CANDIDATES), 0, []
+        for rows in _rows(batches):
+            found.append((rows[-offset % step :: step] - self.mean) / self.deviation)
+            offset += len(rows)
+        return torch.cat(found)
+
+
+def _rows(batches: Iterable[Tensor]) -> Iterator[Tensor]:
+    for features in batches:
+        yield features.movedim(1, -1).flatten(0, -2)
+
+
+def _coreset(candidates: Tensor, n: int) -> Tensor:
+    """Places of n of the rows, the first one and then always the farthest."""
+    generator = torch.Generator().manual_seed(0)
+    directions = torch.randn(candidates.shape[1], _N_DIRECTIONS, generator=generator).to(candidates)
+    points = candidates @ directions
+    chosen = [0]
+    distances = (points - points[0]).square().sum(dim=1)
+    while len(chosen) < n:
+        chosen.append(int(distances.argmax()))
+        distances = torch.minimum(distances, (points - points[chosen[-1]]).square().sum(dim=1))
+    return torch.tensor(chosen, device=candidates.device)
