@@ -23,7 +23,7 @@ def measure_accuracy(options: argparse.Namespace, python: Path) -> None:
     header, rows = record.environment(), record.earlier_rows(options.results, "peers_accuracy")
     for category in options.categories:
         if not any(row["category"] == category for row in rows):
-            rows += [record.tidy(row) for row in accuracy.measure(python, category)]
+            rows += [record.tidy(row) for row in accuracy.measure(python, category, options.models)]
         study = header | {"about": " ".join((accuracy.__doc__ or "").split()), "rows": rows}
         record.publish(options.results, "peers_accuracy", study, accuracy.markdown)
 
@@ -61,6 +61,8 @@ def _options() -> argparse.Namespace:
     parser = record.parser(__doc__, n=150, repeats=5)
     parser.add_argument("what", choices=("accuracy", "speed"))
     parser.add_argument("--categories", type=lambda text: text.split(","), default=",".join(CATEGORIES))
+    models = ",".join(accuracy.MODELS)
+    parser.add_argument("--models", type=lambda text: text.split(","), default=models, help="of anomalib, for accuracy")
     parser.add_argument("--environment", type=Path, default=environment.DEFAULT)
     return parser.parse_args()
 
