@@ -47,6 +47,8 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "variance 0.99, exposure 0.2": {"model.variance": 0.99, "preprocessing.exposure.mean": 0.2},
     "variance 0.99, lite1": {"model.variance": 0.99, "model.backbone": "efficientnet_lite1"},
     "variance 0.99, lite2": {"model.variance": 0.99, "model.backbone": "efficientnet_lite2"},
+    "variance 0.99, nearest": {"model.variance": 0.99, "model.kind": "nearest"},
+    "nearest, cells alone": {"model.kind": "nearest", "model.windows": []},
 }
 ABOUT = (
     "Image ROC-AUC. Base: the recipe `default` with 97 % of the variance, the first guess; the other lines change one "

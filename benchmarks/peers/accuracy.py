@@ -1,8 +1,9 @@
 """All good training images of a category, and its test images, by each contestant.
 
 Reverse distillation is missing: its decoder mirrors a ResNet and takes no EfficientNet-Lite0, and a ResNet has no
-weights offline. FRE learns for 20 epochs; PatchCore keeps 1 % of the cells; the mean is that of all seven or none. PyOD has no image features of its own offline: its detectors get the mean over places of the last
-block's features, standardised.
+weights offline. FRE learns for 20 epochs, PatchCore keeps 1 % of the cells. PyOD has no image features of its own
+offline: its detectors get the mean over places of the last block's features, standardised. A mean is that of all seven
+categories or none.
 """
 
 import json
