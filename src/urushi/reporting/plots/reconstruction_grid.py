@@ -45,11 +45,12 @@ def reconstruction_grid_figure(thumbnails: Sequence[Thumbnail], *, title: str = 
     if not 1 <= len(thumbnails) <= MOST_COLUMNS:
         raise InputError(f"{len(thumbnails)} images came; a grid shows 1 to {MOST_COLUMNS}")
     has_reconstructions = any(thumbnail.reconstruction is not None for thumbnail in thumbnails)
-    names = ("image", "reconstruction", "anomaly map") if has_reconstructions else ("image", "anomaly map")
+    shown = "similar good image" if any(thumbnail.shows_similar for thumbnail in thumbnails) else "reconstruction"
+    names = ("image", shown, "anomaly map") if has_reconstructions else ("image", "anomaly map")
     figure = new_figure(2.2 + COLUMN_IN * len(thumbnails), 1.2 + row_height_in(thumbnails) * len(names))
     grid = figure.subplots(len(names), len(thumbnails), squeeze=False)
     for column, thumbnail in zip(grid.T, thumbnails, strict=True):
-        pictures = {"image": thumbnail.image, "reconstruction": thumbnail.reconstruction, "anomaly map": thumbnail.heat}
+        pictures = {"image": thumbnail.image, shown: thumbnail.reconstruction, "anomaly map": thumbnail.heat}
         for axes, name in zip(column, names, strict=True):
             picture = pictures[name]
             axes.set_axis_off() if picture is None else show(axes, picture)

@@ -23,6 +23,7 @@ class Thumbnail:
     reconstruction: np.ndarray | None
     heat: np.ndarray  # the anomaly map on the fixed scale
     map_scale: MapScale
+    shows_similar: bool = False  # the reconstruction is the most similar good image
 
     @property
     def caption(self) -> str:
@@ -43,4 +44,5 @@ class Thumbnail:
             reconstruction=None if rebuilt is None else resize_image(rgb_bytes(rebuilt), size),
             heat=heat_map(resize_map(inspection.anomaly_map, size), inspection.map_scale),
             map_scale=inspection.map_scale,
+            shows_similar=inspection.shows_similar,
         )
