@@ -2,26 +2,23 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from urushi.backbone import STAGES, Backbone, Network
 from urushi.errors import RecipeError
-from urushi.models.base import Extra, Reconstruction, Reconstructor, Space
+from urushi.models._frozen_features import BlocksOption, FrozenFeatures, NetworkOption, PicturesOption, StrideOption
+from urushi.models.base import Extra, Reconstruction
 from urushi.models.networks.feature_memory import FeatureMemory
 from urushi.models.networks.feature_windows import FeatureWindow
-from urushi.models.networks.picture_memory import PictureMemory
 
-_FINEST = 8  # px of the image per cell, where blocks are not named
 _MEMORY = 2048  # cells, where their number is not named
 _WORST = 0.02  # share of cells that tell what kind of defect it is
 
 
-class FeatureReconstruction(Reconstructor):
+class FeatureReconstruction(FrozenFeatures):
     """Rebuilds features by what normal images have; what cannot be rebuilt is not normal.
 
     `pca` projects them onto the directions in which normal images vary, `nearest` takes the most similar cell of a
@@ -32,7 +29,6 @@ class FeatureReconstruction(Reconstructor):
     one of some normal images.
     """
 
-    space: ClassVar[Space] = "features"
     is_closed_form = True
 
     def __init__(
@@ -45,14 +41,9 @@ class FeatureReconstruction(Reconstructor):
         memory: Annotated[
             int | None, Field(gt=0, le=100_000, description="cells that `nearest` remembers; None: 2,048")
         ] = None,
-        backbone: Annotated[Network, Field(description="network; lite1 and lite2 need the extra backbones")] = (
-            "efficientnet_lite0"
-        ),
-        blocks: Annotated[
-            Sequence[int] | None,
-            Field(description="blocks of it whose features are joined; None: the last of each stage from 1/8 scale on"),
-        ] = None,
-        stride: Annotated[Literal[8, 16, 32], Field(description="px of the image per cell of the common grid")] = 16,
+        backbone: NetworkOption = "efficientnet_lite0",
+        blocks: BlocksOption = None,
+        stride: StrideOption = 16,
         windows: Annotated[
             Sequence[Annotated[int, Field(ge=0)]],
             Field(
@@ -65,36 +56,17 @@ class FeatureReconstruction(Reconstructor):
             Field(description="those of the blocks that windows see; None: all but the first and the last"),
         ] = None,
         variance: Annotated[float, Field(gt=0, le=1, description="share of the variance that is kept")] = 0.99,
-        pictures: Annotated[
-            int, Field(ge=0, le=1000, description="normal images kept to show the most similar one; 16 MiB at most")
-        ] = 64,
+        pictures: PicturesOption = 64,
     ) -> None:
-        super().__init__(image_shape)
-        _, height, width = image_shape
-        self.grid = (-(-height // stride), -(-width // stride))
+        super().__init__(image_shape, backbone, blocks, stride, pictures)
         self.kind, self.variance = kind, variance
-        stages = STAGES[backbone]
-        chosen = [block for block, (scale, _) in stages.items() if scale >= _FINEST] if blocks is None else blocks
-        self.backbone = Backbone(chosen, backbone)
-        if min(height, width) < (smallest := self.backbone.smallest_px):
-            raise RecipeError(
-                f"images are {height}×{width} px, but these blocks take at least {smallest} px a side; "
-                "set preprocessing.resize.height and .width"
-            )
-        n_channels = sum(self.backbone.channels)
-        self.cells = _cells(kind, n_channels, memory)
+        self.cells = _cells(kind, self.n_channels, memory)
         self.windows = nn.ModuleList(FeatureWindow(self._channels(window_blocks), w) for w in windows)
-        self.memory = PictureMemory(pictures, image_shape, n_channels, self.grid) if pictures else None
-        self.n_pictures = self.memory.n if self.memory else 0
 
     @property
     def gives(self) -> frozenset[Extra]:
         """What is perceived in windows, where there are any, beside the latents."""
         return frozenset({"latents", "perceived"} if len(self.windows) else {"latents"})
-
-    def embed(self, images: Tensor) -> Tensor:
-        """(B, 1 or 3, H, W) in [0, 1] -> joined features (B, C, H/stride, W/stride)."""
-        return torch.cat([_to_grid(features, self.grid) for features in self.backbone(images)], dim=1)
 
     def reconstruct(self, inputs: Tensor) -> Reconstruction:
         """Of the cells; `perceived` is the highest mean squared residual of windows of each size, summed over sizes."""
@@ -102,19 +74,6 @@ class FeatureReconstruction(Reconstructor):
         pairs = [window(inputs) for window in self.windows]
         residuals = [(a - b).square().mean(dim=1).flatten(1).amax(dim=1) for a, b in pairs]
         return Reconstruction(original, rebuilt, perceived=torch.stack(residuals).sum(dim=0) if residuals else None)
-
-    def picture(self, pair: Reconstruction) -> Tensor:
-        """The most similar of the normal images that are kept."""
-        return self.memory(pair.original) if self.memory else pair.reconstruction
-
-    def keep(self, images: Tensor) -> None:
-        assert self.memory is not None
-        with torch.no_grad():
-            features = torch.cat([self.cells(self.embed(image[None]))[0] for image in images])
-        self.memory.remember(images, features)
-
-    def facts(self) -> dict[str, Any]:
-        return {"n_pictures": self.n_pictures} if self.n_pictures else {}
 
     def latents(self, inputs: Tensor) -> Tensor:
         """What differs where most differs: the mean residual of the 2 % worst cells, (B, C)."""
@@ -147,9 +106,3 @@ def _cells(kind: str, n_channels: int, memory: int | None) -> FeatureWindow | Fe
     if memory is not None:
         raise RecipeError(f"model.memory = {memory}: only model.kind = nearest has one; leave it out")
     return FeatureWindow(range(n_channels), 1)
-
-
-def _to_grid(features: Tensor, grid: tuple[int, int]) -> Tensor:
-    if features.shape[-1] > grid[1]:
-        return F.adaptive_avg_pool2d(features, grid)
-    return F.interpolate(features, grid, mode="bilinear", align_corners=False)

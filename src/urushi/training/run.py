@@ -140,6 +140,7 @@ def _quiet() -> Iterator[None]:
         warnings.filterwarnings("ignore", ".*does not have many workers.*")  # the data is in memory
         warnings.filterwarnings("ignore", ".*LeafSpec.*is deprecated.*")  # Lightning 2.6 with newer PyTorch
         warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists and is not empty.*")  # that is resuming
+        warnings.filterwarnings("ignore", ".*module\\(s\\) in eval mode at the start.*")  # frozen ones stay so
         try:
             yield
         finally:
