@@ -26,6 +26,7 @@ from urushi.reporting.plots.reconstruction_grid import FirstOfEachKind, reconstr
 
 FOLDER = Path(__file__).parent / "methods"
 SMALL = {"preprocessing.resize.height": 64, "preprocessing.resize.width": 64}
+LARGE = {"preprocessing.resize.height": 256, "preprocessing.resize.width": 256}
 EPOCHS = {"training.max_epochs": 100, "split.calibration_fraction": 0.3}
 DEFECTS = ("scratch", "blob", "crack", "hole", "stain")
 SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -34,6 +35,7 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "adversarial_autoencoder": ("autoencoder", {"model.name": "adversarial_autoencoder"}),
     "orientation_normalisation": ("oriented", {"model.pretraining_epochs": 100}),
     "feature_reconstruction": ("default", {}),
+    "feature_autoencoder": ("feature-autoencoder", LARGE),
     "gan": ("gan", {}),
     "bigan": ("bigan", {}),
     "convolutional_bigan": ("bigan", {"model.name": "convolutional_bigan", "score.opinion": "posterior"}),

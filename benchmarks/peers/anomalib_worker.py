@@ -1,4 +1,4 @@
-"""Runs in the peers' environment: python anomalib_worker.py (fit | predict) MODEL FOLDER [N]
+"""Runs in the peers' environment: python anomalib_worker.py (fit MODEL FOLDER [EPOCHS] | predict MODEL FOLDER N)
 
 fit: FOLDER/train holds good images, FOLDER/test those to judge; writes FOLDER/<model>.ckpt, and FOLDER/<model>.npz with
 the names of the test images, their scores and maps, and the seconds. predict: in a fresh process, N images of
@@ -52,7 +52,7 @@ def take_weights(extractor: torch.nn.Module) -> None:
             ours.copy_(theirs)
 
 
-def fit(name: str, folder: Path) -> None:
+def fit(name: str, folder: Path, epochs: int) -> None:
     data = Folder(
         name="category",
         root=folder,
@@ -63,7 +63,7 @@ def fit(name: str, folder: Path) -> None:
         val_split_mode="none",
     )
     data.setup()
-    model, engine, start = build(name), engine_of(name, folder), time.monotonic()
+    model, engine, start = build(name), engine_of(folder, epochs), time.monotonic()
     engine.fit(model, train_dataloaders=data.train_dataloader())
     fitted = time.monotonic()
     engine.trainer.save_checkpoint(folder / f"{name}.ckpt")
@@ -77,13 +77,13 @@ def fit(name: str, folder: Path) -> None:
 
 def predict(name: str, folder: Path, n: int) -> None:
     model = MODELS[name][0].load_from_checkpoint(folder / f"{name}.ckpt", weights_only=False)
-    seconds, found = predictions(engine_of(name, folder), model, folder / "test", n)
+    seconds, found = predictions(engine_of(folder, 1), model, folder / "test", n)
     print("seconds", seconds, sum(len(batch.image_path) for batch in found))
 
 
-def engine_of(name: str, folder: Path) -> Engine:
+def engine_of(folder: Path, epochs: int) -> Engine:
     quiet = {"logger": False, "enable_progress_bar": False}
-    return Engine(max_epochs=MODELS[name][2], accelerator="cpu", devices=1, default_root_dir=folder / "runs", **quiet)
+    return Engine(max_epochs=epochs, accelerator="cpu", devices=1, default_root_dir=folder / "runs", **quiet)
 
 
 def predictions(engine: Engine, model: Any, folder: Path, n: int | None = None) -> tuple[float, list[Any]]:
@@ -97,4 +97,7 @@ def predictions(engine: Engine, model: Any, folder: Path, n: int | None = None) 
 
 if __name__ == "__main__":
     verb, name, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
-    fit(name, folder) if verb == "fit" else predict(name, folder, int(sys.argv[4]))
+    if verb == "fit":
+        fit(name, folder, int(sys.argv[4]) if len(sys.argv) > 4 else MODELS[name][2])
+    else:
+        predict(name, folder, int(sys.argv[4]))

@@ -30,9 +30,7 @@ class FeatureAutoencoder(FrozenFeatures):
         *,
         kind: Annotated[
             Literal["autoencoder", "distillation"],
-            Field(
-                description="autoencoder: each cell by itself; distillation: a student restores what it saw coarser"
-            ),
+            Field(description="autoencoder: each cell by itself; distillation: a student restores what it saw coarser"),
         ] = "autoencoder",
         bottleneck: Annotated[int, Field(ge=1, le=4096, description="channels of the narrowest map")] = 64,
         backbone: NetworkOption = "efficientnet_lite0",
