@@ -91,12 +91,17 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def fitted(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def quick_recipe() -> Recipe:
+    """The default recipe, made small."""
+    return Recipe.find("default").with_settings(dict(map(parse_setting, SETTINGS)))
+
+
+@pytest.fixture(scope="session")
+def fitted(dataset: Path, quick_recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A detector file that no test may change."""
-    recipe = Recipe.find("default").with_settings(dict(map(parse_setting, SETTINGS)))
     path = tmp_path_factory.mktemp("detector") / "part.urushi"
     images = sorted((dataset / "train" / "good").iterdir())
-    Detector.fit(images, recipe, card={"recipe": "default"}).save(path)
+    Detector.fit(images, quick_recipe, card={"recipe": "default"}).save(path)
     return path
 
 

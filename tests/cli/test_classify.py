@@ -1,9 +1,12 @@
 """urushi classify, novelties, and inspect with types, as a user meets them."""
 
 import json
+from pathlib import Path
 
 import pytest
 from PIL import Image
+
+from urushi import Detector
 
 
 def test_types_are_learnt_from_folders_and_named_by_inspect(urushi, fitted, labelled, defects, good, tmp_path):
@@ -23,10 +26,19 @@ def test_types_are_learnt_from_folders_and_named_by_inspect(urushi, fitted, labe
     assert "types: hole" in table.err
 
 
-def test_novelties_gather_over_runs_are_named_and_told_later(urushi, fitted, labelled, tmp_path):
+@pytest.fixture(scope="module")
+def rough(dataset, tmp_path_factory, quick_recipe) -> Path:
+    """A detector whose residuals are larger, so that kinds of defects lie apart."""
+    path = tmp_path_factory.mktemp("rough") / "part.urushi"
+    images = sorted((dataset / "train" / "good").iterdir())
+    Detector.fit(images, quick_recipe.with_settings({"model.variance": 0.97})).save(path)
+    return path
+
+
+def test_novelties_gather_over_runs_are_named_and_told_later(urushi, rough, labelled, tmp_path):
     buffer, page = tmp_path / "novel", tmp_path / "groups.png"
-    assert "novel 10" in urushi("inspect", fitted, labelled / "hole", "--novelty-buffer", buffer).err
-    again = urushi("inspect", fitted, labelled, "--novelty-buffer", buffer)
+    assert "novel 10" in urushi("inspect", rough, labelled / "hole", "--novelty-buffer", buffer).err
+    again = urushi("inspect", rough, labelled, "--novelty-buffer", buffer)
     assert "10 images more" in again.err
     listed = json.loads(urushi("novelties", buffer, "--json", "--page", page).out)["groups"]
     (holes, *_) = [one for one in listed if one["proposal"] and "hole" in one["sources"][0]]
@@ -35,9 +47,7 @@ def test_novelties_gather_over_runs_are_named_and_told_later(urushi, fitted, lab
         assert picture.width > 300
     named = urushi("novelties", buffer, "--name", f"{holes['proposal']}=pinhole")
     assert "pinhole" in named.out
-    later = urushi(
-        "inspect", fitted, labelled / "hole", labelled / "bar", "--novelty-buffer", buffer, "--format", "csv"
-    )
+    later = urushi("inspect", rough, labelled / "hole", labelled / "bar", "--novelty-buffer", buffer, "--format", "csv")
     rows = [line.split(",") for line in later.out.splitlines()[1:]]
     assert [row[6] for row in rows if "hole" in row[0]].count("pinhole") >= len(holes["sources"]) - 1
     assert {row[6] for row in rows if "bar" in row[0]} == {"novel"}

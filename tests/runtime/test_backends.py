@@ -11,7 +11,7 @@ IMAGES = np.random.default_rng(0).random((5, 3, 32, 32), np.float32)
 RECIPES = {
     "pixels": {"model": {"name": "autoencoder"}, "score": {"name": "absolute_error"}},
     "features": {
-        "model": {"name": "feature_reconstruction", "blocks": [4], "stride": 8},
+        "model": {"name": "feature_reconstruction", "pictures": 0, "blocks": [4], "stride": 8},
         "score": {"name": "feature"},
     },
 }
