@@ -36,13 +36,13 @@ def measure_speed(options: argparse.Namespace, python: Path) -> None:
         accuracy.link((dataset.test() * options.n)[: options.n], folder / "test")
         fitted = Detector.fit([sample.path for sample in dataset.normal_training()], Recipe.find("default"))
         fitted.save(detector)
-        speed.export(detector)
-        for model in accuracy.MODELS:
+        speed.export(detector, folder / "train")
+        for model in options.models:
             environment.run(python, "anomalib_worker", "fit", model, folder, 1)  # weights do not matter
         contestants = {
             f"urushi {runtime}": speed.ours(detector, folder / "test", runtime) for runtime in speed.RUNTIMES
         }
-        for model in accuracy.MODELS:
+        for model in options.models:
             contestants[f"anomalib {model}"] = speed.anomalib(python, model, folder / "test", options.n)
         found = speed.rows(record.interleave(contestants, options.repeats), options.n)
     settings = {"seed": None, "n_images": options.n, "n_repeats": options.repeats, "compares": speed.__doc__}
@@ -62,7 +62,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("what", choices=("accuracy", "speed"))
     parser.add_argument("--categories", type=lambda text: text.split(","), default=",".join(CATEGORIES))
     models = ",".join(accuracy.MODELS)
-    parser.add_argument("--models", type=lambda text: text.split(","), default=models, help="of anomalib, for accuracy")
+    parser.add_argument("--models", type=lambda text: text.split(","), default=models, help="of anomalib")
     parser.add_argument("--environment", type=Path, default=environment.DEFAULT)
     return parser.parse_args()
 

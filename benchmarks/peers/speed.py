@@ -66,9 +66,13 @@ def seconds(printed: str) -> float:
     return float(found[1])
 
 
-def export(detector: Path) -> None:
+def export(detector: Path, images: Path) -> None:
     """Graphs into the detector file, for the runtimes that need them."""
-    subprocess.run([COMMAND, "export", str(detector), "--to", "openvino"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [COMMAND, "export", str(detector), "--to", "openvino", "--images", str(images)],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
 
 
 def rows(found: dict[str, list[tuple[float, float]]], n: int) -> list[dict[str, Any]]:
