@@ -129,7 +129,7 @@ class _Fit:
     def split(self) -> tuple[_Learnt, list[HeldOut]]:
         """One split: the calibration part touches neither the preprocessing nor the model."""
         parts = _parts(self.recipe, len(self.images.sources), self.run.seed)
-        learnt = self._learn(parts["training"], "")
+        learnt = self._final(parts["training"])
         return learnt, [_held_out([scored], "split") for scored in self._score(learnt, parts["calibration"])]
 
     def cross(self) -> tuple[_Learnt, list[HeldOut]]:
@@ -145,7 +145,7 @@ class _Fit:
             order, held_out = self._crossed(left, "left-fold")
             found = [one | {"is_left_out": True} for one in found] + self._suspicious(order, held_out[0])
             images = left
-        learnt = self._learn(images, "")
+        learnt = self._final(images)
         places = [one | {"image": self.images.given(np.array([one["image"]]))[0]} for one in found]
         return replace(learnt, facts=learnt.facts | {"suspicious": places}), held_out
 
@@ -166,6 +166,15 @@ class _Fit:
         ]
         return sorted(rows, key=lambda row: row["p_value"])
 
+    def _final(self, images: np.ndarray) -> _Learnt:
+        """The fit that becomes the detector: the only one whose pictures are ever shown."""
+        learnt = self._learn(images, "")
+        backend = learnt.backends[0]
+        if n := backend.graph.model.n_pictures:
+            examples = self.images.examples(learnt.pipeline, images, n)
+            backend.graph.model.keep(torch.from_numpy(examples).to(backend.device))
+        return learnt
+
     def _learn(self, images: np.ndarray, subfolder: str) -> _Learnt:
         part, model = self.recipe.model, build_model(self.recipe.model, self.images.shape, self.run.seed)
         backends = self._backends(model)
@@ -180,9 +189,6 @@ class _Fit:
             backends, facts = self._backends(model), facts | {"chosen": chosen}
         for backend in backends:
             self._teach(backend, pipeline, inputs, self.images.rows_of(images))
-        if not subfolder and model.n_pictures:  # folds are never shown
-            examples = self.images.examples(pipeline, images, model.n_pictures)
-            model.keep(torch.from_numpy(examples).to(backends[0].device))
         patterns = tuple(self._pattern(backend, inputs, images) for backend in backends)
         return _Learnt(pipeline, part, backends, patterns, inputs, facts)
 

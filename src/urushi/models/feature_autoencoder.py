@@ -11,6 +11,7 @@ from torch.optim import Adam, Optimizer
 
 from urushi.models._frozen_features import BlocksOption, FrozenFeatures, NetworkOption, PicturesOption, StrideOption
 from urushi.models.base import Reconstruction
+from urushi.models.networks.channel_statistics import channel_statistics
 
 
 class FeatureAutoencoder(FrozenFeatures):
@@ -48,13 +49,9 @@ class FeatureAutoencoder(FrozenFeatures):
 
     def pretrain(self, batches: Iterable[Tensor]) -> None:
         """Mean and deviation of each channel."""
-        count, total, squares = 0, torch.zeros(()), torch.zeros(())
-        for inputs in batches:
-            rows = inputs.movedim(1, -1).flatten(0, -2).double()
-            count, total, squares = count + len(rows), total + rows.sum(0), squares + rows.square().sum(0)
-        mean = total / count
+        _, mean, deviation = channel_statistics(batches)
         self.mean.copy_(mean[:, None, None])
-        self.deviation.copy_((squares / count - mean.square()).clamp_min(1e-12).sqrt()[:, None, None])
+        self.deviation.copy_(deviation[:, None, None])
 
     def reconstruct(self, inputs: Tensor) -> Reconstruction:
         """Of unit length in each block where directions are compared, so that a squared error is 2 − 2 cos."""

@@ -59,7 +59,7 @@ class FeatureReconstruction(FrozenFeatures):
         pictures: PicturesOption = 64,
     ) -> None:
         super().__init__(image_shape, backbone, blocks, stride, pictures)
-        self.kind, self.variance = kind, variance
+        self.variance = variance
         self.cells = _cells(kind, self.n_channels, memory)
         self.windows = nn.ModuleList(FeatureWindow(self._channels(window_blocks), w) for w in windows)
 

@@ -1,9 +1,11 @@
 """Normal features by heart: each cell is rebuilt by the nearest one in memory."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
+
+from urushi.models.networks.channel_statistics import channel_statistics, rows_of
 
 _MOST_CANDIDATES = 40_000  # cells among which the memory is chosen
 _N_DIRECTIONS = 64  # random ones, in which cells are compared while it is chosen
@@ -34,30 +36,21 @@ class FeatureMemory(nn.Module):
 
     def fit(self, batches: Iterable[Tensor], variance: float) -> None:  # noqa: ARG002  that of FeatureWindow
         """Two passes: scale, then a sample of all cells, of which those in memory are chosen."""
-        count, total, squares = 0, torch.zeros(()), torch.zeros(())
-        for rows in _rows(batches):
-            wide = rows.double()
-            count, total, squares = count + len(rows), total + wide.sum(0), squares + wide.square().sum(0)
-        mean = total / count
+        n, mean, deviation = channel_statistics(batches)
         self.mean.copy_(mean)
-        self.deviation.copy_((squares / count - mean.square()).clamp_min(1e-12).sqrt())
-        candidates = self._candidates(batches, count)
+        self.deviation.copy_(deviation)
+        candidates = self._candidates(batches, n)
         chosen = _coreset(candidates, min(len(self.cells), len(candidates)))
         again = torch.arange(len(self.cells), device=chosen.device) % len(chosen)
         self.cells.copy_(candidates[chosen[again]])
 
-    def _candidates(self, batches: Iterable[Tensor], count: int) -> Tensor:
-        """Every k-th cell, standardised."""
-        step, offset, found = -(-count // _MOST_CANDIDATES), 0, []
-        for rows in _rows(batches):
+    def _candidates(self, batches: Iterable[Tensor], n: int) -> Tensor:
+        """Every k-th of n cells, standardised."""
+        step, offset, found = -(-n // _MOST_CANDIDATES), 0, []
+        for rows in map(rows_of, batches):
             found.append((rows[-offset % step :: step] - self.mean) / self.deviation)
             offset += len(rows)
         return torch.cat(found)
-
-
-def _rows(batches: Iterable[Tensor]) -> Iterator[Tensor]:
-    for features in batches:
-        yield features.movedim(1, -1).flatten(0, -2)
 
 
 def _coreset(candidates: Tensor, n: int) -> Tensor:

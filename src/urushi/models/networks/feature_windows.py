@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from urushi.models.networks.channel_statistics import LEAST_VARIANCE, rows_of
+
 _LEAST_VARIANCE = 1e-8
 
 
@@ -48,7 +50,7 @@ class FeatureWindow(nn.Module):
     def fit(self, batches: Iterable[Tensor], variance: float) -> None:
         """Keeps the directions that hold a share of the variance, each value scaled to variance 1."""
         mean, covariance = _moments(self.values(batch) for batch in batches)
-        deviation = covariance.diagonal().clamp_min(1e-12).sqrt()  # what never moves stays unscaled noise
+        deviation = covariance.diagonal().clamp_min(LEAST_VARIANCE).sqrt()
         values, vectors = torch.linalg.eigh(covariance / torch.outer(deviation, deviation))
         kept = vectors.flip(1)[:, : _rank(values.flip(0), variance)]
         self.mean.copy_(mean)
@@ -60,7 +62,7 @@ def _moments(batches: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
     """Mean (J,) and covariance (J, J) over all places, in double precision, so that batching does not matter."""
     count, total, products = 0, torch.zeros(()), torch.zeros(())
     for inputs in batches:
-        cells = inputs.movedim(1, -1).flatten(0, -2).double()  # (B·h·w, J)
+        cells = rows_of(inputs).double()  # (B·h·w, J)
         count, total, products = count + len(cells), total + cells.sum(0), products + cells.T @ cells
     mean = total / count
     return mean, products / count - torch.outer(mean, mean)
