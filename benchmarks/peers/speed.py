@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks import record
 from benchmarks.peers import environment
 
-RUNTIMES = ("torch", "openvino")
+RUNTIMES = ("torch", "onnx", "openvino")
 AT_LEAST = 5.0
 COMMAND = str(Path(sys.executable).with_name("urushi"))
 CALL = """
@@ -68,11 +68,9 @@ def seconds(printed: str) -> float:
 
 def export(detector: Path, images: Path) -> None:
     """Graphs into the detector file, for the runtimes that need them."""
-    subprocess.run(
-        [COMMAND, "export", str(detector), "--to", "openvino", "--images", str(images)],
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
+    for engine in RUNTIMES[1:]:
+        command = [COMMAND, "export", str(detector), "--to", engine, "--images", str(images)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 def rows(found: dict[str, list[tuple[float, float]]], n: int) -> list[dict[str, Any]]:

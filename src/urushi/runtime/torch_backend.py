@@ -15,7 +15,6 @@ class TorchBackend:
     """The graph in evaluation mode on one device."""
 
     n_parallel = 1
-    batch_size = 16
 
     def __init__(self, graph: ScoringGraph, *, device: str = "cpu", n_threads: int | None = None) -> None:
         """`n_threads` is a setting of the whole process; None leaves PyTorch's own."""
@@ -27,6 +26,7 @@ class TorchBackend:
             raise InputError(f"the device {device!r} cannot be used here: {error}; cpu always can") from None
         self.graph = graph.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.device = device
+        self.batch_size = 4 if device == "cpu" else 16  # of more, what a layer leaves for the next outgrows the caches
 
     @property
     def description(self) -> str:

@@ -1,7 +1,10 @@
 """Pictures of normal images, to show the most similar one beside an image whose features were compared."""
 
+import math
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 _N_DIRECTIONS = 32  # random ones, onto which features are projected to be compared
 _MOST_BYTES = 16 * 2**20  # of pictures in a detector
@@ -24,14 +27,14 @@ class PictureMemory(nn.Module):
         channels, height, width = image_shape
         self.n = max(1, min(n, _MOST_BYTES // (channels * height * width)))
         self.register_buffer("pictures", torch.zeros(self.n, *image_shape, dtype=torch.uint8))
-        self.register_buffer("keys", torch.zeros(self.n, _N_DIRECTIONS, *grid))
+        self.register_buffer("keys", torch.zeros(math.prod(grid), self.n, _N_DIRECTIONS))
         self.register_buffer("directions", torch.zeros(_N_DIRECTIONS, n_channels))
         self.register_buffer("near", torch.ones(()))  # squared distance that is usual between similar images
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, C, h, w) -> the most similar pictures, (B, C', H, W) float32 in [0, 1]."""
         distances = self._distances(self._keys(features))
-        nearest = (distances / (distances + self.near)).mean(dim=(2, 3)).argmin(dim=1)
+        nearest = (distances / (distances + self.near)).mean(dim=0).argmin(dim=1)
         return self.pictures[nearest].float() / 255
 
     def remember(self, images: Tensor, features: Tensor) -> None:
@@ -42,24 +45,26 @@ class PictureMemory(nn.Module):
         again = torch.arange(self.n, device=images.device) % len(images)
         self.pictures.copy_((images[again] * 255).round())
         keys = self._keys(features)
-        self.keys.copy_(keys[again])
+        self.keys.copy_(keys[:, again])
         self.near.copy_(self._usual(keys))
 
     def _usual(self, keys: Tensor) -> Tensor:
         """Twice the median over places of the squared distance to the most similar other picture."""
-        if len(keys) < 2:
+        n = keys.shape[1]
+        if n < 2:
             return self.near
         nearest = []
-        for number, key in enumerate(keys):
-            others = torch.cat([keys[:number], keys[number + 1 :]])
-            nearest.append((key - others).square().sum(dim=1).amin(dim=0))
+        for number in range(n):
+            others = torch.arange(n, device=keys.device) != number
+            nearest.append((keys[:, [number]] - keys[:, others]).square().sum(dim=2).amin(dim=1))
         return 2 * torch.stack(nearest).median().clamp_min(1e-6)
 
     def _keys(self, features: Tensor) -> Tensor:
-        return torch.einsum("bchw,dc->bdhw", features, self.directions)
+        """(B, C, h, w) -> (h·w, B, directions)."""
+        return F.conv2d(features, self.directions[:, :, None, None]).flatten(2).permute(2, 0, 1)
 
     def _distances(self, keys: Tensor) -> Tensor:
-        """Squared, of each place to the same place of each picture: (B, n, h, w)."""
-        products = torch.einsum("bdhw,ndhw->bnhw", keys, self.keys)
-        own, theirs = keys.square().sum(dim=1), self.keys.square().sum(dim=1)
-        return (own[:, None] + theirs - 2 * products).clamp_min(0)
+        """Squared, of each place to the same place of each picture: (h·w, B, n)."""
+        products = keys @ self.keys.transpose(1, 2)
+        own, theirs = keys.square().sum(dim=2), self.keys.square().sum(dim=2)
+        return (own[:, :, None] + theirs[:, None] - 2 * products).clamp_min(0)
