@@ -1,5 +1,8 @@
 """Both engines on a graph written by hand: x̂ = x / 2, map = mean over channels of (x − x̂)², score = its sum."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -37,6 +40,34 @@ def graph(*, rebuilds: bool = True, image: tuple[int, ...] = SHAPE, score: str =
     inputs = [helper.make_tensor_value_info("images", TensorProto.FLOAT, ["n", *image])]
     made = helper.make_graph(nodes, "graph", inputs, outputs, constants)
     return helper.make_model(made, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+
+
+FIRST_CALLS = """
+import sys, threading, faulthandler
+import numpy as np
+from urushi.runtime.openvino_backend import OpenvinoBackend
+faulthandler.dump_traceback_later(30, exit=True)
+backend = OpenvinoBackend(sys.stdin.buffer.read(), (3, 8, 6), precision="fp32", n_threads=2)
+sys.setswitchinterval(1e-6)
+together, images = threading.Barrier(4), np.zeros((1, 3, 8, 6), np.float32)
+threads = [threading.Thread(target=lambda: (together.wait(), backend.run(images))) for _ in range(4)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+"""
+
+
+def test_threads_that_are_first_at_once_do_not_wait_for_each_other_forever():
+    """Without care, one process in eight or so hung here in OpenVINO's own first use of NumPy."""
+    content = graph().SerializeToString()
+    for _ in range(8):
+        subprocess.run([sys.executable, "-c", FIRST_CALLS], input=content, check=True, timeout=60)
+
+
+def test_nothing_is_told_to_the_makers_of_the_engine():
+    code = "import urushi.runtime.onnx_backend as b, os; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    found = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
+    assert found.stdout.strip() == "1"
 
 
 @pytest.fixture(params=ENGINES)
