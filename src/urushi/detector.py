@@ -80,15 +80,17 @@ class Detector:
     ) -> "tuple[Detector, ...]":
         """As `fit`, but one detector for each of `scores`, all with the same model; without any, that of the recipe."""
         require("torch", "train")
-        from urushi import fitting
+        from urushi import fitting, trial
 
         name = recipe if isinstance(recipe, str) else "of one's own"
         recipe = Recipe.find(recipe) if isinstance(recipe, str) else recipe
         rule = _rule(recipe.threshold, n_defects=len(defects))
         with tempfile.TemporaryDirectory(prefix="urushi-") as scratch:
             run = fitting.Run(seed, folder or Path(scratch), resume, progress)
+            made = {"recipe": name, **(card or {}), "seed": seed}
+            if recipe.trial.candidates:
+                recipe, made["trial"] = trial.choose(good, recipe, run, rule.check, defects=defects)
             fitted = fitting.fit(good, recipe, run, rule.check, scores=scores, defects=defects)
-        made = {"recipe": name, **(card or {}), "seed": seed}
         recipes = [
             recipe.model_copy(update={"score": part, "model": found.model})
             for part, found in zip(scores or (recipe.score,), fitted, strict=True)

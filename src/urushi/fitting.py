@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import torch
 from urushi.building import build_model, build_score
 from urushi.calibration import HeldOut, suspicion, suspicious
 from urushi.choosing import choose
+from urushi.closed_form import ClosedForm
 from urushi.data.images import ImageSource
 from urushi.data.loader import Rows
 from urushi.data.splits import folds, split
@@ -78,7 +79,7 @@ def fit(
     n = len(images.sources)
     unreadable = tuple(images.unreadable.values())
     _require(n, 2, unreadable)
-    check(_n_held_out(recipe, n, run.seed))
+    check(n_held_out(recipe, n, run.seed))
     model = build_model(recipe.model, images.shape, run.seed)
     scores = tuple(scores) or (recipe.score,)
     built = [build_score(part, model.space) for part in scores]
@@ -151,7 +152,7 @@ class _Fit:
 
     def _crossed(self, images: np.ndarray, subfolder: str) -> tuple[np.ndarray, list[HeldOut]]:
         """Some images in the order in which they were scored, each by a fit without it, and the scores."""
-        parts = [images[part] for part in folds(len(images), self.recipe.split.n_folds, seed=self.run.seed)]
+        parts = [images[part] for part in _folds(len(images), self.recipe.split.n_folds, self.run.seed)]
         learnt = (self._learn(np.setdiff1d(images, part), f"{subfolder}-{n}") for n, part in enumerate(parts))
         scored = [self._score(other, part) for other, part in zip(learnt, parts, strict=True)]
         return np.concatenate(parts), [_held_out(parts, "cross") for parts in zip(*scored, strict=True)]
@@ -212,10 +213,10 @@ class _Fit:
         self, backend: TorchBackend, inputs: np.ndarray, training: np.ndarray, validation: np.ndarray, subfolder: str
     ) -> dict[str, Any]:
         model, settings, seed = backend.graph.model, self.recipe.training, self.run.seed
-        learnt_from = self.images.with_copies(self.images.rows_of(training))
         if model.is_closed_form:
-            model.fit(Rows(inputs, learnt_from).batches(settings.batch_size, backend.device))
+            self.closed_form.fit(model, inputs, training)
             return {"n_training": len(training), **model.facts()}
+        learnt_from = self.images.with_copies(self.images.rows_of(training))
         data = Rows(inputs, learnt_from, self.vary), Rows(inputs, self.images.rows_of(validation))
         _pretrain(model, data[0].batches(settings.batch_size, "cpu"), seed)
         folder = self.run.folder / subfolder
@@ -228,6 +229,14 @@ class _Fit:
             "training": asdict(trained),
             **model.facts(),
         }
+
+    @cached_property
+    def closed_form(self) -> ClosedForm:
+        return ClosedForm(len(self.images.sources), self._batches)
+
+    def _batches(self, inputs: np.ndarray, images: np.ndarray) -> Iterable[torch.Tensor]:
+        rows = self.images.with_copies(self.images.rows_of(images))
+        return Rows(inputs, rows).batches(self.recipe.training.batch_size, _device(self.recipe))
 
     def _teach(self, backend: TorchBackend, pipeline: Pipeline, inputs: np.ndarray, rows: np.ndarray) -> None:
         """Scores that learn see all of the fit's images and no held-out one: a conformal promise stays exact."""
@@ -291,10 +300,15 @@ def _parts(recipe: Recipe, n: int, seed: int) -> dict[str, np.ndarray]:
     return split(n, {"training": 1 - fraction, "calibration": fraction}, seed=seed)
 
 
-def _n_held_out(recipe: Recipe, n: int, seed: int) -> int:
+def n_held_out(recipe: Recipe, n: int, seed: int) -> int:
     """How many of n images will be scored by a fit that has not seen them; raises DatasetError if n is too small."""
     n_folds = recipe.split.n_folds
-    return sum(map(len, folds(n, n_folds, seed=seed))) if n_folds else len(_parts(recipe, n, seed)["calibration"])
+    return sum(map(len, _folds(n, n_folds, seed))) if n_folds else len(_parts(recipe, n, seed)["calibration"])
+
+
+def _folds(n: int, n_folds: int, seed: int) -> list[np.ndarray]:
+    """As many as asked for, or one of each image where there are fewer."""
+    return folds(n, max(2, min(n, n_folds)), seed=seed)
 
 
 def _has_front(model: Reconstructor) -> bool:

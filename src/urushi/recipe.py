@@ -77,7 +77,10 @@ class Split(_StrictSection):
     calibration_fraction: Annotated[float, Field(gt=0, lt=1, description="held out for the threshold")] = 0.2
     n_folds: Annotated[
         int,
-        Field(ge=0, description="0: one split; k ≥ 2: cross-conformal, every image is scored by a fit without it"),
+        Field(
+            ge=0,
+            description="0: one split; k ≥ 2: cross-conformal, every image is scored by a fit without it",
+        ),
     ] = 0
 
     leave_out_suspicious: Annotated[
@@ -129,6 +132,30 @@ class Tiling(_StrictSection):
         return tile_px
 
 
+class Candidate(_Section):
+    """A recipe that differs from the one it stands in by some settings, such as {"model.kind" = "nearest"}."""
+
+    name: str
+    settings: dict[str, Any] = {}
+
+
+class Trial(_Section):
+    """Which of several candidates is fitted is told from good images with planted defects."""
+
+    max_seconds: Annotated[float, Field(ge=0, description="after which no further candidate is begun")] = 120.0
+    candidates: Annotated[
+        tuple[Candidate, ...], Field(description="the first is taken where none is clearly better; none: no trial")
+    ] = ()
+
+    @field_validator("candidates")
+    @classmethod
+    def _are_some(cls, candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
+        names = {candidate.name for candidate in candidates}
+        if len(names) != len(candidates) or len(names) == 1:
+            raise ValueError("give two candidates or more, each with a name of its own")
+        return candidates
+
+
 class Recipe(_Section):
     """The description of a detector: a section for each room that an image passes."""
 
@@ -141,6 +168,13 @@ class Recipe(_Section):
     threshold: Part = Part(name="conformal")
     training: Training = Training()
     split: Split = Split()
+    trial: Trial = Trial()
+
+    @model_validator(mode="after")
+    def _has_candidates(self) -> "Recipe":
+        for candidate in self.trial.candidates:
+            self.of(candidate)  # raises RecipeError before anything runs
+        return self
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any], origin: str) -> "Recipe":
@@ -178,6 +212,10 @@ class Recipe(_Section):
         for key, value in settings.items():
             _set(table, key, value)
         return Recipe.from_table(table, "settings")
+
+    def of(self, candidate: Candidate) -> "Recipe":
+        """The recipe that a candidate of its trial stands for, which has no trial itself; raises RecipeError."""
+        return self.model_copy(update={"trial": Trial()}).with_settings(candidate.settings)
 
 
 def recipe_names() -> tuple[str, ...]:

@@ -55,7 +55,7 @@ class TrainingImages:
     def rows_of(self, images: np.ndarray) -> np.ndarray:
         """The rows of some images, in their order; those of one image stand together."""
         ends = (np.searchsorted(self.owners, images, side) for side in ("left", "right"))
-        return np.concatenate([np.arange(first, last) for first, last in zip(*ends, strict=True)])
+        return np.concatenate([np.arange(0), *(np.arange(first, last) for first, last in zip(*ends, strict=True))])
 
     def inputs_for(self, images: np.ndarray, embed: Embed | None) -> tuple[Pipeline, np.ndarray]:
         """Preprocessing fitted on some images only, and what a method then gets of all rows, variants behind them.

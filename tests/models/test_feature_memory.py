@@ -20,14 +20,14 @@ def features(n: int, seed: int = 0) -> torch.Tensor:
 
 def test_what_is_in_memory_is_rebuilt_exactly():
     memory, seen = FeatureMemory(6, n_cells=3 * 16), features(3)
-    memory.fit([seen], 0.99)
+    memory.fit([seen])
     original, rebuilt = memory(seen)
     torch.testing.assert_close(rebuilt, original)
 
 
 def test_each_cell_becomes_the_nearest_in_memory():
     memory = FeatureMemory(6, n_cells=10)
-    memory.fit([features(3)], 0.99)
+    memory.fit([features(3)])
     original, rebuilt = memory(features(2, seed=1))
     rows = original.movedim(1, -1).flatten(0, 2)
     expected = memory.cells[torch.cdist(rows, memory.cells).argmin(dim=1)]
@@ -39,7 +39,7 @@ def test_a_rare_kind_of_cell_is_remembered():
     seen = features(40) * 0.1
     seen[17, :, 2, 2] = 5
     memory = FeatureMemory(6, n_cells=8)
-    memory.fit(seen.split(7), 0.99)
+    memory.fit(seen.split(7))
     original, rebuilt = memory(seen[17:18])
     torch.testing.assert_close(rebuilt[0, :, 2, 2], original[0, :, 2, 2])
 
@@ -48,7 +48,7 @@ def test_the_memory_does_not_depend_on_batches():
     found = []
     for size in (1, 7, 40):
         memory = FeatureMemory(6, n_cells=20)
-        memory.fit(features(40).split(size), 0.99)
+        memory.fit(features(40).split(size))
         found.append(memory.cells)
     torch.testing.assert_close(found[1], found[0])
     torch.testing.assert_close(found[2], found[0])
@@ -56,7 +56,7 @@ def test_the_memory_does_not_depend_on_batches():
 
 def test_fewer_cells_than_there_is_room_for_come_again():
     memory = FeatureMemory(6, n_cells=50)
-    memory.fit([features(1)], 0.99)
+    memory.fit([features(1)])
     assert len(memory.cells.unique(dim=0)) == 16
 
 

@@ -89,6 +89,8 @@ def report_fit(detector: "Detector", output: Path, sources: Sequence[Path]) -> N
     """What was fitted, where it is, which of the images look as if they were no good ones, and what is promised."""
     facts = detector.card["fit"]
     _console.list_unreadable(detector.unreadable)
+    if trial := detector.card.get("trial"):
+        print(f"of {len(trial['candidates'])} candidates {trial['taken']} was fitted: {trial['why']}")
     print(f"{output}: fitted on {facts['n_training']} of {facts['n_images']} good images in {facts['seconds']} s")
     if suspects := facts.get("suspicious", []):
         _report_suspects(suspects, sources)

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -12,6 +13,7 @@ from torch.optim import Optimizer
 from urushi.errors import InputError
 
 Space = Literal["pixels", "features"]
+Statistics = tuple[Tensor, ...]  # of some images; those of two sets of images add up, tensor by tensor
 Extra = Literal["latents", "critique", "perceived"]  # what a reconstruction may hold besides the pair
 
 
@@ -43,6 +45,7 @@ class Reconstructor(nn.Module, ABC):
     opinions: ClassVar[frozenset[Extra]] = frozenset()  # "critique", "perceived": which of them `reconstruct` gives
     n_pictures: int = 0  # how many normal images it keeps to show the most similar one; then it has `keep`
     is_closed_form: bool = False  # True: it has `fit`; False: it has `losses`, `optimizers` and `learning_rate`
+    is_additive: bool = False  # True: `fit` is `learn(statistics)`, and folds need not see every image again
     learning_rate: float  # what the learning-rate finder may set
 
     def __init__(self, image_shape: tuple[int, int, int]) -> None:
@@ -113,6 +116,19 @@ class Reconstructor(nn.Module, ABC):
     def fit(self, batches: Iterable[Tensor]) -> None:
         """Learns in closed form from batches of inputs (re-iterable) whose sizes and order do not matter."""
         raise NotImplementedError(f"{type(self).__name__} has no closed form; it is trained by its losses")
+
+    def statistics(self, inputs: Tensor) -> Statistics:
+        """All that `learn` needs to know of a batch of inputs; only of additive methods."""
+        raise NotImplementedError(f"{type(self).__name__} does not learn from sums over images")
+
+    def learn(self, statistics: Statistics) -> None:
+        """Learns in closed form from the statistics of all images."""
+        raise NotImplementedError(f"{type(self).__name__} does not learn from sums over images")
+
+
+def added(parts: Iterable[Statistics]) -> Statistics:
+    """The statistics of all batches together."""
+    return reduce(lambda one, other: tuple(a + b for a, b in zip(one, other, strict=True)), parts)
 
 
 class Generative(Reconstructor):

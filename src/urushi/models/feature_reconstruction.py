@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from urushi.errors import RecipeError
 from urushi.models._frozen_features import BlocksOption, FrozenFeatures, NetworkOption, PicturesOption, StrideOption
-from urushi.models.base import Extra, Reconstruction
+from urushi.models.base import Extra, Reconstruction, Statistics, added
 from urushi.models.networks.feature_memory import FeatureMemory
 from urushi.models.networks.feature_windows import FeatureWindow
 
@@ -83,11 +83,29 @@ class FeatureReconstruction(FrozenFeatures):
         worst = residual.square().sum(dim=1, keepdim=True).topk(n_cells, dim=2).indices
         return residual.gather(2, worst.expand(-1, residual.shape[1], -1)).mean(dim=2)
 
+    @property
+    def is_additive(self) -> bool:  # type: ignore[override]
+        """As long as no memory of cells is kept."""
+        return isinstance(self.cells, FeatureWindow)
+
     def fit(self, batches: Iterable[Tensor]) -> None:
-        """A pass over the data or two for each size of window."""
-        for window in (self.cells, *self.windows):
-            assert isinstance(window, FeatureWindow | FeatureMemory)
-            window.fit(batches, self.variance)
+        """One pass over the data, and two more for a memory."""
+        if isinstance(self.cells, FeatureMemory):
+            self.cells.fit(batches)
+        if self._linear:
+            self.learn(added(map(self.statistics, batches)))
+
+    def statistics(self, inputs: Tensor) -> Statistics:
+        return tuple(tensor for part in self._linear for tensor in part.statistics(inputs))
+
+    def learn(self, statistics: Statistics) -> None:
+        for number, part in enumerate(self._linear):
+            part.learn(statistics[3 * number : 3 * number + 3], self.variance)
+
+    @property
+    def _linear(self) -> list[FeatureWindow]:
+        """What is rebuilt by principal components."""
+        return [part for part in (self.cells, *self.windows) if isinstance(part, FeatureWindow)]
 
     def _channels(self, blocks: Sequence[int] | None) -> range:
         """Where these blocks lie in the joined features."""

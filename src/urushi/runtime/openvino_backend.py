@@ -27,7 +27,7 @@ class OpenvinoBackend:
         self.description = f"OpenVINO {openvino.__version__.partition('-')[0]} ({precision}, {threads})"
         self._model = _compiled(graph, n_threads)
         Signature(_shapes(self._model.inputs), _shapes(self._model.outputs)).check(image_shape)
-        # OpenVINO prepares its exchange with NumPy at the first use, and two threads that are first at once wait forever.
+        # OpenVINO prepares its exchange with NumPy at the first use: two threads that are first at once wait forever.
         openvino.Tensor(np.zeros(1, np.float32)).data  # noqa: B018
         self._requests = threading.local()  # a request belongs to one caller at a time
 

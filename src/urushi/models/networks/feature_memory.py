@@ -34,7 +34,7 @@ class FeatureMemory(nn.Module):
         nearest = (self.cells.square().sum(dim=1)[:, None, None] - 2 * products).argmin(dim=1)  # (B, h, w)
         return values, self.cells[nearest].movedim(-1, 1)
 
-    def fit(self, batches: Iterable[Tensor], variance: float) -> None:  # noqa: ARG002  that of FeatureWindow
+    def fit(self, batches: Iterable[Tensor]) -> None:
         """Two passes: scale, then a sample of all cells, of which those in memory are chosen."""
         n, mean, deviation = channel_statistics(batches)
         self.mean.copy_(mean)

@@ -1,11 +1,10 @@
 """Windows over a map of features: what is in them, and how normal images vary in that."""
 
-from collections.abc import Iterable
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from urushi.models.base import Statistics
 from urushi.models.networks.channel_statistics import LEAST_VARIANCE, rows_of
 
 _LEAST_VARIANCE = 1e-8
@@ -47,25 +46,22 @@ class FeatureWindow(nn.Module):
         deviation = (square - mean.square()).clamp_min(0).add(_LEAST_VARIANCE).sqrt()
         return torch.cat([mean, deviation, F.max_pool2d(seen, sides, steps)], dim=1)
 
-    def fit(self, batches: Iterable[Tensor], variance: float) -> None:
+    def statistics(self, features: Tensor) -> Statistics:
+        """Number, sum (J,) and products (J, J) of what all windows of (B, C, h, w) hold, in double precision."""
+        values = rows_of(self.values(features)).double()
+        return torch.tensor(len(values)), values.sum(dim=0), values.T @ values
+
+    def learn(self, statistics: Statistics, variance: float) -> None:
         """Keeps the directions that hold a share of the variance, each value scaled to variance 1."""
-        mean, covariance = _moments(self.values(batch) for batch in batches)
+        count, total, products = statistics
+        mean = total / count
+        covariance = products / count - torch.outer(mean, mean)
         deviation = covariance.diagonal().clamp_min(LEAST_VARIANCE).sqrt()
         values, vectors = torch.linalg.eigh(covariance / torch.outer(deviation, deviation))
         kept = vectors.flip(1)[:, : _rank(values.flip(0), variance)]
         self.mean.copy_(mean)
         self.deviation.copy_(deviation)
         self.projection.copy_(kept @ kept.T)
-
-
-def _moments(batches: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
-    """Mean (J,) and covariance (J, J) over all places, in double precision, so that batching does not matter."""
-    count, total, products = 0, torch.zeros(()), torch.zeros(())
-    for inputs in batches:
-        cells = rows_of(inputs).double()  # (B·h·w, J)
-        count, total, products = count + len(cells), total + cells.sum(0), products + cells.T @ cells
-    mean = total / count
-    return mean, products / count - torch.outer(mean, mean)
 
 
 def _rank(values: Tensor, share: float) -> int:

@@ -1,0 +1,98 @@
+"""python -m studies.auto_choice [--categories …] [--out DIR]
+
+What choosing by planted defects is worth: for each of the seven categories, candidates are tried on its good training
+images alone, as `urushi fit --recipe auto` does but without its limit of time; then each is fitted on all of them and
+scores the test images. Compared are the first candidate everywhere, the one that was taken, the one with the highest
+ROC-AUC on planted defects, and the one that happens to be best on the test images. Results:
+studies/results/auto_choice.json and .md.
+"""
+
+import argparse
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks import record
+from scipy.stats import spearmanr
+
+from studies.default_choice import test_auc
+from studies.seven_categories import CATEGORIES, DATA, RESULTS
+from urushi import Recipe, trial
+from urushi.data.dataset import find_dataset
+from urushi.fitting import Run
+
+CANDIDATES: dict[str, dict[str, Any]] = {
+    "default": {},
+    "nearest": {"model.kind": "nearest"},
+    "cells": {"model.windows": []},
+    "nearest cells": {"model.kind": "nearest", "model.windows": []},
+    "darker": {"preprocessing.exposure.mean": 0.2},
+    "variance 0.95": {"model.variance": 0.95},
+    "top 10 %": {"score.top_fraction": 0.1},
+    "lite2": {"model.backbone": "efficientnet_lite2"},
+}
+ABOUT = (
+    "Trial: image ROC-AUC of held-out good training images against the same with planted defects. Test: image ROC-AUC "
+    "of the real test images, fitted on all good training images. Bold: taken by the rule of `auto`."
+)
+
+
+def measure(category: str) -> dict[str, Any]:
+    candidates = [{"name": name, "settings": settings} for name, settings in CANDIDATES.items()]
+    table = Recipe.find("auto").model_dump(exclude_none=True)
+    table["trial"] = {"max_seconds": 1e9, "candidates": candidates}
+    recipe = Recipe.from_table(table, "study")
+    good = [sample.path for sample in find_dataset(DATA / category).normal_training()]
+    with tempfile.TemporaryDirectory() as folder:
+        facts = trial.choose(good, recipe, Run(0, Path(folder)), lambda _: None).facts
+    tests = {candidate.name: test_auc(recipe.of(candidate), category)[0] for candidate in recipe.trial.candidates}
+    return {"category": category, "test": tests, "trial": facts} | record.commit()
+
+
+def markdown(found: dict[str, Any]) -> str:
+    names, rows = list(CANDIDATES), found["rows"]
+    lines = ["# Choosing by planted defects", "", found["about"], ""]
+    lines += [f"| category | {' | '.join(f'{name}: trial, test' for name in names)} |", "|---" * (len(names) + 1) + "|"]
+    lines += [f"| {row['category']} | {' | '.join(cells(row))} |" for row in rows]
+    lines += ["", "| rule | mean test ROC-AUC | by category |", "|---|---|---|"]
+    for rule, pick in RULES.items():
+        values = [row["test"][pick(row)] for row in rows]
+        by_category = ", ".join(f"{value:.3f} ({pick(row)})" for value, row in zip(values, rows, strict=True))
+        lines.append(f"| {rule} | {statistics.fmean(values):.4f} | {by_category} |")
+    ranks = [spearmanr(list(planted(row).values()), list(row["test"].values())).statistic for row in rows]
+    told = ", ".join(f"{row['category']} {rank:.2f}" for row, rank in zip(rows, ranks, strict=True))
+    return "\n".join([*lines, "", f"Spearman's ρ of trial and test over candidates: {told}."])
+
+
+def planted(row: dict[str, Any]) -> dict[str, float]:
+    return {one["name"]: one["roc_auc"] for one in row["trial"]["candidates"]}
+
+
+def cells(row: dict[str, Any]) -> list[str]:
+    found = {name: f"{value:.3f}, {row['test'][name]:.3f}" for name, value in planted(row).items()}
+    return [f"**{cell}**" if name == row["trial"]["taken"] else cell for name, cell in found.items()]
+
+
+RULES = {
+    "always the first": lambda _: next(iter(CANDIDATES)),
+    "taken by `auto`": lambda row: row["trial"]["taken"],
+    "highest on planted defects": lambda row: max(planted(row), key=planted(row).__getitem__),
+    "best on the test images (nobody can know)": lambda row: max(row["test"], key=row["test"].__getitem__),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--categories", type=lambda text: text.split(","), default=",".join(CATEGORIES))
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    options, environment = parser.parse_args(), record.environment()
+    rows = record.earlier_rows(options.out, "auto_choice")
+    for category in options.categories:
+        if not any(row["category"] == category for row in rows):
+            rows.append(record.tidy(measure(category)))
+        record.publish(options.out, "auto_choice", environment | {"about": ABOUT, "rows": rows}, markdown)
+
+
+if __name__ == "__main__":
+    main()
