@@ -1,10 +1,10 @@
 """python -m studies.fused_scores [--categories …] [--out DIR]
 
-Does it pay to fuse what different reconstructions say? Of each image: how far cells lie from their PCA (top 3 %), from
-the nearest cell in a memory (top 3 %), windows of 4 cells and of the whole image from their PCA (highest), and pixels
-from the PCA of whole grey images of 64 px (top 3 %). The default adds cells and both windows. Fused by sums as they
-are, and by means and maxima of z-scores of their logarithms against normal images that each was not fitted on (five folds).
-Results: studies/results/fused_scores.json and .md.
+Does it pay to fuse what different reconstructions say? Of each image: how far cells lie from their PCA (top 3 %),
+from the nearest cell in a memory (top 3 %), windows of 4 cells and of the whole image from their PCA (highest), and
+pixels from the PCA of whole grey images of 64 px (top 3 %). The default adds cells and both windows. Fused by sums as
+they are, and by means and maxima of z-scores of their logarithms against normal images that each was not fitted on
+(five folds). Results: studies/results/fused_scores.json and .md.
 """
 
 import argparse

@@ -9,9 +9,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Adam, Optimizer
 
-from urushi.models._frozen_features import BlocksOption, FrozenFeatures, NetworkOption, PicturesOption, StrideOption
-from urushi.models.base import Reconstruction
+from urushi.models._frozen_features import (
+    BlocksOption,
+    FrozenFeatures,
+    NetworkOption,
+    PicturesOption,
+    StrideOption,
+    WindowBlocksOption,
+    WindowsOption,
+)
+from urushi.models.base import Reconstruction, added
 from urushi.models.networks.channel_statistics import channel_statistics
+from urushi.models.networks.feature_windows import FeatureWindow
 
 
 class FeatureAutoencoder(FrozenFeatures):
@@ -19,7 +28,8 @@ class FeatureAutoencoder(FrozenFeatures):
 
     `autoencoder` takes each cell by itself, by 1×1 convolutions, and learns by the squared error. `distillation` has a
     student, which sees the frozen network's features only through a coarser map of few channels and restores them for
-    all blocks at once, by the cosine of the angle between them in each block, as in reverse distillation.
+    all blocks at once, by the cosine of the angle between them in each block, as in reverse distillation. Windows are
+    rebuilt by PCA, as in `feature_reconstruction`.
     """
 
     mean: Tensor
@@ -37,33 +47,43 @@ class FeatureAutoencoder(FrozenFeatures):
         backbone: NetworkOption = "efficientnet_lite0",
         blocks: BlocksOption = None,
         stride: StrideOption = 16,
+        windows: WindowsOption = (4, 0),
+        window_blocks: WindowBlocksOption = None,
+        variance: Annotated[float, Field(gt=0, le=1, description="share of the variance that windows keep")] = 0.99,
         pictures: PicturesOption = 64,
         learning_rate: Annotated[float, Field(gt=0, lt=1, description="of Adam")] = 1e-3,
     ) -> None:
-        super().__init__(image_shape, backbone, blocks, stride, pictures)
-        self.kind, self.learning_rate = kind, learning_rate
+        super().__init__(image_shape, backbone, blocks, stride, windows, window_blocks, pictures)
+        self.kind, self.variance, self.learning_rate = kind, variance, learning_rate
         self.register_buffer("mean", torch.zeros(self.n_channels, 1, 1))
         self.register_buffer("deviation", torch.ones(self.n_channels, 1, 1))
         build = _cell_by_cell if kind == "autoencoder" else _student
         self.encoder, self.decoder = build(self.n_channels, bottleneck)
 
     def pretrain(self, batches: Iterable[Tensor]) -> None:
-        """Mean and deviation of each channel."""
+        """Mean and deviation of each channel; the windows whole."""
         _, mean, deviation = channel_statistics(batches)
         self.mean.copy_(mean[:, None, None])
         self.deviation.copy_(deviation[:, None, None])
+        for window in self.windows:
+            assert isinstance(window, FeatureWindow)
+            window.learn(added(map(window.statistics, batches)), self.variance)
 
     def reconstruct(self, inputs: Tensor) -> Reconstruction:
+        original, rebuilt = self._pair(inputs)
+        return Reconstruction(original, rebuilt, perceived=self.perceived(inputs))
+
+    def losses(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
+        original, rebuilt = self._pair(inputs)
+        yield "autoencoder", F.mse_loss(rebuilt, original)
+
+    def _pair(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Of unit length in each block where directions are compared, so that a squared error is 2 − 2 cos."""
         values = (inputs - self.mean) / self.deviation
         rebuilt = self.decoder(self.encoder(values))[..., : self.grid[0], : self.grid[1]]
         if self.kind == "autoencoder":
-            return Reconstruction(values, rebuilt)
-        return Reconstruction(self._directions(values), self._directions(rebuilt))
-
-    def losses(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
-        pair = self.reconstruct(inputs)
-        yield "autoencoder", F.mse_loss(pair.reconstruction, pair.original)
+            return values, rebuilt
+        return self._directions(values), self._directions(rebuilt)
 
     def optimizers(self) -> dict[str, Optimizer]:
         learnt = [*self.encoder.parameters(), *self.decoder.parameters()]

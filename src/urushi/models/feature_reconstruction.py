@@ -1,16 +1,22 @@
 """Rebuilds the features of a pretrained network instead of pixels (METHODS §9; S4 eq. 3 taken further)."""
 
-from collections.abc import Iterable, Sequence
-from itertools import accumulate
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
-import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from urushi.errors import RecipeError
-from urushi.models._frozen_features import BlocksOption, FrozenFeatures, NetworkOption, PicturesOption, StrideOption
-from urushi.models.base import Extra, Reconstruction, Statistics, added
+from urushi.models._frozen_features import (
+    BlocksOption,
+    FrozenFeatures,
+    NetworkOption,
+    PicturesOption,
+    StrideOption,
+    WindowBlocksOption,
+    WindowsOption,
+)
+from urushi.models.base import Reconstruction, Statistics, added
 from urushi.models.networks.feature_memory import FeatureMemory
 from urushi.models.networks.feature_windows import FeatureWindow
 
@@ -44,41 +50,23 @@ class FeatureReconstruction(FrozenFeatures):
         backbone: NetworkOption = "efficientnet_lite0",
         blocks: BlocksOption = None,
         stride: StrideOption = 16,
-        windows: Annotated[
-            Sequence[Annotated[int, Field(ge=0)]],
-            Field(
-                description="sides in cells of windows whose mean, deviation and maximum are rebuilt beside the cells, "
-                "for the score; 0: the whole image"
-            ),
-        ] = (4, 0),
-        window_blocks: Annotated[
-            Sequence[int] | None,
-            Field(description="those of the blocks that windows see; None: all but the first and the last"),
-        ] = None,
+        windows: WindowsOption = (4, 0),
+        window_blocks: WindowBlocksOption = None,
         variance: Annotated[float, Field(gt=0, le=1, description="share of the variance that is kept")] = 0.99,
         pictures: PicturesOption = 64,
     ) -> None:
-        super().__init__(image_shape, backbone, blocks, stride, pictures)
+        super().__init__(image_shape, backbone, blocks, stride, windows, window_blocks, pictures)
         self.variance = variance
         self.cells = _cells(kind, self.n_channels, memory)
-        self.windows = nn.ModuleList(FeatureWindow(self._channels(window_blocks), w) for w in windows)
-
-    @property
-    def gives(self) -> frozenset[Extra]:
-        """What is perceived in windows, where there are any, beside the latents."""
-        return frozenset({"latents", "perceived"} if len(self.windows) else {"latents"})
 
     def reconstruct(self, inputs: Tensor) -> Reconstruction:
-        """Of the cells; `perceived` is the highest mean squared residual of windows of each size, summed over sizes."""
         original, rebuilt = self.cells(inputs)
-        pairs = [window(inputs) for window in self.windows]
-        residuals = [(a - b).square().mean(dim=1).flatten(1).amax(dim=1) for a, b in pairs]
-        return Reconstruction(original, rebuilt, perceived=torch.stack(residuals).sum(dim=0) if residuals else None)
+        return Reconstruction(original, rebuilt, perceived=self.perceived(inputs))
 
     def latents(self, inputs: Tensor) -> Tensor:
         """What differs where most differs: the mean residual of the 2 % worst cells, (B, C)."""
-        pair = self.reconstruct(inputs)
-        residual = (pair.original - pair.reconstruction).flatten(2)
+        original, rebuilt = self.cells(inputs)
+        residual: Tensor = (original - rebuilt).flatten(2)
         n_cells = max(1, round(_WORST * residual.shape[2]))
         worst = residual.square().sum(dim=1, keepdim=True).topk(n_cells, dim=2).indices
         return residual.gather(2, worst.expand(-1, residual.shape[1], -1)).mean(dim=2)
@@ -106,16 +94,6 @@ class FeatureReconstruction(FrozenFeatures):
     def _linear(self) -> list[FeatureWindow]:
         """What is rebuilt by principal components."""
         return [part for part in (self.cells, *self.windows) if isinstance(part, FeatureWindow)]
-
-    def _channels(self, blocks: Sequence[int] | None) -> range:
-        """Where these blocks lie in the joined features."""
-        taken = self.backbone.taken
-        blocks = (taken[1:-1] or taken) if blocks is None else blocks
-        places = [taken.index(block) for block in sorted(blocks) if block in taken]
-        if not blocks or len(places) < len(blocks) or places != list(range(places[0], places[-1] + 1)):
-            raise RecipeError(f"model.window_blocks = {list(blocks)}: take some neighbours of blocks {list(taken)}")
-        ends = [0, *accumulate(self.backbone.channels)]
-        return range(ends[places[0]], ends[places[-1] + 1])
 
 
 def _cells(kind: str, n_channels: int, memory: int | None) -> FeatureWindow | FeatureMemory:
