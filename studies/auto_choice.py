@@ -28,9 +28,7 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "cells": {"model.windows": []},
     "nearest cells": {"model.kind": "nearest", "model.windows": []},
     "darker": {"preprocessing.exposure.mean": 0.2},
-    "variance 0.95": {"model.variance": 0.95},
     "top 10 %": {"score.top_fraction": 0.1},
-    "lite2": {"model.backbone": "efficientnet_lite2"},
 }
 ABOUT = (
     "Trial: image ROC-AUC of held-out good training images against the same with planted defects. Test: image ROC-AUC "

@@ -30,6 +30,7 @@ from urushi.data.splits import folds
 from urushi.runtime.torch_backend import TorchBackend
 
 PARTS = ("cells", "windows of 4", "whole image", "nearest cells", "pixels")
+ABOUT = " ".join((__doc__ or "").split("\n\n")[1].rpartition("Results:")[0].split())
 DEFAULT = [0, 1, 2]
 TOP = 0.03
 SIDE_PX, VARIANCE = 64, 0.95
@@ -130,7 +131,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--categories", type=lambda text: text.split(","), default=",".join(CATEGORIES))
     parser.add_argument("--out", type=Path, default=RESULTS)
-    options, header = parser.parse_args(), record.environment() | {"about": " ".join((__doc__ or "").split())}
+    options, header = parser.parse_args(), record.environment() | {"about": ABOUT}
     rows = record.earlier_rows(options.out, "fused_scores")
     for category in options.categories:
         if not any(row["category"] == category for row in rows):

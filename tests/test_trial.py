@@ -35,7 +35,7 @@ def test_a_clearly_better_one_is_taken_and_the_card_says_why(good):
     assert sharp["gain"] == pytest.approx(sharp["roc_auc"] - blind["roc_auc"], abs=2e-4)
     assert sharp["gain"] > 2 * sharp["standard_error"] > 0
     assert "better than blind" in facts["why"]
-    assert facts["n_images"] * trial.N_DEFECTS == facts["n_planted"] == 48
+    assert facts["n_images"] * len(trial.OPACITIES) == facts["n_planted"] == 48
 
 
 def test_the_first_stands_where_another_is_not_better(good):

@@ -20,7 +20,7 @@ from urushi.inspection import Unreadable
 from urushi.recipe import Recipe
 from urushi.tiling import TileGrid
 
-N_DEFECTS = 4  # planted in each image
+OPACITIES = (1 / 2, 1 / 4, 1 / 8, 1 / 16)  # of the defects planted in each image; bold ones are found by all candidates
 _HELD_OUT = 0.3
 _MOST_HELD_OUT = 48
 _FEWEST = 10
@@ -44,10 +44,10 @@ def choose(
 ) -> Choice:
     """The candidate that best tells good images it has not seen from the same with planted defects.
 
-    Each is fitted on 70 % of the images and scores the others, at most 48, clean and with four defects planted in each
-    anew. Another than the first is taken only if its ROC-AUC lies above the first's by more than twice the standard
-    error of the difference. None is begun when `trial.max_seconds` are over. Planted defects are no real ones: the
-    figures compare candidates and promise nothing.
+    Each is fitted on 70 % of the images and scores the others, at most 48, clean and with four faint defects planted in
+    each anew. Another than the first is taken only if its ROC-AUC lies above the first's by more than twice the
+    standard error of the difference. None is begun when `trial.max_seconds` are over. Planted defects are no real ones:
+    the figures compare candidates and promise nothing.
 
     `defects` are for scores that learn from them; `check` may refuse the number of images that the fit itself will hold
     out, before anything is tried. Raises DatasetError, RecipeError, TrainingError.
@@ -64,7 +64,7 @@ def choose(
     rows = [one.row(found[0]) for one in found]
     rows += [{"name": one.name, "is_tried": False} for one in trial.candidates[len(found) :]]
     facts = {"taken": taken.name, "why": why, "max_seconds": trial.max_seconds, "candidates": rows}
-    facts |= {"n_images": len(taken.above), "n_planted": len(taken.above) * N_DEFECTS}
+    facts |= {"n_images": len(taken.above), "n_planted": len(taken.above) * len(OPACITIES)}
     return Choice(recipe.of(trial.candidates[found.index(taken)]), facts)
 
 
@@ -108,7 +108,7 @@ def _tried(
         (fitted,) = fitting.fit(sources, recipe, fitting.Run(seed, Path(folder)), _require, defects=labelled)
     held_out = [sources[place] for place in fitted.facts["held_out"]][:_MOST_HELD_OUT]
     clean = _scores(fitted, recipe, (read_image(source) for source in held_out))
-    spoilt = _scores(fitted, recipe, planted(held_out, seed)).reshape(len(held_out), N_DEFECTS)
+    spoilt = _scores(fitted, recipe, planted(held_out, seed)).reshape(len(held_out), len(OPACITIES))
     above = (spoilt > clean[:, None, None]) + 0.5 * (spoilt == clean[:, None, None])
     return _Tried(name, above.mean(axis=2), time.monotonic() - start)
 
@@ -123,16 +123,23 @@ def _require(n_held_out: int) -> None:
 
 
 def planted(sources: Sequence[ImageSource], seed: int) -> Iterator[np.ndarray]:
-    """Each image four times, decoded, with one defect each of a kind drawn for it alone."""
-    return (spoilt for images in stream(partial(_planted, seed=seed), enumerate(sources), ahead=2) for spoilt in images)
+    """Each image four times, decoded, with one defect each of a kind drawn for it alone, fainter and fainter."""
+    found = stream(partial(_planted, seed=seed), enumerate(sources), ahead=2)
+    return (spoilt for images in found for spoilt in images)
 
 
 def _planted(numbered: tuple[int, ImageSource], seed: int) -> list[np.ndarray]:
     number, source = numbered
     image, rng = read_image(source), np.random.default_rng([seed, number])
     full_scale = None if image.dtype == np.uint8 else max(1.0, float(image.max()))
-    drawn = [defects.draw(rng, image.shape) for _ in range(N_DEFECTS)]
-    return [defects.apply(image, defect, full_scale=full_scale)[0] for defect in drawn]
+    drawn = [defects.draw(rng, image.shape) for _ in OPACITIES]
+    bold = [defects.apply(image, defect, full_scale=full_scale)[0] for defect in drawn]
+    return [_mixed(image, spoilt, opacity) for spoilt, opacity in zip(bold, OPACITIES, strict=True)]
+
+
+def _mixed(image: np.ndarray, spoilt: np.ndarray, opacity: float) -> np.ndarray:
+    mixed: np.ndarray = image + opacity * (spoilt.astype(np.float64) - image)
+    return np.asarray(mixed if image.dtype.kind == "f" else mixed.round(), image.dtype)
 
 
 def _scores(fitted: fitting.Fitted, recipe: Recipe, images: Iterator[np.ndarray]) -> np.ndarray:
