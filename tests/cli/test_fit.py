@@ -2,8 +2,10 @@ import json
 import re
 import zipfile
 
+import numpy as np
 import pytest
 
+from urushi.data.writing import write_image
 from urushi.detector import Detector
 
 
@@ -108,3 +110,18 @@ def test_too_few_images_say_how_many_there_are(urushi, quick, dataset, tmp_path)
     result = urushi("fit", tmp_path / "good", "-o", "part.urushi", *quick)
     assert result.status == 2
     assert "1 readable images were found" in result.err
+
+
+def test_candidates_are_tried_aloud_and_the_verdict_is_told(urushi, quick, pictures, tmp_path):
+    for number, pixels in enumerate(pictures(40, 64, 3, seed=0)):
+        write_image(tmp_path / "good" / f"{number:02}.png", (255 * pixels).astype(np.uint8).transpose(1, 2, 0))
+    result = urushi("fit", tmp_path / "good", "-o", tmp_path / "a.urushi", "--recipe", "auto", *quick)
+    assert result.status == 0
+    assert re.search(r"trial of default: ROC-AUC [01]\.\d+\ntrial of nearest: ROC-AUC", result.err)
+    assert re.search(r"of 2 candidates (default|nearest) was fitted: ", result.out)
+
+
+def test_a_trial_on_too_few_images_is_refused_in_words(urushi, quick, dataset, tmp_path):
+    result = urushi("fit", dataset, "-o", tmp_path / "a.urushi", "--recipe", "auto", *quick)
+    assert result.status == 2
+    assert "take a recipe without candidates, such as default" in " ".join(result.err.split())
