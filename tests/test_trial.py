@@ -5,6 +5,7 @@ import pytest
 
 from urushi import Detector, Recipe, trial
 from urushi.errors import CalibrationError, DatasetError, RecipeError
+from urushi.fitting import Run
 from urushi.recipe import recipe_names
 
 FIRST = {"name": "first", "settings": {}}
@@ -15,7 +16,7 @@ SHARP = {"name": "sharp", "settings": {"model.variance": 0.9}}
 def recipe(*candidates, **settings):
     """On single cells of 64 px images: fits in a second."""
     base = {"preprocessing.resize.height": 64, "preprocessing.resize.width": 64}
-    base |= {"model.windows": [], "split.n_folds": 2}
+    base |= {"model.windows": [], "model.blocks": [4, 10], "split.n_folds": 2}
     changed = Recipe.find("auto").with_settings(base | settings)
     table = changed.model_dump(exclude_none=True) | {"trial": {"candidates": list(candidates)}}
     return Recipe.from_table(table, "test")
@@ -26,11 +27,19 @@ def good(pictures):
     return list((pictures(40, 64, 3, seed=0).transpose(0, 2, 3, 1) * 255).astype(np.uint8))
 
 
-def test_a_clearly_better_one_is_taken_and_the_card_says_why(good):
-    detector = Detector.fit(good, recipe(BLIND, SHARP))
-    facts = detector.card["trial"]
+@pytest.fixture(scope="module")
+def fitted(good):
+    return Detector.fit(good, recipe(BLIND, SHARP))
+
+
+def tried(good, chosen, folder):
+    return trial.choose(good, chosen, Run(0, folder), lambda _: None).facts
+
+
+def test_a_clearly_better_one_is_taken_and_the_card_says_why(fitted):
+    facts = fitted.card["trial"]
     assert facts["taken"] == "sharp"
-    assert detector.recipe == recipe(BLIND, SHARP).of(recipe(BLIND, SHARP).trial.candidates[1])
+    assert fitted.recipe == recipe(BLIND, SHARP).of(recipe(BLIND, SHARP).trial.candidates[1])
     blind, sharp = facts["candidates"]
     assert sharp["gain"] == pytest.approx(sharp["roc_auc"] - blind["roc_auc"], abs=2e-4)
     assert sharp["gain"] > 2 * sharp["standard_error"] > 0
@@ -38,31 +47,30 @@ def test_a_clearly_better_one_is_taken_and_the_card_says_why(good):
     assert facts["n_images"] * len(trial.OPACITIES) == facts["n_planted"] == 48
 
 
-def test_the_first_stands_where_another_is_not_better(good):
-    assert Detector.fit(good, recipe(SHARP, BLIND)).card["trial"]["taken"] == "sharp"
+def test_the_first_stands_where_another_is_not_better(good, tmp_path):
+    assert tried(good, recipe(SHARP, BLIND), tmp_path)["taken"] == "sharp"
     twin = {"name": "twin", "settings": {}}
-    facts = Detector.fit(good, recipe(FIRST, twin)).card["trial"]
+    facts = tried(good, recipe(FIRST, twin), tmp_path)
     assert (facts["taken"], facts["candidates"][1]["gain"]) == ("first", 0)
 
 
-def test_it_is_fitted_as_if_the_candidate_had_been_named(good):
+def test_it_is_fitted_as_if_the_candidate_had_been_named(good, fitted):
     chosen = recipe(BLIND, SHARP)
     direct = Detector.fit(good, chosen.of(chosen.trial.candidates[1]))
-    assert Detector.fit(good, chosen).held_out == direct.held_out
+    assert fitted.held_out == direct.held_out
 
 
-def test_no_candidate_is_begun_after_the_time(good):
-    facts = Detector.fit(good, recipe(BLIND, SHARP).with_settings({"trial.max_seconds": 0})).card["trial"]
+def test_no_candidate_is_begun_after_the_time(good, tmp_path):
+    facts = tried(good, recipe(BLIND, SHARP).with_settings({"trial.max_seconds": 0}), tmp_path)
     assert facts["taken"] == "blind"
     assert [row["is_tried"] for row in facts["candidates"]] == [True, False]
 
 
-def test_the_card_survives_the_file(good, tmp_path):
-    detector = Detector.fit(good, recipe(FIRST, SHARP))
-    detector.save(tmp_path / "a.urushi")
+def test_the_card_survives_the_file(good, fitted, tmp_path):
+    fitted.save(tmp_path / "a.urushi")
     loaded = Detector.load(tmp_path / "a.urushi")
-    assert loaded.card["trial"] == detector.card["trial"]
-    assert loaded.inspect(good[0]).score == pytest.approx(detector.inspect(good[0]).score, rel=1e-5)
+    assert loaded.card["trial"] == fitted.card["trial"]
+    assert loaded.inspect(good[0]).score == pytest.approx(fitted.inspect(good[0]).score, rel=1e-5)
 
 
 def test_defects_are_planted_anew_in_each_image_but_the_same_for_every_candidate(good):
