@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from benchmarks import record
 
-from studies.default_choice import prepared
+from studies.default_choice import embedded, prepared
 from studies.seven_categories import CATEGORIES, DATA, RESULTS
 from urushi import Recipe
 from urushi.building import build_graph
@@ -65,10 +65,6 @@ def crossed(backend: TorchBackend, features: np.ndarray, k: int) -> np.ndarray:
 
 def scored(backend: TorchBackend, features: np.ndarray) -> np.ndarray:
     return np.concatenate([backend.run_inputs(features[i : i + 16]).scores for i in range(0, len(features), 16)])
-
-
-def embedded(backend: TorchBackend, images: np.ndarray) -> np.ndarray:
-    return np.concatenate([backend.embed(images[i : i + 4]) for i in range(0, len(images), 4)])
 
 
 def markdown(found: dict[str, Any]) -> str:

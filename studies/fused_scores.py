@@ -20,7 +20,7 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 from torch.nn import functional as F
 
-from studies.default_choice import prepared
+from studies.default_choice import embedded, prepared
 from studies.seven_categories import CATEGORIES, DATA, RESULTS
 from urushi import Recipe
 from urushi.building import build_graph
@@ -43,7 +43,7 @@ class Parts:
         recipe = Recipe.find("default").with_settings({"model.pictures": 0})
         nearest = recipe.with_settings({"model.kind": "nearest", "model.windows": []})
         self.linear, self.memory = (build_graph(one, shape).model for one in (recipe, nearest))
-        self.embed = TorchBackend(build_graph(recipe, shape)).embed
+        self.backend = TorchBackend(build_graph(recipe, shape))
 
     def fit(self, features: np.ndarray, pixels: np.ndarray) -> None:
         rows = Rows(features, np.arange(len(features))).batches(32)
@@ -83,20 +83,16 @@ def measure(category: str) -> dict[str, Any]:
     good = prepared(recipe, [sample.path for sample in dataset.normal_training()])
     test = prepared(recipe, [sample.path for sample in samples])
     parts, everything = Parts(good.shape[1:]), np.arange(len(good))
-    features, pixels = embedded(parts, good), grey(good)
+    features, pixels = embedded(parts.backend, good), grey(good)
     held_out = np.zeros((len(good), len(PARTS)))
     for fold in folds(len(good), 5, seed=0):
         others = np.setdiff1d(everything, fold)
         parts.fit(features[others], pixels[others])
         held_out[fold] = parts.scores(features[fold], pixels[fold])
     parts.fit(features, pixels)
-    scores, labels = parts.scores(embedded(parts, test), grey(test)), [bool(sample.label) for sample in samples]
+    scores, labels = parts.scores(embedded(parts.backend, test), grey(test)), [bool(sample.label) for sample in samples]
     found = {name: float(roc_auc_score(labels, fused)) for name, fused in fusions(scores, held_out).items()}
     return {"category": category, "auc": found} | record.commit()
-
-
-def embedded(parts: Parts, images: np.ndarray) -> np.ndarray:
-    return np.concatenate([parts.embed(images[i : i + 4]) for i in range(0, len(images), 4)])
 
 
 def fusions(scores: np.ndarray, held_out: np.ndarray) -> dict[str, np.ndarray]:
