@@ -20,7 +20,7 @@ from studies.default_choice import prepared
 from benchmarks import record
 from benchmarks.tiles import described, write_tiles
 from urushi import Recipe
-from urushi.building import build_model
+from urushi.models import build_model
 
 SIDE_PX = 256
 AT_MOST_SECONDS = 60

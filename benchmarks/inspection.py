@@ -31,7 +31,7 @@ from urushi import Detector, Inspection, Recipe
 from urushi.data.dataset import find_dataset
 from urushi.data.images import read_image
 from urushi.data.stream import batches, side_by_side, stream
-from urushi.runtime import Backend
+from urushi.runtime.backend import Backend
 from urushi.runtime.onnx_backend import OnnxBackend
 from urushi.runtime.torch_backend import TorchBackend
 

@@ -27,11 +27,11 @@ import torch
 
 from benchmarks import record
 from benchmarks.tiles import grey_tiles
-from urushi.building import build_graph
 from urushi.data.loader import Rows
 from urushi.models.base import Reconstructor
 from urushi.recipe import Recipe
 from urushi.runtime.torch_backend import TorchBackend
+from urushi.scoring import build_graph
 from urushi.training import train
 
 IMAGE_PX = 128

@@ -17,11 +17,11 @@ from studies.contact_sheet import write_sheet
 from studies.seven_categories import DATA, RESULTS
 from studies.table import interval
 from urushi import Detector, Recipe
+from urushi.applications.generation import Generator
 from urushi.cli._grid import write_grid
 from urushi.data.dataset import find_dataset
 from urushi.data.images import read_mask
 from urushi.evaluation import evaluate
-from urushi.generation import Generator
 from urushi.recipe import Part
 from urushi.scoring.adversarial import Opinion
 

@@ -18,9 +18,10 @@ from scipy.stats import spearmanr
 
 from studies.default_choice import test_auc
 from studies.seven_categories import CATEGORIES, DATA, RESULTS
-from urushi import Recipe, trial
+from urushi import Recipe
 from urushi.data.dataset import find_dataset
-from urushi.fitting import Run
+from urushi.fitting import model_selection
+from urushi.fitting.learning import Run
 
 CANDIDATES: dict[str, dict[str, Any]] = {
     "default": {},
@@ -43,7 +44,7 @@ def measure(category: str) -> dict[str, Any]:
     recipe = Recipe.from_table(table, "study")
     good = [sample.path for sample in find_dataset(DATA / category).normal_training()]
     with tempfile.TemporaryDirectory() as folder:
-        facts = trial.choose(good, recipe, Run(0, Path(folder)), lambda _: None).facts
+        facts = model_selection.choose(good, recipe, Run(0, Path(folder)), lambda _: None).facts
     tests = {candidate.name: test_auc(recipe.of(candidate), category)[0] for candidate in recipe.trial.candidates}
     return {"category": category, "test": tests, "trial": facts} | record.commit()
 

@@ -18,11 +18,11 @@ from sklearn.metrics import roc_auc_score
 
 from studies.seven_categories import CATEGORIES, DATA, RESULTS
 from urushi import Recipe, Unreadable
-from urushi.building import build_graph
 from urushi.data.dataset import find_dataset
 from urushi.data.loader import Rows
 from urushi.preprocessing import Pipeline
 from urushi.runtime.torch_backend import TorchBackend
+from urushi.scoring import build_graph
 
 NO_EXPOSURE = {"preprocessing": [{"name": "rgb"}, {"name": "resize", "height": 256, "width": 256}, {"name": "scale"}]}
 BASE = {"model.variance": 0.97}

@@ -19,13 +19,13 @@ from benchmarks import record
 from studies.default_choice import embedded, prepared
 from studies.seven_categories import CATEGORIES, DATA, RESULTS
 from urushi import Recipe
-from urushi.building import build_graph
 from urushi.calibration.conformal import Conformal
-from urushi.closed_form import ClosedForm
 from urushi.data.dataset import find_dataset
 from urushi.data.loader import Rows
 from urushi.data.splits import folds
+from urushi.fitting.closed_form import ClosedForm
 from urushi.runtime.torch_backend import TorchBackend
+from urushi.scoring import build_graph
 
 N_FOLDS = (2, 5, 10, 20, 40)
 RATE = 0.05

@@ -23,11 +23,11 @@ from torch.nn import functional as F
 from studies.default_choice import embedded, prepared
 from studies.seven_categories import CATEGORIES, DATA, RESULTS
 from urushi import Recipe
-from urushi.building import build_graph
 from urushi.data.dataset import find_dataset
 from urushi.data.loader import Rows
 from urushi.data.splits import folds
 from urushi.runtime.torch_backend import TorchBackend
+from urushi.scoring import build_graph
 
 PARTS = ("cells", "windows of 4", "whole image", "nearest cells", "pixels")
 ABOUT = " ".join((__doc__ or "").split("\n\n")[1].rpartition("Results:")[0].split())

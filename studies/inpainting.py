@@ -23,9 +23,9 @@ from torch import Tensor
 
 from studies.seven_categories import DATA, RESULTS
 from urushi import Unreadable
-from urushi.building import build_model
 from urushi.data.dataset import find_dataset
 from urushi.data.loader import Rows
+from urushi.models import build_model
 from urushi.models.networks.windows import Windows, filled, taken
 from urushi.models.siren_inpainting import SirenInpainting
 from urushi.preprocessing import Pipeline

@@ -22,8 +22,8 @@ from sklearn.metrics import roc_auc_score
 from studies.seven_categories import DATA, RESULTS
 from urushi import Detector, Inspection, Recipe, Unreadable
 from urushi.data.dataset import Dataset, find_dataset
-from urushi.plot_style import REFERENCE_COLOUR, line_style, new_figure, write
 from urushi.reporting.plots.learning_curves import read_learning_curves
+from urushi.reporting.plots.style import REFERENCE_COLOUR, line_style, new_figure, write
 from urushi.runtime.torch_backend import TorchBackend
 
 EPOCHS = {"gan": 100, "bigan": 60, "convolutional-bigan": 5, "ganomaly": 100, "attribute-restoration": 50}

@@ -21,13 +21,13 @@ from sklearn.metrics import roc_auc_score
 from studies.contact_sheet import write_sheet
 from studies.seven_categories import DATA, RESULTS
 from urushi import Detector, Inspection, Recipe, Unreadable
-from urushi.building import build_model, build_score
 from urushi.data.dataset import Sample, find_dataset
 from urushi.data.images import read_mask
 from urushi.evaluation import fit_mask
+from urushi.models import build_model
 from urushi.recipe import Part
 from urushi.runtime.torch_backend import TorchBackend
-from urushi.scoring import ScoringGraph
+from urushi.scoring import ScoringGraph, build_score
 
 CATEGORIES = ("screw_head", "xray_fishbone", "magnetic_tile", "nanofiber_sem", "xray_weld")
 LEARNT = {"all t": 0, "t ≤ 50": 50}

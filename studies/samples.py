@@ -24,12 +24,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from studies.seven_categories import DATA, RESULTS
-from urushi.backbone import Backbone
-from urushi.building import build_model
+from urushi.backbones.efficientnet_lite import Backbone
 from urushi.cli._grid import write_grid
 from urushi.data.dataset import find_dataset
 from urushi.data.loader import Rows
 from urushi.losses.adversarial import Contest
+from urushi.models import build_model
 from urushi.models.gan import Gan
 from urushi.preprocessing import Pipeline
 from urushi.recipe import Part, Recipe, Training

@@ -27,7 +27,7 @@ from benchmarks import record
 
 from urushi import Detector, Recipe
 from urushi.data.writing import write_image
-from urushi.tiling import TileGrid
+from urushi.runtime.tiling import TileGrid
 
 RESULTS = Path(__file__).parent / "results"
 DEFECT_PX, N_SHUFFLES = 12, 200

@@ -4,14 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from urushi import catalogue, options
-from urushi.building import build_graph
+from urushi import catalogue
 from urushi.calibration import ThresholdRule
+from urushi.catalogue import options
 from urushi.errors import RecipeError
 from urushi.models.base import Reconstructor
 from urushi.preprocessing import Pipeline
 from urushi.preprocessing.base import Step
 from urushi.recipe import Part, Recipe, parse_setting, recipe_names
+from urushi.scoring import build_graph
 from urushi.scoring.base import Score
 
 MINIMAL = """

@@ -24,7 +24,7 @@ from studies.seven_categories import CATEGORIES, DATA
 from benchmarks import record
 from benchmarks.peers import environment
 from urushi import Detector, Inspection, Recipe
-from urushi.backbone import Backbone
+from urushi.backbones.efficientnet_lite import Backbone
 from urushi.data.dataset import Dataset, Sample, find_dataset
 from urushi.data.images import read_mask
 from urushi.evaluation import evaluate

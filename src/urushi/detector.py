@@ -9,23 +9,26 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from urushi import catalogue, detector_file, options, saving
+from urushi import catalogue
 from urushi.calibration import HeldOut, Threshold, ThresholdRule, p_values
 from urushi.calibration.conformal import Conformal
+from urushi.catalogue import options
+from urushi.catalogue.extras import require
 from urushi.data.images import ImageSource
 from urushi.data.stream import batches, side_by_side, stream
+from urushi.detector_file import archive, members
 from urushi.errors import CalibrationError, DetectorFileError, ExportError, UnreadableImageError
-from urushi.extras import require
 from urushi.inspection import Inspection, MapScale, Unreadable
+from urushi.inspection.regions import find_regions
 from urushi.preprocessing import Pipeline, Prepared
 from urushi.recipe import Part, Recipe
-from urushi.regions import find_regions
-from urushi.runtime import GRAPHS, Backend, Output, Row, Wish
-from urushi.runtimes import Engine, Precision, Runtime
-from urushi.tiling import TileGrid
+from urushi.runtime.backend import Backend, Output, Row
+from urushi.runtime.choice import GRAPHS, Wish
+from urushi.runtime.names import Engine, Precision, Runtime
+from urushi.runtime.tiling import TileGrid
 
 if TYPE_CHECKING:
-    from urushi.fitting import Fitted
+    from urushi.fitting.fit import Fitted
 
 
 @dataclass(frozen=True)
@@ -80,17 +83,19 @@ class Detector:
     ) -> "tuple[Detector, ...]":
         """As `fit`, but one detector for each of `scores`, all with the same model; without any, that of the recipe."""
         require("torch", "train")
-        from urushi import fitting, trial
+        from urushi.fitting import model_selection
+        from urushi.fitting.fit import fit
+        from urushi.fitting.learning import Run
 
         name = recipe if isinstance(recipe, str) else "of one's own"
         recipe = Recipe.find(recipe) if isinstance(recipe, str) else recipe
         rule = _rule(recipe.threshold, n_defects=len(defects))
         with tempfile.TemporaryDirectory(prefix="urushi-") as scratch:
-            run = fitting.Run(seed, folder or Path(scratch), resume, progress)
+            run = Run(seed, folder or Path(scratch), resume, progress)
             made = {"recipe": name, **(card or {}), "seed": seed}
             if recipe.trial.candidates:
-                recipe, made["trial"] = trial.choose(good, recipe, run, rule.check, defects=defects)
-            fitted = fitting.fit(good, recipe, run, rule.check, scores=scores, defects=defects)
+                recipe, made["trial"] = model_selection.choose(good, recipe, run, rule.check, defects=defects)
+            fitted = fit(good, recipe, run, rule.check, scores=scores, defects=defects)
         recipes = [
             recipe.model_copy(update={"score": part, "model": found.model})
             for part, found in zip(scores or (recipe.score,), fitted, strict=True)
@@ -102,7 +107,7 @@ class Detector:
     def _of(cls, recipe: Recipe, fitted: "Fitted", card: Mapping[str, Any]) -> "Detector":
         any_threshold = Conformal().fit(np.array(fitted.held_out.scores))  # until the recipe's rule has chosen
         parts = (recipe, fitted.pipeline, fitted.backend, fitted.held_out, any_threshold)
-        graphs = {saving.WEIGHTS: fitted.backend.weights()}
+        graphs = {members.WEIGHTS: fitted.backend.weights()}
         return cls(*parts, {**card, "fit": fitted.facts}, graphs, fitted.unreadable, fitted.pattern)
 
     def inspect(self, source: ImageSource) -> Inspection:
@@ -157,7 +162,7 @@ class Detector:
         if self.recipe.tiling.one_pass:
             raise ExportError("a graph takes images of one size, and this detector any; fit with tiling.one_pass=false")
 
-        reference = saving.torch_backend(self.recipe, self.graphs, self.card, Wish())
+        reference = members.torch_backend(self.recipe, self.graphs, self.card, Wish())
         prepared = (self.prepare(source) for source in normal)
         pixels = (item.pixels for item in prepared if isinstance(item, Prepared))
         judge = exporting.Judge(self.threshold, self.map_scale, self.held_out.scores)
@@ -175,7 +180,8 @@ class Detector:
 
     def save(self, path: Path | str) -> None:
         """Writes the detector file atomically; raises InputError if the place can't be written."""
-        detector_file.write(Path(path), saving.members_of(self), self.card)
+        parts = (self.recipe, self.pipeline, self.held_out, self.threshold, self.graphs, self.pattern)
+        archive.write(Path(path), members.to_members(*parts), self.card)
 
     @classmethod
     def load(
@@ -193,9 +199,9 @@ class Detector:
         is named. `device` is PyTorch's name of where to compute: cpu, cuda, mps. `n_threads` computing threads; None:
         one per core. Raises DetectorFileError, InputError if it cannot be run as asked.
         """
-        members, card = detector_file.read(Path(path))
+        found, card = archive.read(Path(path))
         try:
-            return cls(**saving.parts_from(members, card, Wish(runtime, precision, device, n_threads)))
+            return cls(**members.from_members(found, card, Wish(runtime, precision, device, n_threads)))
         except DetectorFileError as error:
             raise DetectorFileError(f"{path} cannot be used: {error}") from None
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from urushi.catalogue import nearest
+from urushi.catalogue.entries import nearest
 from urushi.errors import RecipeError
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
 from skimage.transform import AffineTransform, ProjectiveTransform, warp
 
-from urushi import catalogue, options
+from urushi import catalogue
 from urushi.augmentation import Augmentation, Drawn, rng_for
 from urushi.augmentation.base import Projective, Transform
 from urushi.augmentation.elastic import Elastic
@@ -18,6 +18,7 @@ from urushi.augmentation.rotation import Rotation
 from urushi.augmentation.scaling import Scaling
 from urushi.augmentation.shear import Shear
 from urushi.augmentation.translation import Translation
+from urushi.catalogue import options
 from urushi.errors import RecipeError
 
 NAMES = catalogue.names("urushi.augmentation")

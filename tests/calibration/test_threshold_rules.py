@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from urushi import catalogue, options
+from urushi import catalogue
 from urushi.calibration import HeldOut, Threshold, ThresholdRule, compare_rules, p_values
 from urushi.calibration.accuracy import Accuracy
 from urushi.calibration.conformal import Conformal
@@ -18,6 +18,7 @@ from urushi.calibration.quantile import Quantile
 from urushi.calibration.recall import Recall
 from urushi.calibration.specificity import Specificity
 from urushi.calibration.youden import Youden
+from urushi.catalogue import options
 from urushi.errors import CalibrationError
 
 ROOM = "urushi.calibration"

@@ -5,8 +5,9 @@ import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
-from urushi import catalogue, detector_file
+from urushi import catalogue
 from urushi.detector import Detector
+from urushi.detector_file import archive
 
 
 def schema(name):
@@ -159,13 +160,13 @@ def test_a_band_is_added_to_the_rule_that_is_there_and_goes_with_a_new_one(urush
 
 
 def test_a_file_from_before_bands_is_read_with_what_its_rate_was_worth(detector, tmp_path):
-    members, card = detector_file.read(detector)
+    members, card = archive.read(detector)
     calibration = json.loads(members["calibration.json"])
     for key in ("rate_kind", "warn_value", "warn_rate"):
         del calibration["threshold"][key]
     members["calibration.json"] = json.dumps(calibration).encode()
     del members["card.json"]  # written anew, with its digests
-    detector_file.write(tmp_path / "old.urushi", members, card)
+    archive.write(tmp_path / "old.urushi", members, card)
     old = threshold_of(tmp_path / "old.urushi")
     assert old.rate_kind == "approximate"
     assert old == threshold_of(detector)

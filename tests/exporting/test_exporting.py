@@ -10,12 +10,11 @@ import torch
 from onnx import numpy_helper
 
 from urushi import Detector, Recipe, catalogue
-from urushi.building import build_graph
 from urushi.errors import DatasetError, ExportError
 from urushi.exporting import _export
 from urushi.exporting._int8 import quantised
 from urushi.exporting._onnx import to_onnx
-from urushi.scoring import ScoringGraph
+from urushi.scoring import ScoringGraph, build_graph
 
 
 def texture(seed: int) -> np.ndarray:

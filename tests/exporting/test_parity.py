@@ -10,7 +10,7 @@ from urushi.calibration.conformal import Conformal
 from urushi.errors import ExportError
 from urushi.exporting import Judge, Parity
 from urushi.inspection import MapScale
-from urushi.runtime import Output
+from urushi.runtime.backend import Output
 
 HELD_OUT = tuple(range(100, 200))
 JUDGE = Judge(Conformal(false_alarm_rate=0.05).fit(np.array(HELD_OUT, float)), MapScale(0.0, 10.0, 5.0), HELD_OUT)

@@ -210,7 +210,7 @@ def test_corrupted_places_count_as_much_as_they_are_told_to():
     ],
 )
 def test_a_wrong_part_is_refused_by_its_name(option, value, message):
-    from urushi import options
+    from urushi.catalogue import options
 
     with pytest.raises(RecipeError, match=message):
         options.build(Autoencoder, {option: value}, "model", (1, 32, 32))

@@ -10,12 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from urushi import Detector, Recipe, catalogue, options
-from urushi.building import build_graph
+from urushi import Detector, Recipe, catalogue
+from urushi.catalogue import options
 from urushi.data.loader import Rows
 from urushi.errors import ExportError, RecipeError
 from urushi.models.base import Reconstructor
 from urushi.recipe import Training
+from urushi.scoring import build_graph
 from urushi.training import train
 
 ROOM = "urushi.models"

@@ -8,7 +8,7 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
-from urushi.backbone import BLOCKS, STAGES, Backbone
+from urushi.backbones.efficientnet_lite import BLOCKS, STAGES, Backbone
 from urushi.errors import RecipeError
 from urushi.models.feature_reconstruction import FeatureReconstruction
 from urushi.scoring.feature import Feature

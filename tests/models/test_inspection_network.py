@@ -2,8 +2,8 @@
 
 import pytest
 
-from urushi.building import layers
 from urushi.errors import RecipeError
+from urushi.models import layers
 from urushi.recipe import Part
 
 INSPECTION = Part(name="autoencoder", architecture="inspection", latent_dimension=100)

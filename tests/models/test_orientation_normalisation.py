@@ -8,7 +8,7 @@ import torch
 from skimage import data
 from torch import Tensor
 
-from urushi import options
+from urushi.catalogue import options
 from urushi.errors import RecipeError
 from urushi.models.base import Reconstruction
 from urushi.models.networks.localisation import gradient_loss

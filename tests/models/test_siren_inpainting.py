@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from urushi import Detector, Recipe
+from urushi.catalogue.options import build
 from urushi.errors import RecipeError, TrainingError
 from urushi.losses.adversarial import Contest
 from urushi.losses.triplet import Variant
@@ -14,7 +15,6 @@ from urushi.models.networks.crop_convolution import ContextEncoder, CropConvolut
 from urushi.models.networks.siren import grid
 from urushi.models.networks.windows import Windows, filled, taken
 from urushi.models.siren_inpainting import SirenInpainting
-from urushi.options import build
 
 SHAPE = (1, 48, 40)
 SMALL = {"window_px": 32, "hole_px": 8, "width": 4, "decoder_width": 16, "latent_dimension": 8}
@@ -275,7 +275,7 @@ def test_card_says_which_network_saw_the_perceptual_loss(detector, stripes, tmp_
 
 def test_is_wrapped_by_orientation_normalisation():
     table = {"name": "orientation_normalisation", "strategy": "none", "inner": {"name": "siren_inpainting", **SMALL}}
-    from urushi.building import build_model
+    from urushi.models import build_model
     from urushi.recipe import Part
 
     wrapped = build_model(Part.model_validate(table), (1, 48, 48))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from urushi import options
+from urushi.catalogue import options
 from urushi.errors import RecipeError
 from urushi.models.autoencoder import Autoencoder
 from urushi.models.variational_autoencoder import VariationalAutoencoder

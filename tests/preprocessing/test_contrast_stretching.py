@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from urushi import options
+from urushi.catalogue import options
 from urushi.errors import RecipeError, UnreadableImageError
 from urushi.preprocessing import Pipeline
 from urushi.preprocessing.contrast_stretching import ContrastStretching, contrast_stretching

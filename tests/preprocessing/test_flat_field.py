@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from urushi import options
+from urushi.catalogue import options
 from urushi.errors import InputError, RecipeError, UnreadableImageError
 from urushi.preprocessing import Pipeline
 from urushi.preprocessing.flat_field import FlatField, flat_field

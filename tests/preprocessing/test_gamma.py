@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from skimage.exposure import adjust_gamma
 
-from urushi import options
+from urushi.catalogue import options
 from urushi.errors import RecipeError, UnreadableImageError
 from urushi.preprocessing.gamma import Gamma, gamma
 

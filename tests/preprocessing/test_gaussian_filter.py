@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter as scipy_gaussian_filter
 
-from urushi import options
+from urushi.catalogue import options
 from urushi.errors import RecipeError
 from urushi.preprocessing.gaussian_filter import GaussianFilter, gaussian_filter
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from urushi import options
+from urushi.catalogue import options
 from urushi.errors import RecipeError, UnreadableImageError
 from urushi.preprocessing import Pipeline
 from urushi.preprocessing.log_transform import LogTransform, log_transform

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import median_filter as scipy_median_filter
 
-from urushi import options
+from urushi.catalogue import options
 from urushi.errors import RecipeError
 from urushi.preprocessing.median_filter import MedianFilter, median_filter
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from urushi import options
+from urushi.catalogue import options
 from urushi.errors import RecipeError
 from urushi.preprocessing.seam_carving import SeamCarving, seam_carving
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from urushi import catalogue, options
+from urushi import catalogue
+from urushi.catalogue import options
 from urushi.data.writing import write_image
 from urushi.errors import UnreadableImageError
 from urushi.preprocessing import Pipeline

@@ -3,8 +3,8 @@ import re
 
 import numpy as np
 
-from urushi.plot_style import svg
 from urushi.reporting.plots.roc import roc_figure
+from urushi.reporting.plots.style import svg
 from urushi.reporting.report import Report
 
 

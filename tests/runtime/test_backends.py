@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from urushi.building import build_graph
 from urushi.recipe import Recipe
 from urushi.runtime.backend import FakeBackend
 from urushi.runtime.torch_backend import TorchBackend
+from urushi.scoring import build_graph
 
 IMAGES = np.random.default_rng(0).random((5, 3, 32, 32), np.float32)
 RECIPES = {

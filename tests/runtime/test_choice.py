@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from urushi.errors import DetectorFileError, InputError
-from urushi.runtime import Wish, choice
-from urushi.runtime.choice import Exported, choose, exports, open_export
+from urushi.runtime import choice
+from urushi.runtime.choice import Exported, Wish, choose, exports, open_export
 
 SLOW, FAST, INT8 = (
     {"runtime": "onnx", "precision": "fp32", "milliseconds": 5.0, "parity": {}},

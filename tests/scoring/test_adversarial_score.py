@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from urushi.building import build_model
 from urushi.errors import RecipeError
+from urushi.models import build_model
 from urushi.models.base import Reconstruction
 from urushi.recipe import Part
 from urushi.scoring import ScoringGraph

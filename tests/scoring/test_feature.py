@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from urushi import options
-from urushi.backbone import Backbone
+from urushi.backbones.efficientnet_lite import Backbone
+from urushi.catalogue import options
 from urushi.errors import RecipeError
 from urushi.models.base import Reconstruction
 from urushi.scoring.feature import Feature

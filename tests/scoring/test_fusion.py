@@ -8,11 +8,11 @@ import torch
 from scipy.stats import combine_pvalues
 from sklearn.linear_model import LogisticRegression
 
-from urushi import options
-from urushi.building import build_graph, restore_graph
+from urushi.catalogue import options
 from urushi.errors import CalibrationError, RecipeError
 from urushi.models.base import Reconstruction
 from urushi.recipe import Recipe, parse_setting
+from urushi.scoring import build_graph, restore_graph
 from urushi.scoring._normal_reference import NormalReference
 from urushi.scoring.fusion import Fusion
 

@@ -4,7 +4,7 @@ import torch
 from scipy.ndimage import convolve
 from skimage.measure import block_reduce
 
-from urushi import options
+from urushi.catalogue import options
 from urushi.errors import RecipeError
 from urushi.models.base import Reconstruction
 from urushi.scoring.gmsd import Gmsd

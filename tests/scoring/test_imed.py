@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from urushi import options
+from urushi.catalogue import options
 from urushi.errors import RecipeError
 from urushi.models.base import Reconstruction
 from urushi.scoring.imed import Imed

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from urushi import catalogue, options
+from urushi import catalogue
+from urushi.catalogue import options
 from urushi.errors import RecipeError
 from urushi.models.base import Reconstruction, Space
 from urushi.scoring.base import Pooling, Score

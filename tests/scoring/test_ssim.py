@@ -4,7 +4,7 @@ import torch
 from scipy.ndimage import correlate1d
 from skimage.metrics import structural_similarity
 
-from urushi import options
+from urushi.catalogue import options
 from urushi.errors import RecipeError
 from urushi.models.base import Reconstruction
 from urushi.scoring.ssim import Ssim

@@ -9,8 +9,9 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from urushi import catalogue, options
+from urushi import catalogue
 from urushi.augmentation.base import NO_SECOND_MAP, Parameters, Projective, Size, Transform, through
+from urushi.catalogue import options
 from urushi.errors import InputError
 from urushi.recipe import Augmentation as Section
 from urushi.recipe import Part

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from urushi import catalogue, options
+from urushi import catalogue
 from urushi.calibration._held_out import HeldOut
 from urushi.calibration.base import Threshold, ThresholdRule
+from urushi.catalogue import options
 from urushi.errors import InputError
 
 

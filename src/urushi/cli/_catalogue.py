@@ -3,7 +3,8 @@
 import inspect
 import sys
 
-from urushi import catalogue, options
+from urushi import catalogue
+from urushi.catalogue import options
 from urushi.cli import _console
 
 

@@ -48,8 +48,8 @@ class PlotWriter:
 
 def write_learning_curves(folder: Path) -> None:
     """The learning curves of a training run into its folder; what cannot be drawn is said and stops nothing."""
-    from urushi.plot_style import write
     from urushi.reporting.plots.learning_curves import learning_curves_figure, read_learning_curves
+    from urushi.reporting.plots.style import write
 
     try:
         png, _ = write(learning_curves_figure(read_learning_curves(folder)), folder / "learning_curves")
@@ -61,9 +61,9 @@ def write_learning_curves(folder: Path) -> None:
 
 def curves_for_report(found: "Evaluation") -> dict[str, str]:
     """ROC and precision over recall as SVG by caption; none where matplotlib or one class of images is missing."""
-    from urushi.plot_style import svg
     from urushi.reporting.plots.precision_recall import precision_recall_figure
     from urushi.reporting.plots.roc import roc_figure
+    from urushi.reporting.plots.style import svg
 
     repeats = [([image.score for image in found.images], [image.label for image in found.images])]
     curves = {"this test set": repeats}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from urushi.cli import _console
-from urushi.runtimes import Precision, Runtime
+from urushi.runtime.names import Precision, Runtime
 
 if TYPE_CHECKING:
     from urushi.detector import Detector

@@ -13,7 +13,7 @@ from urushi.cli import _console
 from urushi.cli._running import ThreadsOption
 
 if TYPE_CHECKING:
-    from urushi.benchmarking import Speed
+    from urushi.applications.benchmarking import Speed
 
 _N_NOISE = 16
 _COLUMNS = ("runtime", "images/s", "network alone", "p50 ms", "p95 ms", "p99 ms", "load s", "peak MB")
@@ -31,7 +31,7 @@ def benchmark(
     Without IMAGES, smooth noise of the size that the network takes is written to a temporary folder: real images of
     another size or format take longer or shorter to decode.
     """
-    from urushi import benchmarking
+    from urushi.applications import benchmarking
 
     found = []
     with _images(detector, images or []) as paths:
@@ -73,9 +73,9 @@ def _noise(detector: Path, folder: Path) -> Iterator[Path]:
     import numpy as np
     from PIL import Image
 
-    from urushi import detector_file
+    from urushi.detector_file import archive
 
-    _, height, width = detector_file.read(detector)[1]["fit"]["image_shape"]
+    _, height, width = archive.read(detector)[1]["fit"]["image_shape"]
     rng = np.random.default_rng(0)
     for number in range(_N_NOISE):
         path = folder / f"{number:02}.png"

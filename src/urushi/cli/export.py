@@ -7,7 +7,7 @@ import typer
 
 from urushi.cli import _console
 from urushi.cli._places import require_file_place
-from urushi.runtimes import Engine, Precision
+from urushi.runtime.names import Engine, Precision
 
 if TYPE_CHECKING:
     from urushi.detector import Detector

@@ -23,9 +23,9 @@ def interpolate(
     width: Annotated[int | None, typer.Option(min=1, help="In px; else as fitted.")] = None,
 ) -> None:
     """Move from one made image to another through images between them."""
+    from urushi.applications.generation import Generator, arithmetic, between
     from urushi.detector import Detector
     from urushi.errors import InputError
-    from urushi.generation import Generator, arithmetic, between
 
     if (minus is None) != (plus is None):
         raise InputError("--minus and --plus go together: from − minus + plus")

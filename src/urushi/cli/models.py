@@ -34,7 +34,7 @@ def models(
 
 
 def _layers(part: "Part", image_shape: tuple[int, int, int]) -> None:
-    from urushi.building import layers
+    from urushi.models import layers
 
     found = layers(part, image_shape)
     rows = [(one.name, one.kind, "×".join(map(str, one.output)), f"{one.n_parameters:,}") for one in found]

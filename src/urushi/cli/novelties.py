@@ -78,8 +78,8 @@ def _table(found: "NoveltyBuffer", groups: dict[str, list[int]]) -> None:
 
 
 def _draw(found: "NoveltyBuffer", groups: dict[str, list[int]], path: Path) -> None:
-    from urushi.plot_style import write
     from urushi.reporting.plots.grouped_pictures import grouped_pictures_figure
+    from urushi.reporting.plots.style import write
 
     pictures = {name: [found.pictures[row] for row in rows] for name, rows in groups.items()}
     png, _ = write(grouped_pictures_figure(pictures), path.with_suffix(""))

@@ -11,7 +11,7 @@ from urushi.cli._places import require_file_place
 if TYPE_CHECKING:
     import numpy as np
 
-    from urushi.implicit_representation import Activation
+    from urushi.applications.implicit_representation import Activation
     from urushi.reporting.plots.implicit_representation import Derivatives
 
 _WORDS = {"sine": "sine", "relu": "ReLU", "positional_encoding": "ReLU, positional encoding"}
@@ -29,8 +29,8 @@ def represent(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same network.")] = 0,
 ) -> None:
     """Fit networks from coordinates to grey value on one image, and draw image, gradient and Laplacian of each."""
-    from urushi.plot_style import write
     from urushi.reporting.plots.implicit_representation import Derivatives, implicit_representation_figure
+    from urushi.reporting.plots.style import write
 
     chosen = _chosen(activations)
     _require_png(output)
@@ -78,7 +78,7 @@ def _read(picture: Path, size: int) -> "np.ndarray":
 
 def _fitted(image: "np.ndarray", activation: "Activation", steps: int, seed: int) -> "tuple[str, Derivatives]":
     """A caption with how near it comes, and what it represents, at the size of the image."""
-    from urushi.implicit_representation import ImplicitRepresentation
+    from urushi.applications.implicit_representation import ImplicitRepresentation
     from urushi.reporting.plots.implicit_representation import Derivatives
 
     start = time.monotonic()

@@ -18,8 +18,8 @@ def sample(
     width: Annotated[int | None, typer.Option(min=1, help="In px; else as fitted.")] = None,
 ) -> None:
     """Make images of noise: what the method believes that good parts look like."""
+    from urushi.applications.generation import Generator
     from urushi.detector import Detector
-    from urushi.generation import Generator
 
     require_file_place(output, "-o")
     generator = Generator.of(Detector.load(detector, runtime="torch"), height, width)

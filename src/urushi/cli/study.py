@@ -17,7 +17,7 @@ def study(
     ] = None,
 ) -> None:
     """Compare recipes on data sets, with repeats; goes on where it was interrupted."""
-    from urushi.extras import require
+    from urushi.catalogue.extras import require
     from urushi.study import Study
     from urushi.study.running import run
 

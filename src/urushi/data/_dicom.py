@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from urushi import extras
+from urushi.catalogue import extras
 from urushi.data._pixels import RefusalError, refuse_larger, with_depth
 from urushi.errors import MissingPackageError
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from urushi.catalogue.extras import require
 from urushi.data.defects import apply, draw
 from urushi.data.writing import claim, write_image
-from urushi.extras import require
 
 # Small tiles overlap little: with 128 px, held-out training tiles share so many pixels with the others that a threshold
 # taken from them gave about three times the false alarms asked for (rough trial: Lite0 PCA, four seeds, rate 5 %).

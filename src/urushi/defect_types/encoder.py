@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from urushi.detector_file.members import WEIGHTS
 from urushi.errors import InputError
 from urushi.inspection import Inspection
-from urushi.saving import WEIGHTS
 
 if TYPE_CHECKING:
     from urushi.detector import Detector

@@ -9,16 +9,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from urushi.catalogue.extras import is_installed
 from urushi.data import defects
 from urushi.errors import DatasetError, ExportError
 from urushi.exporting._int8 import N_FLOAT, quantised
 from urushi.exporting._onnx import to_onnx
 from urushi.exporting._parity import Judge, Parity
-from urushi.extras import is_installed
-from urushi.runtime import Backend, Output
+from urushi.runtime.backend import Backend, Output
 from urushi.runtime.choice import GRAPHS, Exported, open_export
+from urushi.runtime.names import Engine, Precision
 from urushi.runtime.torch_backend import TorchBackend
-from urushi.runtimes import Engine, Precision
 
 N_IMAGES = 100  # at most so many normal ones go through the gate, and as many defects
 _N_TIMED = 20

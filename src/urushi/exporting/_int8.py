@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from urushi.catalogue.extras import require
 from urushi.errors import ExportError
-from urushi.extras import require
 
 _OPERATIONS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 N_FLOAT = (0, 8, 16)  # so many layers at the front stay in float; later ones are tried where earlier ones fail

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from urushi import __version__
+from urushi.catalogue.extras import require
 from urushi.errors import ExportError
-from urushi.extras import require
 from urushi.scoring import ScoringGraph
 
 OPSET = 20

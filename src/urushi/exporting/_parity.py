@@ -9,8 +9,8 @@ import numpy as np
 from urushi.calibration import Threshold
 from urushi.errors import ExportError
 from urushi.inspection import MapScale
-from urushi.runtime import Output
-from urushi.runtimes import Precision
+from urushi.runtime.backend import Output
+from urushi.runtime.names import Precision
 
 MOST_SCORE, MOST_MAP = 1e-3, 1e-2  # fp32: relative difference of scores; of maps, as share of the colour scale
 ROUNDING = 1e-5  # of a score in float32: PyTorch itself moves so far from one batch size to another

@@ -4,7 +4,8 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator, Field
 
-from urushi import catalogue, options
+from urushi import catalogue
+from urushi.catalogue import options
 from urushi.losses.corruptions.base import Corruption
 from urushi.losses.networks.base import LossNetwork
 from urushi.losses.reconstruction.base import ReconstructionLoss

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from urushi.backbone import STAGES, Backbone, Network
+from urushi.backbones.efficientnet_lite import STAGES, Backbone, Network
 from urushi.errors import RecipeError
 from urushi.models.base import Extra, Reconstruction, Reconstructor, Space
 from urushi.models.networks.feature_windows import FeatureWindow

@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.optim import Adam, Optimizer
 
-from urushi import catalogue, options
+from urushi import catalogue
+from urushi.catalogue import options
 from urushi.errors import RecipeError
 from urushi.losses.parts import NamedPart
 from urushi.models.base import Reconstruction, Reconstructor

@@ -8,8 +8,8 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
+from urushi.catalogue.extras import require
 from urushi.errors import RecipeError
-from urushi.extras import require
 from urushi.models.base import Extra, Reconstruction, Reconstructor
 
 _MOST_PATCHES = 20_000  # that a dictionary is learnt from

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from urushi import catalogue, options
+from urushi import catalogue
+from urushi.catalogue import options
 from urushi.data.images import ImageSource, name_of, read_image
 from urushi.errors import RecipeError, UnreadableImageError
 from urushi.inspection import Unreadable

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from urushi.extras import require
+from urushi.catalogue.extras import require
 from urushi.preprocessing.base import Image, Step
 
 Energy = Literal["backward", "forward"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from urushi import options
+from urushi.catalogue import options
 from urushi.inspection import Unreadable
 from urushi.preprocessing import Pipeline
 from urushi.proposal import Proposal

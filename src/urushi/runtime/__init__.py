@@ -2,10 +2,5 @@
 
 import os
 
-from urushi.runtime.backend import Backend, Output, Row
-from urushi.runtime.choice import GRAPHS, Wish
-
-__all__ = ["GRAPHS", "Backend", "Output", "Row", "Wish"]
-
 # From 1.29 on, ONNX Runtime tells Microsoft of each session unless this is set before it is imported.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

@@ -5,13 +5,13 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field, TypeAdapter
 
+from urushi.catalogue.extras import is_installed
 from urushi.errors import DetectorFileError, InputError
-from urushi.extras import is_installed
 from urushi.runtime._signature import Shape
 from urushi.runtime.backend import Backend, usable_cores
+from urushi.runtime.names import Engine, Precision, Runtime
 from urushi.runtime.onnx_backend import OnnxBackend
 from urushi.runtime.openvino_backend import OpenvinoBackend
-from urushi.runtimes import Engine, Precision, Runtime
 
 GRAPHS: dict[Precision, str] = {"fp32": "graph.onnx", "int8": "graph-int8.onnx"}  # members of a detector file
 _ENGINES: dict[Engine, Callable[..., Backend]] = {"onnx": OnnxBackend, "openvino": OpenvinoBackend}

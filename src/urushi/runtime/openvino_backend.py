@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from urushi.catalogue.extras import require
 from urushi.errors import DetectorFileError
-from urushi.extras import require
 from urushi.runtime._signature import INPUT, Shape, Signature, output_of
 from urushi.runtime.backend import Output
 from urushi.runtime.onnx_backend import open_session

@@ -1,5 +1,5 @@
 """Scores, one file each: from a reconstruction to an anomaly map and one number. Part of the exported graph."""
 
-from urushi.scoring._graph import ScoringGraph
+from urushi.scoring._graph import ScoringGraph, build_graph, build_score, restore_graph
 
-__all__ = ["ScoringGraph"]
+__all__ = ["ScoringGraph", "build_graph", "build_score", "restore_graph"]

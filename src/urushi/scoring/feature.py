@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from urushi.backbone import Backbone
+from urushi.backbones.efficientnet_lite import Backbone
 from urushi.models.base import Reconstruction, Space
 from urushi.scoring.base import Pooling, PoolingOption, Quantile, Score, TopFraction, enlarge
 

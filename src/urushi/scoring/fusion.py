@@ -7,7 +7,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from urushi import catalogue, options
+from urushi import catalogue
+from urushi.catalogue import options
 from urushi.errors import CalibrationError, RecipeError
 from urushi.models.base import Reconstruction, Space
 from urushi.recipe import Part

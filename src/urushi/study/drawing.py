@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from urushi import catalogue, options
+from urushi import catalogue
 from urushi.calibration import ThresholdRule
+from urushi.catalogue import options
 from urushi.data.anomaly_ratio import draw, largest_total
 from urushi.data.samples import GOOD
 from urushi.errors import CalibrationError, InputError

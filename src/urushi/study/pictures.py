@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from urushi import plot_style
 from urushi.data.dataset import Dataset
+from urushi.reporting.plots import style as plot_style
 from urushi.study import _curves, _images
 from urushi.study.plan import Study
 from urushi.study.records import Record

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from urushi.catalogue import nearest
+from urushi.catalogue.entries import nearest
 from urushi.errors import InputError
 from urushi.recipe import Part, Recipe
 

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from urushi.catalogue.extras import require
 from urushi.errors import InputError
-from urushi.extras import require
 from urushi.xray.materials import Material
 
 ENERGY_RANGE_KEV = (0.1, 800.0)  # of xraylib's tables

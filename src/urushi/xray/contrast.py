@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from urushi.catalogue import nearest
+from urushi.catalogue.entries import nearest
 from urushi.errors import InputError
 from urushi.xray.attenuation import Floats
 from urushi.xray.materials import Material

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
-from urushi.catalogue import nearest
+from urushi.catalogue.entries import nearest
+from urushi.catalogue.extras import require
 from urushi.errors import InputError
-from urushi.extras import require
 
 DENSITY_LIMIT_G_CM3 = 25.0  # osmium, the densest element, has 22.6; more is a density in other units
 

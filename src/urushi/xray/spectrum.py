@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from urushi.catalogue import nearest
+from urushi.catalogue.entries import nearest
+from urushi.catalogue.extras import require
 from urushi.errors import InputError
-from urushi.extras import require
 from urushi.xray.attenuation import Floats, linear_attenuation
 from urushi.xray.materials import Material, material
 

@@ -145,8 +145,8 @@ def _advice(found: "Plan") -> str:
 
 
 def _draw(found: "Plan", folder: Path) -> None:
-    from urushi.plot_style import write
-    from urushi.xray import plots
+    from urushi.reporting.plots import attenuation as plots
+    from urushi.reporting.plots.style import write
     from urushi.xray.spectrum import tube_spectrum
 
     voltages_kv = [row.voltage_kv for row in found.rows]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from urushi.backbone import Backbone
+from urushi.backbones.efficientnet_lite import Backbone
 from urushi.losses.networks.base import LossNetwork, PerceptualWeight, StyleWeight
 
 

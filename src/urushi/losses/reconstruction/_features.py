@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from urushi.backbone import Backbone
+from urushi.backbones.efficientnet_lite import Backbone
 
 
 class Features:

@@ -6,8 +6,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from urushi.catalogue.extras import require
 from urushi.errors import RecipeError
-from urushi.extras import require
 
 Levels = Annotated[int, Field(ge=2, le=6, description="resolutions of the U-Net, each half of the one before")]
 

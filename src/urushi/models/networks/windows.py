@@ -7,7 +7,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from urushi.covering import starts
+from urushi.data.covering import starts
 
 HolePosition = Annotated[
     Literal["anywhere", "centre"],

@@ -10,7 +10,7 @@ from urushi.errors import InputError
 from urushi.evaluation.bands import Band, Repeat
 from urushi.evaluation.image_metrics import image_figures
 from urushi.evaluation.resampling import mean_and_standard_error
-from urushi.plot_style import few_enough, legend_beside, line_style
+from urushi.reporting.plots.style import few_enough, legend_beside, line_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from urushi.errors import InputError
-from urushi.plot_style import OKABE_ITO, SMALL_PT, new_figure
 from urushi.reporting.histogram import Axis, Lane
+from urushi.reporting.plots.style import OKABE_ITO, SMALL_PT, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

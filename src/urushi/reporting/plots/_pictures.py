@@ -7,8 +7,8 @@ import numpy as np
 
 from urushi.errors import InputError
 from urushi.inspection import MapScale
-from urushi.plot_style import SMALL_PT
 from urushi.reporting.heat_map import colour_stops
+from urushi.reporting.plots.style import SMALL_PT
 from urushi.reporting.plots.thumbnail import Thumbnail
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from urushi.errors import InputError
 from urushi.inspection import Decision, Inspection
-from urushi.plot_style import SMALL_PT, new_figure
 from urushi.reporting.plots._pictures import COLUMN_IN, colour_bar, name_row, row_height_in, show
+from urushi.reporting.plots.style import SMALL_PT, new_figure
 from urushi.reporting.plots.thumbnail import Thumbnail
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from urushi.data.samples import GOOD
 from urushi.errors import InputError
 from urushi.evaluation.evaluation import UNNAMED
 from urushi.inspection import Decision
-from urushi.plot_style import new_figure
+from urushi.reporting.plots.style import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,7 +12,6 @@ from urushi.errors import InputError
 from urushi.evaluation.bands import Repeat
 from urushi.evaluation.evaluation import UNNAMED, ScoredImage
 from urushi.inspection import Inspection
-from urushi.plot_style import write
 from urushi.reporting.plots.certain import MostCertain, certain_figure
 from urushi.reporting.plots.confusion import confusion_figure, count_decisions
 from urushi.reporting.plots.latent_histograms import latent_histograms_figure
@@ -22,6 +21,7 @@ from urushi.reporting.plots.precision_recall import precision_recall_figure
 from urushi.reporting.plots.reconstruction_grid import FirstOfEachKind, reconstruction_grid_figure
 from urushi.reporting.plots.roc import roc_figure
 from urushi.reporting.plots.score_histogram import score_histogram_figure
+from urushi.reporting.plots.style import write
 from urushi.reporting.plots.thumbnail import Thumbnail
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from urushi.errors import InputError
 from urushi.evaluation.resampling import mean_and_standard_error
-from urushi.plot_style import HATCHES, OKABE_ITO, drawing, few_enough, legend_beside
+from urushi.reporting.plots.style import HATCHES, OKABE_ITO, drawing, few_enough, legend_beside
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

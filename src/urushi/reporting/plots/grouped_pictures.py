@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from urushi.errors import InputError
-from urushi.plot_style import new_figure
 from urushi.reporting.plots._pictures import COLUMN_IN, name_row, show
+from urushi.reporting.plots.style import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

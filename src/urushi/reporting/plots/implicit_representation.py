@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from urushi.plot_style import SMALL_PT, new_figure
 from urushi.reporting.plots._pictures import name_row
+from urushi.reporting.plots.style import SMALL_PT, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from urushi.errors import InputError
-from urushi.plot_style import OKABE_ITO, SMALL_PT, new_figure
+from urushi.reporting.plots.style import OKABE_ITO, SMALL_PT, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

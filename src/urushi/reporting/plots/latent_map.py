@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike
 
 from urushi.data.samples import GOOD
 from urushi.errors import InputError
-from urushi.plot_style import MARKERS, OKABE_ITO, drawing, legend_beside
 from urushi.reporting.plots.latent_histograms import checked_latents
+from urushi.reporting.plots.style import MARKERS, OKABE_ITO, drawing, legend_beside
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from urushi.errors import InputError
-from urushi.plot_style import drawing, few_enough, legend_beside, line_style
+from urushi.reporting.plots.style import drawing, few_enough, legend_beside, line_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from urushi.errors import InputError
-from urushi.plot_style import OKABE_ITO, drawing, legend_beside
+from urushi.reporting.plots.style import OKABE_ITO, drawing, legend_beside
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from urushi.errors import InputError
 from urushi.evaluation.resampling import mean_and_standard_error
-from urushi.plot_style import drawing, few_enough, legend_beside, line_style
+from urushi.reporting.plots.style import drawing, few_enough, legend_beside, line_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from urushi.evaluation.bands import precision_recall_band
-from urushi.plot_style import REFERENCE_COLOUR, drawing, few_enough
 from urushi.reporting.plots._bands import Curves, draw_bands
+from urushi.reporting.plots.style import REFERENCE_COLOUR, drawing, few_enough
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from urushi.evaluation.bands import Band, Repeat, roc_band
-from urushi.plot_style import REFERENCE_COLOUR, drawing
 from urushi.reporting.plots._bands import Curves, draw_bands
+from urushi.reporting.plots.style import REFERENCE_COLOUR, drawing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

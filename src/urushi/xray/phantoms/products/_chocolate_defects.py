@@ -2,15 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from urushi.xray.phantoms.scene import Defect
 from urushi.xray.phantoms.shapes import Ball, Gap, Point, Rod
-
-if TYPE_CHECKING:
-    from urushi.xray.phantoms.products.chocolate import Chocolate
 
 LEAD_BALL_MM, STEEL_BALLS_MM, WIRES_MM = 2.0, (1.5, 4.0), (0.4, 0.8)
 PIN_LENGTH_MM, PIN_DIAMETER_MM, HEAD_DIAMETER_MM, HEAD_HEIGHT_MM = 5.0, 1.0, 9.0, 0.6  # the head is assumed
@@ -21,20 +17,15 @@ STAPLE_MM, STAPLE_DIAMETER_MM, STAPLE_LEG_MM = 7.0, 0.3, 4.0  # the legs are ass
 class Spot:
     """A place in a bar: lengths along and across it and above its underside are turned into a Point."""
 
-    bar: "Chocolate"
+    placed: Callable[[float, float], tuple[float, float]]  # a place in the bar -> x, y in the plane of the image
     u_mm: float
     v_mm: float
     z_mm: float
-
-    @classmethod
-    def draw(cls, bar: "Chocolate", rng: np.random.Generator) -> "Spot":
-        """Anywhere from the underside to the top, not at the edge."""
-        u, v = rng.uniform(-0.42, 0.42, 2) * (bar.length_mm, bar.width_mm)
-        return cls(bar, float(u), float(v), rng.uniform(0, bar.height_mm))
+    bar_width_mm: float
 
     def point(self, u_mm: float = 0.0, v_mm: float = 0.0, z_mm: float = 0.0) -> Point:
         """The point so far away from this place."""
-        return (*self.bar.placed(self.u_mm + u_mm, self.v_mm + v_mm), self.z_mm + z_mm)
+        return (*self.placed(self.u_mm + u_mm, self.v_mm + v_mm), self.z_mm + z_mm)
 
     def points(self, offsets_mm: np.ndarray) -> tuple[Point, ...]:
         """The same for offsets (n, 3)."""
@@ -86,12 +77,12 @@ def _staple(spot: Spot, rng: np.random.Generator) -> Defect:
 
 def _crack(spot: Spot, rng: np.random.Generator) -> Defect:
     n, width = 24, rng.uniform(0.5, 2.5)
-    v = np.linspace(-1, 1, n) * (spot.bar.width_mm / 2 + 1)
+    v = np.linspace(-1, 1, n) * (spot.bar_width_mm / 2 + 1)
     middle = rng.uniform(-0.15, 0.15) * v + 0.35 * np.cumsum(rng.standard_normal(n)) * 0.7
     gap = width * np.clip(1 + 0.25 * rng.standard_normal(n), 0.3, None)
     left = np.stack([middle - gap / 2, v], axis=1)
     right = np.stack([middle + gap / 2, v], axis=1)[::-1]
-    outline = tuple(spot.bar.placed(spot.u_mm + float(a), float(b)) for a, b in np.vstack([left, right]))
+    outline = tuple(spot.placed(spot.u_mm + float(a), float(b)) for a, b in np.vstack([left, right]))
     return Defect("crack", "air", {"width": float(gap.mean())}, (Gap(outline),))
 
 

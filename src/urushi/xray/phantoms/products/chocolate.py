@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from urushi.xray.phantoms.grid import Box, Grid, turned
-from urushi.xray.phantoms.products import _chocolate_defects
+from urushi.xray.phantoms.products._chocolate_defects import DRAW, Spot
 from urushi.xray.phantoms.products.base import Product
 from urushi.xray.phantoms.scanner import Scanner
 from urushi.xray.phantoms.scene import Defect, Layer, film
@@ -94,12 +94,17 @@ class Chocolate(Product):
         ]
 
     def draw_defect(self, kind: str, rng: np.random.Generator) -> Defect:
-        return _chocolate_defects.DRAW[kind](_chocolate_defects.Spot.draw(self, rng), rng)
+        return DRAW[kind](self._spot(rng), rng)
 
     def placed(self, u_mm: float, v_mm: float) -> tuple[float, float]:
         """A point of the bar (along, across, from its middle) in the plane of the image."""
         x, y = turned(np.array(u_mm), np.array(v_mm), -self.angle_degrees)
         return self.x_mm + float(x), self.y_mm + float(y)
+
+    def _spot(self, rng: np.random.Generator) -> Spot:
+        """Anywhere from the underside to the top, not at the edge."""
+        u, v = rng.uniform(-0.42, 0.42, 2) * (self.length_mm, self.width_mm)
+        return Spot(self.placed, float(u), float(v), rng.uniform(0, self.height_mm), self.width_mm)
 
     def _texture(self, u: np.ndarray, v: np.ndarray, *, grain_mm: float, n: int) -> np.ndarray:
         return texture(u, v, seed=self.texture_seed + n, grain_mm=grain_mm, reach_mm=REACH_MM)

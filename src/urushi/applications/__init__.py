@@ -1,0 +1,1 @@
+"""What is done with a fitted detector beside inspecting: speed, new images, and one image as a function."""

@@ -1,0 +1,1 @@
+"""Frozen networks with pretrained weights, one family per file."""

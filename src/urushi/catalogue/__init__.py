@@ -1,0 +1,5 @@
+"""What there is: the entries of a room, the options of each, and the packages that some need."""
+
+from urushi.catalogue.entries import load, names
+
+__all__ = ["load", "names"]

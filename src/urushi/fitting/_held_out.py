@@ -1,0 +1,57 @@
+"""Scores of images that a fit has not seen."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from urushi.calibration import HeldOut
+from urushi.data.loader import Rows
+from urushi.data.stream import stream
+from urushi.errors import DatasetError
+from urushi.fitting.learning import Learner, Learnt
+from urushi.inspection import Unreadable
+from urushi.runtime.backend import Output
+from urushi.runtime.tiling import TileGrid
+
+
+class Scored(NamedTuple):
+    """What is kept of one held-out image: its score, highest and median value of its map, and its number of tiles."""
+
+    score: float
+    peak: float
+    median: float
+    n_tiles: tuple[int, ...]  # one number, or none where images are inspected whole
+
+
+def scored(learner: Learner, learnt: Learnt, images: np.ndarray) -> list[list[Scored]]:
+    """Some images, by their places, for each score; a tiled one as a whole, as it will be inspected."""
+    found: list[list[Scored]] = [[] for _ in learnt.backends]
+    grid = TileGrid.of(learner.recipe.tiling)
+    for outputs in _tiled(learner, learnt, images, grid) if grid else _whole(learner, learnt, images):
+        for output, rows in zip(outputs, found, strict=True):
+            for _, anomaly_map, score in output.rows():
+                n_tiles = (grid.n_tiles(anomaly_map.shape),) if grid else ()
+                rows.append(Scored(score, float(anomaly_map.max()), float(np.median(anomaly_map)), n_tiles))
+    return found
+
+
+def held_out(parts: Sequence[Sequence[Scored]], method: Any) -> HeldOut:
+    """What a threshold is chosen from: all parts, in their order."""
+    scores, peaks, medians, n_tiles = zip(*(row for part in parts for row in part), strict=True)
+    return HeldOut(scores, peaks, medians, method, tuple(n for tiles in n_tiles for n in tiles))
+
+
+def _whole(learner: Learner, learnt: Learnt, images: np.ndarray) -> Iterator[list[Output]]:
+    """Outputs of all backends, batch by batch, from what was prepared for the fit."""
+    for batch in Rows(learnt.inputs, images).batches(learner.recipe.training.batch_size):
+        yield [backend.run_inputs(batch.numpy()) for backend in learnt.backends]
+
+
+def _tiled(learner: Learner, learnt: Learnt, images: np.ndarray, grid: TileGrid) -> Iterator[list[Output]]:
+    """Outputs of all backends, image by image; large images are read anew and not kept."""
+    for item in stream(learnt.pipeline.read, [learner.images.sources[image] for image in images], ahead=1):
+        if isinstance(item, Unreadable):
+            raise DatasetError(f"{item.source} could be read before, and now: {item.reason}")
+        pairs = zip(learnt.backends, learnt.patterns, strict=True)
+        yield [grid.run(backend, item.pixels, pattern) for backend, pattern in pairs]

@@ -1,0 +1,77 @@
+"""The way of a fit: prepare → check → learn → score what was held out → hand over. Imported only when fitting."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from urushi.calibration import HeldOut
+from urushi.data.images import ImageSource
+from urushi.fitting._checks import require_enough, require_possible
+from urushi.fitting._cross import fitted_crosswise
+from urushi.fitting._split import fitted_on_a_split, n_held_out
+from urushi.fitting.learning import Learner, Run, run_folder
+from urushi.fitting.training_images import TrainingImages
+from urushi.inspection import Unreadable
+from urushi.preprocessing import Pipeline
+from urushi.recipe import Part, Recipe
+from urushi.runtime.torch_backend import TorchBackend
+
+_PACKAGES = ("torch", "lightning", "numpy", "opencv-python-headless", "pillow")
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What fitting gives for one score; the threshold is chosen from `held_out` afterwards."""
+
+    pipeline: Pipeline
+    backend: TorchBackend
+    held_out: HeldOut
+    pattern: np.ndarray | None  # of tiles; None where images are inspected whole
+    model: Part  # of the recipe, with nothing left open
+    facts: dict[str, Any]  # for the card
+    unreadable: tuple[Unreadable, ...]
+
+
+def fit(
+    sources: Sequence[ImageSource],
+    recipe: Recipe,
+    run: Run,
+    check: Callable[[int], None],
+    *,
+    scores: Sequence[Part] = (),
+    defects: Sequence[ImageSource] = (),
+) -> tuple[Fitted, ...]:
+    """Fits preprocessing and model on normal images once, and scores those it held out by each of `scores`.
+
+    Without `scores`, by that of the recipe. `defects` are for scores that learn from them. `check` is called with the
+    number of held-out images before any training, and may refuse it. Raises DatasetError if there are too few images,
+    RecipeError, TrainingError.
+    """
+    start = time.monotonic()
+    scores = tuple(scores) or (recipe.score,)
+
+    # 1. Prepare: each image is decoded and brought into the form that the method takes, once.
+    images = TrainingImages.of(sources, recipe, run.seed)
+
+    # 2. Check: what cannot work is refused here, before anything that takes long.
+    require_enough(len(images.sources), images.unreadable.values())
+    check(n_held_out(recipe, len(images.sources), run.seed))
+    learner = Learner(images, run, scores, defects)
+    require_possible(learner)
+
+    # 3. Learn, and 4. score what was held out: by one fit that has not seen it, or by a fit for each fold.
+    with run_folder(learner):
+        learnt, held_out = fitted_crosswise(learner) if recipe.split.n_folds else fitted_on_a_split(learner)
+
+    # 5. Hand over: for each score a graph, the scores of held-out normals, and what the card says of it all.
+    facts = learnt.facts | {"image_shape": list(images.shape), "n_images": len(images.sources)}
+    facts |= {"seconds": round(time.monotonic() - start, 1), "versions": {p: version(p) for p in _PACKAGES}}
+    unreadable = tuple(images.unreadable.values())
+    return tuple(
+        Fitted(learnt.pipeline, backend, held, pattern, learnt.model, facts, unreadable)
+        for backend, held, pattern in zip(learnt.backends, held_out, learnt.patterns, strict=True)
+    )

@@ -1,0 +1,145 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy import ndimage
+
+from urushi.inspection.regions import find_regions
+
+IDENTITY = np.eye(3)
+
+
+def blank(height: int = 16, width: int = 16) -> np.ndarray:
+    return np.zeros((height, width), np.float32)
+
+
+def stretched(map_size: tuple[int, int], original: tuple[int, int]) -> np.ndarray:
+    return np.diag([original[1] / map_size[1], original[0] / map_size[0], 1.0])
+
+
+def box_of(region) -> tuple[int, int, int, int]:
+    return region.x, region.y, region.width, region.height
+
+
+def test_nothing_above_the_threshold_is_no_region():
+    assert find_regions(blank() + 0.5, 0.5, IDENTITY, (16, 16)) == ()
+
+
+def test_a_region_is_the_box_around_what_lies_above():
+    anomaly_map = blank()
+    anomaly_map[3:7, 5:12] = 0.6
+    anomaly_map[4, 6] = 0.9
+    (region,) = find_regions(anomaly_map, 0.5, IDENTITY, (16, 16))
+    assert box_of(region) == (5, 3, 7, 4)
+    assert region.area_px == 28
+    assert region.peak == pytest.approx(0.9)
+
+
+def test_pixels_that_touch_at_a_corner_belong_together():
+    anomaly_map = blank()
+    anomaly_map[[3, 4], [5, 6]] = 1
+    (region,) = find_regions(anomaly_map, 0.5, IDENTITY, (16, 16))
+    assert box_of(region) == (5, 3, 2, 2)
+    assert region.area_px == 2
+
+
+def test_the_highest_peak_comes_first():
+    anomaly_map = blank()
+    for place, peak in zip((1, 5, 9, 13), (0.6, 0.9, 0.7, 0.8), strict=True):
+        anomaly_map[place, place] = peak
+    assert [region.x for region in find_regions(anomaly_map, 0.5, IDENTITY, (16, 16))] == [5, 13, 9, 1]
+
+
+def test_a_region_inside_the_box_of_another_keeps_its_own_peak():
+    anomaly_map = blank()
+    anomaly_map[2:13, 2:13] = 0.6
+    anomaly_map[4:11, 4:11] = 0
+    anomaly_map[7, 7] = 0.9
+    inner, outer = find_regions(anomaly_map, 0.5, IDENTITY, (16, 16))
+    assert (box_of(inner), inner.peak) == ((7, 7, 1, 1), pytest.approx(0.9))
+    assert (box_of(outer), outer.peak) == ((2, 2, 11, 11), pytest.approx(0.6))
+
+
+def test_boxes_are_those_of_the_original_image_whose_sides_were_scaled_differently():
+    anomaly_map = blank(16, 32)
+    anomaly_map[4:8, 8:24] = 1
+    (region,) = find_regions(anomaly_map, 0.5, stretched((16, 32), (160, 64)), (160, 64))
+    assert box_of(region) == (16, 40, 32, 40)
+    assert region.area_px == 32 * 40
+
+
+def test_a_box_that_ends_within_a_pixel_covers_it():
+    anomaly_map = blank(4, 4)
+    anomaly_map[1, 1] = 1
+    (region,) = find_regions(anomaly_map, 0.5, stretched((4, 4), (10, 10)), (10, 10))  # 2.5 … 5
+    assert box_of(region) == (2, 2, 3, 3)
+
+
+def test_a_box_is_never_empty_where_the_original_is_smaller_than_the_map():
+    anomaly_map = blank()
+    anomaly_map[15, 15] = 1
+    (region,) = find_regions(anomaly_map, 0.5, stretched((16, 16), (2, 3)), (2, 3))
+    assert box_of(region) == (2, 1, 1, 1)
+    assert region.area_px == 1
+
+
+def test_a_shift_is_followed_and_what_lies_outside_is_cut_off():
+    anomaly_map = blank()
+    anomaly_map[0:4, 0:4] = 1
+    shift = np.array([[1.0, 0, -2], [0, 1, 10], [0, 0, 1]])  # the map shows 2 px beyond the left edge
+    (region,) = find_regions(anomaly_map, 0.5, shift, (12, 16))
+    assert box_of(region) == (0, 10, 2, 2)
+
+
+def test_a_turned_map_gives_the_upright_box_around_it():
+    anomaly_map = blank(8, 8)
+    anomaly_map[1:3, 2:7] = 1
+    quarter_turn = np.array([[0.0, -1, 8], [1, 0, 0], [0, 0, 1]])
+    (region,) = find_regions(anomaly_map, 0.5, quarter_turn, (8, 8))
+    assert box_of(region) == (5, 2, 2, 5)
+
+
+maps = st.tuples(st.integers(1, 14), st.integers(1, 14)).flatmap(
+    lambda shape: arrays(np.float32, shape, elements=st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]))
+)
+sizes = st.tuples(st.integers(1, 60), st.integers(1, 60))
+
+
+@given(maps, sizes)
+def test_every_pixel_above_the_threshold_lies_in_a_box_and_every_box_in_the_image(anomaly_map, original):
+    matrix = stretched(anomaly_map.shape, original)
+    regions = find_regions(anomaly_map, 0.5, matrix, original)
+    covered = np.zeros(original, bool)
+    for region in regions:
+        assert region.x >= 0
+        assert region.y >= 0
+        assert region.width >= 1
+        assert region.height >= 1
+        assert region.x + region.width <= original[1]
+        assert region.y + region.height <= original[0]
+        covered[region.y : region.y + region.height, region.x : region.x + region.width] = True
+    for y, x in np.argwhere(anomaly_map > 0.5):
+        left, top, _ = matrix @ [x, y, 1]
+        right, bottom, _ = matrix @ [x + 1, y + 1, 1]
+        rows = slice(int(top + 1e-6), max(int(top + 1e-6) + 1, int(np.ceil(bottom - 1e-6))))
+        columns = slice(int(left + 1e-6), max(int(left + 1e-6) + 1, int(np.ceil(right - 1e-6))))
+        assert covered[rows, columns].all()
+
+
+@given(maps)
+def test_regions_agree_with_scipy(anomaly_map):
+    labels, n = ndimage.label(anomaly_map > 0.5, structure=np.ones((3, 3)))
+    expected = sorted(
+        (columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
+        for rows, columns in ndimage.find_objects(labels)
+    )
+    regions = find_regions(anomaly_map, 0.5, IDENTITY, anomaly_map.shape)
+    assert sorted(box_of(region) for region in regions) == expected
+    assert sum(region.area_px for region in regions) == int((anomaly_map > 0.5).sum())
+    assert len(regions) == n
+    peaks = [region.peak for region in regions]
+    assert peaks == sorted(peaks, reverse=True)
+    assert all(peak > 0.5 for peak in peaks)
+    if peaks:
+        assert peaks[0] == anomaly_map.max()

@@ -1,0 +1,54 @@
+import pytest
+
+pytest.importorskip("xraylib")
+pytest.importorskip("spekpy")
+pytest.importorskip("matplotlib")
+
+from urushi.errors import InputError
+from urushi.reporting.plots import attenuation as plots
+from urushi.xray.contrast import plan
+from urushi.xray.materials import material
+from urushi.xray.spectrum import monoenergetic, tube_spectrum
+
+SEVEN = [material(n) for n in ("iron", "lead", "aluminium", "carbon", "hydrogen", "nitrogen", "oxygen")]
+
+
+def all_figures():
+    yield plots.linear_attenuation_figure(material("carbon"), material("iron"), (1, 150))
+    yield plots.partial_attenuation_figure(material("iron"), (1, 800))
+    yield plots.mass_attenuation_figure(SEVEN, (35, 105))
+    yield plots.spectra_figure({60: tube_spectrum(60), 80: tube_spectrum(80)})
+    yield plots.contrast_figure(plan(material("potato"), 60, material("iron"), 1, [40, 60, 80]))
+
+
+def test_every_axis_is_labelled_with_its_unit():
+    for figure in all_figures():
+        assert "(keV)" in figure.axes[0].get_xlabel() or "(kV)" in figure.axes[-1].get_xlabel()
+        for label in (axes.get_ylabel() for axes in figure.axes):
+            assert label == "contrast-to-noise ratio" or "/" in label or "%" in label or "per keV" in label
+
+
+def test_seven_curves_have_seven_dash_patterns():
+    (axes,) = plots.mass_attenuation_figure(SEVEN, (35, 105)).axes
+    assert len({str(line._dash_pattern) for line in axes.get_lines()}) == 7
+
+
+def test_the_energy_of_greatest_difference_is_said():
+    (axes,) = plots.linear_attenuation_figure(material("carbon"), material("iron"), (2, 150)).axes
+    assert any("12 keV" in text.get_text() for text in axes.get_legend().get_texts())
+
+
+def test_the_best_voltages_are_marked():
+    found = plan(material("potato"), 60, material("iron"), 1, [40, 60, 80])
+    legends = [axes.get_legend().get_texts()[0].get_text() for axes in plots.contrast_figure(found).axes]
+    assert legends == [f"best: {found.best_contrast.voltage_kv:g} kV", f"best: {found.best_cnr.voltage_kv:g} kV"]
+
+
+def test_more_curves_than_can_be_told_apart_are_an_error():
+    with pytest.raises(InputError, match="told apart"):
+        plots.mass_attenuation_figure([*SEVEN, material("zinc")], (35, 105))
+
+
+def test_a_single_line_has_no_spectrum_to_draw():
+    with pytest.raises(InputError, match="two energies"):
+        plots.spectra_figure({60: monoenergetic(60)})
