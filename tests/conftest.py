@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 # Workers that run side by side share the cores; more threads in each only wait for one another.
@@ -29,3 +31,55 @@ def pictures() -> Callable[..., np.ndarray]:
         return noisy.clip(0, 1).astype(np.float32)
 
     return pictures
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], None]], Path]:
+    """Makes a file or folder once for all workers of a session: by whichever asks first, while the others wait."""
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+
+    def shared(name: str, make: Callable[[Path], None]) -> Path:
+        place, unfinished = root / name, root / f"unfinished-{name}"
+        with FileLock(root / f"{name}.lock"):
+            if not place.exists():
+                make(unfinished)
+                unfinished.rename(place)
+        return place
+
+    return shared
+
+
+@pytest.fixture(scope="session")
+def textures() -> list[np.ndarray]:
+    """What `autoencoder` was fitted on: 12 of (32, 32) uint8, a pattern of varied phase and brightness."""
+    y, x = np.mgrid[:32, :32] / 5
+
+    def texture(rng: np.random.Generator) -> np.ndarray:
+        waves = 60 * np.sin(3 * x + rng.uniform(-1, 1)) * np.cos(2 * y)
+        return (rng.uniform(90, 150) + waves + rng.normal(0, 5, (32, 32))).clip(0, 255).astype(np.uint8)
+
+    return [texture(np.random.default_rng(seed)) for seed in range(12)]
+
+
+@pytest.fixture(scope="session")
+def autoencoder(shared: Callable[..., Path], textures: list[np.ndarray]) -> Path:
+    """The file of a trained detector for 32 × 32 px, for tests of what is done with any; none may change it."""
+    from urushi import Detector, Recipe
+
+    table = {
+        "preprocessing": [{"name": "grey"}, {"name": "resize", "height": 32, "width": 32}, {"name": "scale"}],
+        "model": {"name": "autoencoder", "latent_dimension": 4},
+        "score": {"name": "squared_error"},
+        "training": {"max_epochs": 1, "batch_size": 4, "accelerator": "cpu"},
+    }
+    recipe = Recipe.from_table(table, "test")
+    return shared("autoencoder.urushi", lambda place: Detector.fit(textures, recipe).save(place))
+
+
+@pytest.fixture(scope="session")
+def exported_autoencoder(shared: Callable[..., Path], autoencoder: Path, textures: list[np.ndarray]) -> Path:
+    """The same detector with a graph that has passed its gate."""
+    from urushi import Detector
+
+    return shared("exported.urushi", lambda place: Detector.load(autoencoder).export(textures).save(place))

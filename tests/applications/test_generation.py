@@ -21,7 +21,7 @@ def detectors(pictures):
         recipe = Recipe.find("gan").model_copy(update={"model": Part(name=name)})
         return Detector.fit(images, recipe.with_settings(SIZE | {f"training.{k}": v for k, v in training.items()}))
 
-    return {"gan": fitted("gan", 40), "convolutional_bigan": fitted("convolutional_bigan", 1)}
+    return {"gan": fitted("gan", 25), "convolutional_bigan": fitted("convolutional_bigan", 1)}
 
 
 def step(images: np.ndarray, others: np.ndarray) -> float:
@@ -60,7 +60,7 @@ def test_a_convolutional_generator_makes_images_larger_than_it_saw(detectors):
 
 
 def test_a_method_that_makes_no_images_says_so(pictures):
-    images = [image[0] for image in pictures(12, 32, 1, 0)]
+    images = [image[0] for image in pictures(8, 32, 1, 0)]
     plain = Recipe.find("autoencoder").with_settings(SIZE | {"training.max_epochs": 1})
     with pytest.raises(InputError, match="the method autoencoder makes no images"):
         Generator.of(Detector.fit(images, plain))

@@ -53,9 +53,12 @@ def write(path: Path, pixels: np.ndarray) -> None:
 
 
 @pytest.fixture(scope="session")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def dataset(shared: Callable[..., Path]) -> Path:
     """MVTec layout: 24 good images to train, 6 good and 5 scratched ones to test."""
-    root = tmp_path_factory.mktemp("data") / "weave"
+    return shared("weave", _write_dataset)
+
+
+def _write_dataset(root: Path) -> None:
     for seed in range(N_GOOD):
         write(root / "train" / "good" / f"{seed:02}.png", texture(seed))
     for seed in range(100, 106):
@@ -64,7 +67,6 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
         image, mask = scratched(seed)
         write(root / "test" / "scratch" / f"{seed}.png", image)
         write(root / "ground_truth" / "scratch" / f"{seed}_mask.png", mask)
-    return root
 
 
 @pytest.fixture(scope="session")
@@ -97,12 +99,11 @@ def quick_recipe() -> Recipe:
 
 
 @pytest.fixture(scope="session")
-def fitted(dataset: Path, quick_recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def fitted(dataset: Path, quick_recipe: Recipe, shared: Callable[..., Path]) -> Path:
     """A detector file that no test may change."""
-    path = tmp_path_factory.mktemp("detector") / "part.urushi"
     images = sorted((dataset / "train" / "good").iterdir())
-    Detector.fit(images, quick_recipe, card={"recipe": "default"}).save(path)
-    return path
+    card = {"recipe": "default"}
+    return shared("weave.urushi", lambda place: Detector.fit(images, quick_recipe, card=card).save(place))
 
 
 @pytest.fixture
@@ -139,11 +140,10 @@ def urushi(
 
 
 @pytest.fixture(scope="session")
-def exported(fitted: Path, dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported(fitted: Path, dataset: Path, shared: Callable[..., Path]) -> Path:
     """The same detector with a graph that needs no PyTorch; no test may change it."""
-    path = tmp_path_factory.mktemp("exported") / "part.urushi"
-    Detector.load(fitted).export(sorted((dataset / "train" / "good").iterdir())).save(path)
-    return path
+    images = sorted((dataset / "train" / "good").iterdir())
+    return shared("weave-exported.urushi", lambda place: Detector.load(fitted).export(images).save(place))
 
 
 @pytest.fixture(scope="session")

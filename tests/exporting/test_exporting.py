@@ -9,46 +9,25 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-from urushi import Detector, Recipe, catalogue
+from urushi import Detector, catalogue
 from urushi.errors import DatasetError, ExportError
 from urushi.exporting import _export
 from urushi.exporting._int8 import quantised
 from urushi.exporting._onnx import to_onnx
+from urushi.recipe import Part
 from urushi.scoring import ScoringGraph, build_graph
 
-
-def texture(seed: int) -> np.ndarray:
-    """(32, 32) uint8: a pattern of varied phase and brightness."""
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[:32, :32] / 5
-    pattern = (
-        rng.uniform(90, 150) + 60 * np.sin(3 * x + rng.uniform(-1, 1)) * np.cos(2 * y) + rng.normal(0, 5, (32, 32))
-    )
-    return pattern.clip(0, 255).astype(np.uint8)
-
-
-IMAGES = [texture(seed) for seed in range(12)]
 GRAPHS = {"fp32": "graph.onnx", "int8": "graph-int8.onnx"}
 
 
-def recipe(**score: Any) -> Recipe:
-    table = {
-        "preprocessing": [{"name": "grey"}, {"name": "scale"}],
-        "model": {"name": "autoencoder", "latent_dimension": 4},
-        "score": score or {"name": "squared_error"},
-        "training": {"max_epochs": 1, "batch_size": 4, "accelerator": "cpu"},
-    }
-    return Recipe.from_table(table, "test")
+@pytest.fixture(scope="module")
+def detector(autoencoder) -> Detector:
+    return Detector.load(autoencoder)
 
 
 @pytest.fixture(scope="module")
-def detector() -> Detector:
-    return Detector.fit(IMAGES, recipe())
-
-
-@pytest.fixture(scope="module")
-def exported(detector) -> Detector:
-    return detector.export(IMAGES)
+def exported(exported_autoencoder) -> Detector:
+    return Detector.load(exported_autoencoder, runtime="torch")
 
 
 def test_the_card_says_what_was_compared_and_with_what(exported):
@@ -74,49 +53,49 @@ def test_the_graph_says_what_it_takes(exported):
     assert all(one.data_location == onnx.TensorProto.DEFAULT for one in model.graph.initializer)
 
 
-def test_a_second_runtime_gets_the_very_same_graph_and_an_entry_of_its_own(exported):
-    both = exported.export(IMAGES, to="openvino")
+def test_a_second_runtime_gets_the_very_same_graph_and_an_entry_of_its_own(exported, textures):
+    both = exported.export(textures, to="openvino")
     assert both.graphs == exported.graphs
     assert [entry["runtime"] for entry in both.card["exports"]] == ["onnx", "openvino"]
-    again = both.export(IMAGES, to="onnx")
+    again = both.export(textures, to="onnx")
     assert [entry["runtime"] for entry in again.card["exports"]] == ["openvino", "onnx"]
 
 
-def test_a_graph_that_computes_something_else_does_not_pass(detector, exported):
+def test_a_graph_that_computes_something_else_does_not_pass(detector, exported, textures):
     model = onnx.load_from_string(exported.graphs[GRAPHS["fp32"]])
     for weights in model.graph.initializer:
         if len(weights.dims) == 4:
             weights.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weights) * 1.5, weights.name))
     changed = replace(detector, graphs={**detector.graphs, GRAPHS["fp32"]: model.SerializeToString()})
     with pytest.raises(ExportError, match="does not give what PyTorch gives: scores differ"):
-        changed.export(IMAGES)
+        changed.export(textures)
 
 
 def test_no_readable_image_is_an_error(detector):
     with pytest.raises(DatasetError, match="--images DIR"):
-        detector.export([np.zeros((5, 5), np.uint8)])
+        detector.export([np.zeros((5, 5, 7), np.uint8)])
 
 
 def test_a_method_that_cannot_be_exported_says_why(detector):
-    graph = build_graph(recipe(), (1, 32, 32))
+    graph = build_graph(detector.recipe, (1, 32, 32))
     graph.model.exportable = "it asks an oracle"
     with pytest.raises(ExportError, match="cannot be exported: it asks an oracle"):
         to_onnx(graph)
 
 
-def test_what_pytorch_cannot_export_is_an_error_in_one_line():
+def test_what_pytorch_cannot_export_is_an_error_in_one_line(detector):
     class Branching(ScoringGraph):
         def forward(self, images: torch.Tensor) -> Any:
             return super().forward(images if images.sum() > 0 else -images)
 
-    graph = build_graph(recipe(), (1, 32, 32))
+    graph = build_graph(detector.recipe, (1, 32, 32))
     with pytest.raises(ExportError, match="PyTorch cannot export this graph") as caught:
         to_onnx(Branching(graph.model, graph.score))
     assert "\n" not in str(caught.value)
 
 
-def test_int8_stands_beside_fp32_and_goes_with_the_threshold_it_was_proved_for(exported):
-    both = exported.export(IMAGES, precision="int8")
+def test_int8_stands_beside_fp32_and_goes_with_the_threshold_it_was_proved_for(exported, textures):
+    both = exported.export(textures, precision="int8")
     assert set(GRAPHS.values()) <= both.graphs.keys()
     operations = {node.op_type for node in onnx.load_from_string(both.graphs[GRAPHS["int8"]]).graph.node}
     assert {"QuantizeLinear", "DequantizeLinear"} <= operations
@@ -127,8 +106,8 @@ def test_int8_stands_beside_fp32_and_goes_with_the_threshold_it_was_proved_for(e
 
 
 @pytest.mark.slow
-def test_the_score_and_the_first_layers_stay_in_float_where_asked_for(exported):
-    graph, images = exported.graphs[GRAPHS["fp32"]], [image[None].astype(np.float32) / 255 for image in IMAGES]
+def test_the_score_and_the_first_layers_stay_in_float_where_asked_for(exported, textures):
+    graph, images = exported.graphs[GRAPHS["fp32"]], [image[None].astype(np.float32) / 255 for image in textures]
 
     def n_quantised(n_float: int) -> int:
         nodes = onnx.load_from_string(quantised(graph, images, n_float=n_float)).graph.node
@@ -139,7 +118,9 @@ def test_the_score_and_the_first_layers_stay_in_float_where_asked_for(exported):
         quantised(graph, images, n_float=100)
 
 
-def test_int8_keeps_more_layers_in_float_until_the_gate_opens_and_else_gives_every_reason(exported, monkeypatch):
+def test_int8_keeps_more_layers_in_float_until_the_gate_opens_and_else_gives_every_reason(
+    exported, textures, monkeypatch
+):
     tried: list[int] = []
 
     def half_broken(graph: bytes, images: Any, *, n_float: int) -> bytes:
@@ -148,7 +129,7 @@ def test_int8_keeps_more_layers_in_float_until_the_gate_opens_and_else_gives_eve
 
     monkeypatch.setattr(_export, "quantised", half_broken)
     monkeypatch.setattr(_export, "open_export", _open)
-    found = exported.export(IMAGES, precision="int8")
+    found = exported.export(textures, precision="int8")
     assert tried == [0, 8]
     assert found.card["exports"][-1]["n_float"] == 8
 
@@ -162,13 +143,13 @@ def _open(files: Any, *rest: Any) -> Any:
     return open_export(files, *rest)
 
 
-def test_without_any_int8_graph_that_serves_every_reason_is_given(exported, monkeypatch):
+def test_without_any_int8_graph_that_serves_every_reason_is_given(exported, textures, monkeypatch):
     def broken(graph: bytes, images: Any, *, n_float: int) -> bytes:
         raise ExportError(f"broken {n_float}")
 
     monkeypatch.setattr(_export, "quantised", broken)
     with pytest.raises(ExportError, match=r"with 0 layers in float: broken 0 .*16 layers in float: broken 16"):
-        exported.export(IMAGES, precision="int8")
+        exported.export(textures, precision="int8")
 
 
 def test_images_larger_than_the_graph_are_cut(detector):
@@ -188,5 +169,6 @@ SCORES += [{"name": "squared_error", "pooling": pooling} for pooling in ("top", 
 @pytest.mark.parametrize(
     "score", SCORES, ids=lambda score: "-".join(filter(str.isidentifier, map(str, score.values())))
 )
-def test_every_score_is_exported(score):
-    assert Detector.fit(IMAGES, recipe(**score)).export(IMAGES).card["exports"]
+def test_every_score_is_exported(score, detector, textures):
+    recipe = detector.recipe.model_copy(update={"score": Part.model_validate(score)})
+    assert Detector.fit(textures, recipe).export(textures).card["exports"]

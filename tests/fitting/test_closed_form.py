@@ -10,11 +10,12 @@ from urushi.models.base import Reconstructor
 from urushi.models.feature_reconstruction import FeatureReconstruction
 
 N = 12
+BLOCKS = (4, 10)
 
 
 @pytest.fixture(scope="module")
 def inputs(pictures):
-    model = FeatureReconstruction((3, 64, 64), pictures=0)
+    model = FeatureReconstruction((3, 64, 64), pictures=0, blocks=BLOCKS)
     return model.embed(torch.from_numpy(pictures(N, 64, 3, seed=0))).numpy()
 
 
@@ -30,7 +31,9 @@ class Counting:
 
 
 def model(**options) -> Reconstructor:
-    return FeatureReconstruction((3, 64, 64), pictures=0, **({"windows": [0]} | options))
+    return FeatureReconstruction(
+        (3, 64, 64), pictures=0, blocks=BLOCKS, **({"windows": [0], "window_blocks": [4]} | options)
+    )
 
 
 @pytest.mark.parametrize("left_out", [[], [3], [0, 5, 11]])

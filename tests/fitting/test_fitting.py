@@ -21,7 +21,7 @@ def recipe(model: str = "autoencoder", steps: list[dict[str, Any]] = RESIZED, **
     return Recipe.from_table(
         {
             "preprocessing": steps,
-            "model": {"name": model},
+            "model": {"name": model} | ({"windows": []} if model == "feature_reconstruction" else {}),
             "score": {"name": "squared_error"},
             "training": {"max_epochs": 1, "batch_size": 4, "accelerator": "cpu"},
         },
@@ -61,9 +61,7 @@ def smuggled(n: int = 24, places: tuple[int, ...] = (3, 17)) -> list[np.ndarray]
 
 
 def crossed(**settings: Any) -> Recipe:
-    return recipe(
-        "feature_reconstruction", **({"split.n_folds": 4, "model.variance": 0.9, "model.windows": []} | settings)
-    )
+    return recipe("feature_reconstruction", **({"split.n_folds": 4, "model.variance": 0.9} | settings))
 
 
 def test_images_that_are_no_good_ones_are_named_with_their_p_values():

@@ -49,10 +49,21 @@ def test_a_clearly_better_one_is_taken_and_the_card_says_why(fitted):
 
 
 def test_the_first_stands_where_another_is_not_better(good, tmp_path):
-    assert tried(good, recipe(SHARP, BLIND), tmp_path)["taken"] == "sharp"
     twin = {"name": "twin", "settings": {}}
     facts = tried(good, recipe(FIRST, twin), tmp_path)
     assert (facts["taken"], facts["candidates"][1]["gain"]) == ("first", 0)
+
+
+def test_another_is_taken_only_if_its_gain_is_more_than_twice_its_standard_error():
+    """Of 4 images, with differences d of the shares: the gain is their mean; d counts by rows and by columns."""
+    first = model_selection._Tried("first", np.full((4, 4), 0.5), 1.0)
+    even = model_selection._Tried("even", np.full((4, 4), 0.6), 1.0)
+    odd = model_selection._Tried("odd", 0.5 + np.diag([1, 0, 0, 0]) * 0.4, 1.0)
+    assert even.gain(first) == pytest.approx((0.1, 0))
+    assert odd.gain(first) == pytest.approx((0.025, 0.05))  # by image 0.2, 0, 0, 0: deviation 0.1, over √4
+    assert model_selection._best([first, even, odd])[0] is even
+    assert model_selection._best([first, odd])[0] is first
+    assert model_selection._best([even, first, odd])[0] is even
 
 
 def test_it_is_fitted_as_if_the_candidate_had_been_named(good, fitted):

@@ -44,10 +44,15 @@ def test_a_student_compares_directions(batches):
 
 @pytest.mark.parametrize("kind", ["autoencoder", "distillation"])
 def test_a_spot_is_found_where_it_is(kind, pictures):
-    images = (pictures(24, 64, 3, seed=0).transpose(0, 2, 3, 1) * 255).astype("uint8")
+    images = (pictures(16, 64, 3, seed=0).transpose(0, 2, 3, 1) * 255).astype("uint8")
     spoilt = images[0].copy()
     spoilt[8:24, 40:56] = (250, 20, 20)
-    settings = {"preprocessing.resize.height": 64, "preprocessing.resize.width": 64, "training.max_epochs": 10}
+    settings = {
+        "preprocessing.resize.height": 64,
+        "preprocessing.resize.width": 64,
+        "training.max_epochs": 6,
+        "model.windows": [],
+    }
     recipe = Recipe.find("feature-autoencoder").with_settings(settings | {"model.kind": kind, "training.batch_size": 4})
     detector = Detector.fit(list(images), recipe)
     found, clean = detector.inspect(spoilt), detector.inspect(images[0])

@@ -87,20 +87,27 @@ def test_large_pictures_are_fewer():
     assert PictureMemory(64, (3, 8192, 8192), 6, (512, 512)).n == 1
 
 
+QUICK = {
+    "preprocessing.resize.height": 64,
+    "preprocessing.resize.width": 64,
+    "split.n_folds": 2,
+    "model.blocks": [4, 10],
+    "model.windows": [],
+}
+
+
 @pytest.mark.parametrize("kind", ["pca", "nearest"])
 def test_a_detector_shows_one_of_its_training_images(kind, pictures):
-    images = [image.transpose(1, 2, 0).squeeze() for image in pictures(24, 64)]
-    steps = {"preprocessing.resize.height": 64, "preprocessing.resize.width": 64, "split.n_folds": 2}
-    recipe = Recipe.find("default").with_settings(steps | {"model.kind": kind})
+    images = [image.transpose(1, 2, 0).squeeze() for image in pictures(8, 64)]
+    recipe = Recipe.find("default").with_settings(QUICK | {"model.kind": kind})
     found = Detector.fit(images, recipe).inspect(images[3])
     assert found.shows_similar
     np.testing.assert_allclose(found.reconstruction, found.image, atol=1 / 500)
 
 
 def test_without_pictures_nothing_is_shown(pictures):
-    images = [image.transpose(1, 2, 0).squeeze() for image in pictures(24, 64)]
-    steps = {"preprocessing.resize.height": 64, "preprocessing.resize.width": 64, "split.n_folds": 2}
-    recipe = Recipe.find("default").with_settings(steps | {"model.pictures": 0})
+    images = [image.transpose(1, 2, 0).squeeze() for image in pictures(8, 64)]
+    recipe = Recipe.find("default").with_settings(QUICK | {"model.pictures": 0})
     found = Detector.fit(images, recipe).inspect(images[3])
     assert found.reconstruction is None
     assert not found.shows_similar

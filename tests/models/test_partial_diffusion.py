@@ -160,8 +160,8 @@ def test_a_trained_denoiser_takes_noise_away():
     made = model(trained_steps=100, steps=20, mode="no_diffusion", learning_rate=3e-3)
     made.train()
     (optimizer,) = made.optimizers().values()
-    flat = torch.full((16, *SHAPE), 0.5)
-    for _ in range(150):
+    flat = torch.full((8, *SHAPE), 0.5)
+    for _ in range(80):
         for _, loss in made.losses(flat):
             optimizer.zero_grad()
             loss.backward()
