@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from urushi.data.defects import KINDS, MINIMUM_CHANGE, Defect, Shape, apply, draw
+from urushi.data.defects import KINDS, MINIMUM_CHANGE, Defect, Shape, apply, draw, planted
 from urushi.errors import InputError
 
 FULL_SCALE = {"uint8": 255, "uint16": 65535, "float32": 1}
@@ -157,3 +157,15 @@ def test_unfit_images_are_refused(image: np.ndarray, message: str) -> None:
 def test_unknown_kinds_are_refused(kinds: list[str]) -> None:
     with pytest.raises(InputError, match="scratch"):
         draw(np.random.default_rng(0), (32, 32), kinds=kinds)
+
+
+def test_prepared_images_get_defects_of_their_own(pictures):
+    for channels in (1, 3):
+        clean = pictures(6, 32, channels, seed=0)
+        found = np.stack(list(planted(clean, seed=0, n_each=4)))
+        assert found.shape == (24, channels, 32, 32)
+        changed = (found.reshape(6, 4, channels, 32, 32) != clean[:, None]).reshape(24, -1).mean(axis=1)
+        assert ((changed > 0) & (changed < 0.6)).all()
+        assert len(np.unique(found, axis=0)) == 24
+        assert (np.stack(list(planted(clean, seed=0, n_each=4))) == found).all()
+        assert (next(planted(clean, seed=1)) != found[0]).any()

@@ -6,7 +6,7 @@ import torch
 
 from urushi import Detector, Recipe
 from urushi.errors import RecipeError
-from urushi.fitting.open_options import choose, planted
+from urushi.fitting.open_options import choose
 from urushi.models.base import Reconstruction, Reconstructor
 from urushi.models.partial_diffusion import PartialDiffusion
 from urushi.recipe import Part
@@ -19,20 +19,6 @@ SCORE = Part.model_validate({"name": "squared_error", "pooling": "average_then_m
 @pytest.fixture(scope="module")
 def clean(pictures):
     return pictures(6, 32, 1, seed=0)
-
-
-def test_each_image_gets_four_defects_of_its_own(clean):
-    found = planted(clean, seed=0)
-    assert found.shape == (24, *SHAPE)
-    changed = (found.reshape(6, 4, *SHAPE) != clean[:, None]).reshape(24, -1).mean(axis=1)
-    assert ((changed > 0) & (changed < 0.6)).all()
-    assert len(np.unique(found, axis=0)) == 24
-    assert (planted(clean, seed=0) == found).all()
-    assert (planted(clean, seed=1) != found).any()
-
-
-def test_colour_stays_colour(pictures):
-    assert planted(pictures(2, 32, 3, seed=0), seed=0).shape == (8, 3, 32, 32)
 
 
 def test_what_tells_planted_defects_best_is_chosen(clean, monkeypatch):

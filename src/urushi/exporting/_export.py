@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from itertools import islice
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from urushi.catalogue.extras import is_installed
-from urushi.data import defects
+from urushi.data.defects import planted
 from urushi.errors import DatasetError, ExportError
 from urushi.exporting._int8 import N_FLOAT, quantised
 from urushi.exporting._onnx import to_onnx
@@ -49,25 +49,25 @@ def export(
     none, DatasetError if there are no images, MissingPackageError.
     """
     shape = reference.graph.model.image_shape
-    trial = _Trial.of(reference, [_middle(image, shape) for image in islice(normal, N_IMAGES)], judge, seed)
+    gate = _Gate.of(reference, [_middle(image, shape) for image in islice(normal, N_IMAGES)], judge, seed)
     if GRAPHS[precision] in present:
-        return trial.accept(present[GRAPHS[precision]], to, precision)
+        return gate.accept(present[GRAPHS[precision]], to, precision)
     graph = present.get(GRAPHS["fp32"]) or to_onnx(reference.graph)
-    return trial.accept(graph, to, precision) if precision == "fp32" else _int8(trial, graph, to)
+    return gate.accept(graph, to, precision) if precision == "fp32" else _int8(gate, graph, to)
 
 
-def _int8(trial: "_Trial", graph: bytes, to: Engine) -> Made:
+def _int8(gate: "_Gate", graph: bytes, to: Engine) -> Made:
     """The most that can be quantised without the gate closing."""
     problems = []
     for n_float in N_FLOAT:
         try:
-            return trial.accept(quantised(graph, trial.normal, n_float=n_float), to, "int8", n_float=n_float)
+            return gate.accept(quantised(graph, gate.normal, n_float=n_float), to, "int8", n_float=n_float)
         except ExportError as error:
             problems.append(f"with {n_float} layers in float: {error}")
     raise ExportError("int8 does not serve this detector. " + " ".join(problems))
 
 
-class _Trial(NamedTuple):
+class _Gate(NamedTuple):
     """Images and what PyTorch says of them."""
 
     reference: TorchBackend
@@ -77,10 +77,10 @@ class _Trial(NamedTuple):
     judge: Judge
 
     @classmethod
-    def of(cls, reference: TorchBackend, normal: list[np.ndarray], judge: Judge, seed: int) -> "_Trial":
+    def of(cls, reference: TorchBackend, normal: list[np.ndarray], judge: Judge, seed: int) -> "_Gate":
         if not normal:
             raise DatasetError("an export is checked on good images, and there are none; give some with --images DIR")
-        images = [*normal, *_with_defects(normal, seed)]
+        images = [*normal, *planted(normal, seed)]
         return cls(reference, images, len(normal), [reference.run(image[None]) for image in images], judge)
 
     @property
@@ -107,15 +107,6 @@ class _Trial(NamedTuple):
             "parity": parity.to_json(),
             "versions": _versions(),
         }
-
-
-def _with_defects(images: Sequence[np.ndarray], seed: int) -> list[np.ndarray]:
-    """One synthetic defect in each image, all (C, H, W) in [0, 1]."""
-    rng = np.random.default_rng(seed)
-    pictures = [image.transpose(1, 2, 0) for image in images]
-    flat = [np.ascontiguousarray(picture[..., 0] if picture.shape[2] == 1 else picture) for picture in pictures]
-    planted = [defects.apply(picture, defects.draw(rng, picture.shape))[0] for picture in flat]
-    return [np.ascontiguousarray(p[None] if p.ndim == 2 else p.transpose(2, 0, 1)) for p in planted]
 
 
 def _middle(image: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:

@@ -134,14 +134,8 @@ def _planted(numbered: tuple[int, ImageSource], seed: int) -> list[np.ndarray]:
     number, source = numbered
     image, rng = read_image(source), np.random.default_rng([seed, number])
     full_scale = None if image.dtype == np.uint8 else max(1.0, float(image.max()))
-    drawn = [defects.draw(rng, image.shape) for _ in OPACITIES]
-    bold = [defects.apply(image, defect, full_scale=full_scale)[0] for defect in drawn]
-    return [_mixed(image, spoilt, opacity) for spoilt, opacity in zip(bold, OPACITIES, strict=True)]
-
-
-def _mixed(image: np.ndarray, spoilt: np.ndarray, opacity: float) -> np.ndarray:
-    mixed: np.ndarray = image + opacity * (spoilt.astype(np.float64) - image)
-    return np.asarray(mixed if image.dtype.kind == "f" else mixed.round(), image.dtype)
+    drawn = ((defects.draw(rng, image.shape), opacity) for opacity in OPACITIES)
+    return [defects.apply(image, defect, full_scale=full_scale, opacity=opacity)[0] for defect, opacity in drawn]
 
 
 def _scores(fitted: Fitted, recipe: Recipe, images: Iterator[np.ndarray]) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from urushi.data import defects
+from urushi.data.defects import planted
 from urushi.data.stream import batches
 from urushi.evaluation import curves
 from urushi.models import build_model
@@ -35,7 +35,7 @@ def choose(model: Reconstructor, part: Part, score: Part, images: np.ndarray, *,
     calibration, whose promise would be lost. Nothing is said about real defects.
     """
     choices = model.choices()
-    spoilt = planted(images, seed)
+    spoilt = np.stack(list(planted(images, seed, n_each=_N_DEFECTS)))
     found = []
     for values in product(*choices.values()):
         options = dict(zip(choices, values, strict=True))
@@ -49,23 +49,10 @@ def choose(model: Reconstructor, part: Part, score: Part, images: np.ndarray, *,
     return Choice(chosen, model, facts)
 
 
-def planted(images: np.ndarray, seed: int) -> np.ndarray:
-    """(n, C, H, W) float32 -> (4·n, C, H, W): each with one defect, of a kind drawn for it alone."""
-    rng = np.random.default_rng(seed)
-    return np.stack([_planted(image, rng) for image in images for _ in range(_N_DEFECTS)])
-
-
 def _roc_auc(normal: np.ndarray, defect: np.ndarray) -> float:
     values = np.unique(np.concatenate([normal, defect]))
     counts = (np.bincount(np.searchsorted(values, some), minlength=len(values)) for some in (normal, defect))
     return float(curves.roc_auc(*(count.astype(float) for count in counts)))
-
-
-def _planted(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    pixels = np.ascontiguousarray(image.transpose(1, 2, 0))
-    shaped = pixels[..., 0] if pixels.shape[2] == 1 else pixels
-    spoilt, _ = defects.apply(shaped, defects.draw(rng, shaped.shape))
-    return spoilt.reshape(pixels.shape).transpose(2, 0, 1)
 
 
 def _backend(model: Reconstructor, part: Part, score: Part, device: str) -> TorchBackend:
