@@ -8,7 +8,7 @@ from scipy import stats
 
 from urushi.calibration import benjamini_hochberg, false_discovery_threshold, p_values
 from urushi.calibration._false_discovery import n_at_least
-from urushi.calibration._ranks import n_needed
+from urushi.calibration._p_values import n_needed
 from urushi.errors import CalibrationError
 
 batches = st.lists(st.integers(0, 30).map(float), min_size=1, max_size=60)

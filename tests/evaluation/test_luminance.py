@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from urushi.data.luminance import luminance
+from urushi.data.images import luminance
 from urushi.evaluation.luminance import compare_luminances, dataset_luminances
 
 

@@ -15,7 +15,7 @@ from torchmetrics.functional.classification import binary_jaccard_index
 from urushi.errors import InputError
 from urushi.evaluation.aupro import aupro, component_weights
 from urushi.evaluation.curves import area
-from urushi.evaluation.float_bins import bin_of, lower_edge
+from urushi.evaluation.histograms import bin_of, lower_edge
 from urushi.evaluation.pixel_metrics import PixelHistograms
 
 SIZE = (18, 16)

@@ -10,7 +10,7 @@ from urushi import Detector, Recipe
 from urushi.catalogue.options import build
 from urushi.errors import RecipeError, TrainingError
 from urushi.losses.adversarial import Contest
-from urushi.losses.triplet import Variant
+from urushi.losses.inpainting import Variant
 from urushi.models.networks.crop_convolution import ContextEncoder, CropConvolution
 from urushi.models.networks.siren import grid
 from urushi.models.networks.windows import Windows, filled, taken

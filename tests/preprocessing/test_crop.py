@@ -9,7 +9,7 @@ from skimage.filters import threshold_otsu
 from skimage.measure import label, regionprops
 
 from urushi.errors import UnreadableImageError
-from urushi.preprocessing._otsu import otsu
+from urushi.preprocessing._histograms import otsu
 from urushi.preprocessing.crop import Crop, bounding_box, object_mask
 
 DTYPES = (np.uint8, np.uint16, np.float32)

@@ -5,8 +5,7 @@ import pytest
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
 from urushi.errors import InputError
-from urushi.reporting.plots.precision_recall import precision_recall_figure
-from urushi.reporting.plots.roc import roc_figure
+from urushi.reporting.plots.operating_curves import precision_recall_figure, roc_figure
 
 RNG = np.random.default_rng(0)
 REPEATS = [(np.round(RNG.normal(0, 1, 60) + np.arange(60) % 2, 1), np.arange(60) % 2) for _ in range(5)]

@@ -3,7 +3,7 @@ import re
 
 import numpy as np
 
-from urushi.reporting.plots.roc import roc_figure
+from urushi.reporting.plots.operating_curves import roc_figure
 from urushi.reporting.plots.style import svg
 from urushi.reporting.report import Report
 

@@ -5,9 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from urushi.xray.phantoms.grid import Grid, turned
+from urushi.xray.phantoms.grid import Grid, texture, turned
 from urushi.xray.phantoms.shapes import Ball, Cavity, Gap, Rod, clipped, length
-from urushi.xray.phantoms.texture import texture
 
 Z = np.linspace(-8, 8, 3201)  # every 0.005 mm
 GRID = Grid(21, 21, 0.3, 0.3)

@@ -9,10 +9,11 @@ from urushi.calibration._false_discovery import (
     benjamini_hochberg,
     check_false_discovery_rate,
     false_discovery_threshold,
+    suspicion,
+    suspicious,
 )
 from urushi.calibration._held_out import HeldOut
 from urushi.calibration._p_values import p_values
-from urushi.calibration._suspicion import suspicion, suspicious
 from urushi.calibration.base import Threshold, ThresholdRule
 
 __all__ = [

@@ -1,12 +1,12 @@
 """Decisions on a whole batch at once, so that only a stated share of those called anomalous are good parts."""
 
+import math
 from math import ceil
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from urushi.calibration._p_values import p_values, sorted_scores
-from urushi.calibration._ranks import n_needed, percent, require_enough
+from urushi.calibration._p_values import n_needed, p_values, percent, require_enough, sorted_scores
 from urushi.calibration.base import Threshold
 from urushi.errors import CalibrationError
 
@@ -79,3 +79,27 @@ def _explanation(n: int, m: int, n_found: int, rate: float) -> str:
         f"{said} ATTENTION: with {n} held-out normal images and a batch of {m}, either at least {k} images are called "
         f"anomalous or none; to find a single one, {n_needed(rate / m)} held-out normal images are needed."
     )
+
+
+_FALSE_DISCOVERIES = 0.05
+_DEVIATION = 1.4826  # of a normal distribution, per median absolute deviation
+
+
+def suspicion(scores: ArrayLike) -> NDArray[np.float64]:
+    """p-values of cross-fitted scores (n,) against their own middle: small for what is far above it.
+
+    Scores, or their logarithms where all are positive, are taken as normal with the median and the median absolute
+    deviation of all, which up to half of the images being something else would not move far. Rough: tails differ.
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    values = np.log(values) if (values > 0).all() else values
+    middle = np.median(values)
+    spread = _DEVIATION * np.median(np.abs(values - middle))
+    if spread == 0:
+        return np.where(values > middle, 0.0, 0.5)
+    return np.array([math.erfc((value - middle) / (spread * math.sqrt(2))) / 2 for value in values])
+
+
+def suspicious(scores: ArrayLike) -> NDArray[np.bool_]:
+    """Those that are likely no good images; about one in twenty of them is one after all, by Benjamini-Hochberg."""
+    return benjamini_hochberg(suspicion(scores), _FALSE_DISCOVERIES)

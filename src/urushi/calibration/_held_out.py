@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError
 
 from urushi.calibration._false_discovery import RULE
-from urushi.calibration._ranks import n_needed
+from urushi.calibration._p_values import n_needed
 from urushi.calibration.base import Threshold
 from urushi.calibration.conformal import Conformal
 from urushi.errors import CalibrationError

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from urushi.calibration._p_values import sorted_scores
-from urushi.calibration._ranks import n_allowed, percent, require_enough
+from urushi.calibration._p_values import n_allowed, percent, require_enough, sorted_scores
 from urushi.catalogue import options
 from urushi.errors import CalibrationError
 from urushi.inspection import Decision

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from urushi.calibration._ranks import n_allowed, n_needed, percent, require_enough
+from urushi.calibration._p_values import n_allowed, n_needed, percent, require_enough
 from urushi.calibration.base import FloatArray, Threshold, ThresholdRule
 from urushi.errors import CalibrationError
 

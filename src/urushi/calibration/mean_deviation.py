@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from urushi.calibration._ranks import percent
+from urushi.calibration._p_values import percent
 from urushi.calibration.base import FloatArray, Threshold, ThresholdRule
 from urushi.errors import CalibrationError
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from urushi.calibration._ranks import n_needed, percent
+from urushi.calibration._p_values import n_needed, percent
 from urushi.calibration.base import FloatArray, Threshold, ThresholdRule
 from urushi.errors import CalibrationError
 

@@ -36,6 +36,7 @@ COMMANDS = (
     "doctor",
     "xray",
 )
+_IN_CATALOGUE = {"models", "scores", "steps", "transforms", "recipes"}  # which are one file
 
 
 def program(words: Sequence[str]) -> typer.Typer:
@@ -50,7 +51,7 @@ def program(words: Sequence[str]) -> typer.Typer:
     app.callback(invoke_without_command=True)(_options)
     named = next((word for word in words if not word.startswith("-")), None)
     for name in (named,) if named in COMMANDS else COMMANDS:
-        module = importlib.import_module(f"urushi.cli.{name}")
+        module = importlib.import_module(f"urushi.cli.{'catalogue' if name in _IN_CATALOGUE else name}")
         if hasattr(module, "app"):
             app.add_typer(module.app)
         else:

@@ -61,8 +61,7 @@ def write_learning_curves(folder: Path) -> None:
 
 def curves_for_report(found: "Evaluation") -> dict[str, str]:
     """ROC and precision over recall as SVG by caption; none where matplotlib or one class of images is missing."""
-    from urushi.reporting.plots.precision_recall import precision_recall_figure
-    from urushi.reporting.plots.roc import roc_figure
+    from urushi.reporting.plots.operating_curves import precision_recall_figure, roc_figure
     from urushi.reporting.plots.style import svg
 
     repeats = [([image.score for image in found.images], [image.label for image in found.images])]

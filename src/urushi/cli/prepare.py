@@ -40,8 +40,7 @@ def prepare(
 ) -> None:
     """Prepare images as a recipe does, and show what each step makes of them."""
     from urushi.cli._prepared import Preparer, choose_shown, find_items
-    from urushi.data.decoded import Decoded
-    from urushi.data.stream import stream
+    from urushi.data.stream import Decoded, stream
     from urushi.data.writing import claim
     from urushi.preprocessing import Pipeline
     from urushi.recipe import Recipe, parse_setting
@@ -113,7 +112,7 @@ def _good_images(items: "Sequence[Item]", fit_on: Path | None) -> list[Path]:
 
 def _proposal(paths: Sequence[Path]) -> "Proposal":
     from urushi.cli._prepared import evenly
-    from urushi.data.decoded import Decoded
+    from urushi.data.stream import Decoded
     from urushi.proposal import MOST_IMAGES, propose
 
     return propose(Decoded(evenly(paths, MOST_IMAGES)))

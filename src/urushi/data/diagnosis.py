@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from urushi.data.dataset import Dataset, Problem, Sample
-from urushi.data.images import read_image
-from urushi.data.luminance import luminance
+from urushi.data.images import luminance, read_image
 from urushi.data.stream import stream
 from urushi.errors import UnreadableImageError
 

@@ -2,12 +2,16 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
-from urushi.errors import InputError
+import numpy as np
+
+from urushi.data.images import ImageSource, read_image
+from urushi.errors import InputError, UnreadableImageError
 
 S = TypeVar("S")
 R = TypeVar("R")
@@ -53,3 +57,20 @@ def _require_positive(number: int) -> None:
     """None at a time would give nothing at all, and say nothing."""
     if number < 1:
         raise InputError(f"a batch size or look-ahead of {number} images; give at least 1")
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """The readable ones among some images, decoded anew at each pass; the others are listed when they are prepared."""
+
+    sources: Sequence[ImageSource]
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (image for image in stream(_decoded, self.sources, ahead=8) if image is not None)
+
+
+def _decoded(source: ImageSource) -> np.ndarray | None:
+    try:
+        return read_image(source)
+    except UnreadableImageError:
+        return None

@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from urushi.evaluation.curves import FloatArray, ratio, tails
-from urushi.evaluation.float_bins import coarse
-from urushi.evaluation.image_histograms import ImageHistograms
+from urushi.evaluation.histograms import ImageHistograms, coarse
 from urushi.evaluation.resampling import Figure, Statistics, bootstrap, moved
 
 AUPIMO_RANGE = (1e-5, 1e-4)

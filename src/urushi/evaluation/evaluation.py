@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from urushi.data.luminance import luminance
+from urushi.data.images import luminance
 from urushi.data.samples import GOOD
 from urushi.errors import InputError, UnreadableImageError
 from urushi.evaluation.image_metrics import DefectFigures, confusion, defect_figures, image_figures

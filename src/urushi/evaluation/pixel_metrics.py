@@ -14,8 +14,15 @@ from urushi.evaluation import curves
 from urushi.evaluation.aupimo import AUPIMO_RANGE, ImageScore, aupimo
 from urushi.evaluation.aupro import aupro, component_weights
 from urushi.evaluation.curves import FloatArray
-from urushi.evaluation.float_bins import COARSE_BITS, FINE_BITS, bin_of, coarse, lower_edge
-from urushi.evaluation.image_histograms import ImageHistograms, image_histograms
+from urushi.evaluation.histograms import (
+    COARSE_BITS,
+    FINE_BITS,
+    ImageHistograms,
+    bin_of,
+    coarse,
+    image_histograms,
+    lower_edge,
+)
 from urushi.evaluation.resampling import Figure, bootstrap, moved
 
 AUPRO_LIMITS = (0.3, 0.05)

@@ -8,9 +8,8 @@ import numpy as np
 
 from urushi.augmentation import Augmentation, augment_batch
 from urushi.data.cache import cache
-from urushi.data.decoded import Decoded
 from urushi.data.images import ImageSource
-from urushi.data.stream import batches, stream
+from urushi.data.stream import Decoded, batches, stream
 from urushi.errors import DatasetError, RecipeError
 from urushi.inspection import Unreadable
 from urushi.preprocessing import Pipeline

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.optim import Adam, Optimizer
 
 from urushi.errors import RecipeError, TrainingError
-from urushi.losses.completion import CompletionLoss
+from urushi.losses.inpainting import CompletionLoss
 from urushi.losses.parts import LossNetworkOption, NamedPart, build_loss_network, build_optional
 from urushi.models.base import Extra, Reconstruction, Reconstructor
 from urushi.models.discriminators.base import Discriminator

@@ -8,7 +8,6 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from urushi.losses.kl_divergence import kl_divergence
 from urushi.models.base import Generative, Reconstruction, require_size
 from urushi.models.networks import strided
 
@@ -78,3 +77,8 @@ class VariationalAutoencoder(Generative):
     def generate(self, z: Tensor) -> Tensor:
         images: Tensor = self.decoder(z)
         return images
+
+
+def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """−½ Σ_j (1 + log σ² − μ² − σ²), in nats per image: (B, J), (B, J) -> (B,) (S2 eq. 6.2, second term)."""
+    return -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum(dim=1)

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Self
 
+import cv2
 import numpy as np
 
 from urushi.errors import RecipeError, UnreadableImageError
@@ -83,3 +84,13 @@ def _codes(image: Image) -> np.ndarray:
     """(H, W, C) uint8 or uint16."""
     require_levels(image)
     return np.atleast_3d(image if image.dtype.kind == "u" else in_depth_of(image, _SIXTEEN_BITS))
+
+
+def otsu(levels: np.ndarray) -> float:
+    """Otsu's threshold on the scale 0…255; the darker class is `levels <= threshold`.
+
+    Levels are uint8, uint16, or floats within 0…255, which are rounded to 16 bits.
+    """
+    fine = levels if levels.dtype.kind == "u" else np.rint(np.clip(levels, 0, 255) * 257).astype(np.uint16)
+    threshold, _ = cv2.threshold(fine, 0, 1, cv2.THRESH_OTSU)
+    return float(threshold + 0.5) / (np.iinfo(fine.dtype).max // 255)  # half a step up: what is equal is dark

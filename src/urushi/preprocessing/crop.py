@@ -8,8 +8,8 @@ import numpy as np
 from pydantic import Field
 
 from urushi.errors import UnreadableImageError
+from urushi.preprocessing._histograms import otsu
 from urushi.preprocessing._levels import full_scale, require_levels
-from urushi.preprocessing._otsu import otsu
 from urushi.preprocessing.base import Image, Step
 from urushi.preprocessing.grey import grey
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from urushi.data.images import read_mask
 from urushi.errors import InputError, RecipeError, UnreadableImageError
 from urushi.preprocessing._calibration_frames import Detector, read_frame, repeated
-from urushi.preprocessing._otsu import otsu
+from urushi.preprocessing._histograms import otsu
 from urushi.preprocessing.base import Image, Step
 
 

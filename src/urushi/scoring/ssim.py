@@ -8,8 +8,7 @@ from torch import Tensor
 
 from urushi.errors import RecipeError
 from urushi.models.base import Reconstruction, Space
-from urushi.scoring._moments import moments
-from urushi.scoring._window import Window
+from urushi.scoring._moments import Window, moments
 from urushi.scoring.base import PoolingOption, Quantile, Score, TopFraction
 
 C1, C2 = 0.01**2, 0.03**2  # (K₁L)² and (K₂L)² of eqs 6.16 and 6.17, with a dynamic range L of 1

@@ -4,8 +4,7 @@ import torch
 from torch import Tensor
 
 from urushi.models.base import Reconstruction, Space
-from urushi.scoring._moments import moments
-from urushi.scoring._window import Window, local_mean
+from urushi.scoring._moments import Window, local_mean, moments
 from urushi.scoring.base import PoolingOption, Quantile, Score, TopFraction
 
 LOCAL_NOISE = 1 / 255**2  # variance of one grey level: in a window, structure below it counts as none

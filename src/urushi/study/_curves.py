@@ -9,8 +9,8 @@ import numpy as np
 from urushi.data.samples import GOOD
 from urushi.reporting.plots.grouped_bars import grouped_bars_figure
 from urushi.reporting.plots.learning_curves import LearningCurves, learning_curves_figure
+from urushi.reporting.plots.operating_curves import roc_figure
 from urushi.reporting.plots.parameter import parameter_figure
-from urushi.reporting.plots.roc import roc_figure
 from urushi.study.drawing import ERROR_OF, test_sets
 from urushi.study.plan import Study, label_of
 from urushi.study.records import Record

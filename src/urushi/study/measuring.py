@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from urushi.data.dataset import Dataset, find_dataset
-from urushi.data.luminance import luminance
+from urushi.data.images import luminance
 from urushi.data.stream import batches, stream
 from urushi.detector import Detector
 from urushi.errors import DatasetError

@@ -8,8 +8,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from urushi.losses import triplet
-from urushi.losses.triplet import VariantOption
+from urushi.losses import inpainting
+from urushi.losses.inpainting import VariantOption
 from urushi.models.discriminators.base import Discriminator, DiscriminatorRate
 from urushi.models.networks.rotation import rotate
 
@@ -37,14 +37,14 @@ class TripletDiscriminator(Discriminator):
         self.network = nn.Sequential(*layers, nn.Flatten(), nn.Linear(_FILTERS[-1] * side**2, n_embedding))
 
     def loss(self, real: Tensor, restored: Tensor) -> Tensor:
-        return triplet.triplet_loss(self.variant, *self._embedded(real, restored), margin=self.margin)
+        return inpainting.triplet_loss(self.variant, *self._embedded(real, restored), margin=self.margin)
 
     def fooling_loss(self, real: Tensor, restored: Tensor) -> Tensor:
-        return triplet.fooling_loss(self.variant, *self._embedded(real, restored))
+        return inpainting.fooling_loss(self.variant, *self._embedded(real, restored))
 
     def distance(self, real: Tensor, restored: Tensor) -> Tensor:
         """Of the kind that it was trained with."""
-        return triplet.distance(self.variant, self.network(real), self.network(restored))
+        return inpainting.distance(self.variant, self.network(real), self.network(restored))
 
     def _embedded(self, real: Tensor, restored: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Image, image turned by −90…90°, restoration."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from urushi.data.luminance import luminance
+from urushi.data.images import luminance
 from urushi.data.samples import GOOD
 from urushi.errors import InputError
 from urushi.evaluation.bands import Repeat
@@ -17,9 +17,8 @@ from urushi.reporting.plots.confusion import confusion_figure, count_decisions
 from urushi.reporting.plots.latent_histograms import latent_histograms_figure
 from urushi.reporting.plots.latent_map import latent_map_figure
 from urushi.reporting.plots.luminance import luminance_figure
-from urushi.reporting.plots.precision_recall import precision_recall_figure
+from urushi.reporting.plots.operating_curves import precision_recall_figure, roc_figure
 from urushi.reporting.plots.reconstruction_grid import FirstOfEachKind, reconstruction_grid_figure
-from urushi.reporting.plots.roc import roc_figure
 from urushi.reporting.plots.score_histogram import score_histogram_figure
 from urushi.reporting.plots.style import write
 from urushi.reporting.plots.thumbnail import Thumbnail

@@ -6,12 +6,11 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from urushi.xray.phantoms.grid import Box, Grid, turned
+from urushi.xray.phantoms.grid import Box, Grid, texture, turned
 from urushi.xray.phantoms.products._chocolate_defects import DRAW, Spot
 from urushi.xray.phantoms.products.base import Product
 from urushi.xray.phantoms.scanner import Scanner
 from urushi.xray.phantoms.scene import Defect, Layer, film
-from urushi.xray.phantoms.texture import texture
 
 REACH_MM = 70.0  # beyond every wrapper
 _COAT_MM, _SIDE_MM = 1.2, 1.8  # chocolate below and above the biscuit, and between biscuits and at the sides

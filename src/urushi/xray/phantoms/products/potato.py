@@ -6,12 +6,11 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from urushi.xray.phantoms.grid import Box, Grid, turned
+from urushi.xray.phantoms.grid import Box, Grid, texture, turned
 from urushi.xray.phantoms.products.base import Product
 from urushi.xray.phantoms.scanner import Scanner
 from urushi.xray.phantoms.scene import Defect, Layer, film
 from urushi.xray.phantoms.shapes import Cavity, Point, Rod, wavy
-from urushi.xray.phantoms.texture import texture
 
 REACH_MM = 80.0  # beyond every potato
 NEEDLE_LENGTH_MM, NEEDLE_DIAMETER_MM = 20.0, 1.0

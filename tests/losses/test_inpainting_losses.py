@@ -2,10 +2,9 @@ import pytest
 import torch
 
 from urushi.errors import MissingPackageError, RecipeError
-from urushi.losses.completion import CompletionLoss
+from urushi.losses.inpainting import CompletionLoss, fooling_loss, triplet_loss
 from urushi.losses.networks.base import gram, perceptual_loss, style_loss
 from urushi.losses.parts import build_loss_network
-from urushi.losses.triplet import fooling_loss, triplet_loss
 from urushi.recipe import Part
 
 VGG16 = [
