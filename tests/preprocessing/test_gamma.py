@@ -1,3 +1,5 @@
+from itertools import product
+
 import numpy as np
 import pytest
 from skimage.exposure import adjust_gamma
@@ -13,14 +15,16 @@ def picture(dtype: type, shape: tuple[int, ...] = (11, 13)) -> np.ndarray:
     return (np.random.default_rng(6).random(shape) * FULL[dtype]).astype(dtype)
 
 
-@pytest.mark.parametrize("shape", [(11, 13), (11, 13, 3)])
-@pytest.mark.parametrize("dtype", FULL)
 @pytest.mark.parametrize(("exponent", "gain"), [(0.6, 1.0), (1.8, 1.0), (0.7, 0.5), (1, 0.9)])
-def test_it_agrees_with_scikit_image(exponent, gain, dtype, shape):
-    image = picture(dtype, shape)
-    found, expected = gamma(image, exponent, gain), adjust_gamma(image, exponent, gain)
-    assert found.dtype == dtype
-    assert np.abs(found - expected.astype(np.float64)).max() <= (1e-6 if dtype is np.float32 else 1)  # it truncates
+def test_it_agrees_with_scikit_image(exponent, gain):
+    for shape, dtype in product([(11, 13), (11, 13, 3)], FULL):
+        image = picture(dtype, shape)
+        found, expected = gamma(image, exponent, gain), adjust_gamma(image, exponent, gain)
+        assert found.dtype == dtype, (shape, dtype)
+        assert np.abs(found - expected.astype(np.float64)).max() <= (1e-6 if dtype is np.float32 else 1), (
+            shape,
+            dtype,
+        )  # it truncates
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

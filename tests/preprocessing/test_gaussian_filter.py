@@ -1,3 +1,5 @@
+from itertools import product
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter as scipy_gaussian_filter
@@ -13,15 +15,17 @@ def picture(dtype: type, shape: tuple[int, ...] = (40, 53), seed: int = 0) -> np
     return (np.random.default_rng(seed).random(shape) * FULL[dtype]).astype(dtype)
 
 
-@pytest.mark.parametrize("shape", [(40, 53), (40, 53, 3)])
-@pytest.mark.parametrize("dtype", FULL)
 @pytest.mark.parametrize("sigma", [0.4, 1.0, 2.3, 30.0])
-def test_it_agrees_with_scipy(sigma, dtype, shape):
-    image = picture(dtype, shape)
-    expected = scipy_gaussian_filter(image.astype(np.float64), sigma, mode="mirror", truncate=4, axes=(0, 1))
-    found = gaussian_filter(image, sigma)
-    assert found.dtype == dtype
-    assert np.abs(found - expected).max() <= {np.uint8: 0.501, np.uint16: 0.55, np.float32: 1e-6}[dtype]
+def test_it_agrees_with_scipy(sigma):
+    for shape, dtype in product([(40, 53), (40, 53, 3)], FULL):
+        image = picture(dtype, shape)
+        expected = scipy_gaussian_filter(image.astype(np.float64), sigma, mode="mirror", truncate=4, axes=(0, 1))
+        found = gaussian_filter(image, sigma)
+        assert found.dtype == dtype, (shape, dtype)
+        assert np.abs(found - expected).max() <= {np.uint8: 0.501, np.uint16: 0.55, np.float32: 1e-6}[dtype], (
+            shape,
+            dtype,
+        )
 
 
 def test_a_sixteen_bit_ramp_keeps_its_levels():
@@ -29,14 +33,12 @@ def test_a_sixteen_bit_ramp_keeps_its_levels():
     assert len(np.unique(gaussian_filter(ramp, 1))) > 60000
 
 
-@pytest.mark.parametrize("dtype", FULL)
-@pytest.mark.parametrize("shape", [(6, 7), (6, 7, 3), (1, 1), (1, 1, 3), (1, 9)])
-@pytest.mark.parametrize("sigma", [0.1, 2, 100])
-def test_constant_images_and_single_pixels_stay(sigma, shape, dtype):
-    image = np.full(shape, FULL[dtype] * 0.7, dtype)
-    found = gaussian_filter(image, sigma)
-    assert found.shape == shape
-    assert np.array_equal(found, image)
+def test_constant_images_and_single_pixels_stay():
+    for dtype, shape, sigma in product(FULL, [(6, 7), (6, 7, 3), (1, 1), (1, 1, 3), (1, 9)], [0.1, 2, 100]):
+        image = np.full(shape, FULL[dtype] * 0.7, dtype)
+        found = gaussian_filter(image, sigma)
+        assert found.shape == shape, (dtype, shape, sigma)
+        assert np.array_equal(found, image), (dtype, shape, sigma)
 
 
 @pytest.mark.parametrize("sigma", [0.3, 1, 7])

@@ -112,9 +112,9 @@ def test_a_sixteen_bit_ramp_keeps_every_level(step):
 
 
 @pytest.mark.parametrize("step", [grey, rgb, min_max, scale])
-@pytest.mark.parametrize("name", EVERYTHING)
-def test_the_image_that_came_is_not_changed(step, name):
-    image = EVERYTHING[name]
-    before = image.copy()
-    step(image)
-    assert np.array_equal(image, before)
+def test_the_image_that_came_is_not_changed(step):
+    for name in EVERYTHING:
+        image = EVERYTHING[name]
+        before = image.copy()
+        step(image)
+        assert np.array_equal(image, before), name
