@@ -25,11 +25,11 @@ def test_colours_start_at_the_median_and_regions_lie_halfway():
     assert scale.region_threshold - scale.low == pytest.approx(scale.high - scale.region_threshold)
 
 
-@pytest.mark.parametrize(("n", "n_above"), [(1, 0), (18, 0), (19, 0), (39, 1), (99, 4), (999, 49)])
-def test_one_normal_image_in_twenty_may_show_a_region(n, n_above):
-    peaks = np.random.default_rng(0).permutation(n) / n
-    held_out = HeldOut(scores=(0.0,) * n, map_peaks=tuple(peaks), map_medians=(0.0,) * n, method="split")
-    assert (peaks > held_out.map_scale().region_threshold).sum() == n_above
+def test_one_normal_image_in_twenty_may_show_a_region():
+    for n, n_above in [(1, 0), (18, 0), (19, 0), (39, 1), (99, 4), (999, 49)]:
+        peaks = np.random.default_rng(0).permutation(n) / n
+        held_out = HeldOut(scores=(0.0,) * n, map_peaks=tuple(peaks), map_medians=(0.0,) * n, method="split")
+        assert (peaks > held_out.map_scale().region_threshold).sum() == n_above, (n, n_above)
 
 
 def test_scale_does_not_depend_on_the_order_of_the_images():

@@ -8,11 +8,11 @@ from urushi.data.luminance import luminance
 from urushi.evaluation.luminance import compare_luminances, dataset_luminances
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_luminance_is_the_mean_in_shares_of_full_scale(dtype):
-    image = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (40, 50, 3), dtype, endpoint=True)
-    by_hand = sum(int(value) for value in image.ravel()) / image.size / np.iinfo(dtype).max
-    assert luminance(image) == pytest.approx(by_hand, rel=1e-12)
+def test_luminance_is_the_mean_in_shares_of_full_scale():
+    for dtype in [np.uint8, np.uint16]:
+        image = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (40, 50, 3), dtype, endpoint=True)
+        by_hand = sum(int(value) for value in image.ravel()) / image.size / np.iinfo(dtype).max
+        assert luminance(image) == pytest.approx(by_hand, rel=1e-12), dtype
 
 
 def test_luminance_of_a_large_float_image_does_not_drift():

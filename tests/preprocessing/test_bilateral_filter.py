@@ -43,11 +43,11 @@ def test_it_is_the_weighted_mean_of_the_equation(diameter, radius):
         assert np.abs(found - naive(image, radius, 2.0, 60 / 255 * FULL[dtype])).max() <= rounding, (shape, dtype)
 
 
-@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
-def test_a_narrow_range_is_as_exact(dtype):
-    image = (picture(dtype) * 0.1 + FULL[dtype] * 0.4).astype(dtype)
-    found = bilateral_filter(image, 5, 3.0, 2)
-    assert np.abs(found - naive(image, 2, 3.0, 2 / 255 * FULL[dtype])).max() <= FULL[dtype] * 3e-5
+def test_a_narrow_range_is_as_exact():
+    for dtype in [np.uint16, np.float32]:
+        image = (picture(dtype) * 0.1 + FULL[dtype] * 0.4).astype(dtype)
+        found = bilateral_filter(image, 5, 3.0, 2)
+        assert np.abs(found - naive(image, 2, 3.0, 2 / 255 * FULL[dtype])).max() <= FULL[dtype] * 3e-5, dtype
 
 
 def test_the_depth_makes_no_difference():
@@ -88,13 +88,13 @@ def test_floats_stay_within_the_range_of_the_image():
         assert found.max() <= 1, seed
 
 
-@pytest.mark.parametrize("dtype", FULL)
-def test_the_callers_image_is_left_alone_whatever_its_memory(dtype):
-    image = picture(dtype, (10, 12, 3))
-    image.flags.writeable = False
-    for view in (image, image[::-1, ::2], image[..., ::-1], image[..., 1]):
-        assert np.array_equal(bilateral_filter(view, 5, 3, 20), bilateral_filter(view.copy(), 5, 3, 20))
-    assert np.array_equal(image, picture(dtype, (10, 12, 3)))
+def test_the_callers_image_is_left_alone_whatever_its_memory():
+    for dtype in FULL:
+        image = picture(dtype, (10, 12, 3))
+        image.flags.writeable = False
+        for view in (image, image[::-1, ::2], image[..., ::-1], image[..., 1]):
+            assert np.array_equal(bilateral_filter(view, 5, 3, 20), bilateral_filter(view.copy(), 5, 3, 20)), dtype
+        assert np.array_equal(image, picture(dtype, (10, 12, 3))), dtype
 
 
 def test_floats_that_are_no_levels_are_refused():

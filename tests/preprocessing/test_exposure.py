@@ -30,12 +30,12 @@ def test_two_exposures_of_one_part_come_out_alike():
     assert np.allclose(exposure(image, 0.3), exposure(0.2 * image, 0.3), atol=1e-6)
 
 
-@pytest.mark.parametrize("dtype", FULL)
-def test_what_exceeds_full_scale_is_clipped_and_black_stays_black(dtype):
-    image = np.zeros((10, 10), dtype)
-    assert not exposure(image, 0.3).any()
-    image[0, 0] = FULL[dtype]
-    assert exposure(image, 0.3).max() == FULL[dtype]
+def test_what_exceeds_full_scale_is_clipped_and_black_stays_black():
+    for dtype in FULL:
+        image = np.zeros((10, 10), dtype)
+        assert not exposure(image, 0.3).any(), dtype
+        image[0, 0] = FULL[dtype]
+        assert exposure(image, 0.3).max() == FULL[dtype], dtype
 
 
 def test_noise_in_the_dark_is_blown_up_to_a_limit_only():

@@ -33,11 +33,11 @@ def test_twice_the_thickness_is_twice_as_bright():
     assert np.allclose(log_transform(thick), 2 * log_transform(thin), atol=1e-6)
 
 
-@pytest.mark.parametrize("dtype", FULL)
-def test_no_intensity_saturates_and_the_open_beam_is_black(dtype):
-    image = np.array([[0, FULL[dtype]]], dtype)
-    assert log_transform(image).tolist() == [[FULL[dtype], 0]]
-    assert log_transform(image, open_beam_level=100).tolist() == [[FULL[dtype], 0]]
+def test_no_intensity_saturates_and_the_open_beam_is_black():
+    for dtype in FULL:
+        image = np.array([[0, FULL[dtype]]], dtype)
+        assert log_transform(image).tolist() == [[FULL[dtype], 0]], dtype
+        assert log_transform(image, open_beam_level=100).tolist() == [[FULL[dtype], 0]], dtype
 
 
 def test_from_the_greatest_attenuation_on_all_is_full_scale():
@@ -57,13 +57,13 @@ def test_eight_bits_scaled_first_keep_all_levels_but_the_two_darkest():
     assert len(np.unique(log_transform(image))) < 160
 
 
-@pytest.mark.parametrize("dtype", FULL)
-def test_the_callers_image_is_left_alone_whatever_its_memory(dtype):
-    image = picture(dtype, (10, 12, 3))
-    image.flags.writeable = False
-    for view in (image, image[::-1, ::2], image[..., ::-1], image[..., 1], image[:1, :1]):
-        assert np.array_equal(log_transform(view), log_transform(view.copy()))
-    assert np.array_equal(image, picture(dtype, (10, 12, 3)))
+def test_the_callers_image_is_left_alone_whatever_its_memory():
+    for dtype in FULL:
+        image = picture(dtype, (10, 12, 3))
+        image.flags.writeable = False
+        for view in (image, image[::-1, ::2], image[..., ::-1], image[..., 1], image[:1, :1]):
+            assert np.array_equal(log_transform(view), log_transform(view.copy())), dtype
+        assert np.array_equal(image, picture(dtype, (10, 12, 3))), dtype
 
 
 def test_floats_that_are_no_levels_are_refused():

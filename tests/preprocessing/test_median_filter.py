@@ -22,10 +22,8 @@ def test_it_agrees_with_scipy(size):
         image = picture(dtype, shape)
         found = median_filter(image, size)
         assert found.dtype == dtype, (shape, dtype)
-        assert np.array_equal(found, scipy_median_filter(image, size=(size, size), axes=(0, 1), mode="nearest")), (
-            shape,
-            dtype,
-        )
+        expected = scipy_median_filter(image, size=(size, size), axes=(0, 1), mode="nearest")
+        assert np.array_equal(found, expected), (shape, dtype)
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])
@@ -54,10 +52,10 @@ def test_a_single_wrong_pixel_vanishes_and_an_edge_stays():
         assert np.array_equal(median_filter(wrong, size), image), (dtype, size)
 
 
-@pytest.mark.parametrize("size", [3, 7])
-def test_a_sixteen_bit_ramp_keeps_its_levels(size):
-    ramp = np.arange(65536, dtype=np.uint16).reshape(256, 256)
-    assert len(np.unique(median_filter(ramp, size))) > 55000
+def test_a_sixteen_bit_ramp_keeps_its_levels():
+    for size in [3, 7]:
+        ramp = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+        assert len(np.unique(median_filter(ramp, size))) > 55000, size
 
 
 def test_a_constant_image_stays():

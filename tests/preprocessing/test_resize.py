@@ -78,11 +78,8 @@ def test_interpolation_follows_its_formula(interpolation):
         found = resize(image, *size, interpolation)
         assert found.dtype == dtype, (shape, dtype, size)
         # OpenCV computes 8 bits in fixed point and Lanczos from a table.
-        assert np.abs(found - expected).max() <= FULL[dtype] * (2 / 255 if dtype is np.uint8 else 1e-3), (
-            shape,
-            dtype,
-            size,
-        )
+        rounding = 2 / 255 if dtype is np.uint8 else 1e-3
+        assert np.abs(found - expected).max() <= FULL[dtype] * rounding, (shape, dtype, size)
 
 
 def test_area_averages_what_each_pixel_covers():
@@ -93,17 +90,17 @@ def test_area_averages_what_each_pixel_covers():
         assert np.abs(found - reference(image, size, "area")).max() <= rounding, (shape, dtype, size)
 
 
-@pytest.mark.parametrize("size", [(64, 50), (29, 40), (37, 9)])
-def test_area_enlarges_bilinearly(size):
-    image = picture(np.float32)
-    assert np.array_equal(resize(image, *size, "area"), resize(image, *size, "bilinear"))
-    assert not np.array_equal(resize(image, *size, "area"), resize(image, *size, "nearest"))
+def test_area_enlarges_bilinearly():
+    for size in [(64, 50), (29, 40), (37, 9)]:
+        image = picture(np.float32)
+        assert np.array_equal(resize(image, *size, "area"), resize(image, *size, "bilinear")), size
+        assert not np.array_equal(resize(image, *size, "area"), resize(image, *size, "nearest")), size
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_nearest_by_a_whole_factor_repeats_pixels(dtype):
-    image = picture(dtype, (5, 7, 3))
-    assert np.array_equal(resize(image, 15, 14, "nearest"), image.repeat(3, axis=0).repeat(2, axis=1))
+def test_nearest_by_a_whole_factor_repeats_pixels():
+    for dtype in DTYPES:
+        image = picture(dtype, (5, 7, 3))
+        assert np.array_equal(resize(image, 15, 14, "nearest"), image.repeat(3, axis=0).repeat(2, axis=1)), dtype
 
 
 def test_the_same_size_changes_nothing():
@@ -134,12 +131,12 @@ def test_floats_stay_within_the_range_of_the_image(interpolation, seed, height, 
     assert found.max() <= image.max()
 
 
-@pytest.mark.parametrize("interpolation", INTERPOLATIONS)
-def test_sixteen_bits_keep_more_levels_than_eight(interpolation):
-    ramp = np.arange(65536, dtype=np.uint16).reshape(256, 256)
-    found = resize(ramp, 128, 128, interpolation)
-    assert found.dtype == np.uint16
-    assert len(np.unique(found)) > 8192
+def test_sixteen_bits_keep_more_levels_than_eight():
+    for interpolation in INTERPOLATIONS:
+        ramp = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+        found = resize(ramp, 128, 128, interpolation)
+        assert found.dtype == np.uint16, interpolation
+        assert len(np.unique(found)) > 8192, interpolation
 
 
 @pytest.mark.parametrize("image", [np.zeros((6, 4), np.uint8), np.zeros((30, 50, 3), np.float32)])

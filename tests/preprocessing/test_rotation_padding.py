@@ -103,10 +103,10 @@ def test_a_single_pixel_passes():
     assert not central_region(1, 1).any()
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_a_constant_image_amid_its_own_level_stays_constant(dtype):
-    image = np.full((17, 23, 3), FULL[dtype], dtype)
-    assert np.allclose(rotation_padding(image, 255), image)
+def test_a_constant_image_amid_its_own_level_stays_constant():
+    for dtype in DTYPES:
+        image = np.full((17, 23, 3), FULL[dtype], dtype)
+        assert np.allclose(rotation_padding(image, 255), image), dtype
 
 
 def test_sixteen_bits_keep_more_levels_than_eight():
@@ -114,9 +114,9 @@ def test_sixteen_bits_keep_more_levels_than_eight():
     assert len(np.unique(rotation_padding(ramp))) > 8192
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_the_image_that_came_is_not_changed(dtype):
-    image = picture(dtype, (20, 30, 3))
-    before = image.copy()
-    rotation_padding(image)
-    assert np.array_equal(image, before)
+def test_the_image_that_came_is_not_changed():
+    for dtype in DTYPES:
+        image = picture(dtype, (20, 30, 3))
+        before = image.copy()
+        rotation_padding(image)
+        assert np.array_equal(image, before), dtype

@@ -56,23 +56,23 @@ def test_any_size_comes_out_with_its_depth(size):
         assert found.dtype == dtype, (dtype, shape, energy)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_the_seam_of_least_contrast_goes_first(dtype):
-    image = picture(dtype)
-    kept = np.ones(image.shape, bool)
-    kept[np.arange(20), cheapest_seam(image)] = False
-    assert np.array_equal(seam_carving(image, 20, 29), image[kept].reshape(20, 29))
+def test_the_seam_of_least_contrast_goes_first():
+    for dtype in DTYPES:
+        image = picture(dtype)
+        kept = np.ones(image.shape, bool)
+        kept[np.arange(20), cheapest_seam(image)] = False
+        assert np.array_equal(seam_carving(image, 20, 29), image[kept].reshape(20, 29)), dtype
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_rows_of_a_narrower_image_are_its_rows_with_pixels_left_out(dtype):
-    image = picture(dtype)
-    for before, after in zip(image, seam_carving(image, 20, 14), strict=True):
-        places = [np.flatnonzero(before == level) for level in after]
-        first = [int(place[0]) for place in places]
-        if all(len(place) == 1 for place in places):  # levels that occur once tell their order
-            assert all(a < b for a, b in pairwise(first))
-        assert set(after) <= set(before)
+def test_rows_of_a_narrower_image_are_its_rows_with_pixels_left_out():
+    for dtype in DTYPES:
+        image = picture(dtype)
+        for before, after in zip(image, seam_carving(image, 20, 14), strict=True):
+            places = [np.flatnonzero(before == level) for level in after]
+            first = [int(place[0]) for place in places]
+            if all(len(place) == 1 for place in places):  # levels that occur once tell their order
+                assert all(a < b for a, b in pairwise(first)), dtype
+            assert set(after) <= set(before), dtype
 
 
 def test_sixteen_bits_keep_their_exact_levels():
@@ -82,13 +82,14 @@ def test_sixteen_bits_keep_their_exact_levels():
     assert len(np.unique(found)) == 1200
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_an_object_stays_while_its_flat_background_goes(dtype):
-    image = np.full((20, 40), 0.8 * FULL[dtype]).astype(dtype)
-    image[6:14, 15:25] = picture(dtype, (8, 10)) // 2 if dtype is not np.float32 else picture(dtype, (8, 10)) / 2
-    found = seam_carving(image, 14, 22)
-    rows, columns = np.nonzero(found != image[0, 0])
-    assert np.array_equal(found[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1], image[6:14, 15:25])
+def test_an_object_stays_while_its_flat_background_goes():
+    for dtype in DTYPES:
+        image = np.full((20, 40), 0.8 * FULL[dtype]).astype(dtype)
+        image[6:14, 15:25] = picture(dtype, (8, 10)) // 2 if dtype is not np.float32 else picture(dtype, (8, 10)) / 2
+        found = seam_carving(image, 14, 22)
+        rows, columns = np.nonzero(found != image[0, 0])
+        kept = found[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+        assert np.array_equal(kept, image[6:14, 15:25]), dtype
 
 
 def test_a_constant_image_stays_constant():
@@ -118,12 +119,12 @@ def test_a_marked_pixel_comes_back_near_its_place():
     assert np.abs(back @ [x + 0.5, y + 0.5, 1] - [20.5, 10.5, 1]).max() <= 10  # no further than what went on one side
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_the_image_that_came_is_not_changed(dtype):
-    image = picture(dtype, (20, 30, 3))
-    before = image.copy()
-    seam_carving(image, 26, 17)
-    assert np.array_equal(image, before)
+def test_the_image_that_came_is_not_changed():
+    for dtype in DTYPES:
+        image = picture(dtype, (20, 30, 3))
+        before = image.copy()
+        seam_carving(image, 26, 17)
+        assert np.array_equal(image, before), dtype
 
 
 def test_both_sides_must_be_given():
