@@ -50,9 +50,8 @@ def test_the_pattern_of_the_detector_is_gone():
 
 def test_open_beam_becomes_its_level_and_darkness_zero():
     for dtype in DTYPES:
-        assert np.allclose(
-            flat_field(in_depth(BRIGHT, dtype), in_depth(BRIGHT, dtype) / FULL[dtype], NOTHING, 51), FULL[dtype] / 5
-        ), dtype
+        bright = in_depth(BRIGHT, dtype)
+        assert np.allclose(flat_field(bright, bright / FULL[dtype], NOTHING, 51), FULL[dtype] / 5), dtype
         assert not flat_field(in_depth(DARK, dtype), BRIGHT, in_depth(DARK, dtype) / FULL[dtype]).any(), dtype
 
 
