@@ -104,3 +104,25 @@ def test_pareto_says_that_it_extrapolates_and_what_a_guarantee_needs():
     assert threshold.value > np.sort(SCORES)[-40]
     assert "EXTRAPOLATION 0.1 %" in threshold.explanation
     assert "A guarantee needs 999" in threshold.explanation
+
+
+def test_pareto_needs_twenty_in_the_tail_and_a_rate_within_it():
+    rule = Pareto(false_alarm_rate=0.19, tail_fraction=0.2)
+    rule.check(100)
+    with pytest.raises(CalibrationError, match="at least 20"):
+        rule.check(99)
+    with pytest.raises(CalibrationError, match="highest 20 of 100"):
+        Pareto(false_alarm_rate=0.2, tail_fraction=0.2).check(100)  # exactly the tail: nothing to extrapolate
+    with pytest.raises(CalibrationError, match="highest 20 of 104"):
+        Pareto(false_alarm_rate=20 / 104, tail_fraction=0.2).check(104)
+
+
+def test_pareto_counts_the_normals_above_its_threshold_and_tells_the_shape():
+    threshold = Pareto(false_alarm_rate=0.05).fit(SCORES)
+    ordered = np.sort(SCORES)
+    shape, _ = fit_tail(ordered[160:] - ordered[159])
+    n_above = sum(score > threshold.value for score in SCORES)
+    assert f"a Pareto tail (shape {shape:.2f})" in threshold.explanation
+    assert f"highest 40 of 200 held-out normal images, {n_above} of which" in threshold.explanation
+    assert n_above > 0
+    assert (threshold.n_normals, threshold.n_defects) == (200, 0)
