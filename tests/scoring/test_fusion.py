@@ -87,8 +87,8 @@ def test_anomalies_never_tie_however_far_out_they_are(normal):
 
 def test_a_tail_without_excess_is_a_tenth_of_a_deviation_long():
     normal = np.r_[np.zeros(50), np.ones(50)]  # its quantile at 0.9 is its highest score
-    highest, beyond = reference(normal)(np.array([1.0, 1.5]))
-    assert beyond - highest == pytest.approx(0.5 / (0.1 * normal.std(ddof=1)), rel=1e-4)
+    beyond, further = reference(normal)(np.array([1.5, 2.0]))
+    assert further - beyond == pytest.approx(0.5 / (0.1 * normal.std(ddof=1)), rel=1e-4)
 
 
 def test_a_tail_is_as_long_as_its_mean_excess_where_that_is_longer():
