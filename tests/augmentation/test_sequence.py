@@ -1,4 +1,5 @@
 import json
+from itertools import product
 
 import numpy as np
 import pytest
@@ -73,40 +74,39 @@ def test_many_turns_in_a_row_lose_no_sharpness(sequence):
 # --- depth, channels, borders -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-@pytest.mark.parametrize("n_channels", [1, 2, 3, 4, 5, 9])
 @pytest.mark.parametrize("border", ["reflect", "edge", "constant"])
-def test_every_channel_is_treated_as_a_grey_image_is(dtype, n_channels, border, sequence, smooth):
+def test_every_channel_is_treated_as_a_grey_image_is(border, sequence, smooth):
     augmentation = sequence(*ALL, border=border, fill_level=40.0)
-    image = smooth((30, 41, n_channels), dtype)
-    drawn = augmentation.draw(rng_for(1, 0, 0), (30, 41))
-    result = augmentation.apply(image, drawn)
-    assert (result.dtype, result.shape) == (image.dtype, image.shape)
-    for c in range(n_channels):
-        alone = augmentation.apply(np.ascontiguousarray(image[..., c]), drawn)
-        np.testing.assert_allclose(result[..., c].astype(float), alone.astype(float), atol=1e-6 * float(image.max()))
+    drawn = augmentation.draw(rng_for(1, 0, 0), (20, 27))
+    for dtype, n_channels in product([np.uint8, np.uint16, np.float32], [1, 2, 3, 4, 5, 9]):
+        image = smooth((20, 27, n_channels), dtype)
+        result = augmentation.apply(image, drawn)
+        assert (result.dtype, result.shape) == (image.dtype, image.shape), (dtype, n_channels)
+        for c in range(n_channels):
+            alone = augmentation.apply(np.ascontiguousarray(image[..., c]), drawn)
+            difference = np.abs(result[..., c].astype(float) - alone)
+            assert difference.max() <= 1e-6 * float(image.max()), (dtype, n_channels, c)
 
 
-@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
-def test_bits_of_depth_are_kept(interpolation, sequence, smooth):
-    augmentation = sequence(("rotation", {}), interpolation=interpolation)
-    image = smooth((64, 64), np.uint16)
-    drawn = augmentation.draw(rng_for(0, 0, 0), image.shape)
-    deep = augmentation.apply(image, drawn).astype(float)
-    exact = augmentation.apply(image.astype(np.float32) / 65535, drawn) * 65535
-    assert np.abs(deep - exact).max() < 2
-    assert len(np.unique(deep)) > 1000
+def test_bits_of_depth_are_kept(sequence, smooth):
+    for interpolation in ["bilinear", "bicubic"]:
+        augmentation = sequence(("rotation", {}), interpolation=interpolation)
+        image = smooth((64, 64), np.uint16)
+        drawn = augmentation.draw(rng_for(0, 0, 0), image.shape)
+        deep = augmentation.apply(image, drawn).astype(float)
+        exact = augmentation.apply(image.astype(np.float32) / 65535, drawn) * 65535
+        assert np.abs(deep - exact).max() < 2, interpolation
+        assert len(np.unique(deep)) > 1000, interpolation
 
 
-@pytest.mark.parametrize("border", ["reflect", "edge", "constant"])
-@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
-def test_floats_stay_in_the_range_of_the_image_and_the_fill(border, interpolation, sequence):
-    image = (0.3 + 0.4 * (np.random.default_rng(0).random((32, 32, 3)) > 0.5)).astype(np.float32)
-    augmentation = sequence(*ALL, border=border, interpolation=interpolation, fill_level=0.0)
-    for seed in range(10):
-        result = augmentation.apply(image, augmentation.draw(rng_for(seed, 0, 0), (32, 32)))
-        assert result.max() <= image.max()
-        assert result.min() >= (0 if border == "constant" else image.min())
+def test_floats_stay_in_the_range_of_the_image_and_the_fill(sequence):
+    for border, interpolation in product(["reflect", "edge", "constant"], ["bilinear", "bicubic"]):
+        image = (0.3 + 0.4 * (np.random.default_rng(0).random((32, 32, 3)) > 0.5)).astype(np.float32)
+        augmentation = sequence(*ALL, border=border, interpolation=interpolation, fill_level=0.0)
+        for seed in range(10):
+            result = augmentation.apply(image, augmentation.draw(rng_for(seed, 0, 0), (32, 32)))
+            assert result.max() <= image.max(), (border, interpolation)
+            assert result.min() >= (0 if border == "constant" else image.min()), (border, interpolation)
 
 
 @pytest.mark.parametrize(("dtype", "level"), [(np.uint8, 51), (np.uint16, 13107), (np.float32, 0.2)])
@@ -137,14 +137,14 @@ def test_bicubic_keeps_fine_texture_that_bilinear_blurs():
     assert np.abs(error["bicubic"][8:-8, 8:-8]).mean() < 0.4 * np.abs(error["bilinear"][8:-8, 8:-8]).mean()
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
-def test_the_image_given_is_neither_changed_nor_given_back(dtype, sequence, smooth):
-    image = smooth((48, 48), dtype)
-    before = image.copy()
-    for augmentation in (sequence(), sequence(*ALL)):
-        result = augmentation.apply(image, augmentation.draw(rng_for(0, 0, 0), image.shape))
-        assert not np.shares_memory(result, image)
-    np.testing.assert_array_equal(image, before)
+def test_the_image_given_is_neither_changed_nor_given_back(sequence, smooth):
+    for dtype in [np.uint8, np.float32]:
+        image = smooth((48, 48), dtype)
+        before = image.copy()
+        for augmentation in (sequence(), sequence(*ALL)):
+            result = augmentation.apply(image, augmentation.draw(rng_for(0, 0, 0), image.shape))
+            assert not np.shares_memory(result, image), dtype
+        np.testing.assert_array_equal(image, before)
 
 
 # --- masks ------------------------------------------------------------------------------------------------------------

@@ -29,21 +29,21 @@ def false_alarms(draw, rate, n, n_draws, seed):
     return sum(score > rule.fit(scores).value for score, scores in zip(new, calibration, strict=True))
 
 
-@pytest.mark.parametrize("name", CONTINUOUS)
 @pytest.mark.parametrize(("rate", "n"), [(0.01, 150), (0.05, 99), (0.10, 37)])
-def test_false_alarm_rate_of_continuous_scores_is_the_stated_one(name, rate, n):
-    n_draws = 2000
-    stated = Conformal(false_alarm_rate=rate).fit(np.arange(n)).false_alarm_rate
-    low, high = stats.binom.interval(0.9999, n_draws, stated)
-    assert stated <= rate
-    assert low <= false_alarms(CONTINUOUS[name], rate, n, n_draws, seed=n) <= high
+def test_false_alarm_rate_of_continuous_scores_is_the_stated_one(rate, n):
+    for name in CONTINUOUS:
+        n_draws = 2000
+        stated = Conformal(false_alarm_rate=rate).fit(np.arange(n)).false_alarm_rate
+        low, high = stats.binom.interval(0.9999, n_draws, stated)
+        assert stated <= rate, name
+        assert low <= false_alarms(CONTINUOUS[name], rate, n, n_draws, seed=n) <= high, name
 
 
-@pytest.mark.parametrize("name", DISCRETE)
 @pytest.mark.parametrize(("rate", "n"), [(0.01, 99), (0.05, 99), (0.10, 37)])
-def test_false_alarm_rate_with_ties_is_at_most_the_stated_one(name, rate, n):
-    n_draws = 2000
-    assert false_alarms(DISCRETE[name], rate, n, n_draws, seed=n) <= stats.binom.ppf(0.9999, n_draws, rate)
+def test_false_alarm_rate_with_ties_is_at_most_the_stated_one(rate, n):
+    for name in DISCRETE:
+        n_draws = 2000
+        assert false_alarms(DISCRETE[name], rate, n, n_draws, seed=n) <= stats.binom.ppf(0.9999, n_draws, rate), name
 
 
 @pytest.mark.parametrize(("rate", "n"), [(0.01, 199), (0.05, 99), (0.10, 39)])
@@ -81,14 +81,14 @@ def test_n_needed_is_the_smallest_number_that_is_accepted(n, rate):
         Conformal(false_alarm_rate=offered).check(n)  # what the message offers works, typed as printed
 
 
-@pytest.mark.parametrize(("rate", "n"), [(0.001, 999), (0.01, 99), (0.05, 19), (0.07, 14), (0.1, 9), (0.5, 1)])
-def test_number_of_normals_that_a_rate_needs(rate, n):
-    assert n_needed(rate) == n
+def test_number_of_normals_that_a_rate_needs():
+    for rate, n in [(0.001, 999), (0.01, 99), (0.05, 19), (0.07, 14), (0.1, 9), (0.5, 1)]:
+        assert n_needed(rate) == n, (rate, n)
 
 
-@pytest.mark.parametrize("percent", range(1, 100))
-def test_round_rates_are_used_in_full(percent):
-    assert Conformal(false_alarm_rate=percent / 100).fit(np.arange(99)).false_alarm_rate == percent / 100
+def test_round_rates_are_used_in_full():
+    rates = [percent / 100 for percent in range(1, 100)]
+    assert [Conformal(false_alarm_rate=rate).fit(np.arange(99)).false_alarm_rate for rate in rates] == rates
 
 
 def test_default_takes_one_percent_where_the_normals_allow_it():

@@ -37,22 +37,22 @@ def test_spread_of_too_few_or_equal_scores_is_an_error(rule, n, message):
         rule.fit(np.full(10, 0.1))
 
 
-@pytest.mark.parametrize("shape", [-0.5, -1e-3, 0.0, 0.3, 0.6])
-def test_tail_of_many_excesses_is_that_of_scipy(shape):
-    draws = stats.genpareto(shape, scale=2.0).rvs(50_000, random_state=0)
-    found, scale = fit_tail(np.sort(draws))
-    ml_shape, _, ml_scale = stats.genpareto.fit(draws[:5000], shape, floc=0, scale=2.0)
-    assert found == pytest.approx(shape, abs=0.04)
-    assert scale == pytest.approx(2.0, rel=0.04)
-    assert found == pytest.approx(ml_shape, abs=0.1)  # maximum likelihood, another method
-    assert scale == pytest.approx(ml_scale, rel=0.1)
+def test_tail_of_many_excesses_is_that_of_scipy():
+    for shape in [-0.5, -1e-3, 0.0, 0.3, 0.6]:
+        draws = stats.genpareto(shape, scale=2.0).rvs(50_000, random_state=0)
+        found, scale = fit_tail(np.sort(draws))
+        ml_shape, _, ml_scale = stats.genpareto.fit(draws[:5000], shape, floc=0, scale=2.0)
+        assert found == pytest.approx(shape, abs=0.04), shape
+        assert scale == pytest.approx(2.0, rel=0.04), shape
+        assert found == pytest.approx(ml_shape, abs=0.1), shape  # maximum likelihood, another method
+        assert scale == pytest.approx(ml_scale, rel=0.1), shape
 
 
-@pytest.mark.parametrize("shape", [-0.5, -1e-12, 0.0, 1e-12, 0.4])
-def test_quantiles_of_the_tail_are_those_of_scipy(shape):
-    for probability in (0.9, 0.1, 1e-6):
-        expected = stats.genpareto(shape if abs(shape) > 1e-9 else 0, scale=3.0).isf(probability)
-        assert tail_quantile(probability, shape, 3.0) == pytest.approx(expected, rel=1e-6)
+def test_quantiles_of_the_tail_are_those_of_scipy():
+    for shape in [-0.5, -1e-12, 0.0, 1e-12, 0.4]:
+        for probability in (0.9, 0.1, 1e-6):
+            expected = stats.genpareto(shape if abs(shape) > 1e-9 else 0, scale=3.0).isf(probability)
+            assert tail_quantile(probability, shape, 3.0) == pytest.approx(expected, rel=1e-6), shape
 
 
 def test_pareto_threshold_is_the_quantile_of_the_tail_at_its_share_of_all_normals():
@@ -104,3 +104,25 @@ def test_pareto_says_that_it_extrapolates_and_what_a_guarantee_needs():
     assert threshold.value > np.sort(SCORES)[-40]
     assert "EXTRAPOLATION 0.1 %" in threshold.explanation
     assert "A guarantee needs 999" in threshold.explanation
+
+
+def test_pareto_needs_twenty_in_the_tail_and_a_rate_within_it():
+    rule = Pareto(false_alarm_rate=0.19, tail_fraction=0.2)
+    rule.check(100)
+    with pytest.raises(CalibrationError, match="at least 20"):
+        rule.check(99)
+    with pytest.raises(CalibrationError, match="highest 20 of 100"):
+        Pareto(false_alarm_rate=0.2, tail_fraction=0.2).check(100)  # exactly the tail: nothing to extrapolate
+    with pytest.raises(CalibrationError, match="highest 20 of 104"):
+        Pareto(false_alarm_rate=20 / 104, tail_fraction=0.2).check(104)
+
+
+def test_pareto_counts_the_normals_above_its_threshold_and_tells_the_shape():
+    threshold = Pareto(false_alarm_rate=0.05).fit(SCORES)
+    ordered = np.sort(SCORES)
+    shape, _ = fit_tail(ordered[160:] - ordered[159])
+    n_above = sum(score > threshold.value for score in SCORES)
+    assert f"a Pareto tail (shape {shape:.2f})" in threshold.explanation
+    assert f"highest 40 of 200 held-out normal images, {n_above} of which" in threshold.explanation
+    assert n_above > 0
+    assert (threshold.n_normals, threshold.n_defects) == (200, 0)

@@ -25,11 +25,11 @@ def test_colours_start_at_the_median_and_regions_lie_halfway():
     assert scale.region_threshold - scale.low == pytest.approx(scale.high - scale.region_threshold)
 
 
-@pytest.mark.parametrize(("n", "n_above"), [(1, 0), (18, 0), (19, 0), (39, 1), (99, 4), (999, 49)])
-def test_one_normal_image_in_twenty_may_show_a_region(n, n_above):
-    peaks = np.random.default_rng(0).permutation(n) / n
-    held_out = HeldOut(scores=(0.0,) * n, map_peaks=tuple(peaks), map_medians=(0.0,) * n, method="split")
-    assert (peaks > held_out.map_scale().region_threshold).sum() == n_above
+def test_one_normal_image_in_twenty_may_show_a_region():
+    for n, n_above in [(1, 0), (18, 0), (19, 0), (39, 1), (99, 4), (999, 49)]:
+        peaks = np.random.default_rng(0).permutation(n) / n
+        held_out = HeldOut(scores=(0.0,) * n, map_peaks=tuple(peaks), map_medians=(0.0,) * n, method="split")
+        assert (peaks > held_out.map_scale().region_threshold).sum() == n_above, (n, n_above)
 
 
 def test_scale_does_not_depend_on_the_order_of_the_images():
@@ -91,3 +91,27 @@ def test_a_band_is_approximate_too_where_folds_scored_the_images():
     assert "approximate" in qualified.explanation
     assert qualified.rate_kind == "observed"
     assert "approximate" not in HELD_OUT.qualified(MeanDeviation().fit(HELD_OUT.scores)).explanation
+
+
+def test_colours_go_from_the_median_of_normal_maps_to_twice_as_far_as_the_region_threshold():
+    peaks, medians = tuple(np.arange(39.0) + 10), tuple(np.arange(39.0) / 10)
+    scale = HeldOut(scores=(0.0,) * 39, map_peaks=peaks, map_medians=medians, method="split").map_scale()
+    assert scale.region_threshold == 47.0  # one of the 39 lies above it: 2 of 40 is the rate of 0.05
+    assert (scale.low, scale.high) == (1.9, 1.9 + 2 * (47.0 - 1.9))
+
+
+def test_advice_is_given_up_to_the_number_that_the_default_rule_needs():
+    def held_out(n, method):
+        return HeldOut(scores=(0.0,) * n, map_peaks=(0.0,) * n, map_medians=(0.0,) * n, method=method)
+
+    assert "Only 98 good images" in held_out(98, "split").advice
+    assert held_out(99, "split").advice is None
+    assert held_out(5, "cross").advice is None
+
+
+def test_an_image_of_more_tiles_than_any_held_out_one_is_cautioned_of():
+    values = {"scores": (0.0, 0.0), "map_peaks": (0.0, 0.0), "map_medians": (0.0, 0.0), "method": "split"}
+    tiled, whole = HeldOut(**values, n_tiles=(4, 6)), HeldOut(**values)
+    assert tiled.caution(6) is None
+    assert "It has 7 tiles, the images behind the threshold 6 at most" in tiled.caution(7)
+    assert whole.caution(7) is None

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from scipy.stats import kstest
+from scipy.stats import false_discovery_control, kstest, norm
 
 from urushi.calibration import suspicion, suspicious
 
@@ -41,3 +41,25 @@ def test_scores_that_are_all_alike_but_one():
     found = suspicious(np.array([1.0] * 30 + [2.0]))
     assert found.nonzero()[0].tolist() == [30]
     assert not suspicious(np.ones(30)).any()
+
+
+def by_formula(values: np.ndarray) -> np.ndarray:
+    middle = np.median(values)
+    return norm.sf((values - middle) / (1.4826 * np.median(np.abs(values - middle))))
+
+
+def test_suspicion_is_the_upper_tail_of_a_normal_distribution_round_the_median():
+    positive = np.array([1.0, 2.0, 3.0, 5.0, 40.0])
+    assert suspicion(positive) == pytest.approx(by_formula(np.log(positive)))
+    with_zero = np.array([0.0, 2.0, 3.0, 5.0, 40.0])
+    assert suspicion(with_zero) == pytest.approx(by_formula(with_zero))  # 0 has no logarithm
+
+
+def test_the_suspected_are_the_discoveries_of_scipy_at_five_percent():
+    for seed in range(30):
+        scores = np.concatenate([normals(20, seed), 2.5 * normals(6, 100 + seed)])
+        assert (suspicious(scores) == (false_discovery_control(suspicion(scores)) <= 0.05)).all(), seed
+
+
+def test_without_a_spread_what_lies_above_the_middle_is_certain_and_the_rest_is_not():
+    assert suspicion(np.array([0.5, 1.0, 1.0, 1.0, 2.0])).tolist() == [0.5, 0.5, 0.5, 0.5, 0.0]

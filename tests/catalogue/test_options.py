@@ -98,16 +98,16 @@ def test_all_wrong_options_are_named_at_once():
     assert len(str(caught.value).splitlines()) == 3
 
 
-@pytest.mark.parametrize("cls", SHIPPED)
-def test_every_option_that_is_shipped_has_a_type_and_says_what_it_is(cls):
-    for option in options.describe(cls):
-        assert option.type, option.name
-        assert option.description, option.name
+def test_every_option_that_is_shipped_has_a_type_and_says_what_it_is():
+    for cls in SHIPPED:
+        for option in options.describe(cls):
+            assert option.type, (cls, option.name)
+            assert option.description, (cls, option.name)
 
 
-@pytest.mark.parametrize("cls", SHIPPED)
-def test_the_defaults_that_are_shipped_pass_their_own_checks(cls):
-    described = options.describe(cls)
+def test_the_defaults_that_are_shipped_pass_their_own_checks():
     required = {"height": 8, "width": 8, "knots": [[30.0, 0.0], [140.0, 255.0]], "exponent": 0.6, "bright": "flat.png"}
-    chosen = {o.name: required[o.name] if o.is_required else o.default for o in described}
-    assert options.check(cls, chosen, "here") == chosen
+    for cls in SHIPPED:
+        described = options.describe(cls)
+        chosen = {o.name: required[o.name] if o.is_required else o.default for o in described}
+        assert options.check(cls, chosen, "here") == chosen, cls

@@ -15,17 +15,16 @@ def counts(defects, indices):
     return Counter(np.asarray(defects)[indices])
 
 
-@pytest.mark.parametrize("ratio", RATIOS)
-def test_the_ratios_of_s2_come_out_from_a_fixed_total(ratio):
-    found = counts(POTATOES, draw(POTATOES, ratio, 380, seed=0))
-    assert sum(found.values()) == 380
-    assert found["metal"] + found["hollow"] == pytest.approx(ratio * 380, abs=0.5)
-    assert abs(found["metal"] - found["hollow"]) <= 1
+def test_the_ratios_of_s2_come_out_from_a_fixed_total():
+    for ratio in RATIOS:
+        found = counts(POTATOES, draw(POTATOES, ratio, 380, seed=0))
+        assert sum(found.values()) == 380, ratio
+        assert found["metal"] + found["hollow"] == pytest.approx(ratio * 380, abs=0.5), ratio
+        assert abs(found["metal"] - found["hollow"]) <= 1, ratio
 
 
-@pytest.mark.parametrize(
-    ("ratio", "n_anomalous", "n_normal"),
-    [
+def test_the_potatoes_of_s2_have_the_numbers_of_its_table():
+    for ratio, n_anomalous, n_normal in [
         (0.05, 20, 380),
         (0.1, 41, 369),
         (0.3, 144, 336),
@@ -33,11 +32,9 @@ def test_the_ratios_of_s2_come_out_from_a_fixed_total(ratio):
         (0.7, 546, 234),
         (0.9, 558, 62),
         (0.95, 570, 30),
-    ],
-)
-def test_the_potatoes_of_s2_have_the_numbers_of_its_table(ratio, n_anomalous, n_normal):
-    found = counts(POTATOES, draw(POTATOES, ratio, n_anomalous + n_normal, seed=0))
-    assert (found["metal"] + found["hollow"], found["good"]) == (n_anomalous, n_normal)
+    ]:
+        found = counts(POTATOES, draw(POTATOES, ratio, n_anomalous + n_normal, seed=0))
+        assert (found["metal"] + found["hollow"], found["good"]) == (n_anomalous, n_normal), ratio
 
 
 def test_scores_and_labels_are_enough():

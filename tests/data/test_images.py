@@ -138,15 +138,15 @@ def test_lossless_formats_give_back_every_value(data, shape, channel, depth, suf
     np.testing.assert_array_equal(read, array)
 
 
-@pytest.mark.parametrize("dtype", ["<u2", "<f4", "<f8", "<i2", "<u4"])
-@pytest.mark.parametrize("n_channels", [1, 3, 4])
-def test_tiff_of_every_type_keeps_its_values(put, dtype, n_channels):
-    array = RANDOM.integers(0, 1000, (5, 7, n_channels)).astype(dtype)
-    kind = {"u": 1, "i": 2, "f": 3}[dtype[1]]
-    array = array[:, :, 0] if n_channels == 1 else array
-    read = read_image(put(tiff(array, kind=kind), "x.tif"))
-    assert read.dtype == (np.float32 if kind == 3 else np.uint16)
-    np.testing.assert_array_equal(read, array if n_channels == 1 else array[:, :, :3])
+def test_tiff_of_every_type_keeps_its_values(put):
+    for dtype in ["<u2", "<f4", "<f8", "<i2", "<u4"]:
+        for n_channels in [1, 3, 4]:
+            array = RANDOM.integers(0, 1000, (5, 7, n_channels)).astype(dtype)
+            kind = {"u": 1, "i": 2, "f": 3}[dtype[1]]
+            array = array[:, :, 0] if n_channels == 1 else array
+            read = read_image(put(tiff(array, kind=kind), "x.tif"))
+            assert read.dtype == (np.float32 if kind == 3 else np.uint16), n_channels
+            assert np.array_equal(read, array if n_channels == 1 else array[:, :, :3]), n_channels
 
 
 def test_integers_beyond_16_bits_become_float(put):
@@ -156,13 +156,13 @@ def test_integers_beyond_16_bits_become_float(put):
     np.testing.assert_array_equal(read, array)
 
 
-@pytest.mark.parametrize("dtype", ["<i2", "<f4"])
-def test_big_endian_compressed_tiff_is_not_swapped_twice(put, dtype):
-    tifffile = pytest.importorskip("tifffile")
-    array = RANDOM.integers(0, 1000, (5, 7)).astype(dtype)
-    file = io.BytesIO()
-    tifffile.imwrite(file, array.astype(dtype.replace("<", ">")), byteorder=">", compression="zlib")
-    np.testing.assert_array_equal(read_image(put(file.getvalue())), array)
+def test_big_endian_compressed_tiff_is_not_swapped_twice(put):
+    for dtype in ["<i2", "<f4"]:
+        tifffile = pytest.importorskip("tifffile")
+        array = RANDOM.integers(0, 1000, (5, 7)).astype(dtype)
+        file = io.BytesIO()
+        tifffile.imwrite(file, array.astype(dtype.replace("<", ">")), byteorder=">", compression="zlib")
+        np.testing.assert_array_equal(read_image(put(file.getvalue())), array)
 
 
 def test_deep_tiff_with_separate_planes_is_refused_rather_than_misread(put):
@@ -179,15 +179,15 @@ def test_16_bit_grey_with_alpha_loses_only_the_alpha(put):
     np.testing.assert_array_equal(read_image(put(png(24, 32, 16, 4, rows))), DEEP_RGB[:, :, 0])
 
 
-@pytest.mark.parametrize("white", [100, 255, 1023, 4095, 65535])
 @pytest.mark.parametrize("magic", [b"P5", b"P6"])
-def test_netpbm_is_scaled_so_that_white_is_white(put, white, magic):
-    values = np.array([0, white // 3, white, white, 1, 2])
-    pixels = values.astype("u1" if white < 256 else ">u2").tobytes()
-    read = read_image(put(magic + (b" 6 1 " if magic == b"P5" else b" 2 1 ") + b"%d\n" % white + pixels))
-    full = 255 if white < 256 else 65535
-    assert read.dtype == (np.uint8 if white < 256 else np.uint16)
-    np.testing.assert_array_equal(read.ravel(), np.rint(values / white * full))
+def test_netpbm_is_scaled_so_that_white_is_white(put, magic):
+    for white in [100, 255, 1023, 4095, 65535]:
+        values = np.array([0, white // 3, white, white, 1, 2])
+        pixels = values.astype("u1" if white < 256 else ">u2").tobytes()
+        read = read_image(put(magic + (b" 6 1 " if magic == b"P5" else b" 2 1 ") + b"%d\n" % white + pixels))
+        full = 255 if white < 256 else 65535
+        assert read.dtype == (np.uint8 if white < 256 else np.uint16), white
+        assert np.array_equal(read.ravel(), np.rint(values / white * full)), white
 
 
 def test_one_bit_becomes_0_and_255(put):
@@ -216,31 +216,34 @@ def test_alpha_is_dropped_and_colours_stay(put, array):
     np.testing.assert_array_equal(read_image(put(cv2.imencode(".png", rgba)[1].tobytes())), array)
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("form", ["PNG", "TIFF", "WEBP", "JPEG"])
-def test_exif_orientation_turns_the_image_upright_as_pillow_would(put, orientation, form):
-    exif = Image.Exif()
-    exif[274] = orientation
-    options = {"lossless": True} if form == "WEBP" else {}
-    path = put(saved(Image.fromarray(RGB), format=form, exif=exif, **options))
-    with Image.open(path) as image:
-        expected = np.array(ImageOps.exif_transpose(image))
-        np.testing.assert_array_equal(read_image(path), expected)
-        np.testing.assert_array_equal(read_image(image), expected)
+def test_exif_orientation_turns_the_image_upright_as_pillow_would(put, form):
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[274] = orientation
+        options = {"lossless": True} if form == "WEBP" else {}
+        path = put(saved(Image.fromarray(RGB), format=form, exif=exif, **options))
+        with Image.open(path) as image:
+            expected = np.array(ImageOps.exif_transpose(image))
+            assert np.array_equal(read_image(path), expected), orientation
+            assert np.array_equal(read_image(image), expected), orientation
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_16_bit_colour_is_turned_upright_too(put, orientation):
-    exif = Image.Exif()
-    exif[274] = orientation
-    data = exif.tobytes().removeprefix(b"Exif\0\0")
-    chunk = struct.pack(">I", len(data)) + b"eXIf" + data + struct.pack(">I", zlib.crc32(b"eXIf" + data))
-    plain = encoded(DEEP_RGB, ".png")
-    read = read_image(put(plain[:33] + chunk + plain[33:]))
-    halves = [Image.fromarray((DEEP_RGB // 256).astype(np.uint8)), Image.fromarray((DEEP_RGB % 256).astype(np.uint8))]
-    upright = [Image.open(io.BytesIO(saved(half, format="PNG", exif=exif))) for half in halves]
-    high, low = (np.array(ImageOps.exif_transpose(half)).astype(np.uint16) for half in upright)
-    np.testing.assert_array_equal(read, high * 256 + low)
+def test_16_bit_colour_is_turned_upright_too(put):
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[274] = orientation
+        data = exif.tobytes().removeprefix(b"Exif\0\0")
+        chunk = struct.pack(">I", len(data)) + b"eXIf" + data + struct.pack(">I", zlib.crc32(b"eXIf" + data))
+        plain = encoded(DEEP_RGB, ".png")
+        read = read_image(put(plain[:33] + chunk + plain[33:]))
+        halves = [
+            Image.fromarray((DEEP_RGB // 256).astype(np.uint8)),
+            Image.fromarray((DEEP_RGB % 256).astype(np.uint8)),
+        ]
+        upright = [Image.open(io.BytesIO(saved(half, format="PNG", exif=exif))) for half in halves]
+        high, low = (np.array(ImageOps.exif_transpose(half)).astype(np.uint16) for half in upright)
+        assert np.array_equal(read, high * 256 + low), orientation
 
 
 def test_a_multi_page_tiff_gives_its_first_page(put):
@@ -331,13 +334,11 @@ def test_what_is_no_image_is_refused_with_what_came(source, expected):
     assert expected in reason(source)
 
 
-@pytest.mark.parametrize(
-    "mode", ["1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr", "HSV"]
-)
-def test_every_mode_of_pillow_with_8_bits_is_read(mode):
-    read = read_image(Image.new(mode, (24, 32)))
-    assert read.dtype == np.uint8
-    assert read.shape[:2] == (32, 24)
+def test_every_mode_of_pillow_with_8_bits_is_read():
+    for mode in ["1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr", "HSV"]:
+        read = read_image(Image.new(mode, (24, 32)))
+        assert read.dtype == np.uint8, mode
+        assert read.shape[:2] == (32, 24), mode
 
 
 @pytest.mark.parametrize(

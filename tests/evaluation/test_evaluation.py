@@ -114,6 +114,55 @@ def test_json_is_plain_and_complete():
     assert {"aupro_0.3", "aupro_0.05", "iou_auc"} < plain["pixel"]["metrics"].keys()
 
 
+def test_json_counts_normal_anomalous_and_unreadable_images_apart():
+    results, masks = stream(n=9)
+    results.append((Labelled(0), Unreadable("z.png", "zero bytes")))
+    plain = run(results, masks, seed=7).to_json()
+    assert (plain["n_images"], plain["n_normal"], plain["n_anomalous"], plain["n_unreadable"]) == (9, 5, 4, 1)
+    assert plain["unreadable"] == [{"source": "z.png", "reason": "zero bytes"}]
+    assert plain["interval"] == {"confidence": 0.95, "n_resamples": 100, "seed": 7}
+    assert [(row["defect"], row["n"]) for row in plain["per_defect"]] == [("dent", 2), ("hole", 2)]
+    assert (plain["pixel"]["n_images"], plain["pixel"]["n_components"]) == (9, 4)
+
+
+def intervals(found):
+    """Both ends of one interval of each kind."""
+    figures = {
+        "image": found.image["roc_auc"],
+        "defect": found.per_defect[0].figures["roc_auc"],
+        "pixel": found.pixel.metrics["roc_auc"],
+        "reconstruction": found.reconstruction["ssim"],
+        "luminance": found.luminance.groups[1].roc_auc,
+    }
+    return {kind: (figure.low, figure.high) for kind, figure in figures.items()}
+
+
+def test_every_kind_of_figure_has_its_interval_from_the_seed():
+    results, masks = stream(n=24)
+    light = np.random.default_rng(0).uniform(0.5, 1, 24).astype(np.float32)
+    results = [
+        (s, replace(r, image=r.image * x, reconstruction=r.image)) for x, (s, r) in zip(light, results, strict=True)
+    ]
+    first, again, other = (intervals(run(results, masks, seed=seed)) for seed in (1, 1, 2))
+    assert first == again
+    assert [kind for kind in first if first[kind] == other[kind]] == []
+
+
+def test_resamples_and_limits_are_those_asked_for():
+    results, masks = stream()
+    found = run(results, masks, n_resamples=0, aupro_limits=(0.2,))
+    assert {name for name in found.pixel.metrics if name.startswith("aupro")} == {"aupro_0.2"}
+    for figure in (found.image["roc_auc"], found.pixel.metrics["roc_auc"], found.reconstruction["mse"]):
+        assert (figure.value is not None, figure.low) == (True, None)
+
+
+@pytest.mark.parametrize(("rows", "fits"), [(51, True), (50, False)])
+def test_the_sides_of_a_mask_may_be_two_percent_off_those_of_its_image(rows, fits):
+    results, masks = stream()
+    masks[Path("01_mask.png")] = np.full((rows, 52 if fits else 49), 255, np.uint8)
+    assert (run(results, masks).pixel_left_out == ()) == fits
+
+
 def test_order_of_images_changes_nothing():
     results, masks = stream()
     forward, backward = run(results, masks), run(results[::-1], masks)

@@ -17,7 +17,7 @@ from urushi.evaluation.image_metrics import (
     defect_figures,
     image_figures,
 )
-from urushi.evaluation.resampling import bootstrap, mean_and_standard_error, resamples, wilson
+from urushi.evaluation.resampling import Figure, bootstrap, mean_and_standard_error, moved, resamples, wilson
 
 
 def drawn(n_normals=60, n_defects=25, seed=0):
@@ -152,6 +152,28 @@ def test_a_defect_type_of_one_image_has_figures_but_no_interval():
     assert row.figures["roc_auc"].value == 1.0
     assert row.figures["roc_auc"].low is None
     assert "two images of each label" in row.figures["roc_auc"].reason
+
+
+def test_two_images_of_each_label_are_enough_for_an_interval():
+    figure = image_figures([1.0, 3.0, 2.0, 4.0], [0, 0, 1, 1], [False] * 4, n_resamples=50)["roc_auc"]
+    assert figure.value == 0.75
+    assert 0 <= figure.low < 0.75 < figure.high <= 1
+
+
+def test_one_resample_is_an_interval_and_none_is_not():
+    scores, labels, decided = drawn()
+    one, none = (image_figures(scores, labels, decided, n_resamples=n)["roc_auc"] for n in (1, 0))
+    assert one.low == one.high
+    assert (none.low, none.reason) == (None, "no interval: no resamples were asked for")
+
+
+def test_an_interval_moves_with_its_figure_and_stays_a_share():
+    rough = Figure(0.9, 0.75, 0.95)
+    assert vars(moved(rough, 0.92)) == pytest.approx({"value": 0.92, "low": 0.77, "high": 0.97, "reason": None})
+    assert (moved(rough, 1.0).low, moved(rough, 1.0).high) == (pytest.approx(0.85), 1.0)
+    assert (moved(rough, 0.1).low, moved(rough, 0.1).high) == (0.0, pytest.approx(0.15))
+    assert moved(rough, float("nan")).value is None
+    assert moved(Figure(0.9, reason="few"), 0.8) == Figure(0.8, reason="few")
 
 
 def test_every_ratio_is_covered_by_the_comparison():

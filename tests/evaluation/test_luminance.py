@@ -5,14 +5,15 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from urushi.data.images import luminance
-from urushi.evaluation.luminance import compare_luminances, dataset_luminances
+from urushi.evaluation.luminance import LuminanceGroup, compare_luminances, dataset_luminances
+from urushi.evaluation.resampling import Figure
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_luminance_is_the_mean_in_shares_of_full_scale(dtype):
-    image = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (40, 50, 3), dtype, endpoint=True)
-    by_hand = sum(int(value) for value in image.ravel()) / image.size / np.iinfo(dtype).max
-    assert luminance(image) == pytest.approx(by_hand, rel=1e-12)
+def test_luminance_is_the_mean_in_shares_of_full_scale():
+    for dtype in [np.uint8, np.uint16]:
+        image = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (40, 50, 3), dtype, endpoint=True)
+        by_hand = sum(int(value) for value in image.ravel()) / image.size / np.iinfo(dtype).max
+        assert luminance(image) == pytest.approx(by_hand, rel=1e-12), dtype
 
 
 def test_luminance_of_a_large_float_image_does_not_drift():
@@ -71,3 +72,19 @@ def test_no_good_image_at_all_is_no_figure_and_no_crash():
     (dent,) = dataset_luminances({("test", "dent"): [0.1, 0.2]}).groups
     assert dent.roc_auc.value is None
     assert not dataset_luminances({}).groups
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "is_separate"),
+    [
+        (0.8, 0.65, 0.9, True),
+        (0.79, 0.7, 0.9, False),  # brighter, but not by enough
+        (0.9, 0.64, 1.0, False),  # or not surely
+        (0.2, 0.1, 0.35, True),
+        (0.21, 0.1, 0.3, False),
+        (0.1, 0.0, 0.36, False),
+        (0.9, None, None, False),
+    ],
+)
+def test_a_group_is_separate_from_the_limits_on(value, low, high, is_separate):
+    assert LuminanceGroup("dent", 9, 0.5, 0.1, 0.4, 0.6, Figure(value, low, high)).is_separate == is_separate

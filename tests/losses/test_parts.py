@@ -30,17 +30,17 @@ def loss_of(name: str, rebuilt: torch.Tensor, target: torch.Tensor, weights=None
 # Losses
 
 
-@pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", LOSSES)
-def test_a_loss_is_zero_for_the_image_itself_grows_with_the_difference_and_has_a_slope(name, channels):
-    target = images(channels=channels)
-    little, much = (target + strength * (images(channels=channels, seed=1) - 0.5) for strength in (0.1, 0.5))
-    assert abs(loss_of(name, target, target).item()) < 1e-5
-    assert 1e-5 < loss_of(name, little, target) < loss_of(name, much, target)
-    rebuilt = much.clone().requires_grad_()
-    loss_of(name, rebuilt, target).backward()
-    assert torch.isfinite(rebuilt.grad).all()
-    assert rebuilt.grad.abs().max() > 0
+def test_a_loss_is_zero_for_the_image_itself_grows_with_the_difference_and_has_a_slope(name):
+    for channels in [1, 3]:
+        target = images(channels=channels)
+        little, much = (target + strength * (images(channels=channels, seed=1) - 0.5) for strength in (0.1, 0.5))
+        assert abs(loss_of(name, target, target).item()) < 1e-5, channels
+        assert 1e-5 < loss_of(name, little, target) < loss_of(name, much, target), channels
+        rebuilt = much.clone().requires_grad_()
+        loss_of(name, rebuilt, target).backward()
+        assert torch.isfinite(rebuilt.grad).all(), channels
+        assert rebuilt.grad.abs().max() > 0, channels
 
 
 def test_pixel_losses_are_what_torch_says():
@@ -137,20 +137,20 @@ def measured(name: str, model: Autoencoder, inputs: torch.Tensor) -> float:
 
 @pytest.mark.parametrize("name", REGULARISERS)
 def test_a_regulariser_does_what_it_says_against_the_same_network_without_it(name):
-    inputs = images(16)
+    inputs = images(8, px=16)
     found = []
     for regulariser in (None, Part(name=name, weight=1.0)):
         torch.manual_seed(0)
-        model = Autoencoder((1, 32, 32), architecture="mlp", latent_dimension=4, regulariser=regulariser)
+        model = Autoencoder((1, 16, 16), architecture="mlp", latent_dimension=4, regulariser=regulariser)
         (optimizer,) = model.optimizers().values()
-        for _ in range(60):
+        for _ in range(25):
             for _, loss in model.losses(inputs):
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
         found.append(measured(name, model, inputs))
     without, with_it = found
-    assert with_it < 0.7 * without
+    assert with_it < 0.2 * without
 
 
 # Corruptions

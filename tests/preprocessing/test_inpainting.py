@@ -1,6 +1,7 @@
 """Navier–Stokes inpainting against OpenCV itself, and masks of dead pixels from calibration images."""
 
 import re
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -60,13 +61,12 @@ def calibration(tmp_path) -> dict[str, str]:
 DEAD_COLUMNS = columns((30, 40), slice(7, 9), slice(20, 21))
 
 
-@pytest.mark.parametrize("radius_px", [1, 3, 20])
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_grey_integers_are_repaired_as_opencv_does(dtype, radius_px):
-    image, dead = random_picture(dtype, (80, 90)), np.zeros((80, 90), bool)
-    dead[25:-25, 25:-25] = np.random.default_rng(2).random((30, 40)) < 0.2
-    expected = cv2.inpaint(image, dead.astype(np.uint8), radius_px, cv2.INPAINT_NS)
-    assert np.array_equal(inpaint(image, dead, radius_px), expected)
+def test_grey_integers_are_repaired_as_opencv_does():
+    for radius_px, dtype in product([1, 3, 20], [np.uint8, np.uint16]):
+        image, dead = random_picture(dtype, (80, 90)), np.zeros((80, 90), bool)
+        dead[25:-25, 25:-25] = np.random.default_rng(2).random((30, 40)) < 0.2
+        expected = cv2.inpaint(image, dead.astype(np.uint8), radius_px, cv2.INPAINT_NS)
+        assert np.array_equal(inpaint(image, dead, radius_px), expected), (radius_px, dtype)
 
 
 def test_eight_bit_colours_are_repaired_as_opencv_does():
@@ -75,13 +75,14 @@ def test_eight_bit_colours_are_repaired_as_opencv_does():
     assert np.array_equal(inpaint(image, dead, 5), cv2.inpaint(image, dead.astype(np.uint8), 5, cv2.INPAINT_NS))
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_colours_are_repaired_one_by_one(dtype):
-    image, dead = random_picture(dtype, (40, 50, 3)), columns((40, 50), slice(20, 26))
-    found = inpaint(image, dead, 5)
-    assert found.dtype == dtype
-    for channel in range(3):
-        assert np.array_equal(found[..., channel], inpaint(np.ascontiguousarray(image[..., channel]), dead, 5))
+def test_colours_are_repaired_one_by_one():
+    for dtype in DTYPES:
+        image, dead = random_picture(dtype, (40, 50, 3)), columns((40, 50), slice(20, 26))
+        found = inpaint(image, dead, 5)
+        assert found.dtype == dtype, dtype
+        for channel in range(3):
+            alone = inpaint(np.ascontiguousarray(image[..., channel]), dead, 5)
+            assert np.array_equal(found[..., channel], alone), (dtype, channel)
 
 
 def test_floats_are_repaired_as_sixteen_bits_are():
@@ -90,36 +91,33 @@ def test_floats_are_repaired_as_sixteen_bits_are():
     assert np.abs(fine - inpaint(in_depth(radiograph(), np.uint16), dead, 10) / 65535).max() < 1e-3
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("shape", [(40, 50), (40, 50, 3)])
-def test_pixels_outside_the_mask_keep_their_exact_levels(shape, dtype):
-    image, dead = random_picture(dtype, shape), columns((40, 50), slice(0, 2), slice(20, 26))
-    found = inpaint(image, dead, 4)
-    assert found.dtype == dtype
-    assert np.array_equal(found[~dead], image[~dead])
-    assert not np.array_equal(found[dead], image[dead])
+def test_pixels_outside_the_mask_keep_their_exact_levels():
+    for dtype, shape in product(DTYPES, [(40, 50), (40, 50, 3)]):
+        image, dead = random_picture(dtype, shape), columns((40, 50), slice(0, 2), slice(20, 26))
+        found = inpaint(image, dead, 4)
+        assert found.dtype == dtype, (dtype, shape)
+        assert np.array_equal(found[~dead], image[~dead]), (dtype, shape)
+        assert not np.array_equal(found[dead], image[dead]), (dtype, shape)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("band", [np.s_[:, :3], np.s_[:, -2:], np.s_[:1], np.s_[-3:], np.s_[:, 20:26]])
-@pytest.mark.parametrize("radius_px", [1, 20])
-def test_a_constant_image_is_restored_up_to_its_borders(radius_px, band, dtype):
-    constant = np.full((30, 40), 0.75 * FULL[dtype]).astype(dtype)
-    damaged, dead = constant.copy(), np.zeros((30, 40), bool)
-    damaged[band], dead[band] = 0, True
-    assert np.allclose(inpaint(damaged, dead, radius_px), constant, rtol=1e-6, atol=0)
+def test_a_constant_image_is_restored_up_to_its_borders(band):
+    for dtype, radius_px in product(DTYPES, [1, 20]):
+        constant = np.full((30, 40), 0.75 * FULL[dtype]).astype(dtype)
+        damaged, dead = constant.copy(), np.zeros((30, 40), bool)
+        damaged[band], dead[band] = 0, True
+        assert np.allclose(inpaint(damaged, dead, radius_px), constant, rtol=1e-6, atol=0), (dtype, radius_px)
 
 
-@pytest.mark.parametrize("shape", [(1, 30), (30, 1), (2, 30), (30, 2), (1, 30, 3)])
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_a_picture_of_one_line_is_filled_in_from_its_own_levels(dtype, shape):
-    image, dead = random_picture(dtype, shape), np.zeros(shape[:2], bool)
-    dead.flat[[4, 5, 12, -1]] = True
-    found = inpaint(image, dead, 5)
-    assert found[dead].min() >= image[~dead].min()
-    assert found[dead].max() <= image[~dead].max()
-    for _ in range(5):
-        assert np.array_equal(inpaint(image.copy(), dead, 5), found)
+def test_a_picture_of_one_line_is_filled_in_from_its_own_levels():
+    for shape, dtype in product([(1, 30), (30, 1), (2, 30), (30, 2), (1, 30, 3)], DTYPES):
+        image, dead = random_picture(dtype, shape), np.zeros(shape[:2], bool)
+        dead.flat[[4, 5, 12, -1]] = True
+        found = inpaint(image, dead, 5)
+        assert found[dead].min() >= image[~dead].min(), (shape, dtype)
+        assert found[dead].max() <= image[~dead].max(), (shape, dtype)
+        for _ in range(5):
+            assert np.array_equal(inpaint(image.copy(), dead, 5), found), (shape, dtype)
 
 
 def test_white_floats_stay_within_their_range():
@@ -127,17 +125,16 @@ def test_white_floats_stay_within_their_range():
     assert (inpaint(image, columns((20, 30), slice(9, 15)), 7) == 1).all()
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("shape", [(60, 80), (60, 80, 3)])
-def test_repaired_columns_are_much_closer_to_the_truth_than_dead_ones(shape, dtype):
-    truth = in_depth(radiograph(), dtype)
-    truth = truth if len(shape) == 2 else np.dstack([truth] * 3)
-    dead = columns((60, 80), slice(15, 18), slice(44, 50))
-    damaged = truth.copy()
-    damaged[dead] = 0
-    error = np.abs(damaged.astype(np.float64) - truth)[dead].mean()
-    repaired = np.abs(inpaint(damaged, dead, 20).astype(np.float64) - truth)[dead].mean()
-    assert repaired < 0.1 * error
+def test_repaired_columns_are_much_closer_to_the_truth_than_dead_ones():
+    for dtype, shape in product(DTYPES, [(60, 80), (60, 80, 3)]):
+        truth = in_depth(radiograph(), dtype)
+        truth = truth if len(shape) == 2 else np.dstack([truth] * 3)
+        dead = columns((60, 80), slice(15, 18), slice(44, 50))
+        damaged = truth.copy()
+        damaged[dead] = 0
+        error = np.abs(damaged.astype(np.float64) - truth)[dead].mean()
+        repaired = np.abs(inpaint(damaged, dead, 20).astype(np.float64) - truth)[dead].mean()
+        assert repaired < 0.1 * error, (dtype, shape)
 
 
 def test_sixteen_bits_keep_more_levels_than_eight():
@@ -148,11 +145,10 @@ def test_sixteen_bits_keep_more_levels_than_eight():
     assert len(np.unique(found)) > 60000
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (7, 5), (7, 5, 3)])
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_an_empty_mask_changes_nothing(dtype, shape):
-    image = random_picture(dtype, shape)
-    assert np.array_equal(inpaint(image, np.zeros(shape[:2], bool), 20), image)
+def test_an_empty_mask_changes_nothing():
+    for shape, dtype in product([(1, 1), (1, 9), (9, 1), (7, 5), (7, 5, 3)], DTYPES):
+        image = random_picture(dtype, shape)
+        assert np.array_equal(inpaint(image, np.zeros(shape[:2], bool), 20), image), (shape, dtype)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (7, 5), (7, 5, 3)])
@@ -161,13 +157,13 @@ def test_an_image_of_dead_pixels_only_is_refused(shape):
         inpaint(random_picture(np.uint8, shape), np.ones(shape[:2], bool), 20)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_neither_image_nor_mask_is_changed(dtype):
-    image, dead = random_picture(dtype), columns((40, 50), slice(20, 26))
-    before = image.copy(), dead.copy()
-    inpaint(image, dead, 3)
-    assert np.array_equal(image, before[0])
-    assert np.array_equal(dead, before[1])
+def test_neither_image_nor_mask_is_changed():
+    for dtype in DTYPES:
+        image, dead = random_picture(dtype), columns((40, 50), slice(20, 26))
+        before = image.copy(), dead.copy()
+        inpaint(image, dead, 3)
+        assert np.array_equal(image, before[0]), dtype
+        assert np.array_equal(dead, before[1]), dtype
 
 
 def test_dead_pixels_are_those_that_hardly_answer_to_x_rays():

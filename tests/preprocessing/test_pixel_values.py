@@ -105,16 +105,16 @@ def test_min_max_does_not_see_exposure(gain, offset):
     assert np.allclose(min_max(dark * np.uint16(gain) + np.uint16(offset)), min_max(dark), rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("step", [scale, min_max])
-def test_a_sixteen_bit_ramp_keeps_every_level(step):
-    ramp = np.arange(65536, dtype=np.uint16).reshape(256, 256)
-    assert len(np.unique(step(ramp))) == 65536
+def test_a_sixteen_bit_ramp_keeps_every_level():
+    for step in [scale, min_max]:
+        ramp = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+        assert len(np.unique(step(ramp))) == 65536, step
 
 
-@pytest.mark.parametrize("step", [grey, rgb, min_max, scale])
-@pytest.mark.parametrize("name", EVERYTHING)
-def test_the_image_that_came_is_not_changed(step, name):
-    image = EVERYTHING[name]
-    before = image.copy()
-    step(image)
-    assert np.array_equal(image, before)
+def test_the_image_that_came_is_not_changed():
+    for step in [grey, rgb, min_max, scale]:
+        for name in EVERYTHING:
+            image = EVERYTHING[name]
+            before = image.copy()
+            step(image)
+            assert np.array_equal(image, before), name

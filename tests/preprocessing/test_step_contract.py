@@ -1,6 +1,7 @@
 """What every step promises, whatever it does; steps are found by themselves, so a new one is tested by being there."""
 
 from contextlib import nullcontext, suppress
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,13 @@ from urushi.preprocessing.base import Step
 from urushi.preprocessing.scale import Scale
 
 NAMES = catalogue.names("urushi.preprocessing")
-SIDE = 300
+SIDE = 120
 FULL = {np.uint8: 255, np.uint16: 65535, np.float32: 1}
-# What has no default; files are named as the fixture writes them. Seams are carved one by one in Python: a few will do.
+# What has no default; files are named as the fixture writes them.
 OPTIONS: dict[str, dict[str, Any]] = {
     "contrast_stretching": {"knots": [[30, 0], [220, 255]]},
     "gamma": {"exponent": 0.6},
-    "resize": {"height": 200, "width": 200},
-    "seam_carving": {"height": SIDE - 2, "width": SIDE - 2},
+    "resize": {"height": 80, "width": 80},
     "inpainting": {"mask": "mask.png", "radius_px": 3},
     "flat_field": {"bright": "bright.png"},
 }
@@ -32,9 +32,16 @@ OPTIONS: dict[str, dict[str, Any]] = {
 def ramp(dtype: Any, channels: int = 1) -> np.ndarray:
     """A dark object on a bright ground, every level of both a little different from the next."""
     levels = 0.8 + 0.15 * np.linspace(0, 1, SIDE * SIDE).reshape(SIDE, SIDE)
-    levels[50:250, 40:240] -= 0.6
+    levels[20:100, 16:96] -= 0.6
     image = (levels * FULL[dtype]).astype(dtype)
     return image if channels == 1 else np.dstack([image] * channels)
+
+
+def chosen(name: str, shape: tuple[int, ...]) -> dict[str, Any]:
+    """The options of a step; seams are carved one by one in Python: a few will do."""
+    if name == "seam_carving":
+        return {"height": max(shape[0] - 2, 1), "width": max(shape[1] - 2, 1)}
+    return OPTIONS.get(name, {})
 
 
 @pytest.fixture
@@ -48,7 +55,7 @@ def fitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         mask[: len(mask) // 2, :1] = image.shape[1] > 1
         write_image(tmp_path / "mask.png", mask)
         write_image(tmp_path / "bright.png", np.full(image.shape[:2], 65000, np.uint16))
-        step = options.build(catalogue.load("urushi.preprocessing", name, Step), OPTIONS.get(name, {}), name)
+        step = options.build(catalogue.load("urushi.preprocessing", name, Step), chosen(name, image.shape), name)
         return step.fit([image, image])
 
     return fitted
@@ -61,18 +68,15 @@ def test_sixteen_bits_keep_more_than_256_levels(name: str, fitted: Any) -> None:
     assert found.dtype in (np.uint16, np.float32)
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("dtype", FULL)
 @pytest.mark.parametrize("name", NAMES)
-def test_any_depth_is_taken_and_the_callers_array_stays_as_it_is(
-    name: str, dtype: Any, channels: int, fitted: Any
-) -> None:
-    image = ramp(dtype, channels)
-    image.setflags(write=False)
-    found, back = fitted(name, image).place(image)
-    assert found.ndim in (2, 3)
-    assert found.dtype in (dtype, np.float32)
-    assert back.shape == (3, 3)
+def test_any_depth_is_taken_and_the_callers_array_stays_as_it_is(name: str, fitted: Any) -> None:
+    for dtype, channels in product(FULL, (1, 3)):
+        image = ramp(dtype, channels)
+        image.setflags(write=False)
+        found, back = fitted(name, image).place(image)
+        assert found.ndim in (2, 3), (dtype, channels)
+        assert found.dtype in (dtype, np.float32), (dtype, channels)
+        assert back.shape == (3, 3), (dtype, channels)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -86,26 +90,26 @@ def test_the_corners_of_the_result_lie_where_the_matrix_says(name: str, fitted: 
     assert inside != (name == "rotation_padding")
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
 @pytest.mark.parametrize("name", NAMES)
-def test_pixels_that_are_no_number_are_refused(name: str, value: float, fitted: Any) -> None:
+def test_pixels_that_are_no_number_are_refused(name: str, fitted: Any) -> None:
     """A median or a look-up would hide them."""
-    image = ramp(np.float32)
-    image[3, 4] = value
-    with pytest.raises(UnreadableImageError, match="finite number"):
-        Pipeline((fitted(name), Scale())).prepare(image)
+    pipeline = Pipeline((fitted(name), Scale()))
+    for value in (np.nan, np.inf):
+        image = ramp(np.float32)
+        image[3, 4] = value
+        with pytest.raises(UnreadableImageError, match="finite number"):
+            pipeline.prepare(image)
 
 
 # Without an object to crop to, or with a single line, from which no seam can be taken.
 REFUSING = ("crop", "seam_carving")
 
 
-@pytest.mark.parametrize("dtype", FULL)
 @pytest.mark.parametrize("name", NAMES)
-def test_constant_and_tiny_images_give_a_result_or_say_why_not(name: str, dtype: Any, fitted: Any) -> None:
-    for shape in ((1, 1), (1, 7), (5, 1), (12, 12)):
+def test_constant_and_tiny_images_give_a_result_or_say_why_not(name: str, fitted: Any) -> None:
+    for dtype, shape in product(FULL, ((1, 1), (1, 7), (5, 1), (12, 12))):
         image = np.full(shape, FULL[dtype] // 2 if dtype is not np.float32 else 0.5).astype(dtype)
         with suppress(UnreadableImageError) if name in REFUSING else nullcontext():
             found = fitted(name, image).apply(image)
-            assert np.isfinite(found).all()
-            assert found.size
+            assert np.isfinite(found).all(), (dtype, shape)
+            assert found.size, (dtype, shape)

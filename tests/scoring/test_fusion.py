@@ -85,6 +85,30 @@ def test_anomalies_never_tie_however_far_out_they_are(normal):
     assert np.isfinite(found).all()
 
 
+def test_a_tail_without_excess_is_a_tenth_of_a_deviation_long():
+    normal = np.r_[np.zeros(50), np.ones(50)]  # its quantile at 0.9 is its highest score
+    beyond, further = reference(normal)(np.array([1.5, 2.0]))
+    assert further - beyond == pytest.approx(0.5 / (0.1 * normal.std(ddof=1)), rel=1e-4)
+
+
+def test_a_tail_is_as_long_as_its_mean_excess_where_that_is_longer():
+    normal = np.r_[np.linspace(0, 1, 91), np.full(9, 3.0)]  # 9 of 100 lie above the quantile at 0.9
+    high = np.quantile(normal, 0.9)
+    excess = (normal[normal > high] - high).mean()
+    found = reference(normal)(np.array([4.0]))
+    assert excess > 0.1 * normal.std(ddof=1)
+    assert found == pytest.approx([np.log(10) + (4 - high) / excess], rel=1e-4)
+
+
+def test_a_reference_is_fitted_once_it_has_seen_normal_scores():
+    found = NormalReference(2)
+    assert not found.is_fitted
+    found.fit(torch.tensor([[0.0, 5.0], [1.0, 7.0]]), ["one", "other"])
+    assert found.is_fitted
+    assert found.z_scores(torch.tensor([[0.5, 6.0]])).tolist() == [[0.0, 0.0]]
+    assert found.deviation.tolist() == pytest.approx([0.5**0.5, 2**0.5])
+
+
 def test_of_tied_normal_scores_none_is_a_surprise():
     assert reference(np.r_[np.zeros(9), 1.0])(np.zeros(1)) == 0
 

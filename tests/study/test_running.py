@@ -32,11 +32,16 @@ def datasets(folder: Path) -> dict[str, Dataset]:
     return {"waves": labelled(folder / "waves")}
 
 
+def small(study: Study) -> Study:
+    """Both methods and both repeats, but one value: four runs."""
+    return study.model_copy(update={"vary": study.vary.model_copy(update={"values": (2,)})})
+
+
 @pytest.fixture(scope="module")
 def measured_out(folder: Path, datasets: dict[str, Dataset], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every run measured without interruption; tables and plots are not written."""
     out = tmp_path_factory.mktemp("results") / "out"
-    collect(Study.of(folder / "study.toml"), datasets, out, lambda _: None)
+    collect(small(Study.of(folder / "study.toml")), datasets, out, lambda _: None)
     return out
 
 
@@ -48,6 +53,7 @@ def test_a_study_that_was_killed_goes_on_and_gives_the_same_tables(study, datase
         if len(said) == 7:
             raise Killed
 
+    study = small(study)
     with pytest.raises(Killed):
         collect(study, datasets, tmp_path / "out", cut)
     done = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "records").iterdir()}
@@ -84,6 +90,7 @@ def test_scores_are_those_of_a_detector_with_that_score(folder, study, measured_
 @pytest.mark.slow
 def test_results_are_tables_a_page_and_plain_json(folder, study, measured_out):
     one = study.model_copy(update={"methods": study.methods[:1], "repeats": 1})
+    collect(one, {"waves": labelled(folder / "waves")}, measured_out, lambda _: None)
     run(one, folder, measured_out, pytest.fail)  # everything is there: nothing is measured
     text, html = (measured_out / "study.md").read_text(), (measured_out / "study.html").read_text()
     assert "## waves: methods over J" in text

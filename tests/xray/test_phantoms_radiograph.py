@@ -58,6 +58,19 @@ def scene_of(name, kind, seed=1):
     return draw(find_product(name), kind, np.random.default_rng(seed))
 
 
+@cache
+def coarse(name):
+    """The product on a detector with half as many columns, twice as wide: a quarter of the time."""
+    product = find_product(name)
+    n_columns, pitch_mm = product.scanner.n_columns // 2, 2 * product.scanner.pitch_mm
+    scanner = dataclasses.replace(product.scanner, n_columns=n_columns, pitch_mm=pitch_mm)
+    return type(f"Coarse{product.__name__}", (product,), {"scanner": scanner})
+
+
+def coarse_scene(name, kind, seed=1):
+    return draw(coarse(name), kind, np.random.default_rng(seed))
+
+
 def slab_with(diameter_mm, *, z_mm=15.0, of="iron"):
     ball = Defect("ball", of, {"diameter": diameter_mm}, (Ball((0.1, 0.2, z_mm), diameter_mm),))
     return Scene(Slab(), (ball,), 0)
@@ -75,12 +88,12 @@ def test_a_slab_lets_through_what_lambert_and_beer_say():
 
 @cache
 def clean(name, kind):
-    return transmissions(scene_of(name, kind), spectrum_of(find_product(name)))
+    return transmissions(coarse_scene(name, kind), spectrum_of(coarse(name)))
 
 
 @pytest.mark.parametrize(("name", "kind"), KINDS)
 def test_the_mask_is_where_the_image_without_noise_differs(name, kind):
-    scene = scene_of(name, kind)
+    scene = coarse_scene(name, kind)
     difference = clean(name, kind)[0] - clean(name, None)[0]
     (mask,) = render(scene, pattern_of(scene.product)).masks
     assert (mask == (np.abs(difference) >= VISIBLE_CHANGE)).all()
@@ -136,9 +149,9 @@ def test_two_defects_have_a_mask_each_though_one_lies_in_the_box_of_the_other():
     assert not (first & second).any()
 
 
-@pytest.mark.parametrize(("name", "kind"), [(name, None) for name in PRODUCTS] + KINDS)
-def test_a_defect_does_not_change_the_rest_of_the_drawing(name, kind):
-    assert scene_of(name, kind).product == scene_of(name, None).product
+def test_a_defect_does_not_change_the_rest_of_the_drawing():
+    for name, kind in [(name, None) for name in PRODUCTS] + KINDS:
+        assert scene_of(name, kind).product == scene_of(name, None).product, (name, kind)
 
 
 def test_products_are_turned_by_up_to_the_angle_that_is_asked_for():
@@ -148,32 +161,33 @@ def test_products_are_turned_by_up_to_the_angle_that_is_asked_for():
     assert max(abs(scene_of("chocolate", None, k).product.angle_degrees) for k in range(50)) <= 4
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_needles_lie_in_the_potato_and_have_their_length(seed):
-    scene = scene_of("potato", "needle", seed)
-    (rod,) = scene.defects[0].shapes
-    assert all(map(scene.product.is_inside, rod.points_mm))
-    assert np.linalg.norm(np.subtract(*rod.points_mm)) == pytest.approx(20.0)
-    assert rod.diameter_mm == 1.0
+def test_needles_lie_in_the_potato_and_have_their_length():
+    for seed in range(4):
+        scene = scene_of("potato", "needle", seed)
+        (rod,) = scene.defects[0].shapes
+        assert all(map(scene.product.is_inside, rod.points_mm)), seed
+        assert np.linalg.norm(np.subtract(*rod.points_mm)) == pytest.approx(20.0), seed
+        assert rod.diameter_mm == 1.0, seed
 
 
-@pytest.mark.parametrize("angle", [0.0, 37.0, -120.0])
-def test_a_place_on_a_bar_turns_with_the_bar(angle):
-    bar = dataclasses.replace(scene_of("chocolate", None).product, angle_degrees=angle)
-    x_mm, y_mm = bar.placed(40.0, 3.0)
-    back = turned(np.array(x_mm - bar.x_mm), np.array(y_mm - bar.y_mm), angle)
-    assert back == (pytest.approx(40.0), pytest.approx(3.0))
+def test_a_place_on_a_bar_turns_with_the_bar():
+    for angle in [0.0, 37.0, -120.0]:
+        bar = dataclasses.replace(scene_of("chocolate", None).product, angle_degrees=angle)
+        x_mm, y_mm = bar.placed(40.0, 3.0)
+        back = turned(np.array(x_mm - bar.x_mm), np.array(y_mm - bar.y_mm), angle)
+        assert back == (pytest.approx(40.0), pytest.approx(3.0)), angle
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_wires_have_the_length_that_is_written_down(seed):
-    (defect,) = scene_of("chocolate", "wire", seed).defects
-    points = np.array(defect.shapes[0].points_mm)
-    assert np.linalg.norm(np.diff(points, axis=0), axis=1).sum() == pytest.approx(defect.sizes_mm["length"], rel=0.01)
+def test_wires_have_the_length_that_is_written_down():
+    for seed in range(4):
+        (defect,) = scene_of("chocolate", "wire", seed).defects
+        points = np.array(defect.shapes[0].points_mm)
+        length = np.linalg.norm(np.diff(points, axis=0), axis=1).sum()
+        assert length == pytest.approx(defect.sizes_mm["length"], rel=0.01), seed
 
 
 def test_the_belt_stretches_the_image_along_the_travel_only():
-    potato = scene_of("potato", None).product
+    potato = coarse_scene("potato", None).product
     spectrum = spectrum_of(type(potato))
 
     def extent(stretch):
@@ -186,7 +200,7 @@ def test_the_belt_stretches_the_image_along_the_travel_only():
     assert width == same_width
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_grey_levels_of_potatoes_suit_the_preset_of_the_source(seed):
     scene = scene_of("potato", "needle", seed)
     radiograph = render(scene, pattern_of(scene.product, seed))
@@ -198,10 +212,9 @@ def test_grey_levels_of_potatoes_suit_the_preset_of_the_source(seed):
     assert radiograph.image[radiograph.masks[0]].min() < np.percentile(potato, 1)
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_grey_levels_of_chocolate_suit_the_preset_of_the_source(seed):
-    scene = scene_of("chocolate", "steel_ball", seed)
-    pattern = pattern_of(scene.product, seed)
+def test_grey_levels_of_chocolate_suit_the_preset_of_the_source():
+    scene = scene_of("chocolate", "steel_ball")
+    pattern = pattern_of(scene.product)
     image = render(scene, pattern).image
     through, _ = transmissions(dataclasses.replace(scene, defects=()), spectrum_of(type(scene.product)))
     alive = ~np.broadcast_to(pattern.is_dead, image.shape)
@@ -211,17 +224,17 @@ def test_grey_levels_of_chocolate_suit_the_preset_of_the_source(seed):
 
 
 def test_a_higher_voltage_lets_more_through():
-    scene = scene_of("potato", None)
+    scene = coarse_scene("potato", None)
     low, high = (transmissions(scene, spectrum_of(type(scene.product), kv))[0].min() for kv in (50.0, 80.0))
     assert low < high
 
 
-@pytest.mark.parametrize("angle", [0.0, 90.0])
-def test_a_bar_lies_as_it_is_turned_at_any_angle(angle):
-    bar = dataclasses.replace(scene_of("chocolate", None).product, angle_degrees=angle)
-    through, _ = transmissions(Scene(bar, (), 0), spectrum_of(type(bar)))
-    rows, columns = (np.ptp(found) for found in np.nonzero(through < 0.95))
-    assert (rows > columns) == (angle == 90.0)
+def test_a_bar_lies_as_it_is_turned_at_any_angle():
+    for angle in [0.0, 90.0]:
+        bar = dataclasses.replace(coarse_scene("chocolate", None).product, angle_degrees=angle)
+        through, _ = transmissions(Scene(bar, (), 0), spectrum_of(type(bar)))
+        rows, columns = (np.ptp(found) for found in np.nonzero(through < 0.95))
+        assert (rows > columns) == (angle == 90.0), angle
 
 
 def test_an_impossible_voltage_is_refused():
@@ -229,10 +242,10 @@ def test_an_impossible_voltage_is_refused():
         spectrum_of(find_product("potato"), 0.0)
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_a_hollow_heart_is_hollow_and_stays_below_the_skin(seed):
-    scene = scene_of("potato", "hollow_heart", seed)
-    (mask,) = render(scene, pattern_of(scene.product)).masks
-    through, _ = transmissions(dataclasses.replace(scene, defects=()), spectrum_of(type(scene.product)))
-    assert through[mask].max() < 0.75  # at least a centimetre of potato around it
-    assert mask.sum() > 30
+def test_a_hollow_heart_is_hollow_and_stays_below_the_skin():
+    for seed in range(6):
+        scene = coarse_scene("potato", "hollow_heart", seed)
+        (mask,) = render(scene, pattern_of(scene.product)).masks
+        through, _ = transmissions(dataclasses.replace(scene, defects=()), spectrum_of(type(scene.product)))
+        assert through[mask].max() < 0.75, seed  # at least a centimetre of potato around it
+        assert mask.sum() > 8, seed

@@ -1,5 +1,6 @@
 import hashlib
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -23,6 +24,16 @@ def files(folder):
 
 def read(path):
     return cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def coarse_detectors():
+    """Half as many columns, twice as wide: a quarter of the time, on the same way from a scene to its files."""
+    with pytest.MonkeyPatch.context() as patch:
+        for product in map(find_product, ("potato", "chocolate")):
+            n_columns, pitch_mm = product.scanner.n_columns // 2, 2 * product.scanner.pitch_mm
+            patch.setattr(product, "scanner", replace(product.scanner, n_columns=n_columns, pitch_mm=pitch_mm))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +128,7 @@ def test_dead_columns_are_at_the_same_place_in_every_image(bars):
 
 
 def test_calibration_images_have_the_width_of_the_detector(potatoes):
-    assert read(potatoes / "calibration" / "exposure_on.png").shape == (256, 410)
+    assert read(potatoes / "calibration" / "exposure_on.png").shape == (256, 205)
 
 
 def test_images_with_16_bits_show_the_same(potatoes, tmp_path):
