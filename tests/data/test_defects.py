@@ -22,21 +22,49 @@ def image_of(shape: tuple[int, ...], dtype: str, seed: int, flat: bool = False) 
 
 @settings(deadline=None, max_examples=150)
 @given(
-    shape=SHAPES, dtype=st.sampled_from(sorted(FULL_SCALE)), kind=st.sampled_from(KINDS), seed=SEEDS, flat=st.booleans()
+    shape=SHAPES,
+    dtype=st.sampled_from(sorted(FULL_SCALE)),
+    kind=st.sampled_from(KINDS),
+    seed=SEEDS,
+    flat=st.booleans(),
+    opacity=st.sampled_from((1, 1 / 2, 1 / 4, 1 / 16, 0.001)),
 )
-def test_mask_marks_exactly_the_pixels_that_visibly_change(
-    shape: tuple[int, ...], dtype: str, kind: str, seed: int, flat: bool
+def test_mask_marks_exactly_the_pixels_that_change_by_the_minimum_at_that_opacity(
+    shape: tuple[int, ...], dtype: str, kind: str, seed: int, flat: bool, opacity: float
 ) -> None:
     image = image_of(shape, dtype, seed, flat)
-    changed, mask = apply(image, draw(np.random.default_rng(seed), shape, kinds=[kind]))
+    changed, mask = apply(image, draw(np.random.default_rng(seed), shape, kinds=[kind]), opacity=opacity)
     assert changed.dtype == image.dtype
     assert changed.shape == image.shape
     assert (mask.dtype, mask.shape) == (np.dtype(bool), shape[:2])
     assert 0 < mask.sum() < mask.size
-    difference = np.abs(changed.astype(np.float64) - image) / FULL_SCALE[dtype]
-    difference = difference.reshape(*mask.shape, -1).max(axis=2)
+    difference = np.abs(changed.astype(np.float64) - image).reshape(*mask.shape, -1).max(axis=2)
     np.testing.assert_array_equal(difference[~mask], 0)
-    assert difference[mask].min() >= MINIMUM_CHANGE - 1e-6  # the tolerance is float32's
+    level = 0 if dtype == "float32" else 1
+    least = max(opacity * MINIMUM_CHANGE * FULL_SCALE[dtype], level)
+    assert difference[mask].min() >= least - 1e-6  # the tolerance is float32's
+
+
+@pytest.mark.parametrize("dtype", sorted(FULL_SCALE))
+@pytest.mark.parametrize("kind", KINDS)
+def test_opacity_mixes_the_defective_image_with_the_clean_one(kind: str, dtype: str) -> None:
+    image = image_of((48, 64, 3), dtype, 0)
+    defect = draw(np.random.default_rng(5), image.shape, kinds=[kind])
+    full, mask = apply(image, defect)
+    clean = image.astype(np.float64)
+    for opacity in (1.0, 0.5, 0.25, 1 / 16):
+        changed, same_mask = apply(image, defect, opacity=opacity)
+        np.testing.assert_array_equal(same_mask, mask)
+        mixed = clean + opacity * (full.astype(np.float64) - clean)
+        one_level = 1e-6 if dtype == "float32" else 1  # away from the clean level, never back to it
+        np.testing.assert_allclose(changed, mixed, atol=one_level, rtol=0)
+
+
+@pytest.mark.parametrize("opacity", [0, -0.5, 1.01, float("nan")])
+def test_an_opacity_that_is_none_is_refused(opacity: float) -> None:
+    image = image_of((32, 32), "uint8", 0)
+    with pytest.raises(InputError, match="above 0 and at most 1"):
+        apply(image, draw(np.random.default_rng(0), image.shape), opacity=opacity)
 
 
 @given(shape=SHAPES, seed=SEEDS)

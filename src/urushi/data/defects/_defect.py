@@ -6,7 +6,7 @@ from urushi.errors import InputError
 
 Point = tuple[float, float]
 
-MINIMUM_CHANGE = 0.02  # share of the full scale by which each masked pixel differs at least: about 5 of 255 grey levels
+MINIMUM_CHANGE = 0.02  # share of full scale by which each masked pixel differs at least: some 5 of 255; × opacity
 MINIMUM_SIDE_PX = 16
 
 
@@ -25,7 +25,7 @@ class Defect:
     kind: str
     shapes: tuple[Shape, ...]
     contrast: float  # signed difference from the surroundings; turned round where less than half of it fits
-    opacity: float  # 1 hides what is below, 0 only brightens or darkens it
+    opacity: float  # of the paint: 1 hides what is below, 0 only brightens or darkens it
     softness: float  # standard deviation of the blurred edge
     relief: float = 0.0  # light from the upper left: positive stands out, negative is sunk in
     grain: float = 0.0  # standard deviation of the texture of what hides the surface

@@ -9,22 +9,33 @@ from urushi.errors import InputError
 _EDGE = 0.25  # coverage from which a pixel belongs to the defect; what lies below is not painted
 
 
-def apply(image: np.ndarray, defect: Defect, *, full_scale: float | None = None) -> tuple[np.ndarray, np.ndarray]:
+def apply(
+    image: np.ndarray, defect: Defect, *, full_scale: float | None = None, opacity: float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
     """Put a defect on an image; returns the new image, of the same shape and type, and the mask, (H, W) bool.
 
-    Outside the mask the image is as before; inside, each pixel differs by at least MINIMUM_CHANGE in some channel.
+    `opacity`, in (0, 1], is its strength: the defective image laid over the clean one, which shines through below 1.
+    Outside the mask, which is the same at every strength, the image is as before; inside, each pixel differs by at
+    least opacity × MINIMUM_CHANGE in some channel, and where levels are whole numbers by at least one of them: what is
+    not whole is rounded away from the clean level.
     Takes uint8, uint16 and float32, (H, W) or (H, W, 3), from 0 to `full_scale`: the type's maximum, 1 for float, or
-    what is given (4095 for 12 bits). Raises InputError for any other image.
+    what is given (4095 for 12 bits). Raises InputError for any other image or opacity.
     """
     full = _checked_full_scale(image, full_scale)
+    _check_opacity(opacity)
     coverage = _rasterise(defect, image.shape[0], image.shape[1])
     mask = coverage >= _EDGE
     clean = image.reshape(*mask.shape, -1).astype(np.float64) / full  # (H, W, C) in [0, 1]
     painted = clean + coverage[..., None] * (_paint(clean, coverage, mask, defect) - clean)
-    visible = _pushed(clean, np.clip(painted, 0, 1), defect.contrast)
+    visible = opacity * _pushed(clean, np.clip(painted, 0, 1), defect.contrast) + (1 - opacity) * clean
     values = visible * full if image.dtype.kind == "f" else _rounded_away(clean, visible, full)
     result = np.where(mask[..., None], values.astype(image.dtype), image.reshape(clean.shape))
     return result.reshape(image.shape), mask
+
+
+def _check_opacity(opacity: float) -> None:
+    if not 0 < opacity <= 1:  # written so that NaN fails as well
+        raise InputError(f"the opacity of a defect is above 0 and at most 1; got {opacity}.")
 
 
 def _checked_full_scale(image: np.ndarray, full_scale: float | None) -> float:
