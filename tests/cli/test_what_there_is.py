@@ -135,7 +135,10 @@ def test_the_demo_goes_the_whole_way(urushi, tmp_path):
     result = urushi("demo", "--out", "demo", "--recipe", "small.toml")
     assert result.status == 0, result.err
     assert "fitted on 100 of 100 good images" in result.out
-    assert "20 normal and 30 anomalous images" in result.out
+    assert "50 normal and 90 anomalous images" in result.out
+    assert all(
+        f"\n{strength}" in result.out or f"  {strength} " in result.out for strength in ("full", "half", "quarter")
+    )
     assert "aupro_0.3" in result.out
     assert (tmp_path / "demo" / "report.html").stat().st_size > 10_000
     assert (tmp_path / "demo" / "part.urushi").exists()
