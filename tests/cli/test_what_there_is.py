@@ -1,6 +1,7 @@
 """models, scores, recipes and doctor: tables made from the classes, the package and the data themselves."""
 
 import json
+import re
 import tomllib
 
 import pytest
@@ -135,7 +136,8 @@ def test_the_demo_goes_the_whole_way(urushi, tmp_path):
     result = urushi("demo", "--out", "demo", "--recipe", "small.toml")
     assert result.status == 0, result.err
     assert "fitted on 100 of 100 good images" in result.out
-    assert "20 normal and 30 anomalous images" in result.out
+    assert "50 normal and 90 anomalous images" in result.out
+    assert set(re.findall(r"(\w+) +30 +[01]\.", result.out)) == {"full", "half", "quarter"}
     assert "aupro_0.3" in result.out
     assert (tmp_path / "demo" / "report.html").stat().st_size > 10_000
     assert (tmp_path / "demo" / "part.urushi").exists()

@@ -25,7 +25,7 @@ def demo(
     from urushi.detector import Detector
 
     images = make_demo(out / "images", seed=seed)
-    _console.note(f"images: {images} (a real brick wall; the defects are synthetic)")
+    _console.note(f"images: {images} (a real brick wall; the defects are synthetic, of three strengths)")
     good = [sample.path for sample in find_dataset(images).normal_training()]
     band = [] if warn_rate is None else [f"threshold.warn_rate={warn_rate}"]
     chosen = chosen_recipe(recipe, band, false_alarm_rate)
