@@ -29,7 +29,7 @@ OF_MOMENTS = {"mean_deviation", "part_average", "pareto"}  # distances between s
 WITH_DEFECTS = {"g_mean", "f1", "accuracy", "youden", "recall", "specificity"}
 # The rules that come along. Another one is tested by being there, as far as it promises the same.
 RULES = OF_RANKS | OF_MOMENTS | WITH_DEFECTS
-KINDS = dict.fromkeys(RULES, {"observed"}) | {"conformal": {"guaranteed"}, "pareto": {"extrapolated"}}
+KINDS = {name: {"observed"} for name in RULES} | {"conformal": {"guaranteed"}, "pareto": {"extrapolated"}}
 scores = st.lists(st.integers(-50, 50).map(float), min_size=1, max_size=40)
 
 
