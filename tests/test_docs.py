@@ -1,6 +1,7 @@
 """What the documents say is true: their code runs, their links lead somewhere. Commands: test_commands.py."""
 
 import re
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -223,6 +224,14 @@ def test_an_example_is_two_files(example: dict[str, Path]) -> None:
         for room, name in (part.split("/") for part in PARTS)
     ]
     assert set(example) == {name for pair in expected for name in pair}
+
+
+def test_the_examples_pass_the_linter(example: dict[str, Path]) -> None:
+    sources = [str(path) for name, path in example.items() if name.startswith("src/")]
+    for words in (["check"], ["format", "--check"]):
+        ruff = [sys.executable, "-m", "ruff", *words, "--config", str(ROOT / "pyproject.toml"), *sources]
+        done = subprocess.run(ruff, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.parametrize(("part", "n_tests"), PARTS.items())
