@@ -49,12 +49,12 @@ def grid(height, width):
 # --- every transform --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_transform_says_what_its_options_are_and_has_a_probability(name):
-    described = {option.name: option for option in options.describe(KINDS[name])}
-    assert "probability" in described
-    assert all(option.description and not option.is_required for option in described.values())
-    assert KINDS[name].name == name
+def test_every_transform_says_what_its_options_are_and_has_a_probability():
+    for name in NAMES:
+        described = {option.name: option for option in options.describe(KINDS[name])}
+        assert "probability" in described, name
+        assert all(option.description and not option.is_required for option in described.values()), name
+        assert KINDS[name].name == name, name
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -68,13 +68,11 @@ def test_every_transform_draws_plain_numbers_and_copes_with_any_size(name):
         assert (result == 77).all(), (shape, interpolation)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_transform_moves_something_with_its_default_options(name, smooth):
+def test_every_transform_moves_something_with_its_default_options(smooth):
     image = smooth((64, 64))
-    assert any(
-        not np.allclose(applied(image, name, **KINDS[name]().draw(rng_for(0, 0, i), (64, 64))), image, atol=1e-3)
-        for i in range(8)
-    )
+    for name in NAMES:
+        drawn = (KINDS[name]().draw(rng_for(0, 0, i), (64, 64)) for i in range(8))
+        assert any(not np.allclose(applied(image, name, **one), image, atol=1e-3) for one in drawn), name
 
 
 @pytest.mark.parametrize("name", sorted(NOTHING))
@@ -86,13 +84,13 @@ def test_parameters_of_no_change_give_the_same_image(name, smooth):
         np.testing.assert_allclose(result.astype(float), image.astype(float), atol=1e-6, err_msg=f"{dtype} {shape}")
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if issubclass(KINDS[n], Projective)])
-def test_a_matrix_and_the_places_it_gives_are_the_same_map(name):
-    parameters = KINDS[name]().draw(rng_for(3, 0, 0), (40, 40))
-    points = grid(40, 40)
-    homogeneous = np.dstack([points, np.ones((40, 40))]) @ KINDS[name].matrix(parameters, (40, 40)).T
-    found = KINDS[name].sources(parameters, points, (40, 40))
-    np.testing.assert_allclose(found, homogeneous[..., :2] / homogeneous[..., 2:], atol=1e-4)
+def test_a_matrix_and_the_places_it_gives_are_the_same_map():
+    for name in [n for n in NAMES if issubclass(KINDS[n], Projective)]:
+        parameters = KINDS[name]().draw(rng_for(3, 0, 0), (40, 40))
+        points = grid(40, 40)
+        homogeneous = np.dstack([points, np.ones((40, 40))]) @ KINDS[name].matrix(parameters, (40, 40)).T
+        found = KINDS[name].sources(parameters, points, (40, 40))
+        np.testing.assert_allclose(found, homogeneous[..., :2] / homogeneous[..., 2:], atol=1e-4, err_msg=name)
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if issubclass(KINDS[n], Projective)])

@@ -90,11 +90,11 @@ def test_size_is_relative_to_the_image() -> None:
         assert large == pytest.approx(small, rel=0.5), kind  # thin lines are at least one pixel wide
 
 
-@pytest.mark.parametrize("kind", ["blob", "stain", "hole", "paste"])
-def test_outlines_are_not_stretched_with_an_oblong_image(kind: str) -> None:
-    points = np.array(draw(np.random.default_rng(0), (50, 200), kinds=[kind]).shapes[0].points) * (200, 50)
-    extent = np.ptp(points, axis=0)
-    assert max(extent) < 0.7 * 50  # in units of the shorter side, both ways
+def test_outlines_are_not_stretched_with_an_oblong_image() -> None:
+    for kind in ["blob", "stain", "hole", "paste"]:
+        points = np.array(draw(np.random.default_rng(0), (50, 200), kinds=[kind]).shapes[0].points) * (200, 50)
+        extent = np.ptp(points, axis=0)
+        assert max(extent) < 0.7 * 50, kind  # in units of the shorter side, both ways
 
 
 def test_kinds_change_what_they_say() -> None:

@@ -41,13 +41,11 @@ def test_the_map_is_one_minus_the_local_ssim_of_scikit_image():
     assert np.allclose(map_of(IMAGE, OTHER)[inside], 1 - expected[inside], atol=1e-5)
 
 
-@pytest.mark.parametrize("window_px", [3, 7, 11, 15])
-def test_the_window_has_the_side_that_is_asked_for(window_px):
-    half = window_px // 2
-    inside = np.s_[half:-half, half:-half]
-    assert np.allclose(
-        map_of(IMAGE, OTHER, window_px)[inside], 1 - by_formula(IMAGE, OTHER, window_px)[inside], atol=1e-5
-    )
+def test_the_window_has_the_side_that_is_asked_for():
+    for window_px in [3, 7, 11, 15]:
+        half = window_px // 2
+        inside, expected = np.s_[half:-half, half:-half], 1 - by_formula(IMAGE, OTHER, window_px)
+        assert np.allclose(map_of(IMAGE, OTHER, window_px)[inside], expected[inside], atol=1e-5), window_px
 
 
 def test_channels_are_averaged():

@@ -131,11 +131,11 @@ def test_validation_loss_that_is_not_finite_ends_the_run(tmp_path):
 
 def test_learning_rate_finder_gives_a_rate_in_its_range_and_leaves_weights_and_seeds_as_they_were(tmp_path):
     found, given = (made(Autoencoder, seed=0) for _ in range(2))
-    rate = run(found, tmp_path / "a", find_learning_rate=True).learning_rate
+    rate = run(found, tmp_path / "a", find_learning_rate=True, max_epochs=1).learning_rate
     assert 1e-6 < rate < 0.1
     assert rate != given.learning_rate
     given.learning_rate = rate
-    run(given, tmp_path / "b")
+    run(given, tmp_path / "b", max_epochs=1)
     assert_equal_weights(found, given)
 
 
@@ -207,7 +207,7 @@ def test_losses_of_every_epoch_are_logged_for_tensorboard(tmp_path):
 
 def test_random_numbers_of_the_caller_go_on_as_if_nothing_had_been_trained(tmp_path):
     before = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()
-    run(Still(), tmp_path, find_learning_rate=True)
+    run(Still(), tmp_path, find_learning_rate=True, max_epochs=1)
     assert torch.equal(torch.get_rng_state(), before[0])
     assert np.random.get_state()[1].tolist() == before[1]
     assert random.getstate() == before[2]
@@ -234,10 +234,10 @@ def test_model_in_evaluation_mode_is_trained_with_batch_statistics_and_comes_bac
 
 def test_same_seed_gives_the_same_weights_whatever_was_drawn_before(tmp_path):
     one, other, third = (made(Autoencoder, seed=0) for _ in range(3))
-    run(one, tmp_path / "a", seed=7)
+    run(one, tmp_path / "a", seed=7, max_epochs=2)
     torch.rand(100)
-    run(other, tmp_path / "b", seed=7)
-    run(third, tmp_path / "c", seed=8)
+    run(other, tmp_path / "b", seed=7, max_epochs=2)
+    run(third, tmp_path / "c", seed=8, max_epochs=2)
     assert_equal_weights(one, other)
     assert not torch.equal(one.encoder[0][0].weight, third.encoder[0][0].weight)
 

@@ -100,18 +100,18 @@ def test_the_mask_is_where_the_image_without_noise_differs(name, kind):
     assert mask.any()
 
 
-@pytest.mark.parametrize(("name", "kind"), KINDS)
-def test_holes_are_brighter_and_foreign_objects_darker(name, kind):
-    _, (change,) = clean(name, kind)
-    brightest, darkest = change.max(), -change.min()
-    assert brightest > 10 * darkest if kind in ("hollow_heart", "crack") else darkest > 10 * brightest
+def test_holes_are_brighter_and_foreign_objects_darker():
+    for name, kind in KINDS:
+        _, (change,) = clean(name, kind)
+        brightest, darkest = change.max(), -change.min()
+        assert brightest > 10 * darkest if kind in ("hollow_heart", "crack") else darkest > 10 * brightest, (name, kind)
 
 
-@pytest.mark.parametrize("diameter_mm", [2.0, 4.0])
-def test_the_mask_of_a_ball_has_the_area_of_a_ball(diameter_mm):
-    (mask,) = render(slab_with(diameter_mm), pattern_of(Slab)).masks
-    radius_px = diameter_mm / 2 / 0.5
-    assert np.pi * radius_px**2 <= mask.sum() <= np.pi * (radius_px + 1) ** 2
+def test_the_mask_of_a_ball_has_the_area_of_a_ball():
+    for diameter_mm in [2.0, 4.0]:
+        (mask,) = render(slab_with(diameter_mm), pattern_of(Slab)).masks
+        radius_px = diameter_mm / 2 / 0.5
+        assert np.pi * radius_px**2 <= mask.sum() <= np.pi * (radius_px + 1) ** 2, diameter_mm
 
 
 def test_an_object_far_below_a_pixel_has_a_mask_of_one_pixel():

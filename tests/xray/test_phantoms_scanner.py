@@ -25,12 +25,12 @@ def exposed(scanner, transmission, *, pattern=EVEN, seed=0, n_frames=1):
     return scanner.expose(slab, pattern, np.random.default_rng(seed), n_frames=n_frames)
 
 
-@pytest.mark.parametrize("transmission", [0.9, 0.3, 0.05])
-def test_mean_and_variance_are_those_of_counted_photons(transmission):
-    signal = exposed(IDEAL, transmission) / 0.5
-    sigma, n = np.sqrt(transmission / IDEAL.n_photons), signal.size
-    assert abs(signal.mean() - transmission) < 5 * sigma / np.sqrt(n)
-    assert abs(signal.var() / sigma**2 - 1) < 5 * np.sqrt(2 / n)
+def test_mean_and_variance_are_those_of_counted_photons():
+    for transmission in [0.9, 0.3, 0.05]:
+        signal = exposed(IDEAL, transmission) / 0.5
+        sigma, n = np.sqrt(transmission / IDEAL.n_photons), signal.size
+        assert abs(signal.mean() - transmission) < 5 * sigma / np.sqrt(n), transmission
+        assert abs(signal.var() / sigma**2 - 1) < 5 * np.sqrt(2 / n), transmission
 
 
 def test_electronic_noise_adds_to_the_photons():
