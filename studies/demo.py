@@ -90,7 +90,14 @@ def exchangeable_range(n_held_out: int, stated: float, n_seeds: int) -> list[flo
 
 
 def markdown(found: dict[str, Any]) -> str:
-    lines = ["# The demo's promise", "", found["about"], "", *table(found["pooled"]), ""]
+    lines = [
+        f"# The demo's promise, over {len(found['rows'])} seeds",
+        "",
+        found["about"],
+        "",
+        *table(found["pooled"]),
+        "",
+    ]
     lines += [
         f"By seed, at {RATES[0]:.0%} / at {RATES[1]:.0%}; fit in seconds, on a machine that others used as well.",
         "",
