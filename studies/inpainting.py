@@ -22,13 +22,12 @@ from skimage import data
 from torch import Tensor
 
 from studies import DATA, RESULTS, jobs
-from urushi import Unreadable
+from studies.default_choice import prepared
 from urushi.data.dataset import find_dataset
 from urushi.data.loader import Rows
 from urushi.models import build_model
 from urushi.models.networks.windows import Windows, filled, taken
 from urushi.models.siren_inpainting import SirenInpainting
-from urushi.preprocessing import Pipeline
 from urushi.recipe import Part, Recipe, Training
 from urushi.training import train
 
@@ -50,10 +49,8 @@ ABOUT = (
 def images(name: str) -> tuple[np.ndarray, np.ndarray]:
     """(n, 1, 128, 128) in [0, 1] to train on, and held out."""
     if name == "magnetic_tile":
-        pipeline = Pipeline.of(Recipe.find("siren-inpainting"))
         paths = [sample.path for sample in find_dataset(DATA / name).normal_training()]
-        read = (pipeline.read(path) for path in paths)
-        found = np.stack([item.pixels for item in read if not isinstance(item, Unreadable)])
+        found = prepared(Recipe.find("siren-inpainting"), paths)
         return found[:120], found[120:]
     photograph, rng = getattr(data, name)().astype(np.float32) / 255, np.random.default_rng(0)
     return _crops(photograph[:384], 120, rng), _crops(photograph[384:], 30, rng)

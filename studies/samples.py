@@ -25,6 +25,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from studies import DATA, RESULTS, jobs
+from studies.default_choice import prepared
 from urushi.backbones.efficientnet_lite import Backbone
 from urushi.cli._grid import write_grid
 from urushi.data.dataset import find_dataset
@@ -32,7 +33,6 @@ from urushi.data.loader import Rows
 from urushi.losses.adversarial import Contest
 from urushi.models import build_model
 from urushi.models.gan import Gan
-from urushi.preprocessing import Pipeline
 from urushi.recipe import Part, Recipe, Training
 from urushi.training import train
 
@@ -55,8 +55,7 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
 def nanofiber() -> tuple[np.ndarray, np.ndarray]:
     """Tiles (n, 1, 64, 64) at random places; those held out come from other images."""
     paths = [sample.path for sample in find_dataset(DATA / "nanofiber_sem").normal_training()]
-    pipeline = Pipeline.of(Recipe.find("convolutional-bigan"))
-    images = np.stack([pipeline.read(path).pixels[0] for path in paths])
+    images = prepared(Recipe.find("convolutional-bigan"), paths)[:, 0]
     order, rng = np.random.default_rng(0).permutation(len(images)), np.random.default_rng(1)
     held = len(images) // 3
     parts = (order[held:], 1200), (order[:held], N_SAMPLES)
