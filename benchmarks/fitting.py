@@ -5,7 +5,6 @@ files to the detector file, the twenty fits of the cross-fitted threshold among 
 same images, prepared and in memory, in batches of 16.
 """
 
-import argparse
 import subprocess
 import sys
 import tempfile
@@ -17,7 +16,7 @@ import numpy as np
 import torch
 from studies.default_choice import prepared
 
-from benchmarks import record
+from benchmarks import command_line, record
 from benchmarks.tiles import described, write_tiles
 from urushi import Recipe
 from urushi.models import build_model
@@ -54,7 +53,7 @@ def bare(folder: Path) -> Callable[[], float]:
 
 
 def main() -> None:
-    options = _options()
+    options = command_line.parser(__doc__, images=200, threads=2, repeats=5, seed=0).parse_args()
     torch.set_num_threads(options.threads)
     header = record.environment() | {"seed": options.seed, "n_threads": options.threads, "n_repeats": options.repeats}
     with tempfile.TemporaryDirectory() as name:
@@ -70,10 +69,6 @@ def main() -> None:
     after = {"load_average_1_min_after": record.load_average()}
     record.write(options.results, "fitting", header | about | {"results": results} | after)
     record.show(("", "seconds, or ratio"), [(name, record.ratio_cell(one)) for name, one in results.items()])
-
-
-def _options() -> argparse.Namespace:
-    return record.parser(__doc__, images=200, threads=2, repeats=5, seed=0).parse_args()
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks import record
+from benchmarks import command_line, record
 from benchmarks.tiles import grey_tiles
 from urushi.models.base import Reconstruction
 from urushi.scoring.imed import Imed, root_smoothed
@@ -94,8 +94,7 @@ def _row(result: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _options() -> argparse.Namespace:
-    parser = record.parser(__doc__, side_px=64, threads=1, warm_up=5, repeats=10, seed=0)
-    parser.add_argument("--batches", type=lambda text: [int(part) for part in text.split(",")], default="1,16")
+    parser = command_line.parser(__doc__, batches=(1, 16), side_px=64, threads=1, warm_up=5, repeats=10, seed=0)
     parser.add_argument("--calls", type=int, default=100, help="in a row, per measurement")
     return parser.parse_args()
 

@@ -5,14 +5,13 @@ of the recipe (`cpu`: decoder of 128) and of S1 (`paper`: code and decoder of 51
 Weights are the initial ones: time does not depend on them.
 """
 
-import argparse
 import time
 from collections.abc import Callable
 from typing import Any
 
 import torch
 
-from benchmarks import record
+from benchmarks import command_line, record
 from urushi.models.siren_inpainting import SirenInpainting
 
 SIZES: dict[str, dict[str, Any]] = {"cpu": {}, "paper": {"latent_dimension": 512, "decoder_width": 512}}
@@ -32,7 +31,7 @@ def seconds(model: SirenInpainting, images: torch.Tensor, at_once: int) -> Calla
 
 
 def main() -> None:
-    options = _options()
+    options = command_line.parser(__doc__, side_px=256, threads=2, repeats=5, seed=0).parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     side = options.side_px
@@ -49,11 +48,6 @@ def main() -> None:
     record.write(options.results, "inpainting", header | about | {"results": results})
     rows = [(r["size"], r["at_once"], f"{r['seconds']['median']:.3f}", record.ratio_cell(r["ratio"])) for r in results]
     record.show(("size", "windows at once", "seconds", "over one at once"), rows)
-
-
-def _options() -> argparse.Namespace:
-    parser = record.parser(__doc__, side_px=256, threads=2, repeats=5, seed=0)
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

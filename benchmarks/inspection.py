@@ -25,7 +25,7 @@ import onnxruntime
 import openvino
 import torch
 
-from benchmarks import record
+from benchmarks import command_line, record
 from benchmarks.tiles import described, tiles, write_tiles
 from urushi import Detector, Inspection, Recipe
 from urushi.data.dataset import find_dataset
@@ -36,6 +36,7 @@ from urushi.runtime.onnx_backend import OnnxBackend
 from urushi.runtime.torch_backend import TorchBackend
 
 # Others are measured without a target.
+RECIPES, RUNTIMES = ("default", "autoencoder", "autoencoder-256"), ("torch", "onnx", "openvino")
 AT_LEAST = {("autoencoder", "torch"): 0.7} | {
     (recipe, runtime): 0.8 for recipe in ("default", "autoencoder-256") for runtime in ("onnx", "openvino")
 }
@@ -163,11 +164,10 @@ def _row(result: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _options() -> argparse.Namespace:
-    parser = record.parser(
-        __doc__, images=500, fit_images=120, repeats=5, warm_up=1, threads=torch.get_num_threads(), seed=0
+    n = torch.get_num_threads()
+    parser = command_line.parser(
+        __doc__, recipes=RECIPES, runtimes=RUNTIMES, images=500, fit_images=120, repeats=5, warm_up=1, threads=n, seed=0
     )
-    parser.add_argument("--recipes", type=lambda text: text.split(","), default="default,autoencoder,autoencoder-256")
-    parser.add_argument("--runtimes", type=lambda text: text.split(","), default="torch,onnx,openvino")
     parser.add_argument("--tile-px", type=int, default=256, help="side of the image files, at most 300")
     parser.add_argument("--epochs", type=int, default=5, help="for recipes that are trained")
     return parser.parse_args()

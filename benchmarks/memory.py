@@ -19,9 +19,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import record
+from benchmarks import command_line, record
 from benchmarks.tiles import described, tiles, write_tiles
 
+RECIPES = ("autoencoder", "default")
 AT_MOST = 1.1
 FLAT_AT_MOST = 1.05
 
@@ -129,8 +130,7 @@ def _rows(result: dict[str, Any]) -> list[tuple[Any, ...]]:
 
 
 def _options() -> argparse.Namespace:
-    parser = record.parser(__doc__, few=500, many=5000, fit_images=120, repeats=2, seed=0)
-    parser.add_argument("--recipes", type=lambda text: text.split(","), default="autoencoder,default")
+    parser = command_line.parser(__doc__, recipes=RECIPES, few=500, many=5000, fit_images=120, repeats=2, seed=0)
     parser.add_argument("--runtime", default="torch", help="torch, onnx or openvino")
     parser.add_argument("--tile-px", type=int, default=256, help="side of the image files, at most 300")
     parser.add_argument("--epochs", type=int, default=5, help="for recipes that are trained")

@@ -7,7 +7,6 @@ Cold start: wall time of a new process for `urushi inspect FILE IMAGE` with an e
 against `python -c pass`; and whether it imported torch.
 """
 
-import argparse
 import subprocess
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import record
+from benchmarks import command_line, record
 from benchmarks.tiles import described, tiles, write_tiles
 
 AT_MOST_MIB, AT_MOST_SECONDS = 350, 1.0
@@ -80,7 +79,7 @@ def imported(python: Path, arguments: list[str | Path]) -> set[str]:
 
 
 def main() -> None:
-    options = _options()
+    options = command_line.parser(__doc__, repeats=15, seed=0).parse_args()
     header = record.environment() | {"seed": options.seed, "n_warm_up": 1, "n_repeats": options.repeats}
     with tempfile.TemporaryDirectory(prefix="urushi-") as name:
         python = install(Path(name) / "environment")
@@ -103,11 +102,6 @@ def main() -> None:
         ("size MiB", "cold inspect s", "imports torch"),
         [(mib, record.ratio_cell(result["seconds"]), result["imports_torch"])],
     )
-
-
-def _options() -> argparse.Namespace:
-    parser = record.parser(__doc__, repeats=15, seed=0)
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

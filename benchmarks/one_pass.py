@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from benchmarks import record
+from benchmarks import command_line, record
 from benchmarks.tiles import tiles
 from urushi import Detector, Recipe
 
@@ -37,7 +37,7 @@ def seconds(fitted: Detector, image: np.ndarray) -> Callable[[], float]:
 
 
 def main() -> None:
-    options = _options()
+    options = command_line.parser(__doc__, side_px=1024, threads=2, warm_up=1, repeats=7, seed=0).parse_args()
     torch.set_num_threads(options.threads)
     settings = {"seed": options.seed, "n_threads": options.threads, "side_px": options.side_px}
     repeats = {"n_warm_up": options.warm_up, "n_repeats": options.repeats}
@@ -55,11 +55,6 @@ def main() -> None:
     record.write(options.results, "one_pass", header | about | {"results": results})
     rows = [(one["way"], f"{one['seconds']['median']:.3f}", record.ratio_cell(one["ratio"])) for one in results]
     record.show(("way", "seconds", "over one pass"), rows)
-
-
-def _options() -> argparse.Namespace:
-    parser = record.parser(__doc__, side_px=1024, threads=2, warm_up=1, repeats=7, seed=0)
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

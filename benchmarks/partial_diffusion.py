@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks import record
+from benchmarks import command_line, record
 from benchmarks.tiles import tiles
 from urushi import Detector, Recipe
 from urushi.models.partial_diffusion import PartialDiffusion
@@ -92,7 +92,7 @@ def measured(way: str, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def main() -> None:
-    options = _options()
+    options = command_line.parser(__doc__, side_px=128, threads=2, warm_up=1, repeats=7, seed=0).parse_args()
     torch.set_num_threads(options.threads)
     settings = {"seed": options.seed, "n_threads": options.threads, "side_px": options.side_px}
     header = record.environment() | settings | {"n_warm_up": options.warm_up, "n_repeats": options.repeats}
@@ -105,10 +105,6 @@ def main() -> None:
         for name, ratio in one["ratio_to_bare"].items()
     ]
     record.show(("way", "what", "seconds", "over the bare U-Net"), rows)
-
-
-def _options() -> argparse.Namespace:
-    return record.parser(__doc__, side_px=128, threads=2, warm_up=1, repeats=7, seed=0).parse_args()
 
 
 if __name__ == "__main__":

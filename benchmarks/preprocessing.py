@@ -24,7 +24,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from benchmarks import record
+from benchmarks import command_line, record
 from urushi import Recipe
 from urushi.data.images import read_image
 from urushi.data.stream import stream
@@ -150,7 +150,10 @@ def compare(preset: str, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def main() -> None:
-    options = _options()
+    presets = tuple(PRODUCTS)
+    options = command_line.parser(
+        __doc__, presets=presets, images=120, repeats=5, warm_up=1, threads=2, seed=0
+    ).parse_args()
     cv2.setNumThreads(1)  # the threads that decode are the ones that compute
     header = record.environment() | {"seed": options.seed, "n_threads": options.threads, "n_repeats": options.repeats}
     results = [compare(preset, options) for preset in options.presets]
@@ -164,12 +167,6 @@ def main() -> None:
 def _row(result: dict[str, Any]) -> tuple[Any, ...]:
     rates = [f"{result['images_per_second'][side]['median']:.1f}" for side in ("folder", "bare")]
     return result["preset"], *rates, *(record.ratio_cell(result[name]) for name in ("ratio", "ratio_in_memory"))
-
-
-def _options() -> argparse.Namespace:
-    parser = record.parser(__doc__, images=120, repeats=5, warm_up=1, threads=2, seed=0)
-    parser.add_argument("--presets", type=lambda text: text.split(","), default=",".join(PRODUCTS))
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

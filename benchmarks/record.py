@@ -1,6 +1,5 @@
 """What every benchmark shares: where and with what it ran, interleaved measuring, and the record it leaves."""
 
-import argparse
 import json
 import os
 import platform
@@ -100,25 +99,11 @@ def write(folder: Path, name: str, record: Mapping[str, Any]) -> Path:
     return path
 
 
-def parser(about: str | None, **integers: int) -> argparse.ArgumentParser:
-    """The command line of a benchmark: its whole-number options with their defaults, and where its results go."""
-    made = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, default in integers.items():
-        made.add_argument(f"--{name.replace('_', '-')}", type=int, default=default)
-    made.add_argument("--results", type=Path, default=RESULTS)
-    return made
-
-
 def earlier_rows(folder: Path, name: str, **same: Any) -> list[dict[str, Any]]:
     """The rows of an interrupted run, if there was one of the same settings."""
     path = folder / f"{name}.json"
     found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"rows": []}
     return list(found["rows"]) if all(found.get(key) == value for key, value in same.items()) else []
-
-
-def settings_of(options: argparse.Namespace) -> dict[str, Any]:
-    """What a study was told, but for where its results go."""
-    return {name: value for name, value in vars(options).items() if name != "out"}
 
 
 def publish(folder: Path, name: str, study: Mapping[str, Any], markdown: Callable[[dict[str, Any]], str]) -> None:

@@ -4,7 +4,6 @@ Wall time of a fresh process for `urushi --help`, `import urushi` and what a use
 `python -c pass`; and which heavy packages each of them loads.
 """
 
-import argparse
 import subprocess
 import sys
 import time
@@ -12,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import record
+from benchmarks import command_line, record
 
 COMMANDS = {
     "python -c pass": ["-c", "pass"],
@@ -55,7 +54,7 @@ def result(name: str, found: dict[str, list[float]]) -> dict[str, Any]:
 
 
 def main() -> None:
-    options = _options()
+    options = command_line.parser(__doc__, repeats=21, warm_up=2).parse_args()
     header = record.environment() | {"seed": None, "n_warm_up": options.warm_up, "n_repeats": options.repeats}
     measures = {name: seconds(arguments) for name, arguments in COMMANDS.items()}
     found = record.interleave(measures, options.repeats, n_warm_up=options.warm_up)
@@ -68,11 +67,6 @@ def main() -> None:
 def _row(one: dict[str, Any]) -> tuple[str, ...]:
     ratio = f"{one['ratio']['median']:.2f}"
     return one["command"], record.ratio_cell(one["seconds"]), ratio, ", ".join(one["heavy_modules"]) or "none"
-
-
-def _options() -> argparse.Namespace:
-    parser = record.parser(__doc__, repeats=21, warm_up=2)
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

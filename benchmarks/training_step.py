@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks import record
+from benchmarks import command_line, record
 from benchmarks.tiles import grey_tiles
 from urushi.data.loader import Rows
 from urushi.models.base import Reconstructor
@@ -34,6 +34,7 @@ from urushi.runtime.torch_backend import TorchBackend
 from urushi.scoring import build_graph
 from urushi.training import train
 
+RECIPES = ("autoencoder", "variational-autoencoder")
 IMAGE_PX = 128
 AT_MOST = 1.15
 
@@ -154,7 +155,7 @@ def main() -> None:
     header = record.environment() | {"seed": options.seed, "n_threads": options.threads, "n_repeats": options.repeats}
     about = {"n_warm_up_runs": 1, "reference": "bare", "compares": __doc__}
     sizes = (options.images, options.validation, options.epochs, options.warm_up_epochs, options.seed)
-    settings = [Setting(name, int(size), *sizes) for name in options.recipes for size in options.batch_sizes]
+    settings = [Setting(name, size, *sizes) for name in options.recipes for size in options.batch_sizes]
     results = [compare(setting, options.repeats) for setting in settings]
     after = {"load_average_1_min_after": record.load_average()}
     record.write(options.results, "training_step", header | after | about | {"results": results})
@@ -167,9 +168,10 @@ def _row(result: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _options() -> argparse.Namespace:
-    parser = record.parser(__doc__, validation=32, warm_up_epochs=2, repeats=5, threads=torch.get_num_threads(), seed=0)
-    parser.add_argument("--recipes", type=lambda text: text.split(","), default="autoencoder,variational-autoencoder")
-    parser.add_argument("--batch-sizes", type=lambda text: text.split(","), default="16,32")
+    n = torch.get_num_threads()
+    parser = command_line.parser(
+        __doc__, recipes=RECIPES, batch_sizes=(16, 32), validation=32, warm_up_epochs=2, repeats=5, threads=n, seed=0
+    )
     parser.add_argument("--images", type=int, default=256, help="to train on, about what the recipes are made for")
     parser.add_argument("--epochs", type=int, default=12, help="per run, the warm-up among them")
     options = parser.parse_args()

@@ -14,6 +14,7 @@ import torch
 from skimage import data
 
 from urushi import Recipe
+from urushi.models.networks.localisation import spread_degrees
 from urushi.models.networks.rotation import central_square, rotate
 from urushi.models.orientation_normalisation import OrientationNormalisation
 from urushi.preprocessing import Pipeline
@@ -30,12 +31,6 @@ def tiles(n: int, seed: int) -> list[np.ndarray]:
     return [wall[y : y + SIDE_PX, x : x + SIDE_PX] for y, x in corners]
 
 
-def spread(angles: torch.Tensor) -> float:
-    """Circular standard deviation in degrees of orientations, which are the same after half a turn."""
-    resultant = abs(np.exp(2j * angles.double().numpy()).mean())
-    return math.degrees(math.sqrt(-2 * math.log(resultant)) / 2)
-
-
 def page(sources: list[Path] | list[np.ndarray], path: Path) -> None:
     """Two rows for each image: turned by known angles, and as the localisation network turns them."""
     pipeline = Pipeline.of(Recipe.find("oriented"))
@@ -49,16 +44,17 @@ def page(sources: list[Path] | list[np.ndarray], path: Path) -> None:
         for image in images[N_TRAINING:, None]:
             shown = rotate(image.expand(len(TURNS), -1, -1, -1), TURNS)
             angles = model.localisation(shown)
-            left.append(spread(TURNS + angles))
+            left.append(spread_degrees(TURNS + angles))
             if len(left) <= N_SHOWN:
                 draw(axes[2 * len(left) - 2 : 2 * len(left)], shown, rotate(shown, angles), left[-1])
+    before = spread_degrees(TURNS)
     figure.suptitle(
-        f"Turned by {math.degrees(TURNS[0]):.0f}° … {math.degrees(TURNS[-1]):.0f}° (spread {spread(TURNS):.0f}°), and "
+        f"Turned by {math.degrees(TURNS[0]):.0f}° … {math.degrees(TURNS[-1]):.0f}° (spread {before:.0f}°), and "
         f"upright again:\nmedian spread {np.median(left):.1f}° of {len(left)} images not learnt from",
         fontsize=10,
     )
     figure.savefig(path, dpi=80)
-    print(f"{path}: {spread(TURNS):.1f}° -> median {np.median(left):.1f}°, mean {np.mean(left):.1f}°")
+    print(f"{path}: {before:.1f}° -> median {np.median(left):.1f}°, mean {np.mean(left):.1f}°")
 
 
 def draw(axes: np.ndarray, shown: torch.Tensor, turned: torch.Tensor, left: float) -> None:

@@ -6,15 +6,14 @@ tiles of `nanofiber_sem`, over α. Image ROC-AUC with its 95 % interval. DIR get
 times as high and wide as a training tile. Results: studies/results/adversarial_scores.json and .md.
 """
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from benchmarks import record
+from benchmarks import command_line, record
 
+from studies import DATA, RESULTS
 from studies.contact_sheet import write_sheet
-from studies.seven_categories import DATA, RESULTS
 from studies.table import interval
 from urushi import Detector, Recipe
 from urushi.applications.generation import Generator
@@ -71,11 +70,8 @@ def markdown(found: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epochs", type=int, default=150)
-    parser.add_argument("--tile-epochs", type=int, default=12)
+    parser = command_line.parser(__doc__, RESULTS, epochs=150, tile_epochs=12)
     parser.add_argument("--pictures", type=Path)
-    parser.add_argument("--out", type=Path, default=RESULTS)
     options, environment, rows = parser.parse_args(), record.environment(), []
     for recipe, category, opinions, epochs in (
         ("convolutional-bigan", "nanofiber_sem", ("posterior", "likelihood"), options.tile_epochs),
@@ -83,10 +79,10 @@ def main() -> None:
         ("bigan", "xray_fishbone", get_args(Opinion), options.epochs),
     ):
         rows += measure(recipe, category, opinions, epochs, options)
-        record.write(options.out, "adversarial_scores", environment | {"rows": rows})  # what is done is not lost
-    settings = {name: str(value) for name, value in record.settings_of(options).items()}
+        record.write(options.results, "adversarial_scores", environment | {"rows": rows})  # what is done is not lost
+    settings = {name: str(value) for name, value in command_line.settings(options).items()}
     found = environment | {"about": ABOUT.format(**settings), "settings": settings, "rows": rows}
-    record.publish(options.out, "adversarial_scores", found, markdown)
+    record.publish(options.results, "adversarial_scores", found, markdown)
 
 
 if __name__ == "__main__":

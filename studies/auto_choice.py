@@ -1,4 +1,4 @@
-"""python -m studies.auto_choice [--categories …] [--out DIR]
+"""python -m studies.auto_choice [--categories …] [--results DIR]
 
 What choosing by planted defects is worth: for each of the seven categories, candidates are tried on its good training
 images alone, as `urushi fit --recipe auto` does but without its limit of time; then each is fitted on all of them and
@@ -7,17 +7,17 @@ ROC-AUC on planted defects, and the one that happens to be best on the test imag
 studies/results/auto_choice.json and .md.
 """
 
-import argparse
 import statistics
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import record
+from benchmarks import command_line
 from scipy.stats import spearmanr
 
+from studies import CATEGORIES, DATA, RESULTS, jobs
 from studies.default_choice import test_auc
-from studies.seven_categories import CATEGORIES, DATA, RESULTS
 from urushi import Recipe
 from urushi.data.dataset import find_dataset
 from urushi.fitting import model_selection
@@ -37,7 +37,7 @@ ABOUT = (
 )
 
 
-def measure(category: str) -> dict[str, Any]:
+def measure(category: str) -> Iterator[dict[str, Any]]:
     candidates = [{"name": name, "settings": settings} for name, settings in CANDIDATES.items()]
     table = Recipe.find("auto").model_dump(exclude_none=True)
     table["trial"] = {"max_seconds": 1e9, "candidates": candidates}
@@ -46,7 +46,7 @@ def measure(category: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         facts = model_selection.choose(good, recipe, Run(0, Path(folder)), lambda _: None).facts
     tests = {candidate.name: test_auc(recipe.of(candidate), category)[0] for candidate in recipe.trial.candidates}
-    return {"category": category, "test": tests, "trial": facts} | record.commit()
+    yield {"test": tests, "trial": facts}
 
 
 def markdown(found: dict[str, Any]) -> str:
@@ -91,15 +91,9 @@ RULES = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--categories", type=lambda text: text.split(","), default=",".join(CATEGORIES))
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    options, environment = parser.parse_args(), record.environment()
-    rows = record.earlier_rows(options.out, "auto_choice")
-    for category in options.categories:
-        if not any(row["category"] == category for row in rows):
-            rows.append(record.tidy(measure(category)))
-        record.publish(options.out, "auto_choice", environment | {"about": ABOUT, "rows": rows}, markdown)
+    options = command_line.parser(__doc__, RESULTS, categories=CATEGORIES).parse_args()
+    categories = ({"category": category} for category in options.categories)
+    jobs.run((options.results, "auto_choice"), categories, measure, markdown, about=ABOUT)
 
 
 if __name__ == "__main__":

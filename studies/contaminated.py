@@ -1,4 +1,4 @@
-"""python -m studies.contaminated [--categories …] [--out DIR]
+"""python -m studies.contaminated [--categories …] [--results DIR]
 
 Real defects smuggled into the training images: 0, 2, 5 and 10 % of them. How many are found by their cross-fitted
 p-values, how many good ones are suspected with them, and the image ROC-AUC of the default with and without the
@@ -6,16 +6,15 @@ suspicious ones left out. Test images are the rest, the same at every share. Res
 and .md.
 """
 
-import argparse
-from itertools import product
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks import record
+from benchmarks import command_line
 from sklearn.metrics import roc_auc_score
 
-from studies.seven_categories import DATA, RESULTS
+from studies import DATA, RESULTS, jobs
 from urushi import Detector, Inspection, Recipe
 from urushi.data.dataset import Sample, find_dataset
 
@@ -28,7 +27,7 @@ ABOUT = (
 )
 
 
-def measure(category: str, share: float) -> dict[str, Any]:
+def measure(category: str, share: float) -> Iterator[dict[str, Any]]:
     dataset = find_dataset(DATA / category)
     good = [sample.path for sample in dataset.normal_training()]
     defects = [sample for sample in dataset.test() if sample.label]
@@ -38,9 +37,7 @@ def measure(category: str, share: float) -> dict[str, Any]:
     smuggled = [sample.path for sample in drawn[: number(len(good), share)]]
     with_all, cleaned = (fitted(good + smuggled, leave_out=leave_out) for leave_out in (False, True))
     out = {one["image"] for one in cleaned.card["fit"]["suspicious"] if one["is_left_out"]}
-    return {
-        "category": category,
-        "share": share,
+    yield {
         "n_good": len(good),
         "n_smuggled": len(smuggled),
         "n_found": sum(place >= len(good) for place in out),
@@ -49,7 +46,7 @@ def measure(category: str, share: float) -> dict[str, Any]:
         "auc_cleaned": auc(cleaned, test),
         "threshold": with_all.threshold.value,
         "threshold_cleaned": cleaned.threshold.value,
-    } | record.commit()
+    }
 
 
 def number(n_good: int, share: float) -> int:
@@ -81,15 +78,9 @@ def markdown(found: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--categories", type=lambda text: text.split(","), default=",".join(CATEGORIES))
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    options, environment = parser.parse_args(), record.environment()
-    rows = record.earlier_rows(options.out, "contaminated")
-    for category, share in product(options.categories, SHARES):
-        if not any((row["category"], row["share"]) == (category, share) for row in rows):
-            rows.append(record.tidy(measure(category, share)))
-        record.publish(options.out, "contaminated", environment | {"about": ABOUT, "rows": rows}, markdown)
+    options = command_line.parser(__doc__, RESULTS, categories=CATEGORIES).parse_args()
+    shares = ({"category": category, "share": share} for category in options.categories for share in SHARES)
+    jobs.run((options.results, "contaminated"), shares, measure, markdown, about=ABOUT)
 
 
 if __name__ == "__main__":

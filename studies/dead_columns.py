@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks import record
+from benchmarks import command_line, record
 from scipy.ndimage import label
 
-from studies.seven_categories import RESULTS
+from studies import RESULTS
 from urushi.data.writing import write_image
 from urushi.evaluation import mean_and_standard_error
 from urushi.preprocessing.inpainting import dead_pixel_mask, inpaint
@@ -127,11 +127,9 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line.parser(__doc__, RESULTS, seeds=(0, 1, 2, 3, 4))
     parser.add_argument("--images", type=int, default=30, help="by scanner")
-    parser.add_argument("--seeds", type=lambda text: [int(part) for part in text.split(",")], default="0,1,2,3,4")
     parser.add_argument("--pictures", type=Path, help="write the first images of each scanner here, to be looked at")
-    parser.add_argument("--results", type=Path, default=RESULTS)
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""python -m studies.default_choice [--candidates …] [--out DIR]
+"""python -m studies.default_choice [--candidates …] [--results DIR]
 
 How the default's settings are chosen: each candidate is fitted on all good training images of each of the seven
 categories and scores the test images. The setting is chosen on the mean over categories; what it is worth is told by
@@ -6,17 +6,16 @@ leaving out one category at a time: the candidate that is best on the other six 
 are in closed form, no seed matters. Results: studies/results/default_choice.json and .md.
 """
 
-import argparse
 import statistics
 import time
-from itertools import product
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from benchmarks import record
+from benchmarks import command_line
 from sklearn.metrics import roc_auc_score
 
-from studies.seven_categories import CATEGORIES, DATA, RESULTS
+from studies import CATEGORIES, DATA, RESULTS, jobs
 from urushi import Recipe, Unreadable
 from urushi.data.dataset import find_dataset
 from urushi.data.loader import Rows
@@ -56,13 +55,13 @@ ABOUT = (
 )
 
 
-def measure(candidate: str, category: str) -> dict[str, Any]:
+def measure(candidate: str, category: str) -> Iterator[dict[str, Any]]:
     """Fits on all good training images, scores all test images."""
     table = Recipe.find("default").model_dump(exclude_none=True)
     settings = BASE | CANDIDATES[candidate]
     table["preprocessing"] = settings.pop("preprocessing", table["preprocessing"])
     auc, seconds = test_auc(Recipe.from_table(table, candidate).with_settings(settings), category)
-    return {"candidate": candidate, "category": category, "auc": auc, "fit_seconds": seconds} | record.commit()
+    yield {"auc": auc, "fit_seconds": seconds}
 
 
 def test_auc(recipe: Recipe, category: str) -> tuple[float, float]:
@@ -125,16 +124,11 @@ def rows_of(found: dict[str, Any], candidate: str) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--candidates", type=lambda text: text.split(";"), default=";".join(CANDIDATES))
-    parser.add_argument("--out", type=type(RESULTS), default=RESULTS)
-    options, environment = parser.parse_args(), record.environment()
-    rows = record.earlier_rows(options.out, "default_choice")
-    for candidate, category in product(options.candidates, CATEGORIES):
-        if not any((row["candidate"], row["category"]) == (candidate, category) for row in rows):
-            rows.append(record.tidy(measure(candidate, category)))
-        if category == CATEGORIES[-1]:
-            record.publish(options.out, "default_choice", environment | {"about": ABOUT, "rows": rows}, markdown)
+    parser = command_line.parser(__doc__, RESULTS)
+    parser.add_argument("--candidates", type=lambda text: text.split(";"), default=tuple(CANDIDATES))
+    options = parser.parse_args()
+    pairs = ({"candidate": name, "category": category} for name in options.candidates for category in CATEGORIES)
+    jobs.run((options.results, "default_choice"), pairs, measure, markdown, about=ABOUT)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,12 @@ Results: studies/results/few_labels.json and .md.
 import argparse
 from collections.abc import Iterator
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks import record
+from benchmarks import command_line, record
 
-from studies.seven_categories import DATA, RESULTS
+from studies import DATA, RESULTS
 from urushi import Detector, Recipe
 from urushi.data.dataset import Dataset, find_dataset
 from urushi.defect_types import Encoder
@@ -96,13 +95,8 @@ def markdown(found: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--epochs", type=int, default=60)
-    parser.add_argument("--tune-epochs", type=int, default=40)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    options, environment = parser.parse_args(), record.environment()
-    rows = []
+    options = command_line.parser(__doc__, RESULTS, epochs=60, tune_epochs=40, repeats=5).parse_args()
+    environment, rows = record.environment(), []
     for name in N_LABELS:
         for row in measure(find_dataset(DATA / name), options):
             rows.append(row)
@@ -112,9 +106,9 @@ def main() -> None:
         f"Autoencoder: S4's network at 64 px, {options.epochs} epochs on good parts; tuned: {options.tune_epochs} "
         "epochs on the labels. On magnetic_tile, images of one tile under several exposures are on both sides."
     )
-    settings = record.settings_of(options)
+    settings = command_line.settings(options)
     found = environment | {"about": about, "settings": settings, "rows": rows}
-    record.publish(options.out, "few_labels", found, markdown)
+    record.publish(options.results, "few_labels", found, markdown)
 
 
 if __name__ == "__main__":

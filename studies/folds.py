@@ -1,4 +1,4 @@
-"""python -m studies.folds [--categories …] [--out DIR]
+"""python -m studies.folds [--categories …] [--results DIR]
 
 How many folds the default needs. The detector's own fit sees all good images, the fits that give held-out scores a fold
 fewer: with few folds they rebuild normal images worse than the detector will, their scores are higher than those of new
@@ -7,17 +7,16 @@ of good test images (1 would be fair), and recall and false alarms on the test i
 Results: studies/results/folds.json and .md.
 """
 
-import argparse
 import statistics
 import time
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from benchmarks import record
+from benchmarks import command_line
 
+from studies import CATEGORIES, DATA, RESULTS, jobs
 from studies.default_choice import embedded, prepared
-from studies.seven_categories import CATEGORIES, DATA, RESULTS
 from urushi import Recipe
 from urushi.calibration.conformal import Conformal
 from urushi.data.dataset import find_dataset
@@ -32,7 +31,7 @@ RATE = 0.05
 ABOUT = " ".join((__doc__ or "").split("\n\n")[1].rpartition("Results:")[0].split())
 
 
-def measure(category: str) -> dict[str, Any]:
+def measure(category: str) -> Iterator[dict[str, Any]]:
     recipe, dataset = Recipe.find("default").with_settings({"model.pictures": 0}), find_dataset(DATA / category)
     samples = list(dataset.test())
     good = prepared(recipe, [sample.path for sample in dataset.normal_training()])
@@ -41,7 +40,7 @@ def measure(category: str) -> dict[str, Any]:
     good, is_defect = embedded(backend, good), np.array([bool(sample.label) for sample in samples])
     backend.graph.model.fit(Rows(good, np.arange(len(good))).batches(32))
     scores = scored(backend, test)
-    row: dict[str, Any] = {"category": category, "n_good": len(good), "by_folds": {}}
+    row: dict[str, Any] = {"n_good": len(good), "by_folds": {}}
     for k in N_FOLDS:
         start, held_out = time.monotonic(), crossed(backend, good, k)
         threshold = Conformal(false_alarm_rate=RATE).fit(held_out).value
@@ -51,7 +50,7 @@ def measure(category: str) -> dict[str, Any]:
             "false_alarms": float((scores[~is_defect] > threshold).mean()),
             "seconds": time.monotonic() - start,
         }
-    return row | record.commit()
+    yield row
 
 
 def crossed(backend: TorchBackend, features: np.ndarray, k: int) -> np.ndarray:
@@ -94,15 +93,9 @@ def cells(by_folds: dict[str, dict[str, float]]) -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--categories", type=lambda text: text.split(","), default=",".join(CATEGORIES))
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    options = parser.parse_args()
-    header, rows = record.environment() | {"about": ABOUT}, record.earlier_rows(options.out, "folds")
-    for category in options.categories:
-        if not any(row["category"] == category for row in rows):
-            rows.append(record.tidy(measure(category)))
-        record.publish(options.out, "folds", header | {"rows": rows}, markdown)
+    options = command_line.parser(__doc__, RESULTS, categories=CATEGORIES).parse_args()
+    categories = ({"category": category} for category in options.categories)
+    jobs.run((options.results, "folds"), categories, measure, markdown, about=ABOUT)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""python -m studies.fused_scores [--categories …] [--out DIR]
+"""python -m studies.fused_scores [--categories …] [--results DIR]
 
 Does it pay to fuse what different reconstructions say? Of each image: how far cells lie from their PCA (top 3 %),
 from the nearest cell in a memory (top 3 %), windows of 4 cells and of the whole image from their PCA (highest), and
@@ -7,21 +7,19 @@ they are, and by means and maxima of z-scores of their logarithms against normal
 (five folds). Results: studies/results/fused_scores.json and .md.
 """
 
-import argparse
 import statistics
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import torch
-from benchmarks import record
+from benchmarks import command_line
 from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 from torch.nn import functional as F
 
+from studies import CATEGORIES, DATA, RESULTS, jobs
 from studies.default_choice import embedded, prepared
-from studies.seven_categories import CATEGORIES, DATA, RESULTS
 from urushi import Recipe
 from urushi.data.dataset import find_dataset
 from urushi.data.loader import Rows
@@ -77,7 +75,7 @@ def grey(images: np.ndarray) -> np.ndarray:
     return small.flatten(1).numpy()
 
 
-def measure(category: str) -> dict[str, Any]:
+def measure(category: str) -> Iterator[dict[str, Any]]:
     dataset, recipe = find_dataset(DATA / category), Recipe.find("default")
     samples = list(dataset.test())
     good = prepared(recipe, [sample.path for sample in dataset.normal_training()])
@@ -91,8 +89,7 @@ def measure(category: str) -> dict[str, Any]:
         held_out[fold] = parts.scores(features[fold], pixels[fold])
     parts.fit(features, pixels)
     scores, labels = parts.scores(embedded(parts.backend, test), grey(test)), [bool(sample.label) for sample in samples]
-    found = {name: float(roc_auc_score(labels, fused)) for name, fused in fusions(scores, held_out).items()}
-    return {"category": category, "auc": found} | record.commit()
+    yield {"auc": {name: float(roc_auc_score(labels, fused)) for name, fused in fusions(scores, held_out).items()}}
 
 
 def fusions(scores: np.ndarray, held_out: np.ndarray) -> dict[str, np.ndarray]:
@@ -124,15 +121,9 @@ def markdown(found: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--categories", type=lambda text: text.split(","), default=",".join(CATEGORIES))
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    options, header = parser.parse_args(), record.environment() | {"about": ABOUT}
-    rows = record.earlier_rows(options.out, "fused_scores")
-    for category in options.categories:
-        if not any(row["category"] == category for row in rows):
-            rows.append(record.tidy(measure(category)))
-        record.publish(options.out, "fused_scores", header | {"rows": rows}, markdown)
+    options = command_line.parser(__doc__, RESULTS, categories=CATEGORIES).parse_args()
+    categories = ({"category": category} for category in options.categories)
+    jobs.run((options.results, "fused_scores"), categories, measure, markdown, about=ABOUT)
 
 
 if __name__ == "__main__":

@@ -7,28 +7,27 @@ the photograph (`brick`, `grass`: the lower quarter), or from other images (`mag
 Results: studies/results/inpainting.json and .md.
 """
 
-import argparse
 import tempfile
 import time
-from itertools import product
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from benchmarks import record
+from benchmarks import command_line
 from skimage import data
 from torch import Tensor
 
-from studies.seven_categories import DATA, RESULTS
-from urushi import Unreadable
+from studies import DATA, RESULTS, jobs
+from studies.default_choice import prepared
 from urushi.data.dataset import find_dataset
 from urushi.data.loader import Rows
 from urushi.models import build_model
 from urushi.models.networks.windows import Windows, filled, taken
 from urushi.models.siren_inpainting import SirenInpainting
-from urushi.preprocessing import Pipeline
 from urushi.recipe import Part, Recipe, Training
 from urushi.training import train
 
@@ -50,10 +49,8 @@ ABOUT = (
 def images(name: str) -> tuple[np.ndarray, np.ndarray]:
     """(n, 1, 128, 128) in [0, 1] to train on, and held out."""
     if name == "magnetic_tile":
-        pipeline = Pipeline.of(Recipe.find("siren-inpainting"))
         paths = [sample.path for sample in find_dataset(DATA / name).normal_training()]
-        read = (pipeline.read(path) for path in paths)
-        found = np.stack([item.pixels for item in read if not isinstance(item, Unreadable)])
+        found = prepared(Recipe.find("siren-inpainting"), paths)
         return found[:120], found[120:]
     photograph, rng = getattr(data, name)().astype(np.float32) / 255, np.random.default_rng(0)
     return _crops(photograph[:384], 120, rng), _crops(photograph[384:], 30, rng)
@@ -104,11 +101,11 @@ def simply_restored(how: str, windows: Tensor, pixels: Tensor, hole_px: int) -> 
     return taken(torch.tensor(np.stack(filled))[:, None].float() / 255, pixels, hole_px)
 
 
-def measure(name: str, hole_px: int, steps: int, folder: Path | None) -> list[dict[str, Any]]:
+def measure(texture: str, hole_px: int, steps: int, folder: Path | None) -> Iterator[dict[str, Any]]:
     """One row for each way of restoring."""
-    parts = images(name)
+    parts = images(texture)
     windows, pixels = windows_of(parts[1], hole_px)
-    true, rows, shown = taken(windows, pixels, hole_px), [], []
+    true, shown = taken(windows, pixels, hole_px), []
     for how in (*SIMPLE, *VARIANTS):
         start = time.monotonic()
         if how in SIMPLE:
@@ -116,14 +113,17 @@ def measure(name: str, hole_px: int, steps: int, folder: Path | None) -> list[di
         else:
             holes = restored(fitted(how, hole_px, parts, steps), windows, pixels)
         error = (holes - true).square().mean().item()
-        row = {"texture": name, "hole_px": hole_px, "by": how, "error": error, "seed": 0}
-        row |= {"error_over_variance": error / true.var().item(), "seconds": round(time.monotonic() - start, 1)}
-        rows.append(row | record.commit())
-        print(row, flush=True)
+        seconds = round(time.monotonic() - start, 1)
+        yield {
+            "by": how,
+            "error": error,
+            "seed": 0,
+            "error_over_variance": error / true.var().item(),
+            "seconds": seconds,
+        }
         shown.append(holes)
     if folder is not None:
-        write_sheet(folder / f"{name}-{hole_px}.png", windows, pixels, shown)
-    return rows
+        write_sheet(folder / f"{texture}-{hole_px}.png", windows, pixels, shown)
 
 
 def write_sheet(path: Path, windows: Tensor, pixels: Tensor, restorations: list[Tensor]) -> None:
@@ -148,19 +148,14 @@ def markdown(found: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--textures", type=lambda text: text.split(","), default=",".join(TEXTURES))
-    parser.add_argument("--holes", type=lambda text: [int(part) for part in text.split(",")], default="16,32")
-    parser.add_argument("--steps", type=int, default=1200)
+    parser = command_line.parser(__doc__, RESULTS, textures=TEXTURES, holes=(16, 32), steps=1200)
     parser.add_argument("--pictures", type=Path)
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    options, environment = parser.parse_args(), record.environment()
-    rows = record.earlier_rows(options.out, "inpainting", steps=options.steps)
-    for name, hole_px in product(options.textures, options.holes):
-        if not any((row["texture"], row["hole_px"]) == (name, hole_px) for row in rows):
-            rows += measure(name, hole_px, options.steps, options.pictures)
-        found = environment | {"steps": options.steps, "about": ABOUT.format(steps=options.steps), "rows": rows}
-        record.publish(options.out, "inpainting", found, markdown)
+    options = parser.parse_args()
+    settings = {"steps": options.steps}
+    restoring = partial(measure, folder=options.pictures, **settings)
+    holes = ({"texture": name, "hole_px": px} for name in options.textures for px in options.holes)
+    study, about = (options.results, "inpainting"), ABOUT.format(**settings)
+    jobs.run(study, holes, restoring, markdown, about=about, settings=settings)
 
 
 if __name__ == "__main__":

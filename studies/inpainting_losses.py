@@ -9,17 +9,18 @@ window and restored window. Results: studies/results/inpainting_losses.json and 
 import argparse
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from benchmarks import record
+from benchmarks import command_line
 from skimage import data
 
+from studies import RESULTS, jobs
 from studies.contact_sheet import write_sheet
-from studies.seven_categories import RESULTS
 from studies.table import interval
 from urushi import Detector, Recipe, Unreadable
 from urushi.augmentation import TextureWish, make_texture_set
@@ -67,21 +68,21 @@ def gravel(folder: Path) -> Dataset:
     return find_dataset(folder)
 
 
-def measure(name: str, dataset: Dataset, options: argparse.Namespace) -> dict[str, Any]:
+def measure(variant: str, dataset: Dataset, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     epochs = {"training.max_epochs": options.epochs, "training.patience_epochs": options.epochs}
     recipe = Recipe.find("siren-inpainting").with_settings(epochs)
-    recipe = recipe.with_settings({f"model.{key}": value for key, value in VARIANTS[name].items()})
-    scores = [ERROR, DISTANCE] if "discriminator" in VARIANTS[name] else [ERROR]
+    recipe = recipe.with_settings({f"model.{key}": value for key, value in VARIANTS[variant].items()})
+    scores = [ERROR, DISTANCE] if "discriminator" in VARIANTS[variant] else [ERROR]
     start, good = time.monotonic(), [sample.path for sample in dataset.normal_training()]
     detectors = Detector.fit_scores(good, recipe, scores, seed=0)
-    row = {"variant": name, "seed": 0, "fit_seconds": round(time.monotonic() - start, 1)}
+    row = {"seed": 0, "fit_seconds": round(time.monotonic() - start, 1)}
     for part, detector in zip(scores, detectors, strict=True):
         results = list(zip(dataset.test(), detector.inspect_many(s.path for s in dataset.test()), strict=True))
         found = evaluate(results, read_mask=read_mask).to_json()
         row[part.name] = {"image": found["image"]["roc_auc"], "pixel": found["pixel"]["metrics"]}
         if options.pictures and part is ERROR:
-            write_sheet(options.pictures / f"{name}.png", results)
-    return row | restoring(detectors[0], dataset) | record.commit()
+            write_sheet(options.pictures / f"{variant}.png", results)
+    yield row | restoring(detectors[0], dataset)
 
 
 def restoring(detector: Detector, dataset: Dataset) -> dict[str, float]:
@@ -111,21 +112,15 @@ def markdown(found: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epochs", type=int, default=60)
-    parser.add_argument("--variants", type=lambda text: text.split(";"), default=";".join(VARIANTS))
+    parser = command_line.parser(__doc__, RESULTS, epochs=60)
+    parser.add_argument("--variants", type=lambda text: text.split(";"), default=tuple(VARIANTS))
     parser.add_argument("--pictures", type=Path)
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    options, environment = parser.parse_args(), record.environment()
-    rows = record.earlier_rows(options.out, "inpainting_losses")
+    options = parser.parse_args()
+    variants = ({"variant": name} for name in options.variants)
+    study, about = (options.results, "inpainting_losses"), ABOUT.format(epochs=options.epochs)
     with tempfile.TemporaryDirectory() as folder:
-        dataset = gravel(Path(folder) / "gravel")
-        for name in options.variants:
-            if not any(row["variant"] == name for row in rows):
-                rows.append(measure(name, dataset, options))
-                print(rows[-1], flush=True)
-            found = environment | {"about": ABOUT.format(epochs=options.epochs), "rows": record.tidy(rows)}
-            record.publish(options.out, "inpainting_losses", found, markdown)
+        fitting = partial(measure, dataset=gravel(Path(folder) / "gravel"), options=options)
+        jobs.run(study, variants, fitting, markdown, about=about)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""python -m studies.learning_curves [--categories …] [--recipes gan,…] [--out DIR]
+"""python -m studies.learning_curves [--categories …] [--recipes gan,…] [--results DIR]
 
 Why the adversarial family is near chance: fits each recipe with a checkpoint every fifth of its epochs, inspects the
 test images with the weights of each, and asks how much of the final score is the image's own texture: the image ROC-AUC
@@ -6,20 +6,19 @@ of its mean gradient alone, and the rank correlation of score and gradient over 
 at only to draw the curve; nothing is chosen by them. Results: studies/results/learning_curves.json, .md and .png.
 """
 
-import argparse
 import tempfile
 import time
-from itertools import product
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from benchmarks import record
+from benchmarks import command_line
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
-from studies.seven_categories import DATA, RESULTS
+from studies import DATA, RESULTS, jobs
 from urushi import Detector, Inspection, Recipe, Unreadable
 from urushi.data.dataset import Dataset, find_dataset
 from urushi.reporting.plots.learning_curves import read_learning_curves
@@ -36,9 +35,14 @@ ABOUT = (
 )
 
 
-def measure(name: str, category: str, folder: Path) -> dict[str, Any]:
+def measure(recipe: str, category: str) -> Iterator[dict[str, Any]]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield learnt(recipe, find_dataset(DATA / category), Path(folder) / "training")
+
+
+def learnt(name: str, dataset: Dataset, folder: Path) -> dict[str, Any]:
     """Fits, and inspects the test images at every checkpoint."""
-    dataset, epochs = find_dataset(DATA / category), EPOCHS[name]
+    epochs = EPOCHS[name]
     every = {"max_epochs": epochs, "patience_epochs": epochs, "checkpoint_epochs": epochs // N_POINTS}
     settings = {f"training.{key}": value for key, value in every.items()} | {"split.n_folds": 0}
     start, recipe = time.monotonic(), Recipe.find(name).with_settings(settings)
@@ -46,11 +50,10 @@ def measure(name: str, category: str, folder: Path) -> dict[str, Any]:
     seconds, best = time.monotonic() - start, scores(detector, dataset)
     by_epoch = {epoch: auc(scores(with_weights(detector, folder, epoch), dataset), dataset) for epoch in kept(folder)}
     return (
-        {"recipe": name, "category": category, "seed": 0, "fit_seconds": round(seconds, 1)}
+        {"seed": 0, "fit_seconds": round(seconds, 1)}
         | {"auc_of_best": auc(best, dataset), "auc_by_epoch": by_epoch}
         | {"losses": read_learning_curves(folder).losses, "concern": detector.card["fit"]["training"].get("concern")}
         | texture(detector, dataset, best)
-        | record.commit()
     )
 
 
@@ -121,18 +124,10 @@ def markdown(found: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--recipes", type=lambda text: text.split(","), default=",".join(EPOCHS))
-    parser.add_argument("--categories", type=lambda text: text.split(","), default=",".join(CATEGORIES))
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    options, environment = parser.parse_args(), record.environment()
-    rows = record.earlier_rows(options.out, "learning_curves")
-    for name, category in product(options.recipes, options.categories):
-        if not any((row["recipe"], row["category"]) == (name, category) for row in rows):
-            with tempfile.TemporaryDirectory() as folder:
-                rows.append(record.tidy(measure(name, category, Path(folder) / "training")))
-        record.publish(options.out, "learning_curves", environment | {"about": ABOUT, "rows": rows}, markdown)
-    draw(rows, options.out / "learning_curves")
+    options = command_line.parser(__doc__, RESULTS, recipes=tuple(EPOCHS), categories=CATEGORIES).parse_args()
+    pairs = ({"recipe": name, "category": category} for name in options.recipes for category in options.categories)
+    rows = jobs.run((options.results, "learning_curves"), pairs, measure, markdown, about=ABOUT)
+    draw(rows, options.results / "learning_curves")
 
 
 if __name__ == "__main__":

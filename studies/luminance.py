@@ -7,15 +7,14 @@ Results are studies/results/luminance-<category>.json and .md; they take seconds
 
 import argparse
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy
-from benchmarks import record
+from benchmarks import command_line, record
 from scipy.stats import wasserstein_distance
 
-from studies.seven_categories import DATA, RESULTS
+from studies import DATA, RESULTS
 from urushi.data.dataset import find_dataset
 from urushi.data.images import read_image
 from urushi.evaluation import mean_and_standard_error
@@ -116,11 +115,9 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line.parser(__doc__, RESULTS, seeds=(0, 1, 2, 3, 4))
     parser.add_argument("--category", default="xray_fishbone")
     parser.add_argument("--gamma", type=float, default=1.8, help="above 1 darkens")
-    parser.add_argument("--seeds", type=lambda text: [int(part) for part in text.split(",")], default="0,1,2,3,4")
-    parser.add_argument("--results", type=Path, default=RESULTS)
     return parser.parse_args()
 
 

@@ -7,17 +7,15 @@ The way of grouping was chosen on screw and magnetic_tile among about ten, so th
 Results: studies/results/novelties.json and .md.
 """
 
-import argparse
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks import record
+from benchmarks import command_line, record
 from sklearn.metrics import adjusted_rand_score
 
-from studies.seven_categories import DATA, RESULTS
+from studies import DATA, RESULTS
 from urushi import Detector, Recipe
 from urushi.data.dataset import find_dataset
 from urushi.defect_types import Encoder, NoveltyBuffer
@@ -105,10 +103,8 @@ def cells(rows: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--orders", type=int, default=5)
+    parser = command_line.parser(__doc__, RESULTS, orders=5)
     parser.add_argument("--categories", default="magnetic_tile,screw")
-    parser.add_argument("--out", type=Path, default=RESULTS)
     options, environment = parser.parse_args(), record.environment()
     rows = []
     for category in options.categories.split(","):
@@ -121,9 +117,9 @@ def main() -> None:
         "all counts images that belong to no proposal as one group. Outcomes are of the "
         "images that arrived since the last listing."
     )
-    settings = record.settings_of(options)
+    settings = command_line.settings(options)
     found = environment | {"about": about, "settings": settings, "rows": rows}
-    record.publish(options.out, "novelties", found, markdown)
+    record.publish(options.results, "novelties", found, markdown)
 
 
 if __name__ == "__main__":

@@ -15,9 +15,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from benchmarks import record
+from benchmarks import command_line, record
 
-from studies.seven_categories import DATA, RESULTS
+from studies import DATA, RESULTS
 from urushi import Detector, Recipe
 from urushi.data.dataset import Dataset, find_dataset
 from urushi.data.defects import apply, draw
@@ -138,21 +138,16 @@ def run(places: dict[str, Path], options: argparse.Namespace) -> Iterator[dict[s
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--side", type=int, default=64)
-    parser.add_argument("--epochs", type=int, default=40)
-    parser.add_argument("--pretraining-epochs", type=int, default=150)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser = command_line.parser(__doc__, RESULTS, side=64, epochs=40, pretraining_epochs=150, repeats=3)
     options, environment, rows = parser.parse_args(), record.environment(), []
     with tempfile.TemporaryDirectory() as scratch:
         places = {"screw": DATA / "screw", "texture": texture(Path(scratch) / "texture")}
         for row in run(places, options):
             rows.append(row)
-            record.write(options.out, "orientation", environment | {"rows": rows})  # what is done is not lost
-    settings = record.settings_of(options)
+            record.write(options.results, "orientation", environment | {"rows": rows})  # what is done is not lost
+    settings = command_line.settings(options)
     found = environment | {"about": ABOUT.format(**settings), "settings": settings, "ranks": ranks(rows), "rows": rows}
-    record.publish(options.out, "orientation", found, markdown)
+    record.publish(options.results, "orientation", found, markdown)
 
 
 if __name__ == "__main__":

@@ -7,23 +7,22 @@ An int8 graph that its gate refused is given with the reason. Results: studies/r
 """
 
 import argparse
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks import record
+from benchmarks import command_line, record
 from sklearn.metrics import roc_auc_score
 
+from studies import DATA, RESULTS
 from urushi import Detector, Recipe
 from urushi.data.dataset import Sample, find_dataset
 from urushi.errors import ExportError
 from urushi.inspection import Inspection
 
-RECIPES = "default,autoencoder,variational-autoencoder"
-DATA = Path(os.environ.get("URUSHI_DATA", record.ROOT.parent / "shared" / "data"))
-RESULTS = Path(__file__).parent / "results"
+RECIPES = ("default", "autoencoder", "variational-autoencoder")
+CATEGORIES = ("xray_fishbone", "screw", "magnetic_tile")
 WAYS = [(runtime, precision) for precision in ("fp32", "int8") for runtime in ("onnx", "openvino")]
 
 
@@ -149,13 +148,8 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--recipes", type=lambda text: text.split(","), default=RECIPES)
-    parser.add_argument("--categories", type=lambda text: text.split(","), default="xray_fishbone,screw,magnetic_tile")
-    parser.add_argument("--images", type=int, default=100)
+    parser = command_line.parser(__doc__, RESULTS, recipes=RECIPES, categories=CATEGORIES, images=100, seed=0)
     parser.add_argument("--epochs", type=int, default=60, help="for recipes that are trained")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--results", type=Path, default=RESULTS)
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""python -m studies.partial_diffusion [--categories …] [--steps 530] [--pictures DIR] [--out DIR]
+"""python -m studies.partial_diffusion [--categories …] [--steps 530] [--pictures DIR] [--results DIR]
 
 Partial diffusion (S5) on real images: all t learnt against t ≤ 50 at equally many gradient steps; the three modes, t
 swept; the scores of one step and of the prior; what t the fit would have chosen by planted defects; how much more is
@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks import record
+from benchmarks import command_line
 from sklearn.metrics import roc_auc_score
 
+from studies import DATA, RESULTS, jobs
 from studies.contact_sheet import write_sheet
-from studies.seven_categories import DATA, RESULTS
 from urushi import Detector, Inspection, Recipe, Unreadable
 from urushi.data.dataset import Sample, find_dataset
 from urushi.data.images import read_mask
@@ -44,7 +44,7 @@ ABOUT = (
 )
 
 
-def measure(category: str, learnt: str, options: argparse.Namespace) -> dict[str, Any]:
+def measure(category: str, learnt: str, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Fits once, and inspects the same test images in all ways with the same weights."""
     dataset = find_dataset(DATA / category)
     good = [sample.path for sample in dataset.normal_training()]
@@ -52,7 +52,7 @@ def measure(category: str, learnt: str, options: argparse.Namespace) -> dict[str
     detector = Detector.fit(good, recipe_of(len(good), learnt, options.steps), seed=0)
     seconds, samples = time.monotonic() - start, spread(dataset.test())
     of = partial(figures, detector, samples)
-    found = {"category": category, "learnt": learnt, "fit_seconds": round(seconds, 1), "n_test": len(samples)}
+    found: dict[str, Any] = {"fit_seconds": round(seconds, 1), "n_test": len(samples)}
     found |= {"chosen": detector.card["fit"]["chosen"], "epochs": detector.card["fit"]["training"]["epochs"]}
     last = LEARNT[learnt] or 1000
     found["sweep"] = [{"mode": m, "t": t} | of(mode=m, steps=t) for m in MODES for t in TIMES if t <= last]
@@ -61,7 +61,7 @@ def measure(category: str, learnt: str, options: argparse.Namespace) -> dict[str
         found |= {"full": of(mode="full", sampler_steps=20), "prior": of(opinion="prior", steps=1)}
     if options.pictures:
         write_sheets(detector, samples, options.pictures / f"{category}-{LEARNT[learnt]}")
-    return found | record.commit()
+    yield found
 
 
 def recipe_of(n_good: int, learnt: str, steps: int) -> Recipe:
@@ -180,19 +180,13 @@ def choice(row: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--categories", type=lambda text: text.split(","), default=",".join(CATEGORIES))
-    parser.add_argument("--steps", type=int, default=530)
+    parser = command_line.parser(__doc__, RESULTS, categories=CATEGORIES, steps=530)
     parser.add_argument("--pictures", type=Path)
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    options, environment = parser.parse_args(), record.environment()
-    rows = record.earlier_rows(options.out, "partial_diffusion", steps=options.steps)
-    for category in options.categories:
-        for learnt in LEARNT:
-            if not any((row["category"], row["learnt"]) == (category, learnt) for row in rows):
-                rows.append(record.tidy(measure(category, learnt, options)))
-            found = environment | {"steps": options.steps, "about": ABOUT.format(steps=options.steps), "rows": rows}
-            record.publish(options.out, "partial_diffusion", found, markdown)
+    options = parser.parse_args()
+    settings = {"steps": options.steps}
+    fits = ({"category": category, "learnt": learnt} for category in options.categories for learnt in LEARNT)
+    study, about = (options.results, "partial_diffusion"), ABOUT.format(**settings)
+    jobs.run(study, fits, partial(measure, options=options), markdown, about=about, settings=settings)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,6 @@ import torch
 
 from urushi import Detector, Inspection, Unreadable
 from urushi.data.dataset import Dataset, Sample
-from urushi.data.images import read_image
-from urushi.errors import UnreadableImageError
 
 BATCH = 32
 
@@ -39,11 +37,9 @@ def mean_image(detector: Detector, dataset: Dataset) -> np.ndarray:
     """(H, W, C) in [0, 1]."""
     total, n = np.zeros(()), 0
     for sample in dataset.normal_training():
-        try:
-            pixels = detector.pipeline.prepare(read_image(sample.path)).pixels
-        except UnreadableImageError:
-            continue  # the fit has listed it
-        total, n = total + pixels.astype(np.float64), n + 1
+        found = detector.pipeline.read(sample.path)
+        if not isinstance(found, Unreadable):  # the fit has listed the others
+            total, n = total + found.pixels.astype(np.float64), n + 1
     return np.asarray((total / n).transpose(1, 2, 0))
 
 

@@ -10,7 +10,8 @@ Grids of samples go to DIR. Results: studies/results/samples.json and .md.
 import argparse
 import tempfile
 import time
-from itertools import product
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -18,12 +19,13 @@ import cv2
 import numpy as np
 import scipy.linalg
 import torch
-from benchmarks import record
+from benchmarks import command_line
 from sklearn.datasets import load_digits
 from torch import Tensor
 from torch.nn import functional as F
 
-from studies.seven_categories import DATA, RESULTS
+from studies import DATA, RESULTS, jobs
+from studies.default_choice import prepared
 from urushi.backbones.efficientnet_lite import Backbone
 from urushi.cli._grid import write_grid
 from urushi.data.dataset import find_dataset
@@ -31,7 +33,6 @@ from urushi.data.loader import Rows
 from urushi.losses.adversarial import Contest
 from urushi.models import build_model
 from urushi.models.gan import Gan
-from urushi.preprocessing import Pipeline
 from urushi.recipe import Part, Recipe, Training
 from urushi.training import train
 
@@ -54,8 +55,7 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
 def nanofiber() -> tuple[np.ndarray, np.ndarray]:
     """Tiles (n, 1, 64, 64) at random places; those held out come from other images."""
     paths = [sample.path for sample in find_dataset(DATA / "nanofiber_sem").normal_training()]
-    pipeline = Pipeline.of(Recipe.find("convolutional-bigan"))
-    images = np.stack([pipeline.read(path).pixels[0] for path in paths])
+    images = prepared(Recipe.find("convolutional-bigan"), paths)[:, 0]
     order, rng = np.random.default_rng(0).permutation(len(images)), np.random.default_rng(1)
     held = len(images) // 3
     parts = (order[held:], 1200), (order[:held], N_SAMPLES)
@@ -89,8 +89,8 @@ def nearest(images: np.ndarray, known: np.ndarray) -> float:
     return float(torch.cdist(*flat).min(dim=1).values.median())
 
 
-def measure(name: str, loss: str, options: argparse.Namespace) -> dict[str, Any]:
-    known, held = {"digits": digits, "nanofiber_sem": nanofiber}[name]()
+def measure(data: str, loss: str, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    known, held = {"digits": digits, "nanofiber_sem": nanofiber}[data]()
     model = build_model(Part.model_validate({"name": "gan", "loss": loss}), known.shape[1:])
     assert isinstance(model, Gan)
     settings = Training(max_epochs=options.epochs, patience_epochs=options.epochs, batch_size=32, accelerator="cpu")
@@ -103,23 +103,17 @@ def measure(name: str, loss: str, options: argparse.Namespace) -> dict[str, Any]
         measured = model.measurements(torch.tensor(held))
     if options.pictures:
         options.pictures.mkdir(parents=True, exist_ok=True)
-        write_grid(options.pictures / f"{name}-{loss}.png", made[:N_SHOWN].transpose(0, 2, 3, 1))
+        write_grid(options.pictures / f"{data}-{loss}.png", made[:N_SHOWN].transpose(0, 2, 3, 1))
     reference = moments(held, backbone)
-    return (
-        {
-            "data": name,
-            "loss": loss,
-            "seed": 0,
-            "seconds": round(seconds, 1),
-            "best_epoch": trained.best_epoch,
-            "concern": trained.concern,
-            "frechet": frechet(moments(made, backbone), reference),
-            "frechet_of_training": frechet(moments(known[:N_SAMPLES], backbone), reference),
-            "nearest": nearest(made, known) / nearest(held, known),
-        }
-        | {key: value.item() for key, value in measured.items()}
-        | record.commit()
-    )
+    yield {
+        "seed": 0,
+        "seconds": round(seconds, 1),
+        "best_epoch": trained.best_epoch,
+        "concern": trained.concern,
+        "frechet": frechet(moments(made, backbone), reference),
+        "frechet_of_training": frechet(moments(known[:N_SAMPLES], backbone), reference),
+        "nearest": nearest(made, known) / nearest(held, known),
+    } | {key: value.item() for key, value in measured.items()}
 
 
 def sampled(model: Gan) -> np.ndarray:
@@ -144,19 +138,13 @@ def markdown(found: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epochs", type=int, default=60)
-    parser.add_argument("--losses", type=lambda text: text.split(","), default=",".join(get_args(Contest)))
+    parser = command_line.parser(__doc__, RESULTS, losses=get_args(Contest), epochs=60)
     parser.add_argument("--pictures", type=Path)
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    options, environment = parser.parse_args(), record.environment()
-    rows = record.earlier_rows(options.out, "samples", epochs=options.epochs)
-    for name, loss in product(("digits", "nanofiber_sem"), options.losses):
-        if not any((row["data"], row["loss"]) == (name, loss) for row in rows):
-            rows.append(measure(name, loss, options))
-        found = environment | {"epochs": options.epochs, "about": ABOUT.format(epochs=options.epochs), "rows": rows}
-        record.write(options.out, "samples", found)  # what is done is not lost
-    record.publish(options.out, "samples", found, markdown)
+    options = parser.parse_args()
+    settings = {"epochs": options.epochs}
+    contests = ({"data": name, "loss": loss} for name in ("digits", "nanofiber_sem") for loss in options.losses)
+    study, about = (options.results, "samples"), ABOUT.format(**settings)
+    jobs.run(study, contests, partial(measure, options=options), markdown, about=about, settings=settings)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ rewritten after each category: a study that was interrupted goes on with what is
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -15,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import record
+from benchmarks import command_line, record
 
+from studies import CATEGORIES, DATA, RESULTS
 from studies.contact_sheet import write_sheet
 from studies.rebuilding import rebuilding
 from studies.table import markdown
@@ -25,10 +25,6 @@ from urushi.data.dataset import Dataset, Sample, find_dataset
 from urushi.data.images import read_mask
 from urushi.evaluation import evaluate
 from urushi.recipe import parse_setting
-
-CATEGORIES = ("screw", "magnetic_tile", "xray_fishbone", "xray_weld", "nanofiber_sem", "solar_cell", "screw_head")
-DATA = Path(os.environ.get("URUSHI_DATA", record.ROOT.parent / "shared" / "data"))
-RESULTS = Path(__file__).parent / "results"
 
 Result = tuple[Sample, Inspection | Unreadable]
 
@@ -153,15 +149,12 @@ def _slugs(settings: list[str]) -> Iterator[str]:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line.parser(__doc__, RESULTS, categories=CATEGORIES, seeds=(0,))
     parser.add_argument("--recipe", default="default", help="name of a recipe, or path of a TOML")
-    parser.add_argument("--categories", type=lambda text: text.split(","), default=",".join(CATEGORIES))
-    parser.add_argument("--seeds", type=lambda text: [int(part) for part in text.split(",")], default="0")
     parser.add_argument("--set", action="append", default=[], dest="settings", metavar="SECTION.KEY=VALUE")
     parser.add_argument(
         "--pictures", type=Path, help="folder for a contact sheet of each category; not to be committed"
     )
-    parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--fresh", action="store_true", help="forget what an earlier run has measured")
     return parser.parse_args()
 

@@ -9,14 +9,13 @@ and .md.
 
 import argparse
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks import record
+from benchmarks import command_line, record
 from scipy import stats
 
-from studies.seven_categories import DATA, RESULTS
+from studies import DATA, RESULTS
 from urushi import Detector
 from urushi.calibration import ThresholdRule, compare_rules
 from urushi.calibration.conformal import Conformal
@@ -29,6 +28,7 @@ from urushi.errors import CalibrationError
 from urushi.evaluation import mean_and_standard_error
 
 Row = dict[str, Any]
+CATEGORIES = ("magnetic_tile", "xray_fishbone")
 RATES = (0.01, 0.05, 0.1, 0.2)
 N_SIMULATED = 200  # held-out normals per simulated calibration
 LAWS = {
@@ -233,12 +233,9 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--categories", type=lambda text: text.split(","), default="magnetic_tile,xray_fishbone")
+    parser = command_line.parser(__doc__, RESULTS, categories=CATEGORIES, seed=0)
     parser.add_argument("--kept-share", type=float, default=0.3, help="of the test defects, for rules that need some")
     parser.add_argument("--draws", type=int, default=1000, help="simulated calibrations, and random splits")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--results", type=Path, default=RESULTS)
     return parser.parse_args()
 
 

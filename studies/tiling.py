@@ -23,13 +23,13 @@ from typing import Any
 
 import cv2
 import numpy as np
-from benchmarks import record
+from benchmarks import command_line, record
 
+from studies import RESULTS
 from urushi import Detector, Recipe
 from urushi.data.writing import write_image
 from urushi.runtime.tiling import TileGrid
 
-RESULTS = Path(__file__).parent / "results"
 DEFECT_PX, N_SHUFFLES = 12, 200
 OVERLAPS = (0.0, 0.125, 0.25, 0.5)
 SETTINGS: dict[str, dict[str, Any]] = {"tiled": {}, "autoencoder": {"tiling.tile_px": 128, "training.max_epochs": 12}}
@@ -193,15 +193,10 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--recipes", type=lambda text: text.split(","), default=",".join(SETTINGS))
-    parser.add_argument("--height", type=int, default=3648)
-    parser.add_argument("--width", type=int, default=5472)
+    parser = command_line.parser(__doc__, RESULTS, recipes=tuple(SETTINGS), height=3648, width=5472, seed=0)
     parser.add_argument("--places", type=int, default=6, help="large images, each with one defect")
     parser.add_argument("--side", type=int, default=1408, help="of the textures for seams, in px")
     parser.add_argument("--images", type=int, default=8, help="textures for seams")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--inspect", type=Path, nargs=2, metavar=("DETECTOR", "IMAGE"), help="what the processes run")
     return parser.parse_args()
 

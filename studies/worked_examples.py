@@ -19,11 +19,11 @@ import cv2
 import numpy as np
 import sklearn
 import torch
-from benchmarks import record
+from benchmarks import command_line, record
 from skimage.morphology import skeletonize
 from sklearn.datasets import load_digits
 
-from studies.seven_categories import RESULTS
+from studies import RESULTS
 from urushi.data.writing import write_image
 from urushi.models.base import Reconstruction
 from urushi.scoring.gmsd import Gmsd
@@ -207,10 +207,9 @@ def _held(rows: Sequence[dict[str, Any]], holds: Callable[[Figures], bool]) -> d
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line.parser(__doc__, RESULTS)
     parser.add_argument("--specimens", type=int, default=3, help="of each digit, at most 100")
     parser.add_argument("--pictures", type=Path, help="write a sheet of the images here, to be looked at")
-    parser.add_argument("--results", type=Path, default=RESULTS)
     return parser.parse_args()
 
 

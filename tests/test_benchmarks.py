@@ -62,6 +62,40 @@ def test_benchmark_runs_and_leaves_a_record(name: str, tmp_path: Path) -> None:
     assert len(done.stdout.splitlines()) > 1
 
 
+JOBS = """
+import sys
+from pathlib import Path
+from studies import jobs
+
+def measure(part, share):
+    for kind in ("good", "bad"):
+        yield {"kind": kind, "value": len(part) / 7}
+
+parts = [{"part": part, "share": 0.02} for part in sys.argv[3:]]
+settings = {"steps": int(sys.argv[2])}
+page = lambda study: "\\n".join(row["part"] for row in study["rows"])
+jobs.run((Path(sys.argv[1]), "parts"), parts, measure, page, about="", settings=settings)
+"""
+
+
+def measured_parts(folder: Path, *arguments: str) -> list[tuple[str, str]]:
+    command = [sys.executable, "-c", JOBS, str(folder), *arguments]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    rows = json.loads((folder / "parts.json").read_text(), parse_constant=fail_on)["rows"]
+    assert (folder / "parts.md").read_text().split() == [row["part"] for row in rows]
+    return [(row["part"], row["kind"]) for row in rows]
+
+
+def test_a_study_of_jobs_goes_on_with_what_has_no_row_of_the_same_settings(tmp_path: Path) -> None:
+    screw, weld = ([(part, "good"), (part, "bad")] for part in ("screw", "weld"))
+    assert measured_parts(tmp_path, "8", "screw") == screw
+    before = json.loads((tmp_path / "parts.json").read_text())["rows"]
+    assert measured_parts(tmp_path, "8", "weld", "screw") == screw + weld
+    assert json.loads((tmp_path / "parts.json").read_text())["rows"][:2] == before
+    assert list(before[0]) == ["part", "share", "kind", "value", "commit", "is_dirty"]
+    assert measured_parts(tmp_path, "9", "weld") == weld
+
+
 def category(folder: Path, *, has_masks: bool) -> None:
     """Noise with and without a white square, in MVTec layout."""
     rng = np.random.default_rng(0)

@@ -1,6 +1,8 @@
 import tomllib
+from pathlib import Path
 
 import pytest
+import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -95,6 +97,92 @@ def test_a_recipe_is_found_by_the_path_of_a_toml_file(tmp_path):
     assert Recipe.find(str(path)) == Recipe.from_toml(MINIMAL)
 
 
+# --- a recipe that begins with another -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "base", "changes"),
+    [
+        ("variational-autoencoder", "autoencoder", {"model.name": "variational_autoencoder"}),
+        ("variational-autoencoder-paper", "autoencoder-paper", {"model.name": "variational_autoencoder"}),
+        ("feature-autoencoder", "default", {"model.name": "feature_autoencoder", "split.n_folds": 0}),
+        ("ganomaly", "gan", {"model.name": "ganomaly", "score.name": "adversarial"}),
+        ("auto", "default", {"trial.candidates": [{"name": "default"}, {"name": "nearest"}]}),
+    ],
+)
+def test_a_shipped_recipe_with_a_base_is_the_base_but_for_what_it_changes(name, base, changes):
+    shipped, expected = Recipe.find(name), Recipe.find(base).with_settings(changes)
+    changed = {key.partition(".")[0] for key in changes}
+    for section in {"preprocessing", "model", "score", "threshold", "split", "trial"} - changed:
+        assert getattr(shipped, section) == getattr(expected, section)
+    assert (shipped.model.name, shipped.score.name) == (expected.model.name, expected.score.name)
+    assert shipped.split.n_folds == expected.split.n_folds
+    assert [one.name for one in shipped.trial.candidates] == [one.name for one in expected.trial.candidates]
+
+
+def written(folder: Path, text: str, name: str = "mine.toml") -> str:
+    path = folder / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    return str(path)
+
+
+def test_a_recipe_with_a_base_says_only_what_differs_and_is_printed_whole(tmp_path):
+    mine = Recipe.find(written(tmp_path, 'base = "autoencoder"\n[training]\nmax_epochs = 7\n'))
+    assert mine == Recipe.find("autoencoder").with_settings({"training.max_epochs": 7})
+    assert "base" not in tomllib.loads(mine.to_toml())
+
+
+def test_options_of_the_same_part_are_kept_and_those_of_another_part_are_not(tmp_path):
+    same = Recipe.find(written(tmp_path, 'base = "autoencoder"\n[model]\nname = "autoencoder"\nloss = "l1"\n'))
+    assert same.model.options == {"latent_dimension": 64, "loss": "l1"}
+    other = Recipe.find(written(tmp_path, 'base = "autoencoder"\n[model]\nname = "denoising_autoencoder"\n'))
+    assert other.model.options == {}
+
+
+def test_a_list_takes_the_place_of_the_list_of_the_base_and_leaves_the_rest_of_its_section(tmp_path):
+    steps = '[[preprocessing]]\nname = "scale"\n'
+    transforms = '[[augmentation.transforms]]\nname = "flip"\n'
+    mine = Recipe.find(written(tmp_path, f'base = "potato"\n{steps}{transforms}'))
+    assert mine.preprocessing == (Part(name="scale"),)
+    assert mine.augmentation.transforms == (Part(name="flip"),)
+    assert mine.augmentation.border == Recipe.find("potato").augmentation.border == "constant"
+
+
+def test_a_base_is_a_path_from_the_folder_of_the_recipe_or_goes_on_to_the_next_base(tmp_path):
+    written(tmp_path, 'base = "autoencoder"\n[training]\nmax_epochs = 7\nbatch_size = 5\n', "part.toml")
+    mine = Recipe.find(written(tmp_path, 'base = "../part.toml"\n[training]\nmax_epochs = 9\n', "shift/mine.toml"))
+    assert (mine.training.max_epochs, mine.training.batch_size) == (9, 5)
+    assert mine.model == Recipe.find("autoencoder").model
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('base = "defaut"', r"mine\.toml: base: no recipe is called 'defaut'; did you mean 'default'\?"),
+        ("base = 3", r'mine\.toml: base = 3: give the name or the path of a recipe, such as base = "default"'),
+        ('base = ["default"]', r"mine\.toml: base = \['default'\]: give the name"),
+        ('base = "lost.toml"', r"mine\.toml: base: .*lost\.toml: cannot be read as a recipe"),
+        ('base = "mine.toml"', r"mine\.toml: base: [^→]*mine\.toml → [^→]*mine\.toml goes round in a circle"),
+        ('base = "../x/other.toml"', r"mine\.toml: base: [^→]*mine\.toml → [^→]*other.toml → [^→]*mine\.toml goes"),
+        ('base = "default"\n[modell]', r"mine\.toml: modell is unknown; did you mean 'model'"),
+    ],
+)
+def test_a_base_that_is_wrong_is_named_with_what_to_do(tmp_path, text, message):
+    written(tmp_path, 'base = "mine.toml"\n', "x/other.toml")
+    with pytest.raises(RecipeError, match=message):
+        Recipe.find(written(tmp_path, text, "x/mine.toml"))
+
+
+def test_a_text_such_as_that_in_a_detector_file_has_no_base():
+    with pytest.raises(
+        RecipeError, match=r"recipe\.toml: base: only a recipe that is read by its name or from its file"
+    ):
+        Recipe.from_toml('base = "default"\n' + MINIMAL, "recipe.toml")
+
+
+# --- settings ---------------------------------------------------------------------------------------------------------
+
 scalars = st.one_of(
     st.booleans(),
     st.integers(-(2**60), 2**60),
@@ -136,6 +224,14 @@ def test_settings_change_what_they_name_and_nothing_else(settings):
     untouched = recipe.model_dump()
     assert changed["score"] == untouched["score"]
     assert changed["training"].items() <= untouched["training"].items()
+
+
+@given(st.dictionaries(keys, st.one_of(scalars, st.lists(st.integers(0, 99), max_size=4)), max_size=5))
+def test_options_over_a_base_are_what_settings_of_the_base_are(tmp_path_factory, chosen):
+    path = tmp_path_factory.mktemp("recipes") / "mine.toml"
+    path.write_text(tomli_w.dumps({"base": "autoencoder", "model": chosen}), encoding="utf-8")
+    settings = {f"model.{key}": value for key, value in chosen.items()}
+    assert Recipe.find(str(path)) == Recipe.find("autoencoder").with_settings(settings)
 
 
 def test_the_recipe_that_settings_start_from_is_not_changed(recipe):

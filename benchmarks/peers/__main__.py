@@ -9,9 +9,9 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from studies.seven_categories import CATEGORIES, DATA
+from studies import CATEGORIES, DATA
 
-from benchmarks import record
+from benchmarks import command_line, record
 from benchmarks.peers import accuracy, environment, speed
 from urushi import Detector, Recipe
 from urushi.data.dataset import find_dataset
@@ -59,11 +59,9 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = record.parser(__doc__, n=150, repeats=5)
+    parser = command_line.parser(__doc__, categories=CATEGORIES, n=150, repeats=5)
     parser.add_argument("what", choices=("accuracy", "speed"))
-    parser.add_argument("--categories", type=lambda text: text.split(","), default=",".join(CATEGORIES))
-    models = ",".join(accuracy.MODELS)
-    parser.add_argument("--models", type=lambda text: text.split(","), default=models, help="of anomalib")
+    parser.add_argument("--models", type=command_line.names, default=accuracy.MODELS, help="of anomalib")
     parser.add_argument("--environment", type=Path, default=environment.DEFAULT)
     return parser.parse_args()
 

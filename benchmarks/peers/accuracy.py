@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.metrics import roc_auc_score
+from studies import CATEGORIES, DATA
 from studies.default_choice import prepared
-from studies.seven_categories import CATEGORIES, DATA
 
 from benchmarks import record
 from benchmarks.peers import environment

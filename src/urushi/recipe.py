@@ -2,8 +2,6 @@
 
 import tomllib
 from collections.abc import Mapping
-from importlib import resources
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
@@ -11,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from urushi.catalogue.entries import nearest
 from urushi.errors import RecipeError
+from urushi.recipe_file import parse_recipe, read_recipe
+from urushi.recipe_file import recipe_names as recipe_names  # a part of this module's face
 
 
 class Part(BaseModel):
@@ -186,21 +186,13 @@ class Recipe(_Section):
 
     @classmethod
     def from_toml(cls, text: str, origin: str = "recipe") -> "Recipe":
-        """From TOML; raises RecipeError with the line where the TOML is broken."""
-        try:
-            return cls.from_table(tomllib.loads(text), origin)
-        except tomllib.TOMLDecodeError as error:
-            raise RecipeError(f"{origin}: not valid TOML: {error}") from None
+        """From the TOML of a recipe without base; raises RecipeError with the line where the TOML is broken."""
+        return cls.from_table(parse_recipe(text, origin), origin)
 
     @classmethod
     def find(cls, name_or_path: str) -> "Recipe":
-        """A recipe by the name of a shipped one, or by the path of a TOML file (recognised by its ending)."""
-        if not name_or_path.endswith(".toml"):
-            return cls.from_toml(_shipped(name_or_path), name_or_path)
-        try:
-            return cls.from_toml(Path(name_or_path).read_text(encoding="utf-8"), name_or_path)
-        except (OSError, UnicodeDecodeError) as error:
-            raise RecipeError(f"{name_or_path}: cannot be read as a recipe: {error}") from None
+        """A recipe by the name of a shipped one, or by the path of a TOML file; whole, also where it has a base."""
+        return cls.from_table(read_recipe(name_or_path), name_or_path)
 
     def to_toml(self) -> str:
         """The whole recipe, defaults included, as TOML; `from_toml` gives an equal one back."""
@@ -218,12 +210,6 @@ class Recipe(_Section):
         return self.model_copy(update={"trial": Trial()}).with_settings(candidate.settings)
 
 
-def recipe_names() -> tuple[str, ...]:
-    """The names of the recipes that come with Urushi, sorted."""
-    files = resources.files("urushi.recipes").iterdir()
-    return tuple(sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml")))
-
-
 def parse_setting(text: str) -> tuple[str, Any]:
     """`section.key=value` as given on the command line; the value is TOML, or else a bare word."""
     key, equals, value = text.partition("=")
@@ -233,12 +219,6 @@ def parse_setting(text: str) -> tuple[str, Any]:
         return key, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         return key, value
-
-
-def _shipped(name: str) -> str:
-    if name not in recipe_names():
-        raise RecipeError(f"no recipe is called {name!r}{nearest(name, recipe_names())} Or give a path to a .toml.")
-    return (resources.files("urushi.recipes") / f"{name}.toml").read_text(encoding="utf-8")
 
 
 def _set(table: dict[str, Any], key: str, value: Any) -> None:
@@ -266,6 +246,8 @@ def _set_part(parts: list[dict[str, Any]], key: str, kind: str, name: str, optio
 
 def _explain(error: Any) -> str:
     where = ".".join(str(part) for part in error["loc"])
+    if where == "base":
+        return "base: only a recipe that is read by its name or from its file begins with another"
     if error["type"] == "extra_forbidden":
         section = Recipe.model_fields.get(str(error["loc"][0]))
         owner: Any = section.annotation if section and len(error["loc"]) > 1 else Recipe

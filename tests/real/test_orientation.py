@@ -1,7 +1,5 @@
 """A pretrained localisation network brings real screws, and bricks, to one orientation (S4 §6)."""
 
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -9,6 +7,7 @@ from skimage import data
 
 from urushi import Recipe
 from urushi.data.dataset import find_dataset
+from urushi.models.networks.localisation import spread_degrees
 from urushi.models.networks.rotation import rotate
 from urushi.models.orientation_normalisation import OrientationNormalisation
 from urushi.preprocessing import Pipeline
@@ -16,15 +15,17 @@ from urushi.preprocessing import Pipeline
 N_LEARNT, N = 96, 120
 
 
-def spread(angles: torch.Tensor) -> float:
-    """Circular standard deviation in degrees of orientations, which are the same after half a turn."""
-    resultant = abs(np.exp(2j * angles.double().numpy()).mean())
-    return math.degrees(math.sqrt(-2 * math.log(resultant)) / 2)
-
-
 def bricks() -> list[np.ndarray]:
     rng, wall = np.random.default_rng(0), data.brick()
     return [wall[y : y + 128, x : x + 128] for y, x in rng.integers(0, 384, (N, 2))]
+
+
+@pytest.mark.parametrize("degrees", [5.0, 20.0])
+def test_spread_is_the_deviation_of_orientations_wherever_they_point(degrees):
+    angles = torch.deg2rad(torch.normal(0.0, degrees, (20_000,), generator=torch.Generator().manual_seed(0)))
+    assert spread_degrees(angles) == pytest.approx(degrees, rel=0.02)
+    half_turns = torch.pi * torch.randint(0, 2, angles.shape, generator=torch.Generator().manual_seed(1))
+    assert spread_degrees(angles + 1.3 + half_turns) == pytest.approx(spread_degrees(angles), rel=1e-4)
 
 
 @pytest.mark.slow
@@ -42,6 +43,6 @@ def test_what_was_turned_by_known_angles_comes_out_with_a_third_of_the_spread_at
         found = [
             model.localisation(rotate(one.expand(len(turns), -1, -1, -1), turns)) for one in images[N_LEARNT:, None]
         ]
-    left = [spread(turns + angles) for angles in found]
-    assert np.median(left) < spread(turns) / 3
-    assert np.mean(left) < spread(turns) / 3
+    left = [spread_degrees(turns + angles) for angles in found]
+    assert np.median(left) < spread_degrees(turns) / 3
+    assert np.mean(left) < spread_degrees(turns) / 3

@@ -1,5 +1,7 @@
 """The localisation network of S4 table 2, and the loss that teaches it to bring images to one orientation (eq. 7)."""
 
+import math
+
 import torch
 from kornia.filters import gaussian_blur2d
 from torch import Tensor, nn
@@ -61,3 +63,9 @@ def gradient_loss(turned: Tensor, angles: Tensor) -> Tensor:
 def random_angles(n: int, device: torch.device) -> Tensor:
     """n angles (n,) from all round, in radians."""
     return (2 * torch.rand(n, device=device) - 1) * torch.pi
+
+
+def spread_degrees(angles: Tensor) -> float:
+    """Circular standard deviation in degrees of orientations (n,) in radians, the same after half a turn."""
+    resultant = torch.polar(torch.ones(len(angles), dtype=torch.float64), 2 * angles.double()).mean().abs()
+    return math.degrees(math.sqrt(-2 * math.log(resultant)) / 2)
