@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from urushi.catalogue.entries import nearest
 from urushi.errors import RecipeError
-from urushi.recipe_file import parse_recipe, read_recipe
-from urushi.recipe_file import recipe_names as recipe_names  # a part of this module's face
+from urushi.recipes.files import parse_recipe, read_recipe
+from urushi.recipes.files import recipe_names as recipe_names  # a part of this module's face
 
 
 class Part(BaseModel):
