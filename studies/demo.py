@@ -7,7 +7,7 @@ of false alarms with Wilson's 95 % interval; between which shares 95 of 100 such
 held-out ones are exchangeable (beta-binomial: the images of a seed share a threshold), and, narrower, if every image
 were a draw of its own at the stated rate (binomial). Held-out scores are cross-conformal with 20 folds: each comes from
 a fit on 95 of 100 images, the test scores from one on all, so the rate is approximate. As held out: the false alarms if
-good test images are scored by a fit on 95 images, too; how far the rate is off there is chance, not the folds' doing.
+good test images are scored by a fit on 95 images, too, so that this difference plays no part.
 Results: studies/results/demo.json and .md.
 """
 
