@@ -11,17 +11,17 @@ good test images are scored by a fit on 95 images, too, so that this difference 
 Results: studies/results/demo.json and .md.
 """
 
-import argparse
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks import record
+from benchmarks import command_line, record
 from scipy.stats import betabinom, binom
 
-from studies.seven_categories import RESULTS
+from studies import RESULTS, jobs
 from urushi import Detector, Recipe
 from urushi.data.dataset import find_dataset
 from urushi.data.demo import N_GOOD, STRENGTHS, make_demo
@@ -34,7 +34,7 @@ AS_HELD_OUT = "good, as held out"
 ABOUT = " ".join((__doc__ or "").split("\n\n")[1].rpartition("Results:")[0].split())
 
 
-def measure(seed: int) -> dict[str, Any]:
+def measure(seed: int) -> Iterator[dict[str, Any]]:
     load, start = record.load_average(), time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         dataset = find_dataset(make_demo(Path(folder) / "images", seed=seed))
@@ -47,7 +47,7 @@ def measure(seed: int) -> dict[str, Any]:
     by_rate = {str(rate): counted(detector, rate, scores) for rate in RATES}
     took = {"fit_seconds": detector.card["fit"]["seconds"], "seconds": time.monotonic() - start}
     held_out = {"median_over_fair": float(np.median(detector.held_out.scores) / np.median(scores["good"]))}
-    return {"seed": seed, "by_rate": by_rate} | held_out | took | {"load_average_1_min_before": load} | record.commit()
+    yield {"by_rate": by_rate} | held_out | took | {"load_average_1_min_before": load}
 
 
 def scored(detector: Detector, folder: Path) -> np.ndarray:
@@ -95,7 +95,7 @@ def markdown(found: dict[str, Any]) -> str:
         "",
         found["about"],
         "",
-        *table(found["pooled"]),
+        *table({str(rate): pooled(found["rows"], rate) for rate in RATES}),
         "",
     ]
     lines += [
@@ -128,20 +128,10 @@ RANGES = ("interval", "exchangeable_range", "binomial_range")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=20, help="how many, from 0 on")
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    options = parser.parse_args()
-    header, rows = record.environment() | {"about": ABOUT}, record.earlier_rows(options.out, "demo")
-    for seed in range(options.seeds):
-        if not any(row["seed"] == seed for row in rows):
-            rows.append(record.tidy(measure(seed)))
-        found = {"pooled": {str(rate): pooled(rows, rate) for rate in RATES}, "rows": rows}
-        record.publish(options.out, "demo", header | found | after(), markdown)
-
-
-def after() -> dict[str, Any]:
-    return {"load_average_1_min_after": record.load_average()}
+    options = command_line.parser(__doc__, RESULTS, seeds=20).parse_args()
+    jobs.run(
+        (options.results, "demo"), ({"seed": seed} for seed in range(options.seeds)), measure, markdown, about=ABOUT
+    )
 
 
 if __name__ == "__main__":
