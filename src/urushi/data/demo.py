@@ -21,7 +21,7 @@ from urushi.data.defects import apply, draw
 from urushi.data.writing import claim, write_image
 
 TILE_PX = 96
-N_TRAIN, N_GOOD, N_PER_DEFECT = 100, 50, 5  # 99 held-out images are the fewest for a false-alarm rate of 1 %
+N_TRAIN, N_GOOD, N_PER_DEFECT = 200, 50, 5  # half are held out: 99 are the fewest for a false-alarm rate of 1 %
 DEFECTS = ("scratch", "blob", "stain", "crack", "hole", "paste")  # what may happen to a wall
 STRENGTHS = {"full": 1.0, "half": 1 / 2, "quarter": 1 / 4}  # opacity of a defect, by the folder that it lies in
 N_DEFECTIVE = len(STRENGTHS) * len(DEFECTS) * N_PER_DEFECT
@@ -41,7 +41,7 @@ Seed: """
 
 
 def make_demo(folder: Path, *, seed: int = 0) -> Path:
-    """Write the demo set in MVTec layout and return its folder (100 good to train, 50 good and 90 defective to test).
+    """Write the demo set in MVTec layout and return its folder (200 good to train, 50 good and 90 defective to test).
 
     The same seed gives the same pictures; in its own folder they are written anew, and what was in its parts before is
     gone. Raises InputError where the folder holds other files, MissingPackageError without scikit-image.
