@@ -2,10 +2,10 @@
 
 Does `urushi demo` keep its promise? For each seed the demo's images are made and fitted anew with the default recipe
 at a stated false-alarm rate of 5 %, half of the good tiles held out, as `urushi demo` does, and then calibrated at 1 %
-without fitting: how many of the good test images are called anomalous, and how many defects of each strength are found.
-Pooled over the seeds: the share of false alarms with Wilson's 95 % interval; between which shares 95 of 100 such studies
-lie if good test images and held-out ones are exchangeable (beta-binomial: the images of a seed share a threshold), and,
-narrower, if every image were a draw of its own at the stated rate (binomial).
+without fitting: how many of the good test images are called anomalous, and how many defects of each strength are
+found. Pooled over the seeds: the share of false alarms with Wilson's 95 % interval; between which shares 95 of 100 such
+studies lie if good test images and held-out ones are exchangeable (beta-binomial: the images of a seed share a
+threshold), and, narrower, if every image were a draw of its own at the stated rate (binomial).
 Results: studies/results/demo.json and .md.
 """
 

@@ -8,7 +8,7 @@ import typer
 from urushi.cli import _console, evaluate
 from urushi.cli.fit import report_fit
 
-# Tiles of one photograph overlap. With folds, each held-out tile would lack some neighbours that the final fit knows, and
+# Tiles of one photograph overlap. With folds, each held-out tile would lack neighbours that the final fit knows, and
 # fewer false alarms than stated would come; with one split, held-out tiles and new ones are alike to the same fit.
 HALF_HELD_OUT = ("split.n_folds=0", "split.calibration_fraction=0.5")
 
