@@ -8,7 +8,8 @@ from PIL import Image
 from urushi.augmentation import Record, Wish, enlarge, plan, read_records, replay
 from urushi.data.dataset import find_dataset
 from urushi.data.defects import KINDS
-from urushi.data.images import read_image, read_mask
+from urushi.data.images import read_image
+from urushi.data.masks import read_mask
 from urushi.errors import InputError, UnreadableImageError
 from urushi.inspection import Unreadable
 
