@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from urushi.data.dataset import Dataset, Problem, Sample
 from urushi.data.images import luminance, read_image
-from urushi.data.masks import INVERTED, Coverage, fitting, inverted, misfit, read_mask
+from urushi.data.mask_diagnosis import CoveredMask, covering_problems, look_at_mask
 from urushi.data.stream import stream
 from urushi.errors import UnreadableImageError
 
@@ -80,7 +78,7 @@ class _Look:
     luminance: float = 0.0
     unreadable: str = ""  # reason
     problems: tuple[Problem, ...] = ()
-    coverage: Coverage | None = None  # of a defective image whose mask marks something
+    covered: CoveredMask | None = None  # of a defective image whose mask marks something
 
 
 def diagnose(dataset: Dataset) -> Diagnosis:
@@ -97,12 +95,18 @@ def diagnose(dataset: Dataset) -> Diagnosis:
         dtypes=dict(sorted(Counter(look.dtype for look in readable).items())),
         colours=dict(sorted(Counter(look.colour for look in readable).items())),
         unreadable=tuple(Problem(look.sample.path, look.unreadable) for look in looks if look.unreadable),
-        problems=(*dataset.problems, *(p for look in looks for p in look.problems), *_covering_problems(looks)),
+        problems=tuple(_problems(dataset, looks)),
         duplicates=duplicates,
         leaks=leaks,
         luminances=_luminances(readable),
         warnings=tuple(_warnings(readable, len(duplicates), len(leaks))),
     )
+
+
+def _problems(dataset: Dataset, looks: list[_Look]) -> Iterator[Problem]:
+    yield from dataset.problems
+    yield from (problem for look in looks for problem in look.problems)
+    yield from covering_problems([look.covered for look in looks if look.covered is not None])
 
 
 def _look(sample: Sample) -> _Look:
@@ -114,46 +118,15 @@ def _look(sample: Sample) -> _Look:
     content = hashlib.sha256(f"{pixels.shape} {pixels.dtype}".encode() + b"\n")
     content.update(pixels.data)
     colour = "grey" if pixels.ndim == 2 else "RGB"
-    mask_problems, coverage = _look_at_mask(sample, size)
+    mask_problems, covered = look_at_mask(sample, size)
     problems = (*_too_small(sample.path, size), *mask_problems)
     level = luminance(pixels)
-    return _Look(sample, size, str(pixels.dtype), colour, content.digest(), level, "", problems, coverage)
-
-
-def _look_at_mask(sample: Sample, size: Size) -> tuple[tuple[Problem, ...], Coverage | None]:
-    if sample.mask is None:
-        return (), None
-    try:
-        mask = read_mask(sample.mask)
-    except UnreadableImageError as error:
-        return (Problem(sample.mask, f"the mask cannot be read: {error.reason}"),), None
-    coverage = Coverage.of(mask, sample.defect) if sample.label and mask.any() else None
-    return tuple(_mask_problems(sample, sample.mask, mask, size)), coverage
+    return _Look(sample, size, str(pixels.dtype), colour, content.digest(), level, "", problems, covered)
 
 
 def _too_small(path: Path, size: Size) -> Iterator[Problem]:
     if min(size) < _SMALLEST_SIDE_PX:
         yield Problem(path, f"is only {size[0]} × {size[1]} px; at least {_SMALLEST_SIDE_PX} px a side are needed")
-
-
-def _mask_problems(sample: Sample, path: Path, mask: np.ndarray, size: Size) -> Iterator[Problem]:
-    turned = fitting(mask, size, sample.path)
-    if turned is None or turned.shape != size:
-        yield Problem(path, misfit(mask, size))
-    if bool(np.any(mask)) != bool(sample.label):
-        marks = "marks nothing, but its image is anomalous" if sample.label else "marks a defect in a normal image"
-        yield Problem(path, f"the mask {marks}")
-
-
-def _covering_problems(looks: list[_Look]) -> Iterator[Problem]:
-    """Masks that mark more than half of their image, seen beside all the others."""
-    covered = [(look.sample.mask, look.coverage) for look in looks]
-    refused = inverted([one for _, one in covered if one is not None])
-    for mask, one in covered:
-        if mask is None or one is None or not one.remark:
-            continue
-        is_inverted = one.is_doubtful and one.kind in refused
-        yield Problem(mask, f"the mask {INVERTED}" if is_inverted else one.remark)
 
 
 def _counts(dataset: Dataset) -> dict[str, dict[str, int]]:

@@ -60,8 +60,8 @@ def fitting(mask: np.ndarray, size: Size, image: Path) -> np.ndarray | None:
     Where the mask fits the image only as it was before its EXIF orientation, it is turned with it. None where the ratio
     of the sides is another one.
     """
-    turned = (size[1], size[0])
-    if mask.shape != size and (mask.shape == turned or not _is_like(mask, size)) and _is_like(mask, turned):
+    shape, turned = mask.shape[:2], (size[1], size[0])
+    if shape != size and (shape == turned or not _is_like(mask, size)) and _is_like(mask, turned):
         orientation = _orientation(image)
         if orientation in (5, 6, 7, 8):
             return upright(mask, orientation)
@@ -83,8 +83,9 @@ class Coverage:
 
     @classmethod
     def of(cls, mask: np.ndarray, kind: str) -> "Coverage":
-        """That of a bool mask (H, W)."""
-        return cls(kind, float(mask.mean()), float(border(mask).mean()))
+        """That of a mask (h, w) or (h, w, C), non-zero = defect."""
+        marked = mask != 0 if mask.ndim == 2 else (mask != 0).any(axis=2)
+        return cls(kind, float(marked.mean()), float(border(marked).mean()))
 
     @property
     def is_doubtful(self) -> bool:
@@ -93,8 +94,8 @@ class Coverage:
 
     @property
     def remark(self) -> str | None:
-        """What to ask about the mask if it is used."""
-        return f"its mask marks {self.share:.0%} of the image; is that right?" if self.share > 0.5 else None
+        """What to say of the mask if it is used."""
+        return f"marks {self.share:.0%} of its image; is that right?" if self.share > 0.5 else None
 
 
 def inverted(coverages: Sequence[Coverage]) -> set[str]:

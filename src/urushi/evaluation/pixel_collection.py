@@ -38,11 +38,9 @@ class PixelCollection:
         self._unmasked: list[Unreadable] = []
         self._unusable: list[Unreadable] = []
         self._remarks: list[Unreadable] = []
-        self._n_masks = 0
 
     def add(self, sample: MaskedSample, kind: str, inspection: Inspection, read_mask: ReadMask) -> None:
         """Add one image of a kind of defect, with its mask if it has one; raises InputError for a map with NaN."""
-        self._n_masks += sample.mask is not None
         found = self._mask(sample, kind, inspection, read_mask)
         if isinstance(found, Unreadable):
             (self._unmasked if sample.mask is None else self._unusable).append(found)
@@ -70,7 +68,7 @@ class PixelCollection:
         if not self._unusable:
             return "no image has a mask that marks a defect"
         first = min(self._unusable, key=lambda one: one.source)
-        return f"none of the {self._n_masks} masks can be used; the first: {first.source}: {first.reason}"
+        return f"none of the {len(self._unusable)} masks can be used; the first: {first.source}: {first.reason}"
 
     @property
     def left_out(self) -> tuple[Unreadable, ...]:
@@ -108,9 +106,9 @@ class PixelCollection:
             marked = Unreadable(source, "it is labelled normal, but its mask marks a defect")
             return marked if whole.any() else mask
         if whole.any():
-            coverage = Coverage.of(whole if whole.ndim == 2 else whole.any(axis=2), kind)
+            coverage = Coverage.of(whole, kind)
             self._coverages.append(coverage)
-            self._remarks += [Unreadable(source, coverage.remark)] if coverage.remark else []
+            self._remarks += [Unreadable(source, f"its mask {coverage.remark}")] if coverage.remark else []
         if mask.any():
             return mask
         place = f"{mask.shape[0]}x{mask.shape[1]}"
