@@ -135,6 +135,23 @@ def test_masks_written_in_another_way_give_the_same_figures(urushi, fitted, data
     assert found["metrics"] == usual["metrics"]
 
 
+@pytest.mark.parametrize("orientation", [5, 6, 7, 8])
+def test_a_mask_as_large_as_the_unturned_image_is_turned_with_it(urushi, fitted, own, tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    for path in (own / "test" / "scratch").iterdir():
+        Image.open(path).crop((0, 0, 64, 48)).save(path, exif=exif)
+    for path in masks_of(own):
+        rewrite(path, lambda mask: mask[:48])
+    urushi("evaluate", fitted, own, "--json", tmp_path / "figures.json")
+    turned = figures(tmp_path / "figures.json")["pixel"]
+    for path in masks_of(own):
+        Image.open(path).save(path, exif=exif)
+    urushi("evaluate", fitted, own, "--json", tmp_path / "figures.json")
+    assert turned["n_images"] == 11
+    assert figures(tmp_path / "figures.json")["pixel"] == turned
+
+
 def another_way(mask, kind):
     if kind == "alpha":
         return Image.fromarray(np.dstack([np.full((64, 64, 3), 255, np.uint8), mask * np.uint8(255)]))

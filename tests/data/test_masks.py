@@ -1,5 +1,8 @@
 """The same mask written in many ways reads the same; what is ambiguous is refused with its reason."""
 
+import struct
+import zlib
+
 import cv2
 import numpy as np
 import pytest
@@ -147,11 +150,23 @@ def test_other_kinds_of_file(name, tmp_path):
     np.testing.assert_array_equal(read_mask(tmp_path / name), TRUTH)
 
 
+def interlaced(levels):
+    """A grey PNG of 8 bits by Adam7, which Pillow does not write."""
+    passes = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+    parts = (levels[y::dy, x::dx] for y, x, dy, dx in passes)
+    data = zlib.compress(b"".join(b"\0" + row.tobytes() for part in parts for row in part))
+    header = struct.pack(">IIBBBBB", levels.shape[1], levels.shape[0], 8, 0, 0, 0, 1)
+    chunks = ((b"IHDR", header), (b"IDAT", data), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in chunks
+    )
+
+
 def test_palette_and_labels_in_bmp_tiff_and_interlaced_png(tmp_path):
     for name in ("mask.bmp", "mask.tif"):
         with_palette(TRUTH, WHITE, RED).save(tmp_path / name)
         np.testing.assert_array_equal(read_mask(tmp_path / name), TRUTH)
-    Image.fromarray(IDS).save(tmp_path / "mask.png", interlace=1)
+    (tmp_path / "mask.png").write_bytes(interlaced(IDS))
     np.testing.assert_array_equal(read_mask(tmp_path / "mask.png"), TRUTH)
 
 
@@ -180,6 +195,19 @@ def test_nothing_marked_and_everything_marked():
     assert read_mask(np.full((8, 8), 3, np.uint8)).all()
 
 
+@pytest.mark.parametrize("colour", [(*WHITE, 0), (*BLACK, 0), (*BLACK, 255)])
+def test_a_transparent_mask_on_which_nothing_is_drawn_marks_nothing(colour, tmp_path):
+    Image.new("RGBA", (8, 8), colour).save(tmp_path / "mask.png")
+    assert not read_mask(tmp_path / "mask.png").any()
+
+
+def test_one_transparent_level_of_grey_and_two_bits(tmp_path):
+    Image.fromarray(TRUTH.astype(np.uint8) * 200).save(tmp_path / "mask.png", transparency=0)
+    np.testing.assert_array_equal(read_mask(tmp_path / "mask.png"), TRUTH)
+    with_palette(IDS, *[WHITE] * 4).save(tmp_path / "mask.png", bits=2)
+    np.testing.assert_array_equal(read_mask(tmp_path / "mask.png"), TRUTH)
+
+
 def noise(low, high):
     return np.random.default_rng(0).integers(low, high, TRUTH.shape).astype(np.uint8)
 
@@ -204,6 +232,13 @@ def test_what_is_ambiguous_is_refused(written, reason, tmp_path):
         read_mask(path)
     assert reason in caught.value.reason
     assert caught.value.source == str(path)
+
+
+@pytest.mark.parametrize("name", ["mask.tif", "mask.png"])
+def test_a_mask_of_several_pages_is_refused(name, tmp_path):
+    GREY.save(tmp_path / name, save_all=True, append_images=[Image.fromarray(SECOND)])
+    with pytest.raises(UnreadableImageError, match="the mask has 2 pages; save each as a file in a folder"):
+        read_mask(tmp_path / name)
 
 
 def test_labels_in_a_jpeg_are_refused(tmp_path):

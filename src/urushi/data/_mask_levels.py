@@ -82,7 +82,11 @@ def border(pixels: np.ndarray) -> np.ndarray:
 
 
 def _distinct(levels: np.ndarray) -> np.ndarray:
-    return np.flatnonzero(np.bincount(levels.ravel())) if levels.dtype.kind == "u" else np.unique(levels)
+    if levels.dtype.kind != "u":
+        return np.unique(levels)
+    n_levels = 1 << (8 * levels.dtype.itemsize)
+    counts = cv2.calcHist([np.ascontiguousarray(levels)], [0], None, [n_levels], [0, n_levels])
+    return np.flatnonzero(counts)
 
 
 def _of_jpeg(levels: np.ndarray, high: float) -> np.ndarray:

@@ -49,10 +49,13 @@ class Layers:
     index: np.ndarray | None = None  # into the palette
     alpha: np.ndarray | None = None
     is_lossy: bool = False
+    n_pages: int = 1
 
 
 def layers_of(image: Image.Image) -> Layers:
-    """The palette's indices and the transparency of an image, decoded or not, and whether it is a JPEG."""
+    """The palette's indices and the transparency of an image, decoded or not; neither where it has several pages."""
+    if (n_pages := getattr(image, "n_frames", 1)) > 1:
+        return Layers(n_pages=n_pages)
     has_alpha = image.mode in _WITH_ALPHA or ("transparency" in image.info and image.mode in ("1", "L", "RGB", "P"))
     has_index = image.mode in ("P", "PA")
     index = alpha = None

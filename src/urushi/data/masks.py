@@ -101,14 +101,14 @@ class Coverage:
 def inverted(coverages: Sequence[Coverage]) -> set[str]:
     """The kinds of defect whose doubtful masks are inverted, from the coverage of each mask that marks something.
 
-    All are where most masks are doubtful; else a kind that has several doubtful ones, and few others.
+    All are where most masks are doubtful; else a kind nearly all of whose masks are, if it has several.
     """
     doubtful = Counter(one.kind for one in coverages if one.is_doubtful)
     partly = Counter(one.kind for one in coverages if one.is_doubtful and one.share < 1)
     kinds = Counter(one.kind for one in coverages)
     if 2 * doubtful.total() > len(coverages):
         return set(doubtful)
-    return {kind for kind, n in partly.items() if n > 1 and 2 * n >= kinds[kind]}
+    return {kind for kind, n in partly.items() if n > 1 and 4 * n >= 3 * kinds[kind]}
 
 
 def _together(folder: Path) -> np.ndarray:
@@ -131,8 +131,12 @@ def _layers(source: ImageSource) -> Layers:
 
 
 def _marked(pixels: np.ndarray, layers: Layers) -> np.ndarray:
+    if layers.n_pages > 1:
+        raise RefusalError(f"the mask has {layers.n_pages} pages; save each as a file in a folder of the image's name")
     if layers.alpha is not None and layers.alpha.min() < layers.alpha.max():
         return by_alpha(pixels, layers.alpha)
+    if layers.alpha is not None and not layers.alpha.any() and (pixels == pixels[:1, :1]).all():
+        return np.zeros(pixels.shape[:2], np.bool_)  # nothing was drawn
     if layers.index is not None:
         return by_palette(layers.index, pixels)
     return by_levels(grey_of(pixels), is_lossy=layers.is_lossy)
