@@ -34,7 +34,7 @@ def grey_of(pixels: np.ndarray) -> np.ndarray:
     """Colours (H, W, 3) as one level each: the brightest channel, or on a light ground the distance from it."""
     if pixels.ndim == 2:
         return pixels
-    brightest = pixels.max(axis=2)
+    brightest: np.ndarray = pixels.max(axis=2)
     near = brightest.max() / _END
     if (brightest.astype(np.float32) - pixels.min(axis=2)).max() <= near:
         return brightest

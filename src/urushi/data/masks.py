@@ -21,7 +21,7 @@ from urushi.data.folders import images_in, is_folder
 from urushi.data.images import ImageSource, name_of, read_image
 from urushi.errors import UnreadableImageError
 
-MAX_ASPECT_ERROR = 0.02  # how much the sides of a mask may deviate from those of its image
+_MAX_ASPECT_ERROR = 0.02  # how much the sides of a mask may deviate from those of its image
 INVERTED = (
     "marks most of its image and of the border, as nearly all masks here do: are they inverted? "
     "They must be 0 where there is no defect"
@@ -144,7 +144,7 @@ def _marked(pixels: np.ndarray, layers: Layers) -> np.ndarray:
 
 def _is_like(mask: np.ndarray, size: Size) -> bool:
     (rows, columns), (height, width) = mask.shape[:2], size
-    return abs(rows * width / (columns * height) - 1) <= MAX_ASPECT_ERROR
+    return bool(abs(rows * width / (columns * height) - 1) <= _MAX_ASPECT_ERROR)
 
 
 def _orientation(image: Path) -> object:

@@ -77,11 +77,14 @@ class MaskFolder:
         """The mask of an image, given relative to its folder; None if there is none or it was taken already."""
         keys = [image.with_name(image.stem + ending) for ending in _ENDINGS]
         found = [mask for key in keys for mask in self._masks.pop(key, [])]
-        if not found:
-            return self._take_folder(image.with_name(image.stem)) or self._none_but_others(keys)
-        reason = f"a second mask beside {found[0].name!r}; it is not used"
-        self._problems += [Problem(mask, reason) for mask in found[1:]]
-        return found[0]
+        if found:
+            reason = f"a second mask beside {found[0].name!r}; it is not used"
+            self._problems += [Problem(mask, reason) for mask in found[1:]]
+            return found[0]
+        folder = self._take_folder(image.with_name(image.stem))
+        if folder is None:
+            self._report_others(keys)
+        return folder
 
     def problems(self) -> list[Problem]:
         """What could not be searched or is not used, and the masks that no image has taken."""
@@ -97,7 +100,7 @@ class MaskFolder:
             del self._masks[key]
         return self._folder / wanted
 
-    def _none_but_others(self, keys: list[Path]) -> None:
+    def _report_others(self, keys: list[Path]) -> None:
         others = [other for key in keys for other in self._others.pop(key, [])]
         reason = "masks are not read from this kind of file; save it as PNG"
         self._problems += [Problem(other, reason) for other in others]
