@@ -98,6 +98,8 @@ NEARLY = {
     "blurred, 16 bits": np.asarray(soft(1.5)).astype(np.uint16) * 257,
     "blurred, up to 60": (np.asarray(soft(1.5)) * (60 / 255)).astype(np.uint8),
     "blurred, transparent white": np.dstack([np.full((96, 80, 3), 255, np.uint8), np.asarray(soft(1.5))]),
+    "blurred, few colours": soft(1).convert("RGB").quantize(16),
+    "blurred red on black, few levels": Image.fromarray(painted(RED, BLACK)).filter(ImageFilter.GaussianBlur(0.7)),
     "blurred red on white": Image.fromarray(painted(RED, WHITE)).filter(ImageFilter.GaussianBlur(1.5)),
 }
 
@@ -170,7 +172,10 @@ def test_palette_and_labels_in_bmp_tiff_and_interlaced_png(tmp_path):
     np.testing.assert_array_equal(read_mask(tmp_path / "mask.png"), TRUTH)
 
 
-@pytest.mark.parametrize("levels", [TRUTH.astype(np.float32), cv2.GaussianBlur(TRUTH.astype(np.float32), (0, 0), 1.5)])
+@pytest.mark.parametrize(
+    "levels",
+    [TRUTH.astype(np.float32), TRUTH * np.float32(2) - 1, cv2.GaussianBlur(TRUTH.astype(np.float32), (0, 0), 1.5)],
+)
 def test_a_float_tiff(levels, tmp_path):
     Image.fromarray(levels).save(tmp_path / "mask.tif")
     assert (read_mask(tmp_path / "mask.tif") ^ TRUTH).sum() <= 24
@@ -217,7 +222,7 @@ def noise(low, high):
     [
         (noise(80, 160), "looks like a picture"),
         (IDS + np.uint8(1), "no pixel of the mask is 0 (1, 2, 3)"),
-        (np.where(TRUTH, 255, 0).astype(np.float32) - 1, "negative"),
+        (np.where(SECOND, -1, TRUTH).astype(np.float32), "negative"),
         (np.where(SECOND, 255, TRUTH).astype(np.uint8), "255 beside 1, which may mean 'ignore'"),
         (with_palette(np.where(SECOND, 255, TRUTH), BLACK, RED, *[BLACK] * 253, WHITE), "may mean 'ignore'"),
         (painted(BLACK, RED), "the ground is unclear"),

@@ -19,7 +19,7 @@ def by_levels(levels: np.ndarray, *, is_lossy: bool) -> np.ndarray:
     """
     found = _distinct(levels)
     low, high = found[0], found[-1]
-    if low < 0:
+    if low < 0 and found.size > 2:
         raise RefusalError(f"the mask has negative levels (from {low:g}); write 0 where there is no defect")
     if not ((found > 0) & (found < high)).any():
         return np.asarray(levels > 0)
@@ -124,7 +124,7 @@ def _has_labels(levels: np.ndarray, found: np.ndarray) -> bool:
     if high < _MOST_IDS and (found == np.rint(found)).all():
         return True
     if found.size <= _MOST_IDS:
-        return not _is_noise(found, high) and not _lies_at_edges(levels, high)
+        return not _is_noise(found, high) and not _is_graded(levels, high)
     return not _is_noise(levels, high) and _is_flat(levels, high)
 
 
@@ -135,13 +135,11 @@ def _is_noise(values: np.ndarray, high: float) -> bool:
     return bool(is_low.any() and is_high.any() and (is_low | is_high).mean() > 0.75)
 
 
-def _lies_at_edges(levels: np.ndarray, high: float) -> bool:
-    """Whether nearly all pixels between have both ground and the highest level within two pixels."""
-    around = np.ones((5, 5), np.uint8)
-    near_ground = cv2.dilate((levels == 0).astype(np.uint8), around) > 0
-    near_high = cv2.dilate((levels == high).astype(np.uint8), around) > 0
-    between = (levels > 0) & (levels < high)
-    return bool((near_ground & near_high)[between].mean() > 0.9)
+def _is_graded(levels: np.ndarray, high: float) -> bool:
+    """Whether most pixels between have both a lower and a higher neighbour."""
+    values, around = levels.astype(np.float32), np.ones((3, 3), np.uint8)
+    is_step = (cv2.erode(values, around) < values) & (values < cv2.dilate(values, around))
+    return bool(is_step[(levels > 0) & (levels < high)].mean() > 0.5)
 
 
 def _is_flat(levels: np.ndarray, high: float) -> bool:
