@@ -34,9 +34,10 @@ def grey_of(pixels: np.ndarray) -> np.ndarray:
     """Colours (H, W, 3) as one level each: the brightest channel, or on a light ground the distance from it."""
     if pixels.ndim == 2:
         return pixels
-    brightest: np.ndarray = pixels.max(axis=2)
+    first, second, third = cv2.split(pixels)
+    brightest, darkest = cv2.max(cv2.max(first, second), third), cv2.min(cv2.min(first, second), third)
     near = brightest.max() / _END
-    if (brightest.astype(np.float32) - pixels.min(axis=2)).max() <= near:
+    if cv2.subtract(brightest, darkest).max() <= near:
         return brightest
     edge = border(pixels).astype(np.float32)
     ground = np.median(edge, axis=0)
