@@ -137,7 +137,7 @@ def test_the_demo_goes_the_whole_way(urushi, tmp_path):
     (tmp_path / "small.toml").write_text(text, "utf-8")
     result = urushi("demo", "--out", "demo", "--recipe", "small.toml")
     assert result.status == 0, result.err
-    assert "fitted on 200 of 200 good images" in result.out
+    assert "fitted on 100 of 200 good images" in result.out
     assert "50 normal and 90 anomalous images" in result.out
     assert set(re.findall(r"(\w+) +30 +[01]\.", result.out)) == {"full", "half", "quarter"}
     assert "aupro_0.3" in result.out
