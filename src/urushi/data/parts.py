@@ -1,0 +1,81 @@
+"""Which images below a folder show parts: neither masks, nor label images beside them, nor what a name rules out."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from urushi.data.folders import images_below, is_folder
+from urushi.data.names import Meaning, Names, plain
+from urushi.data.samples import Problem
+
+_SAYS = {"mask": "masks", "defect": "defects", "test": "test images", "validation": "validation images"}
+_LABEL = r"(?i:masks?|labels?|gt|ground[\s._-]*truth|seg|segmentations?|annotations?)"
+# part00_label, part00-GT, part00.mask, part00mask, partMask, part00_mask_1; and mask_part00
+_AFTER = re.compile(rf"(?P<stem>.+?)(?:[\s._-]+|(?<=\d)|(?<=[a-z])(?=[A-Z])){_LABEL}(?:[\s._-]*\d+)?")
+_BEFORE = re.compile(rf"{_LABEL}[\s._-]+(?P<stem>.+)")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The images of parts below a folder, sorted, and what is not among them."""
+
+    images: list[Path]
+    labels: dict[Path, list[Path]]  # image -> label images beside it
+    left_out: dict[Path, tuple[int, str]]  # folder -> how many of its images are left out, and what its name says
+    problems: list[Problem]  # what could not be searched
+
+    def n_labels(self) -> dict[Path, int]:
+        """How many label images lie in each folder."""
+        return dict(Counter(label.parent for labels in self.labels.values() for label in labels))
+
+    def notices(self) -> list[Problem]:
+        """One for each folder whose name rules it out."""
+        return [
+            Problem(folder, f"its {n} images are left out: its name says {says}")
+            for folder, (n, says) in self.left_out.items()
+        ]
+
+
+def parts_below(folder: Path, names: Names, ruled_out: Iterable[str] = ("mask",)) -> Parts:
+    """The parts below a folder; folders inside whose names have a meaning (kind or split) ruled out hold none."""
+    found = list(images_below(folder)) if is_folder(folder) else []
+    groups: dict[tuple[Path, str] | None, list[Path]] = defaultdict(list)
+    for entry in found:
+        if isinstance(entry, Path):
+            groups[_ruling_out(entry, folder, names, frozenset(ruled_out))].append(entry)
+    inside = groups.pop(None, [])
+    owners = owners_of_labels(inside)
+    labels: dict[Path, list[Path]] = defaultdict(list)
+    for label, image in owners.items():
+        labels[image].append(label)
+    left_out = {place[0]: (len(images), place[1]) for place, images in groups.items() if place}
+    problems = [entry for entry in found if isinstance(entry, Problem)]
+    return Parts([image for image in inside if image not in owners], dict(labels), left_out, problems)
+
+
+def owners_of_labels(images: Iterable[Path]) -> dict[Path, Path]:
+    """Each label image among images (`part00_label.png`), with the image beside it that it labels (`part00.jpg`)."""
+    images = list(images)
+    by_stem = {(image.parent, plain(image.stem)): image for image in reversed(images)}
+    pairs = ((image, by_stem.get((image.parent, stem))) for image in images for stem in _labelled_stems(image))
+    return {label: image for label, image in pairs if image is not None}
+
+
+def _labelled_stems(image: Path) -> list[str]:
+    matches = (_BEFORE.fullmatch(image.stem), _AFTER.fullmatch(image.stem))
+    return [plain(match["stem"]) for match in matches if match]
+
+
+def _ruling_out(image: Path, folder: Path, names: Names, ruled_out: frozenset[str]) -> tuple[Path, str] | None:
+    """The outermost folder below which an image is left out, and what that folder's name says."""
+    inside = [parent for parent in image.parents if folder in parent.parents]
+    for parent in reversed(inside):
+        if says := _said(names.of(parent.name), ruled_out):
+            return parent, says
+    return None
+
+
+def _said(meaning: Meaning, ruled_out: frozenset[str]) -> str:
+    return next((_SAYS[word] for word in (meaning.kind, meaning.split) if word and word in ruled_out), "")
