@@ -8,8 +8,9 @@ from pathlib import Path
 
 from urushi import catalogue
 from urushi.data.folders import count_other_files, exists, find_images, is_folder, subfolders
-from urushi.data.layouts.base import Found, Layout
+from urushi.data.layouts.base import Layout
 from urushi.data.names import Names, plain
+from urushi.data.parts import parts_below
 from urushi.data.samples import GOOD, Problem, Sample, Split
 from urushi.errors import DatasetError, RecipeError, UnreadableImageError
 
@@ -72,10 +73,20 @@ def find_dataset(root: Path, *, layout: str | None = None, good_folders: Sequenc
         raise DatasetError(f"{str(root)!r} does not have the layout {name!r}; expected: {kind.expects}.")
     found = kind.find(root)
     if not found.samples:
-        raise DatasetError(_why_nothing(root, kind, found))
+        raise DatasetError(_why_nothing(root, kind.expects, found.problems))
     samples = sorted(found.samples, key=lambda sample: sample.path)
     problems = sorted(found.problems, key=lambda problem: (problem.path, problem.reason))
     return Dataset(root, name, tuple(samples), tuple(problems), tuple(good_folders))
+
+
+def find_defects(root: Path, *, good_folders: Sequence[str] = ()) -> tuple[list[Path], list[Problem]]:
+    """All images below a folder of defects, without good ones and masks as far as names say; raises DatasetError."""
+    _require_folder(root)
+    parts = parts_below(root, Names(good_folders), ("mask", "good"))
+    problems = [*parts.problems, *parts.notices(), *parts.label_notices()]
+    if not parts.images:
+        raise DatasetError(_why_nothing(root, "images of defects", problems))
+    return parts.images, problems
 
 
 @cache
@@ -128,13 +139,13 @@ def _require_folder(root: Path) -> None:
         raise DatasetError(f"{str(root)!r} is not a folder that can be opened; give the folder that holds the images.")
 
 
-def _why_nothing(root: Path, kind: Layout, found: Found) -> str:
-    if found.problems:
-        shown = "; ".join(f"{str(p.path)!r} {p.reason}" for p in found.problems[:3])
-        return f"{str(root)!r} holds no usable images: {shown}. Expected: {kind.expects}."
+def _why_nothing(root: Path, expects: str, problems: Sequence[Problem]) -> str:
+    if problems:
+        shown = "; ".join(f"{str(p.path)!r} {p.reason}" for p in problems[:3])
+        return f"{str(root)!r} holds no usable images: {shown}. Expected: {expects}."
     n_others = count_other_files([root])
     holds = f"holds {n_others} files, none of them an image" if n_others else "is empty"
-    return f"{str(root)!r} {holds}; expected: {kind.expects}, as PNG, JPEG, BMP, TIFF, PGM, PPM or WebP."
+    return f"{str(root)!r} {holds}; expected: {expects}, as PNG, JPEG, BMP, TIFF, PGM, PPM or WebP."
 
 
 def _relative(path: Path, root: Path) -> str:

@@ -87,11 +87,11 @@ def plain(name: str) -> str:
 def meaning(name: str) -> Meaning:
     """What a name says: `test_OK` is good and a test, `n.i.O.` a defect, `abnormal` never normal."""
     said = _said(_tokens(name))
-    kind: Kind | None = "mask" if "mask" in said else "good" if "good" in said else "defect" if "defect" in said else None
-    if kind != "mask" and {"good", "defect"} <= said:
-        return Meaning()
+    if {"good", "defect"} <= said and "mask" not in said:
+        return Meaning()  # good and bad: of both
+    kinds: list[Kind] = [kind for kind in ("mask", "good", "defect") if kind in said]
     splits: list[Split] = [split for split in ("train", "validation", "test") if split in said]
-    return Meaning(kind, splits[0] if len(splits) == 1 else None)
+    return Meaning(kinds[0] if kinds else None, splits[0] if len(splits) == 1 else None)
 
 
 def is_surely_of_masks(name: str) -> bool:

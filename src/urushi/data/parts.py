@@ -6,11 +6,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from urushi.data.folders import images_below, is_folder
+from urushi.data.folders import find_images, images_below, is_folder
 from urushi.data.names import Meaning, Names, plain
 from urushi.data.samples import Problem
 
-_SAYS = {"mask": "masks", "defect": "defects", "test": "test images", "validation": "validation images"}
+_SAYS = {
+    "mask": "masks",
+    "defect": "defects",
+    "good": "good images",
+    "test": "test images",
+    "validation": "validation images",
+}
+_BESIDE = "label images beside their images are left out of the parts"
 _LABEL = r"(?i:masks?|labels?|gt|ground[\s._-]*truth|seg|segmentations?|annotations?)"
 # part00_label, part00-GT, part00.mask, part00mask, partMask, part00_mask_1; and mask_part00
 _AFTER = re.compile(rf"(?P<stem>.+?)(?:[\s._-]+|(?<=\d)|(?<=[a-z])(?=[A-Z])){_LABEL}(?:[\s._-]*\d+)?")
@@ -26,6 +33,10 @@ class Parts:
     left_out: dict[Path, tuple[int, str]]  # folder -> how many of its images are left out, and what its name says
     problems: list[Problem]  # what could not be searched
 
+    def label_notices(self) -> list[Problem]:
+        """One for each folder in which label images lie beside images."""
+        return [Problem(folder, f"{n} {_BESIDE}") for folder, n in self.n_labels().items()]
+
     def n_labels(self) -> dict[Path, int]:
         """How many label images lie in each folder."""
         return dict(Counter(label.parent for labels in self.labels.values() for label in labels))
@@ -40,7 +51,27 @@ class Parts:
 
 def parts_below(folder: Path, names: Names, ruled_out: Iterable[str] = ("mask",)) -> Parts:
     """The parts below a folder; folders inside whose names have a meaning (kind or split) ruled out hold none."""
-    found = list(images_below(folder)) if is_folder(folder) else []
+    return _parts_among(list(images_below(folder)) if is_folder(folder) else [], folder, names, ruled_out)
+
+
+def find_parts(paths: Iterable[Path], names: Names) -> tuple[list[Path | Problem], list[Problem]]:
+    """What `find_images` finds, without masks and label images in folders, and a notice for each folder of those.
+
+    A file or folder that is given itself is taken whatever its name. Raises DatasetError for one that does not exist.
+    """
+    found: list[Path | Problem] = []
+    notices: list[Problem] = []
+    for path in paths:
+        entries = list(find_images([path]))
+        if is_folder(path):
+            parts = _parts_among(entries, path, names, ("mask",))
+            entries = [*parts.images, *parts.problems]
+            notices += [*parts.notices(), *parts.label_notices()]
+        found += entries
+    return found, notices
+
+
+def _parts_among(found: list[Path | Problem], folder: Path, names: Names, ruled_out: Iterable[str]) -> Parts:
     groups: dict[tuple[Path, str] | None, list[Path]] = defaultdict(list)
     for entry in found:
         if isinstance(entry, Path):

@@ -16,6 +16,7 @@ from urushi.errors import UnreadableImageError
 
 _NOT_GOOD = ("mask", "defect")
 _NOT_DEFECT = ("mask",)  # a name that says good may be a grade of the defect: scratch/fine
+_MARKED = "; {} images count as defective, since their label images mark something"
 _LABELLED = "defect"  # the kind of defect that a label image beside a good one marks
 
 
@@ -83,7 +84,7 @@ def _with_labels(samples: list[Sample], parts: Parts) -> tuple[list[Sample], lis
 
 
 def _as_labelled(sample: Sample, labels: list[Path]) -> Sample:
-    """Anomalous if a label image marks anything, which is its mask if it is the only one; raises UnreadableImageError."""
+    """Anomalous if a label image marks anything, its mask if it is the only one; raises UnreadableImageError."""
     mask = sample.mask or (labels[0] if len(labels) == 1 else None)
     if sample.label:
         return replace(sample, mask=mask)
@@ -94,12 +95,10 @@ def _as_labelled(sample: Sample, labels: list[Path]) -> Sample:
 def _label_notices(parts: Parts, before: list[Sample], after: list[Sample]) -> list[Problem]:
     was_good = {sample.path for sample in before if not sample.label}
     marked = Counter(sample.path.parent for sample in after if sample.label and sample.path in was_good)
-    return [Problem(folder, _label_notice(n, marked[folder])) for folder, n in parts.n_labels().items()]
-
-
-def _label_notice(n_labels: int, n_marked: int) -> str:
-    said = f"{n_labels} label images beside their images are left out of the parts"
-    return f"{said}; {n_marked} images count as defective, since their label images mark something" if n_marked else said
+    return [
+        replace(notice, reason=notice.reason + _MARKED.format(n)) if (n := marked[notice.path]) else notice
+        for notice in parts.label_notices()
+    ]
 
 
 def together(*parts: Found) -> Found:

@@ -1,10 +1,11 @@
 """Folders named good and bad side by side: good beside scratch and dent, OK beside NG, normal beside abnormal."""
 
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
-from urushi.data.folders import images_below, subfolders
-from urushi.data.layouts.base import Found, Layout, MaskFolder, samples_in, stray_images, together
+from urushi.data.folders import images_below, images_in, subfolders
+from urushi.data.layouts.base import Found, Layout, MaskFolder, samples_in, together
 from urushi.data.names import Meaning, plain
 from urushi.data.samples import GOOD, Problem, Sample
 
@@ -25,75 +26,60 @@ class Labelled(Layout):
         groups: dict[str, list[Path]] = defaultdict(list)
         for folder in subfolders(root):
             groups[self._kind(folder)].append(folder)
-        masks = _Masks(groups["mask"], groups["defect"])
-        return together(
-            *(self._good(folder) for folder in groups["good"]),
+        masks = _masks(groups["mask"], groups["defect"])
+        found = together(
+            *(self._good(folder, folder) for folder in groups["good"]),
             *(self._defects(folder, masks) for folder in groups["defect"]),
             *(self._within_split(folder, masks) for folder in groups["split"]),
-            Found([], masks.problems()),
-            Found([], stray_images(root, "is not read: it lies beside the folders that say what is good")),
         )
+        taken = {sample.mask for sample in found.samples}
+        notices = [_unread(root, "they lie beside the folders that say what is good")]
+        notices += [_left(folder, taken) for folder in groups["mask"]]
+        return together(found, *notices)
 
     def _kind(self, folder: Path) -> str:
         meaning = self.names.of(folder.name)
         return meaning.kind or ("split" if meaning.split else "defect")
 
-    def _good(self, folder: Path) -> Found:
+    def _good(self, folder: Path, top: Path) -> Found:
         found = samples_in(folder, "train", 0, GOOD, names=self.names)
-        return Found([self._in_its_split(sample, folder) for sample in found.samples], found.problems)
+        return Found([self._in_its_split(sample, top) for sample in found.samples], found.problems)
 
-    def _in_its_split(self, sample: Sample, folder: Path) -> Sample:
+    def _in_its_split(self, sample: Sample, top: Path) -> Sample:
         """A good sample in the split that its folders name, the innermost first."""
-        if sample.label:
-            return sample
-        folders = [sample.path.parent, *sample.path.parent.parents]
-        splits = [self.names.of(one.name).split for one in folders if one == folder or folder in one.parents]
-        split = next((split for split in splits if split), "train")
-        return Sample(sample.path, split, 0, GOOD, sample.mask)
+        folders = [folder for folder in sample.path.parents if folder == top or top in folder.parents]
+        splits = [split for folder in folders if (split := self.names.of(folder.name).split)]
+        return replace(sample, split=splits[0]) if splits and not sample.label else sample
 
-    def _defects(self, folder: Path, masks: "_Masks") -> Found:
-        return samples_in(folder, "test", 1, folder.name, masks.of(folder), names=self.names)
+    def _defects(self, folder: Path, masks: dict[str, MaskFolder]) -> Found:
+        return samples_in(folder, "test", 1, folder.name, masks.get(plain(folder.name)), names=self.names)
 
-    def _within_split(self, folder: Path, masks: "_Masks") -> Found:
-        """train or test beside a good folder: its own folders say what is in it."""
-        unlabelled = stray_images(folder, "")
-        problems = [Problem(folder, f"{len(unlabelled)} images are not read: no folder says whether they are good")]
-        parts = [Found([], problems if unlabelled else [])]
-        for kind in subfolders(folder):
-            found = self._kind(kind)
-            parts += [self._good_of(kind, folder)] if found == "good" else []
-            parts += [self._defects(kind, masks)] if found == "defect" else []
-        return together(*parts)
-
-    def _good_of(self, kind: Path, folder: Path) -> Found:
-        found = samples_in(kind, "train", 0, GOOD, names=self.names)
-        return Found([self._in_its_split(sample, folder) for sample in found.samples], found.problems)
+    def _within_split(self, folder: Path, masks: dict[str, MaskFolder]) -> Found:
+        """A folder named train or test beside a good one: its own folders say what is in it."""
+        kinds = [(kind, self._kind(kind)) for kind in subfolders(folder)]
+        return together(
+            *(self._good(kind, folder) for kind, says in kinds if says == "good"),
+            *(self._defects(kind, masks) for kind, says in kinds if says == "defect"),
+            _unread(folder, "no folder says whether they are good"),
+        )
 
 
-class _Masks:
-    """Masks in folders beside those of defects: mask/<defect>, or mask itself where there is one kind of defect."""
+def _masks(folders: list[Path], defects: list[Path]) -> dict[str, MaskFolder]:
+    """By plain names of defects: the masks in mask/<defect>, or those in mask where there is one kind of defect."""
+    inner = {plain(kind.name): kind for folder in folders for kind in subfolders(folder)}
+    if not inner and len(folders) == len(defects) == 1:
+        inner = {plain(defects[0].name): folders[0]}
+    return {name: MaskFolder(folder) for name, folder in inner.items()}
 
-    def __init__(self, folders: list[Path], defects: list[Path]) -> None:
-        self._folders = folders
-        inner = {plain(kind.name): kind for folder in folders for kind in subfolders(folder)}
-        if not inner and len(folders) == len(defects) == 1:
-            inner = {plain(defects[0].name): folders[0]}
-        self._masks = {name: MaskFolder(folder) for name, folder in inner.items()}
 
-    def of(self, defect: Path) -> MaskFolder | None:
-        """The masks of one kind of defect."""
-        return self._masks.get(plain(defect.name))
+def _left(folder: Path, taken: set[Path | None]) -> Found:
+    n = sum(isinstance(entry, Path) and entry not in taken for entry in images_below(folder))
+    return Found([], [Problem(folder, f"{n} masks are left out: they match no image")] if n else [])
 
-    def problems(self) -> list[Problem]:
-        """One for each folder of masks of which some are nobody's."""
-        left = {folder: self._n_left(folder) for folder in self._folders}
-        return [Problem(folder, f"{n} masks are left out: they match no image") for folder, n in left.items() if n]
 
-    def _n_left(self, folder: Path) -> int:
-        known = {problem.path for masks in self._masks.values() for problem in masks.problems()}
-        taken_from = bool(self._masks)
-        below = [entry for entry in images_below(folder) if isinstance(entry, Path)]
-        return sum(entry in known for entry in below) if taken_from else len(below)
+def _unread(folder: Path, reason: str) -> Found:
+    n = len(images_in(folder))
+    return Found([], [Problem(folder, f"{n} images directly in it are not read: {reason}")] if n else [])
 
 
 def _holds_images(folder: Path) -> bool:

@@ -20,7 +20,8 @@ class Mvtec(Layout):
         """Whether there is train/good or test/good, or both train and test, and it is not MVTec AD 2 instead."""
         train, test = self._folders(root, "train"), self._folders(root, "test")
         is_good = any(self._is_good(kind) for folder in (*train, *test) for kind in subfolders(folder))
-        return (is_good or bool(train and test)) and (bool(test) or not is_folder(root / "test_public"))
+        is_mvtec2, is_labelled = is_folder(root / "test_public"), any(map(self._is_good, subfolders(root)))
+        return (is_good or bool(train and test)) and (bool(test) or not is_mvtec2) and (bool(train) or not is_labelled)
 
     def find(self, root: Path) -> Found:
         """Training and test samples with their masks, and whatever lies where this layout has no place for it."""
@@ -48,16 +49,20 @@ class Mvtec(Layout):
         return [samples_in(folder, split, 0, GOOD, names=self.names) for folder in kinds]
 
     def _truths(self, root: Path) -> list[Path]:
-        return [folder for folder in subfolders(root) if self.names.of(folder.name).kind == "mask"]
+        """The folders of masks; ground_truth first, those of training images last."""
+        found = [folder for folder in subfolders(root) if self.names.of(folder.name).kind == "mask"]
+        return sorted(
+            found, key=lambda folder: (folder.name != "ground_truth", self.names.of(folder.name).split == "train")
+        )
 
     def _masks(self, root: Path) -> dict[str, MaskFolder]:
-        """The masks of each kind of defect by its plain name; of folders that are called alike, the first has them."""
-        folders = [folder for truth in self._truths(root)[::-1] for folder in subfolders(truth)[::-1]]
-        return {plain(folder.name): MaskFolder(folder) for folder in folders}
+        """The masks of each kind of defect by its name."""
+        return {kind.name: MaskFolder(kind) for truth in self._truths(root)[:1] for kind in subfolders(truth)}
 
     def _test(self, folder: Path, masks: dict[str, MaskFolder]) -> Found:
         """The test images of one folder; it is good, a kind of defect, or holds masks, in which case it is left out."""
-        own = masks.get(plain(folder.name))
+        alike = (own for name, own in masks.items() if plain(name) == plain(folder.name))
+        own = masks.get(folder.name) or next(alike, None)
         if self._is_good(folder):
             return samples_in(folder, "test", 0, GOOD, own, names=self.names)
         if own is None and self.names.of(folder.name).kind == "mask":
@@ -66,7 +71,11 @@ class Mvtec(Layout):
 
     def _misplaced(self, root: Path) -> list[Problem]:
         unknown = [folder for folder in self._kinds(root, "train") if not self._is_good(folder)]
+        no_good = [folder for folder in self._kinds(root, "validation") if not self._is_good(folder)]
         return [
+            *(Problem(folder, "is not read: validation uses validation/good only") for folder in no_good),
+            *(Problem(folder, "is not read: masks come from one folder only") for folder in self._truths(root)[1:]),
+            *_stray(self._folders(root, "validation"), "is not read: validation images belong in validation/good"),
             *(Problem(folder, "is not read: training uses train/good only") for folder in unknown),
             *stray_images(root, "is not read: it lies neither in train/good nor in test/<defect>"),
             *_stray(self._folders(root, "train"), "is not read: training images belong in train/good"),
