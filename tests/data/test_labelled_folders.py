@@ -243,3 +243,48 @@ def test_images_of_defects_are_all_but_good_ones_and_masks(tmp_path):
     assert len(left_out) == 3
     with pytest.raises(DatasetError, match=re.escape("holds no usable images")):
         find_defects(tmp_path / "test", good_folders=["NG", "dent"])
+
+
+# --- other layouts ----------------------------------------------------------------------------------------------------
+
+
+def test_images_directly_in_train_and_test_are_what_the_label_images_beside_them_say(tmp_path):
+    put(tmp_path, "train/0.png", "train/0_GT.png", "train/1.png", "test/2.png", "test/2_GT.png", "test/3.png")
+    put(tmp_path, "train/1_GT.png", "test/3_GT.png", marked=True)
+    put(tmp_path, "test/4.png")  # no label, no place
+    dataset = find_dataset(tmp_path)
+    assert [sample.path.name for sample in dataset.normal_training()] == ["0.png"]
+    assert [(s.path.name, s.label, s.mask and s.mask.name) for s in dataset.test()] == [
+        ("2.png", 0, None),
+        ("3.png", 1, "3_GT.png"),
+        ("1.png", 1, "1_GT.png"),
+    ]
+    assert [place for place, _ in problems(dataset)] == ["test", "test/4.png", "train"]
+    assert taken(dataset) == (
+        "taken as good: train (to learn from), test (to test with); "
+        "as defects: test (as label images mark), train (as label images mark)"
+    )
+
+
+def test_mvtec2_understands_the_same_names(tmp_path):
+    put(tmp_path, "train/OK/0.png", "validation/Good/1.png", "test_public/OK/2.png", "test_public/NG/3.png")
+    put(tmp_path, "test_public/ground_truth/NG/3_mask.png", "test_public/odd/4.png")
+    dataset = find_dataset(tmp_path)
+    assert dataset.layout == "mvtec2"
+    assert kinds(dataset) == {
+        "train/OK": "train 0 good",
+        "validation/Good": "validation 0 good",
+        "test_public/OK": "test 0 good",
+        "test_public/NG": "test 1 NG",
+    }
+    assert sum(sample.mask is not None for sample in dataset.samples) == 1
+    assert [place for place, _ in problems(dataset)] == ["test_public/odd"]
+
+
+def test_visa_understands_labels_and_splits_in_any_spelling(tmp_path):
+    put(tmp_path, "pcb/0.png", "pcb/1.png", "pcb/2.png")
+    (tmp_path / "split_csv").mkdir()
+    lines = ("object,split,label,image,mask", "pcb,Train,Normal,pcb/0.png,", "pcb,TEST,OK,pcb/1.png,")
+    (tmp_path / "split_csv/1cls.csv").write_text("\n".join((*lines, "pcb,test,Anomaly,pcb/2.png,", "")))
+    dataset = find_dataset(tmp_path / "pcb")
+    assert [(s.split, s.label) for s in dataset.samples] == [("train", 0), ("test", 0), ("test", 1)]

@@ -19,7 +19,9 @@ MASK = np.pad(np.full((4, 4), 255, np.uint8), 6)
 TEXTURE = np.arange(256, dtype=np.uint8).reshape(16, 16)
 
 
-@pytest.mark.parametrize("mask", [MASK, MASK // 255, 255 - MASK, np.dstack([MASK] * 3), np.dstack([MASK, EMPTY, EMPTY])])
+@pytest.mark.parametrize(
+    "mask", [MASK, MASK // 255, 255 - MASK, np.dstack([MASK] * 3), np.dstack([MASK, EMPTY, EMPTY])]
+)
 def test_black_with_one_other_level_is_a_mask_whatever_the_level(tmp_path, mask):
     assert look_like_masks(write(tmp_path, mask, mask))
 

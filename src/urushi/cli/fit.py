@@ -125,7 +125,7 @@ def _good_images(good: Path, layout: str | None, good_folders: Sequence[str]) ->
     note_problems(dataset.problems)
     _refuse_masks(dataset)
     openable = [sample for sample in samples if sample.path.is_file() and os.access(sample.path, os.R_OK)]
-    facts = {
+    facts: dict[str, Any] = {
         "folder": printable(str(good.resolve())),
         "layout": dataset.layout,
         "fingerprint": dataset.fingerprint(openable),

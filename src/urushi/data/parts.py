@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,7 +51,7 @@ class Parts:
 
 def parts_below(folder: Path, names: Names, ruled_out: Iterable[str] = ("mask",)) -> Parts:
     """The parts below a folder; folders inside whose names have a meaning (kind or split) ruled out hold none."""
-    return _parts_among(list(images_below(folder)) if is_folder(folder) else [], folder, names, ruled_out)
+    return parts_among(list(images_below(folder)) if is_folder(folder) else [], folder, names, ruled_out)
 
 
 def find_parts(paths: Iterable[Path], names: Names) -> tuple[list[Path | Problem], list[Problem]]:
@@ -64,14 +64,15 @@ def find_parts(paths: Iterable[Path], names: Names) -> tuple[list[Path | Problem
     for path in paths:
         entries = list(find_images([path]))
         if is_folder(path):
-            parts = _parts_among(entries, path, names, ("mask",))
+            parts = parts_among(entries, path, names, ("mask",))
             entries = [*parts.images, *parts.problems]
             notices += [*parts.notices(), *parts.label_notices()]
         found += entries
     return found, notices
 
 
-def _parts_among(found: list[Path | Problem], folder: Path, names: Names, ruled_out: Iterable[str]) -> Parts:
+def parts_among(found: Sequence[Path | Problem], folder: Path, names: Names, ruled_out: Iterable[str]) -> Parts:
+    """The parts among what was found below a folder."""
     groups: dict[tuple[Path, str] | None, list[Path]] = defaultdict(list)
     for entry in found:
         if isinstance(entry, Path):

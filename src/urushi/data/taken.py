@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from urushi.data.dataset import Dataset
 from urushi.data.names import meaning
-from urushi.data.samples import GOOD, Sample
+from urushi.data.samples import GOOD, LABELLED, Sample
 
 _LISTED = 20
 _IN_WORDS = {"train": "to learn from", "validation": "to validate", "test": "to test with"}
@@ -35,7 +35,12 @@ def _place(dataset: Dataset, sample: Sample) -> str:
     """The folder that says what a sample is: the first one, or the second where the first names a split."""
     folders = sample.path.relative_to(dataset.root).parts[:-1] or (".",)
     says = meaning(folders[0])
-    return "/".join(folders[:2] if says.split and not says.kind else folders[:1])
+    place = "/".join(folders[:2] if says.split and not says.kind else folders[:1])
+    return (
+        f"{place} (as label images mark)"
+        if sample.defect == LABELLED and meaning(folders[-1]).kind != "defect"
+        else place
+    )
 
 
 def _listed(places: Iterable[str]) -> str:

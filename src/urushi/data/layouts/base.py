@@ -10,14 +10,13 @@ from typing import ClassVar
 from urushi.data.folders import images_below, images_in, is_folder
 from urushi.data.images import read_mask
 from urushi.data.names import Names
-from urushi.data.parts import Parts, parts_below
-from urushi.data.samples import Problem, Sample, Split
+from urushi.data.parts import Parts, parts_among, parts_below
+from urushi.data.samples import GOOD, LABELLED, Problem, Sample, Split
 from urushi.errors import UnreadableImageError
 
 _NOT_GOOD = ("mask", "defect")
 _NOT_DEFECT = ("mask",)  # a name that says good may be a grade of the defect: scratch/fine
 _MARKED = "; {} images count as defective, since their label images mark something"
-_LABELLED = "defect"  # the kind of defect that a label image beside a good one marks
 
 
 @dataclass(frozen=True)
@@ -71,6 +70,14 @@ def samples_in(
     return Found(samples, [*parts.problems, *parts.notices(), *_label_notices(parts, plain, samples), *unreadable])
 
 
+def labelled_in(folder: Path, split: Split) -> Found:
+    """The images directly in a folder that have label images beside them, which say whether they are good."""
+    parts = parts_among(images_in(folder), folder, Names(), ())
+    plain = [Sample(path, split, 0, GOOD, None) for path in parts.images if path in parts.labels]
+    samples, unreadable = _with_labels(plain, parts)
+    return Found(samples, [*_label_notices(parts, plain, samples), *unreadable])
+
+
 def _with_labels(samples: list[Sample], parts: Parts) -> tuple[list[Sample], list[Problem]]:
     """The samples as the label images beside them say."""
     found, problems = [], []
@@ -89,7 +96,7 @@ def _as_labelled(sample: Sample, labels: list[Path]) -> Sample:
     if sample.label:
         return replace(sample, mask=mask)
     is_marked = any(read_mask(label).any() for label in labels)
-    return Sample(sample.path, "test", 1, _LABELLED, mask) if is_marked else sample
+    return Sample(sample.path, "test", 1, LABELLED, mask) if is_marked else sample
 
 
 def _label_notices(parts: Parts, before: list[Sample], after: list[Sample]) -> list[Problem]:

@@ -5,9 +5,10 @@ Bergmann et al., "MVTec AD — A Comprehensive Real-World Dataset for Unsupervis
 
 from pathlib import Path
 
-from urushi.data.folders import is_folder, subfolders
-from urushi.data.layouts.base import Found, Layout, MaskFolder, samples_in, stray_images, together
+from urushi.data.folders import images_in, is_folder, subfolders
+from urushi.data.layouts.base import Found, Layout, MaskFolder, labelled_in, samples_in, stray_images, together
 from urushi.data.names import Meaning, plain
+from urushi.data.parts import owners_of_labels
 from urushi.data.samples import GOOD, Problem, Sample, Split
 
 
@@ -25,12 +26,18 @@ class Mvtec(Layout):
 
     def find(self, root: Path) -> Found:
         """Training and test samples with their masks, and whatever lies where this layout has no place for it."""
-        training = together(*self._good(root, "train"))
+        training = together(*self._good(root, "train"), *self._directly(root, "train"))
         masks = self._masks(root)
         n_masks = sum(folder.n_masks for folder in masks.values())
         tests = [self._test(folder, masks) for folder in self._kinds(root, "test")]
         problems = [problem for folder in masks.values() for problem in folder.problems()]
-        found = together(training, *self._good(root, "validation"), *tests, Found([], problems + self._misplaced(root)))
+        found = together(
+            training,
+            *self._directly(root, "test"),
+            *self._good(root, "validation"),
+            *tests,
+            Found([], problems + self._misplaced(root)),
+        )
         missing = missing_masks(found.samples) if n_masks else []
         return together(found, Found([], missing + no_training(root, training)))
 
@@ -47,6 +54,10 @@ class Mvtec(Layout):
     def _good(self, root: Path, split: Split) -> list[Found]:
         kinds = [folder for folder in self._kinds(root, split) if self._is_good(folder)]
         return [samples_in(folder, split, 0, GOOD, names=self.names) for folder in kinds]
+
+    def _directly(self, root: Path, split: Split) -> list[Found]:
+        """train/<stem>.png beside train/<stem>_label.png."""
+        return [labelled_in(folder, split) for folder in self._folders(root, split)]
 
     def _truths(self, root: Path) -> list[Path]:
         """The folders of masks; ground_truth first, those of training images last."""
@@ -85,7 +96,10 @@ class Mvtec(Layout):
 
 
 def _stray(folders: list[Path], reason: str) -> list[Problem]:
-    return [problem for folder in folders for problem in stray_images(folder, reason)]
+    """Problems of images that have no label images beside them."""
+    owners = owners_of_labels(image for folder in folders for image in images_in(folder))
+    known = {*owners, *owners.values()}
+    return [problem for folder in folders for problem in stray_images(folder, reason) if problem.path not in known]
 
 
 def missing_masks(samples: list[Sample]) -> list[Problem]:
