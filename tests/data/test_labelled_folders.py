@@ -278,7 +278,13 @@ def test_mvtec2_understands_the_same_names(tmp_path):
         "test_public/NG": "test 1 NG",
     }
     assert sum(sample.mask is not None for sample in dataset.samples) == 1
+    assert taken(dataset).endswith("test_public/OK; as defects: test_public/NG")
     assert [place for place, _ in problems(dataset)] == ["test_public/odd"]
+
+
+def test_mvtec2_called_as_it_is_needs_no_words(tmp_path):
+    put(tmp_path, "train/good/0.png", "test_public/good/1.png", "test_public/bad/2.png")
+    assert is_plain(find_dataset(tmp_path))
 
 
 def test_visa_understands_labels_and_splits_in_any_spelling(tmp_path):

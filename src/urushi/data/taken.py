@@ -35,7 +35,8 @@ def _place(dataset: Dataset, sample: Sample) -> str:
     """The folder that says what a sample is: the first one, or the second where the first names a split."""
     folders = sample.path.relative_to(dataset.root).parts[:-1] or (".",)
     says = meaning(folders[0])
-    place = "/".join(folders[:2] if says.split and not says.kind else folders[:1])
+    is_split = dataset.layout != "labelled" or (says.split and not says.kind)
+    place = "/".join(folders[:2] if is_split else folders[:1])
     return (
         f"{place} (as label images mark)"
         if sample.defect == LABELLED and meaning(folders[-1]).kind != "defect"
