@@ -163,6 +163,14 @@ def test_several_such_folders_are_several_data_sets(tmp_path):
         find_dataset(put(tmp_path, *(f"{day}/{kind}/0.png" for day in ("day1", "day2") for kind in ("good", "bad"))))
 
 
+@pytest.mark.parametrize("name", [".ipynb_checkpoints", "__MACOSX", ".thumbnails"])
+@pytest.mark.parametrize("places", [("good", "bad", "{}"), ("train/good", "test/bad", "test/{}")])
+def test_folders_of_programs_are_no_defects(tmp_path, name, places):
+    dataset = find_dataset(put(tmp_path, *(f"{place.format(name)}/0.png" for place in places)))
+    assert len(dataset.samples) == 2
+    assert problems(dataset) == [(places[2].format(name), "is not read: a hidden folder")]
+
+
 # --- label images beside images ---------------------------------------------------------------------------------------
 
 
@@ -206,6 +214,27 @@ def test_an_image_whose_label_image_cannot_be_read_is_not_learnt(tmp_path):
 def test_label_images_in_a_test_folder_are_the_masks(tmp_path):
     put(tmp_path, "train/good/0.png", "test/good/0.png", "test/NG/0.jpg", "test/NG/0_gt.png", marked=True)
     assert [sample.mask and sample.mask.name for sample in find_dataset(tmp_path).test()] == ["0_gt.png", None]
+
+
+@pytest.mark.parametrize(
+    ("image", "mask"),
+    [("images/{}.png", "masks/{}.png"), ("{}.png", "Label/{}_label.PNG"), ("{}.jpg", "ground truth/x/{}_mask.png")],
+)
+def test_good_images_whose_masks_in_a_folder_beside_them_mark_something_are_defective(tmp_path, image, mask):
+    put(tmp_path, image.format("p0"), image.format("p1"), image.format("p2"), mask.format("p0"))
+    put(tmp_path, mask.format("p1"), marked=True)
+    dataset = find_dataset(tmp_path)
+    assert [sample.path.stem for sample in dataset.normal_training()] == ["p0", "p2"]
+    assert [(s.path.stem, s.label, s.mask) for s in dataset.test()] == [("p1", 1, tmp_path / mask.format("p1"))]
+    assert any("1 images count as defective" in reason for _, reason in problems(dataset))
+    assert any("its 2 images are left out: its name says masks" in reason for _, reason in problems(dataset))
+
+
+def test_photographs_in_a_folder_named_labels_say_nothing_of_their_namesakes(tmp_path):
+    put(tmp_path, "boxes/0.png")
+    (tmp_path / "labels").mkdir()
+    Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16)).save(tmp_path / "labels/0.png")
+    assert len(find_dataset(tmp_path).normal_training()) == 1
 
 
 # --- names declared good ----------------------------------------------------------------------------------------------
@@ -262,7 +291,7 @@ def test_images_directly_in_train_and_test_are_what_the_label_images_beside_them
     assert [place for place, _ in problems(dataset)] == ["test", "test/4.png", "train"]
     assert taken(dataset) == (
         "taken as good: train (to learn from), test (to test with); "
-        "as defects: test (as label images mark), train (as label images mark)"
+        "as defects: test (as their masks say), train (as their masks say)"
     )
 
 

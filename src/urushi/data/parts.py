@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from urushi.data.folders import find_images, images_below, is_folder
-from urushi.data.names import Meaning, Names, plain
+from urushi.data.masklike import look_like_masks
+from urushi.data.names import Meaning, Names, meaning, plain
 from urushi.data.samples import Problem
 
 _SAYS = {
@@ -29,7 +30,7 @@ class Parts:
     """The images of parts below a folder, sorted, and what is not among them."""
 
     images: list[Path]
-    labels: dict[Path, list[Path]]  # image -> label images beside it
+    labels: dict[Path, list[Path]]  # image -> label images beside it, and its masks in a folder of masks beside it
     left_out: dict[Path, tuple[int, str]]  # folder -> how many of its images are left out, and what its name says
     problems: list[Problem]  # what could not be searched
 
@@ -38,8 +39,9 @@ class Parts:
         return [Problem(folder, f"{n} {_BESIDE}") for folder, n in self.n_labels().items()]
 
     def n_labels(self) -> dict[Path, int]:
-        """How many label images lie in each folder."""
-        return dict(Counter(label.parent for labels in self.labels.values() for label in labels))
+        """How many label images lie in each folder, beside their images."""
+        pairs = [(image, label) for image, labels in self.labels.items() for label in labels]
+        return dict(Counter(label.parent for image, label in pairs if label.parent == image.parent))
 
     def notices(self) -> list[Problem]:
         """One for each folder whose name rules it out."""
@@ -79,12 +81,14 @@ def parts_among(found: Sequence[Path | Problem], folder: Path, names: Names, rul
             groups[_ruling_out(entry, folder, names, frozenset(ruled_out))].append(entry)
     inside = groups.pop(None, [])
     owners = owners_of_labels(inside)
+    images = [image for image in inside if image not in owners]
     labels: dict[Path, list[Path]] = defaultdict(list)
-    for label, image in owners.items():
+    masks = [_owners_of_masks(place[0], files, images) for place, files in groups.items() if place]
+    for label, image in (pair for found in (owners, *masks) for pair in found.items()):
         labels[image].append(label)
-    left_out = {place[0]: (len(images), place[1]) for place, images in groups.items() if place}
+    left_out = {place[0]: (len(files), place[1]) for place, files in groups.items() if place}
     problems = [entry for entry in found if isinstance(entry, Problem)]
-    return Parts([image for image in inside if image not in owners], dict(labels), left_out, problems)
+    return Parts(images, dict(labels), left_out, problems)
 
 
 def owners_of_labels(images: Iterable[Path]) -> dict[Path, Path]:
@@ -93,6 +97,20 @@ def owners_of_labels(images: Iterable[Path]) -> dict[Path, Path]:
     by_stem = {(image.parent, plain(image.stem)): image for image in reversed(images)}
     pairs = ((image, by_stem.get((image.parent, stem))) for image in images for stem in _labelled_stems(image))
     return {label: image for label, image in pairs if image is not None}
+
+
+def _owners_of_masks(folder: Path, masks: list[Path], images: list[Path]) -> dict[Path, Path]:
+    """Each mask in a folder of masks, with the one image below the folder's parent that has its name.
+
+    None if the folder is not of masks, or what is in it does not look like masks, whatever it is called.
+    """
+    by_stem: dict[str, list[Path]] = defaultdict(list)
+    for image in images:
+        if folder.parent in image.parents:
+            by_stem[plain(image.stem)].append(image)
+    pairs = [(mask, by_stem[stem]) for mask in masks for stem in (plain(mask.stem), *_labelled_stems(mask))]
+    found = {mask: owners[0] for mask, owners in pairs if len(owners) == 1}
+    return found if found and meaning(folder.name).kind == "mask" and look_like_masks(masks) else {}
 
 
 def _labelled_stems(image: Path) -> list[str]:
@@ -109,5 +127,5 @@ def _ruling_out(image: Path, folder: Path, names: Names, ruled_out: frozenset[st
     return None
 
 
-def _said(meaning: Meaning, ruled_out: frozenset[str]) -> str:
-    return next((_SAYS[word] for word in (meaning.kind, meaning.split) if word and word in ruled_out), "")
+def _said(name: Meaning, ruled_out: frozenset[str]) -> str:
+    return next((_SAYS[word] for word in (name.kind, name.split) if word and word in ruled_out), "")

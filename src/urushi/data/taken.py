@@ -38,7 +38,7 @@ def _place(dataset: Dataset, sample: Sample) -> str:
     is_split = dataset.layout != "labelled" or (says.split and not says.kind)
     place = "/".join(folders[:2] if is_split else folders[:1])
     return (
-        f"{place} (as label images mark)"
+        f"{place} (as their masks say)"
         if sample.defect == LABELLED and meaning(folders[-1]).kind != "defect"
         else place
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from urushi.data.folders import images_below, images_in, is_folder
+from urushi.data.folders import images_below, images_in, is_folder, subfolders
 from urushi.data.images import read_mask
 from urushi.data.names import Names
 from urushi.data.parts import Parts, parts_among, parts_below
@@ -16,7 +16,7 @@ from urushi.errors import UnreadableImageError
 
 _NOT_GOOD = ("mask", "defect")
 _NOT_DEFECT = ("mask",)  # a name that says good may be a grade of the defect: scratch/fine
-_MARKED = "; {} images count as defective, since their label images mark something"
+_MARKED = "{} images count as defective, since their label images or masks mark something"
 
 
 @dataclass(frozen=True)
@@ -100,12 +100,12 @@ def _as_labelled(sample: Sample, labels: list[Path]) -> Sample:
 
 
 def _label_notices(parts: Parts, before: list[Sample], after: list[Sample]) -> list[Problem]:
+    """One for each folder with label images, or with images that these or masks call defective."""
     was_good = {sample.path for sample in before if not sample.label}
     marked = Counter(sample.path.parent for sample in after if sample.label and sample.path in was_good)
-    return [
-        replace(notice, reason=notice.reason + _MARKED.format(n)) if (n := marked[notice.path]) else notice
-        for notice in parts.label_notices()
-    ]
+    beside = {notice.path: [notice.reason] for notice in parts.label_notices()}
+    said = {folder: [*beside.get(folder, []), _MARKED.format(n)] for folder, n in marked.items()}
+    return [Problem(folder, "; ".join(reasons)) for folder, reasons in (beside | said).items()]
 
 
 def together(*parts: Found) -> Found:
@@ -119,6 +119,21 @@ def together(*parts: Found) -> Found:
 def stray_images(folder: Path, reason: str) -> list[Problem]:
     """A Problem for each image that lies directly in a folder where there should be folders only."""
     return [Problem(path, reason) for path in images_in(folder)]
+
+
+def visible(folder: Path) -> list[Path]:
+    """The folders directly in a folder without those that programs put there: .ipynb_checkpoints, __MACOSX."""
+    return [inner for inner in subfolders(folder) if not _is_hidden(inner)]
+
+
+def hidden(folder: Path) -> list[Problem]:
+    """A Problem for each folder of a program that holds images."""
+    found = (inner for inner in subfolders(folder) if _is_hidden(inner) and any(images_below(inner)))
+    return [Problem(inner, "is not read: a hidden folder") for inner in found]
+
+
+def _is_hidden(folder: Path) -> bool:
+    return folder.name.startswith(".") or folder.name == "__MACOSX"
 
 
 class MaskFolder:

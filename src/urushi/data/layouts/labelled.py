@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from urushi.data.folders import images_below, images_in, subfolders
-from urushi.data.layouts.base import Found, Layout, MaskFolder, samples_in, together
+from urushi.data.layouts.base import Found, Layout, MaskFolder, hidden, samples_in, together, visible
 from urushi.data.names import Meaning, plain
 from urushi.data.samples import GOOD, Problem, Sample
 
@@ -18,13 +18,13 @@ class Labelled(Layout):
 
     def matches(self, root: Path) -> bool:
         """Whether a folder named like good lies beside one of defects, of masks, of good test images or unknown."""
-        meanings = [self.names.of(folder.name) for folder in subfolders(root) if _holds_images(folder)]
+        meanings = [self.names.of(folder.name) for folder in visible(root) if _holds_images(folder)]
         return Meaning("good") in meanings and any(meaning != Meaning("good") for meaning in meanings)
 
     def find(self, root: Path) -> Found:
         """Good images to learn from or, where a name says test, to test with; all others to test with."""
         groups: dict[str, list[Path]] = defaultdict(list)
-        for folder in subfolders(root):
+        for folder in visible(root):
             groups[self._kind(folder)].append(folder)
         masks = _masks(groups["mask"], groups["defect"])
         found = together(
@@ -35,7 +35,7 @@ class Labelled(Layout):
         taken = {sample.mask for sample in found.samples}
         notices = [_unread(root, "they lie beside the folders that say what is good")]
         notices += [_left(folder, taken) for folder in groups["mask"]]
-        return together(found, *notices)
+        return together(found, *notices, Found([], hidden(root)))
 
     def _kind(self, folder: Path) -> str:
         meaning = self.names.of(folder.name)
@@ -56,7 +56,7 @@ class Labelled(Layout):
 
     def _within_split(self, folder: Path, masks: dict[str, MaskFolder]) -> Found:
         """A folder named train or test beside a good one: its own folders say what is in it."""
-        kinds = [(kind, self._kind(kind)) for kind in subfolders(folder)]
+        kinds = [(kind, self._kind(kind)) for kind in visible(folder)]
         return together(
             *(self._good(kind, folder) for kind, says in kinds if says == "good"),
             *(self._defects(kind, masks) for kind, says in kinds if says == "defect"),

@@ -6,10 +6,22 @@ Bergmann et al., "MVTec AD — A Comprehensive Real-World Dataset for Unsupervis
 from pathlib import Path
 
 from urushi.data.folders import images_in, is_folder, subfolders
-from urushi.data.layouts.base import Found, Layout, MaskFolder, labelled_in, samples_in, stray_images, together
+from urushi.data.layouts.base import (
+    Found,
+    Layout,
+    MaskFolder,
+    hidden,
+    labelled_in,
+    samples_in,
+    stray_images,
+    together,
+    visible,
+)
 from urushi.data.names import Meaning, plain
 from urushi.data.parts import owners_of_labels
 from urushi.data.samples import GOOD, Problem, Sample, Split
+
+_SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 
 class Mvtec(Layout):
@@ -46,7 +58,7 @@ class Mvtec(Layout):
         return [folder for folder in subfolders(root) if self.names.of(folder.name) == Meaning(None, split)]
 
     def _kinds(self, root: Path, split: Split) -> list[Path]:
-        return [kind for folder in self._folders(root, split) for kind in subfolders(folder)]
+        return [kind for folder in self._folders(root, split) for kind in visible(folder)]
 
     def _is_good(self, folder: Path) -> bool:
         return self.names.of(folder.name).kind == "good"
@@ -88,6 +100,7 @@ class Mvtec(Layout):
             *(Problem(folder, "is not read: masks come from one folder only") for folder in self._truths(root)[1:]),
             *_stray(self._folders(root, "validation"), "is not read: validation images belong in validation/good"),
             *(Problem(folder, "is not read: training uses train/good only") for folder in unknown),
+            *(found for split in _SPLITS for folder in self._folders(root, split) for found in hidden(folder)),
             *stray_images(root, "is not read: it lies neither in train/good nor in test/<defect>"),
             *_stray(self._folders(root, "train"), "is not read: training images belong in train/good"),
             *_stray(self._folders(root, "test"), "is not read: test images belong in test/good or test/<defect>"),
