@@ -151,6 +151,12 @@ def test_images_beside_the_folders_are_left_out_and_said_once(tmp_path):
     ]
 
 
+def test_train_and_test_come_before_good_folders_beside_them(tmp_path):
+    dataset = find_dataset(put(tmp_path, "train/good/0.png", "test/good/1.png", "test/NG/2.png", "good/3.png"))
+    assert (dataset.layout, len(dataset.samples)) == ("mvtec", 3)
+    assert problems(dataset) == [("good", "is not read: it lies beside train and test")]
+
+
 @pytest.mark.parametrize("names", [("good/0.png",), ("good/0.png", "OK/1.png"), ("lot1/0.png", "lot2/0.png")])
 def test_folders_that_do_not_tell_good_from_anything_are_flat_as_ever(tmp_path, names):
     (tmp_path / "reports").mkdir()  # holds no images

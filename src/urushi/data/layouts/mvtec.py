@@ -94,6 +94,7 @@ class Mvtec(Layout):
 
     def _misplaced(self, root: Path) -> list[Problem]:
         unknown = [folder for folder in self._kinds(root, "train") if not self._is_good(folder)]
+        beside = [folder for folder in subfolders(root) if self.names.of(folder.name).kind in ("good", "defect")]
         no_good = [folder for folder in self._kinds(root, "validation") if not self._is_good(folder)]
         return [
             *(Problem(folder, "is not read: validation uses validation/good only") for folder in no_good),
@@ -101,6 +102,7 @@ class Mvtec(Layout):
             *_stray(self._folders(root, "validation"), "is not read: validation images belong in validation/good"),
             *(Problem(folder, "is not read: training uses train/good only") for folder in unknown),
             *(found for split in _SPLITS for folder in self._folders(root, split) for found in hidden(folder)),
+            *(Problem(folder, "is not read: it lies beside train and test") for folder in beside),
             *stray_images(root, "is not read: it lies neither in train/good nor in test/<defect>"),
             *_stray(self._folders(root, "train"), "is not read: training images belong in train/good"),
             *_stray(self._folders(root, "test"), "is not read: test images belong in test/good or test/<defect>"),
