@@ -19,7 +19,7 @@ from urushi import Detector, Inspection, Recipe
 from urushi.data.dataset import find_dataset
 from urushi.data.defects import apply
 from urushi.data.defects import draw as draw_defect
-from urushi.data.images import read_mask
+from urushi.data.masks import read_mask
 from urushi.data.writing import write_image
 from urushi.evaluation import evaluate
 from urushi.reporting.plots.reconstruction_grid import FirstOfEachKind, reconstruction_grid_figure

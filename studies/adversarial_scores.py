@@ -19,7 +19,7 @@ from urushi import Detector, Recipe
 from urushi.applications.generation import Generator
 from urushi.cli._grid import write_grid
 from urushi.data.dataset import find_dataset
-from urushi.data.images import read_mask
+from urushi.data.masks import read_mask
 from urushi.evaluation import evaluate
 from urushi.recipe import Part
 from urushi.scoring.adversarial import Opinion

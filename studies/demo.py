@@ -1,53 +1,48 @@
 """python -m studies.demo [--seeds N] [--out DIR]
 
 Does `urushi demo` keep its promise? For each seed the demo's images are made and fitted anew with the default recipe
-at a stated false-alarm rate of 5 %, as `urushi demo` does, and then calibrated at 1 % without fitting: how many of the
-good test images are called anomalous, and how many defects of each strength are found. Pooled over the seeds: the share
-of false alarms with Wilson's 95 % interval; between which shares 95 of 100 such studies lie if good test images and
-held-out ones are exchangeable (beta-binomial: the images of a seed share a threshold), and, narrower, if every image
-were a draw of its own at the stated rate (binomial). Held-out scores are cross-conformal with 20 folds: each comes from
-a fit on 95 of 100 images, the test scores from one on all, so the rate is approximate. As held out: the false alarms if
-good test images are scored by a fit on 95 images, too; how far the rate is off there is chance, not the folds' doing.
+at a stated false-alarm rate of 5 %, half of the good tiles held out, as `urushi demo` does, and then calibrated at 1 %
+without fitting: how many of the good test images are called anomalous, and how many defects of each strength are
+found. Pooled over the seeds: the share of false alarms with Wilson's 95 % interval; between which shares 95 of 100 such
+studies lie if good test images and held-out ones are exchangeable (beta-binomial: the images of a seed share a
+threshold), and, narrower, if every image were a draw of its own at the stated rate (binomial).
 Results: studies/results/demo.json and .md.
 """
 
-import argparse
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks import record
+from benchmarks import command_line, record
 from scipy.stats import betabinom, binom
 
-from studies.seven_categories import RESULTS
-from urushi import Detector, Recipe
+from studies import RESULTS, jobs
+from urushi import Detector
+from urushi.cli.demo import HALF_HELD_OUT
+from urushi.cli.fit import chosen_recipe
 from urushi.data.dataset import find_dataset
 from urushi.data.demo import N_GOOD, STRENGTHS, make_demo
 from urushi.evaluation.resampling import wilson
 from urushi.recipe import Part
 
 RATES = (0.05, 0.01)
-ONE_FOLD_OUT = {"split.n_folds": 0, "split.calibration_fraction": 0.05}  # as each of the default's 20 folds
-AS_HELD_OUT = "good, as held out"
 ABOUT = " ".join((__doc__ or "").split("\n\n")[1].rpartition("Results:")[0].split())
 
 
-def measure(seed: int) -> dict[str, Any]:
+def measure(seed: int) -> Iterator[dict[str, Any]]:
     load, start = record.load_average(), time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         dataset = find_dataset(make_demo(Path(folder) / "images", seed=seed))
         good = [sample.path for sample in dataset.normal_training()]
-        recipe = Recipe.find("default").with_settings({"threshold.false_alarm_rate": RATES[0]})
-        detector = Detector.fit(good, recipe, seed=seed)
-        test, one_fold_out = dataset.root / "test", Recipe.find("default").with_settings(ONE_FOLD_OUT)
-        scores = {name: scored(detector, test / name) for name in ("good", *STRENGTHS)}
-        scores[AS_HELD_OUT] = scored(Detector.fit(good, one_fold_out, seed=seed), test / "good")
+        detector = Detector.fit(good, chosen_recipe("default", [*HALF_HELD_OUT], RATES[0]), seed=seed)
+        scores = {name: scored(detector, dataset.root / "test" / name) for name in ("good", *STRENGTHS)}
     by_rate = {str(rate): counted(detector, rate, scores) for rate in RATES}
     took = {"fit_seconds": detector.card["fit"]["seconds"], "seconds": time.monotonic() - start}
     held_out = {"median_over_fair": float(np.median(detector.held_out.scores) / np.median(scores["good"]))}
-    return {"seed": seed, "by_rate": by_rate} | held_out | took | {"load_average_1_min_before": load} | record.commit()
+    yield {"by_rate": by_rate} | held_out | took | {"load_average_1_min_before": load}
 
 
 def scored(detector: Detector, folder: Path) -> np.ndarray:
@@ -95,14 +90,14 @@ def markdown(found: dict[str, Any]) -> str:
         "",
         found["about"],
         "",
-        *table(found["pooled"]),
+        *table({str(rate): pooled(found["rows"], rate) for rate in RATES}),
         "",
     ]
     lines += [
         f"By seed, at {RATES[0]:.0%} / at {RATES[1]:.0%}; fit in seconds, on a machine that others used as well.",
         "",
     ]
-    names = (f"false alarms of {N_GOOD}", *STRENGTHS, "as held out", "median held-out over good test", "fit")
+    names = (f"false alarms of {N_GOOD}", *STRENGTHS, "median held-out over good test", "fit")
     lines += [f"| seed | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
     for row in found["rows"]:
         counts = [one["above"] for one in row["by_rate"].values()]
@@ -113,13 +108,13 @@ def markdown(found: dict[str, Any]) -> str:
 
 
 def table(by_rate: dict[str, dict[str, Any]]) -> list[str]:
-    names = ("stated", "false alarms", "95 % interval", "if exchangeable", "binomial", "as held out", *STRENGTHS)
+    names = ("stated", "false alarms", "95 % interval", "if exchangeable", "binomial", *STRENGTHS)
     lines = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
     for one in by_rate.values():
         n, above = one["n"], one["above"]
         shares = [f"{one['stated']:.2%}", f"{one['false_alarms']:.1%} ({above['good']} of {n['good']})"]
         ranges = [" … ".join(f"{end:.1%}" for end in one[name]) for name in RANGES]
-        others = [f"{above[name] / n[name]:.1%}" for name in (AS_HELD_OUT, *STRENGTHS)]
+        others = [f"{above[name] / n[name]:.1%}" for name in STRENGTHS]
         lines.append(f"| {' | '.join([*shares, *ranges, *others])} |")
     return lines
 
@@ -128,20 +123,10 @@ RANGES = ("interval", "exchangeable_range", "binomial_range")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=20, help="how many, from 0 on")
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    options = parser.parse_args()
-    header, rows = record.environment() | {"about": ABOUT}, record.earlier_rows(options.out, "demo")
-    for seed in range(options.seeds):
-        if not any(row["seed"] == seed for row in rows):
-            rows.append(record.tidy(measure(seed)))
-        found = {"pooled": {str(rate): pooled(rows, rate) for rate in RATES}, "rows": rows}
-        record.publish(options.out, "demo", header | found | after(), markdown)
-
-
-def after() -> dict[str, Any]:
-    return {"load_average_1_min_after": record.load_average()}
+    options = command_line.parser(__doc__, RESULTS, seeds=20).parse_args()
+    jobs.run(
+        (options.results, "demo"), ({"seed": seed} for seed in range(options.seeds)), measure, markdown, about=ABOUT
+    )
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from studies.table import interval
 from urushi import Detector, Recipe, Unreadable
 from urushi.augmentation import TextureWish, make_texture_set
 from urushi.data.dataset import Dataset, find_dataset
-from urushi.data.images import read_mask
+from urushi.data.masks import read_mask
 from urushi.data.writing import write_image
 from urushi.evaluation import evaluate
 from urushi.losses.parts import build_loss_network

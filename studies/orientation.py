@@ -21,7 +21,7 @@ from studies import DATA, RESULTS
 from urushi import Detector, Recipe
 from urushi.data.dataset import Dataset, find_dataset
 from urushi.data.defects import apply, draw
-from urushi.data.images import read_mask
+from urushi.data.masks import read_mask
 from urushi.data.writing import write_image
 from urushi.evaluation import evaluate
 from urushi.recipe import Part

@@ -22,7 +22,7 @@ from studies import DATA, RESULTS, jobs
 from studies.contact_sheet import write_sheet
 from urushi import Detector, Inspection, Recipe, Unreadable
 from urushi.data.dataset import Sample, find_dataset
-from urushi.data.images import read_mask
+from urushi.data.masks import read_mask
 from urushi.evaluation import fit_mask
 from urushi.models import build_model
 from urushi.recipe import Part

@@ -22,7 +22,7 @@ from studies.rebuilding import rebuilding
 from studies.table import markdown
 from urushi import Detector, Inspection, Recipe, Unreadable
 from urushi.data.dataset import Dataset, Sample, find_dataset
-from urushi.data.images import read_mask
+from urushi.data.masks import read_mask
 from urushi.evaluation import evaluate
 from urushi.recipe import parse_setting
 

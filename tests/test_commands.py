@@ -126,7 +126,7 @@ def weave(rng: np.random.Generator, defect: str = "") -> np.ndarray:
     """A cloth of 64 × 64 px."""
     y, x = np.mgrid[:64, :64]
     image = 120 + 30 * np.sin(x / 3 + 0.1 * rng.normal()) + 20 * np.sin(y / 4) + rng.normal(0, 5, (64, 64))
-    if defect == "crack":
+    if defect in ("crack", "half"):
         at = int(rng.integers(28, 34))
         image[:, at : at + 4] = 255
     elif defect:
@@ -144,7 +144,7 @@ def radiograph(rng: np.random.Generator, defect: str = "") -> np.ndarray:
 
 
 def dataset(folder: Path, draw: Callable[..., np.ndarray], seed: int, n_test: int = 3) -> None:
-    """MVTec layout: 20 good images to learn from, and to test as many good, cracked and stained ones."""
+    """MVTec layout: 20 good images to learn from, and to test good ones and three kinds of defects."""
     rng = np.random.default_rng(seed)
     for number in range(20):
         write(folder / "train/good" / f"{number:03}.png", draw(rng))
@@ -152,7 +152,7 @@ def dataset(folder: Path, draw: Callable[..., np.ndarray], seed: int, n_test: in
         write(folder / "test/good" / f"{number:03}.png", draw(rng))
     mask = np.zeros((64, 64))
     mask[10:50, 10:50] = 255
-    for kind in ("crack", "stain"):
+    for kind in ("full", "half", "quarter"):
         for number in range(n_test):
             write(folder / "test" / kind / f"{number:03}.png", draw(rng, kind))
             write(folder / "ground_truth" / kind / f"{number:03}_mask.png", mask)
@@ -168,7 +168,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for good in ("good", "IN"):
         shutil.copytree(root / "demo/images/train/good", root / good)
     for few in ("images", "new", "incoming", "PATH", "FOLDER"):
-        shutil.copytree(root / "demo/images/test/crack", root / few)
+        shutil.copytree(root / "demo/images/test/full", root / few)
     dataset(root / "phantoms", radiograph, 1)
     shutil.copytree(root / "phantoms/train/good", root / "radiographs")
     shutil.copytree(root / "phantoms", root / "bars")

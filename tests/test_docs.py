@@ -109,8 +109,8 @@ def run_the_readme_s_lines(folder: Path, n_good: int, capsys: pytest.CaptureFixt
     (code,) = fenced(README, "python")
     assert len([line for line in code.splitlines() if line]) == 6
     *good, defective = images(folder / "demo/images/train/good", n_good + 1)
-    (folder / "demo/images/test/crack").mkdir(parents=True)
-    defective.rename(folder / "demo/images/test/crack/000.png")
+    (folder / "demo/images/test/full").mkdir(parents=True)
+    defective.rename(folder / "demo/images/test/full/crack_000.png")
     exec(compile(code, "README.md", "exec"), {})
     assert capsys.readouterr().out.startswith("anomalous ")
     assert len(Detector.load(folder / "part.urushi").held_out.scores) == len(good) == n_good

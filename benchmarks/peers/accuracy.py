@@ -26,7 +26,7 @@ from benchmarks.peers import environment
 from urushi import Detector, Inspection, Recipe
 from urushi.backbones.efficientnet_lite import Backbone
 from urushi.data.dataset import Dataset, Sample, find_dataset
-from urushi.data.images import read_mask
+from urushi.data.masks import read_mask
 from urushi.evaluation import evaluate
 
 MODELS = ("padim", "patchcore", "fre")

@@ -8,7 +8,8 @@ from PIL import Image
 from urushi.augmentation import Record, Wish, enlarge, plan, read_records, replay
 from urushi.data.dataset import find_dataset
 from urushi.data.defects import KINDS
-from urushi.data.images import read_image, read_mask
+from urushi.data.images import read_image
+from urushi.data.masks import read_mask
 from urushi.errors import InputError, UnreadableImageError
 from urushi.inspection import Unreadable
 
@@ -86,6 +87,24 @@ def test_masks_lie_on_the_defects_they_belong_to(root, tmp_path, sequence):
     assert len(squares) == 6
     for sample in squares:
         seen, mask = read_image(sample.path) > 127, read_mask(sample.mask)
+        assert (seen & mask).sum() / (seen | mask).sum() > 0.95
+
+
+def test_masks_in_a_folder_and_of_the_unturned_image_follow_it(root, tmp_path, sequence):
+    place = root / "ground_truth" / "square"
+    mask = read_mask(place / "0_mask.png")
+    (place / "0_mask.png").unlink()
+    for i, side in enumerate((np.arange(48) < 20, np.arange(48) >= 20)):
+        write(place / "0" / f"{i}.png", mask & side)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.open(root / "test" / "square" / "1.png").save(root / "test" / "square" / "1.png", exif=exif)
+    records = [one for one in run(root, tmp_path / "out", sequence(*TRANSFORMS)) if one.source_mask]
+    assert {record.source_mask for record in records} == {"ground_truth/square/0", "ground_truth/square/1_mask.png"}
+    for record in records:
+        _, mask = replay(record, root)
+        seen = read_image(tmp_path / "out" / record.file) > 127
+        np.testing.assert_array_equal(mask, read_mask(tmp_path / "out" / record.mask))
         assert (seen & mask).sum() / (seen | mask).sum() > 0.95
 
 

@@ -68,6 +68,19 @@ def test_every_transform_draws_plain_numbers_and_copes_with_any_size(name):
         assert (result == 77).all(), (shape, interpolation)
 
 
+def test_a_probability_and_a_share_go_from_nothing_to_all_and_no_further():
+    limits = [(name, "probability") for name in NAMES] + [
+        ("translation", "horizontal_share"),
+        ("translation", "vertical_share"),
+    ]
+    for name, option in limits:
+        for value in (0, 1):
+            assert options.check(KINDS[name], {option: value}, name)[option] == value, name
+        for value in (-0.01, 1.01):
+            with pytest.raises(RecipeError, match=rf"{option} = {value}"):
+                options.check(KINDS[name], {option: value}, name)
+
+
 def test_every_transform_moves_something_with_its_default_options(smooth):
     image = smooth((64, 64))
     for name in NAMES:

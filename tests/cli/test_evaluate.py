@@ -2,8 +2,10 @@ import json
 import shutil
 from importlib import resources
 
+import numpy as np
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
+from PIL import Image
 from rich.cells import cell_len
 
 from urushi.cli._figures import lines
@@ -79,6 +81,84 @@ def test_without_masks_there_are_no_pixel_figures_and_a_reason(urushi, fitted, o
     validator().validate(found)
     assert found["pixel"] is None
     assert found["pixel_reason"] in result.err
+
+
+def masks_of(own):
+    return sorted((own / "ground_truth" / "scratch").iterdir())
+
+
+def rewrite(path, change):
+    Image.fromarray(change(np.asarray(Image.open(path)))).save(path)
+
+
+def test_inverted_masks_are_refused_with_the_reason(urushi, fitted, own, tmp_path):
+    for path in masks_of(own):
+        rewrite(path, lambda mask: 255 - mask)
+    result = urushi("evaluate", fitted, own, "--json", tmp_path / "figures.json")
+    found = figures(tmp_path / "figures.json")
+    validator().validate(found)
+    assert (result.status, found["pixel"], len(found["pixel_left_out"])) == (0, None, 5)
+    assert "no pixel figures: none of the 5 masks can be used; the first: " in result.err
+    assert "inverted?" in result.err
+    assert "pixel " not in result.out
+
+
+def test_masks_left_out_and_masks_to_look_at_are_counted_with_the_first(urushi, fitted, own, tmp_path):
+    first, second, *_ = masks_of(own)
+    rewrite(first, lambda mask: mask[:, :40])
+    rewrite(second, lambda mask: 255 - mask)
+    result = urushi("evaluate", fitted, own, "--json", tmp_path / "figures.json")
+    found = figures(tmp_path / "figures.json")
+    validator().validate(found)
+    assert found["pixel"]["n_images"] == 10
+    assert "images left out of the pixel figures: 1; the first: " in result.err
+    assert "200.png: the mask has 64 × 40 px, its image 64 × 64" in result.err
+    assert "masks to look at: 1; the first: " in result.err
+    assert [one["reason"] for one in found["pixel_remarks"]] == ["its mask marks 95% of its image; is that right?"]
+
+
+@pytest.mark.parametrize("kind", ["labels", "palette", "alpha", "folder"])
+def test_masks_written_in_another_way_give_the_same_figures(urushi, fitted, dataset, own, tmp_path, kind):
+    for path in masks_of(own):
+        mask = np.asarray(Image.open(path)) > 0
+        path.unlink()
+        if kind == "folder":
+            folder = path.with_name(path.stem.removesuffix("_mask"))
+            folder.mkdir()
+            Image.fromarray(mask & (np.arange(64) < 30)).save(folder / "000.png")
+            Image.fromarray(mask & (np.arange(64) >= 30)).save(folder / "001.png")
+        else:
+            another_way(mask, kind).save(path.with_name(path.name.replace("_mask", "_gt")))
+    urushi("evaluate", fitted, dataset, "--json", tmp_path / "as_usual.json")
+    urushi("evaluate", fitted, own, "--json", tmp_path / "figures.json")
+    usual, found = (figures(tmp_path / name)["pixel"] for name in ("as_usual.json", "figures.json"))
+    assert found["metrics"] == usual["metrics"]
+
+
+@pytest.mark.parametrize("orientation", [5, 6, 7, 8])
+def test_a_mask_as_large_as_the_unturned_image_is_turned_with_it(urushi, fitted, own, tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    for path in (own / "test" / "scratch").iterdir():
+        Image.open(path).crop((0, 0, 64, 48)).save(path, exif=exif)
+    for path in masks_of(own):
+        rewrite(path, lambda mask: mask[:48])
+    urushi("evaluate", fitted, own, "--json", tmp_path / "figures.json")
+    turned = figures(tmp_path / "figures.json")["pixel"]
+    for path in masks_of(own):
+        Image.open(path).save(path, exif=exif)
+    urushi("evaluate", fitted, own, "--json", tmp_path / "figures.json")
+    assert turned["n_images"] == 11
+    assert figures(tmp_path / "figures.json")["pixel"] == turned
+
+
+def another_way(mask, kind):
+    if kind == "alpha":
+        return Image.fromarray(np.dstack([np.full((64, 64, 3), 255, np.uint8), mask * np.uint8(255)]))
+    image = Image.fromarray(mask.astype(np.uint8), mode="P" if kind == "palette" else None)
+    if kind == "palette":
+        image.putpalette([255, 255, 255, 255, 0, 0])
+    return image
 
 
 def test_without_readable_defects_some_figures_are_undefined_and_say_why(urushi, fitted, own, tmp_path):

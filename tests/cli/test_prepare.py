@@ -120,6 +120,26 @@ def test_what_cannot_be_read_is_listed_and_the_rest_written(urushi, parts, recip
     assert "2 images not prepared" in page
 
 
+def test_masks_in_a_folder_become_one(urushi, parts, recipe, tmp_path):
+    folder = parts / "ground_truth" / "hole"
+    mask = read_image(folder / "0_mask.png") > 0
+    (folder / "0_mask.png").unlink()
+    (folder / "0").mkdir()
+    for i, side in enumerate((np.arange(60) < 20, np.arange(60) >= 20)):
+        write_image(folder / "0" / f"{i}.png", mask & side)
+    prepared = Pipeline.of(Recipe.find(str(recipe))).prepare(read_image(parts / "test/hole/0.png"))
+    assert urushi("prepare", parts, tmp_path / "out", "--recipe", recipe).status == 0
+    expected = fit_mask(mask, (32, 32), prepared.to_original, (40, 60))
+    np.testing.assert_array_equal(read_image(tmp_path / "out/ground_truth/hole/0.png") > 0, expected)
+
+
+def test_a_mask_of_another_ratio_is_listed(urushi, parts, recipe, tmp_path):
+    write_image(parts / "ground_truth" / "hole" / "0_mask.png", np.eye(40, dtype=bool))
+    result = urushi("prepare", parts, tmp_path / "out", "--recipe", recipe)
+    assert "0_mask.png: the mask has 40 × 40 px, its image 40 × 60" in result.err
+    assert not (tmp_path / "out/ground_truth/hole/0_mask.png").exists()
+
+
 def test_a_mask_that_cannot_be_read_is_listed_and_its_image_written(urushi, parts, recipe, tmp_path):
     (parts / "ground_truth" / "hole" / "0_mask.png").write_text("no image")
     result = urushi("prepare", parts, tmp_path / "out", "--recipe", recipe)

@@ -39,7 +39,7 @@ def defective(folder: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.nd
 
 def test_layout_is_that_of_mvtec(folder: Path) -> None:
     counts = {str(d.relative_to(folder)): len(list(d.glob("*.png"))) for d in folder.rglob("*") if d.is_dir()}
-    assert (counts["train/good"], counts["test/good"]) == (100, 50)
+    assert (counts["train/good"], counts["test/good"]) == (200, 50)
     for strength in demo.STRENGTHS:
         stems = sorted(path.stem for path in (folder / "test" / strength).iterdir())
         masks = sorted(path.stem for path in (folder / "ground_truth" / strength).iterdir())
@@ -58,7 +58,7 @@ def test_images_are_grey_tiles_and_masks_are_black_and_white(folder: Path) -> No
 def test_another_seed_of_the_division_divides_the_same_places() -> None:
     places = demo._places((512, 512), 240, np.random.default_rng(0))
     one, other = (demo._divided(places, np.random.default_rng(seed)) for seed in (1, 2))
-    assert [len(part) for part in one] == [len(part) for part in other] == [100, 50, 90]
+    assert [len(part) for part in one] == [len(part) for part in other] == [200, 50, 90]
     divided = [[set(map(tuple, part.tolist())) for part in parts] for parts in (one, other)]
     assert set.union(*divided[0]) == set.union(*divided[1]) == set(map(tuple, places.tolist()))
     assert all(a != b for a, b in zip(*divided, strict=True))

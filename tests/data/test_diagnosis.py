@@ -125,6 +125,36 @@ def test_a_mask_that_cannot_be_right_is_a_problem(root, mask, reason):
     assert problems(root) == [("ground_truth/cut/0_mask.png", reason)]
 
 
+def box(*, is_inverted: bool = False) -> np.ndarray:
+    mask = np.zeros((32, 32), np.uint8)
+    mask[8:20, 8:20] = 255
+    return 255 - mask if is_inverted else mask
+
+
+def test_masks_that_mark_more_than_half_are_problems_and_inverted_where_all_do(root):
+    put(root / "ground_truth/cut/0_mask.png", box(is_inverted=True))
+    ((path, reason),) = problems(root)
+    assert path == "ground_truth/cut/0_mask.png"
+    assert "are they inverted? They must be 0 where there is no defect" in reason
+    for i in (1, 2):
+        put(root / f"test/cut/{i}.png", noise(200 + i))
+        put(root / f"ground_truth/cut/{i}_mask.png", box())
+    assert problems(root) == [("ground_truth/cut/0_mask.png", "the mask marks 86% of its image; is that right?")]
+
+
+def test_an_ambiguous_mask_is_a_problem(root):
+    put(root / "ground_truth/cut/0_mask.png", noise(7) // 2 + np.uint8(60))
+    ((_, reason),) = problems(root)
+    assert "looks like a picture" in reason
+
+
+def test_a_folder_of_masks_is_looked_at_as_one(root):
+    (root / "ground_truth/cut/0_mask.png").unlink()
+    put(root / "ground_truth/cut/0/000.png", box() * 0)
+    put(root / "ground_truth/cut/0/001.png", box())
+    assert problems(root) == []
+
+
 def test_an_unreadable_mask_and_a_mask_of_a_normal_image_are_problems(root):
     (root / "ground_truth/cut/0_mask.png").write_bytes(b"")
     put(root / "ground_truth/good/0_mask.png", np.eye(32, dtype=np.uint8))

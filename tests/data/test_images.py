@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageOps
 
-from urushi.data.images import name_of, read_image, read_mask
+from urushi.data.images import name_of, read_image
+from urushi.data.masks import read_mask
 from urushi.errors import UnreadableImageError
 
 RANDOM = np.random.default_rng(0)

@@ -127,6 +127,13 @@ def test_masks_beside_the_defects_are_theirs(tmp_path):
     assert problems(dataset) == [("masks", "1 masks are left out: they match no image")]
 
 
+@pytest.mark.parametrize("mask", ["mask/0.png", "masks/0_mask.png", "GT/0/000.png"])
+def test_masks_in_one_folder_are_those_of_the_one_kind_of_defect(tmp_path, mask):
+    dataset = find_dataset(put(tmp_path, "good/0.png", "dent/0.png", mask))
+    assert [sample.mask is not None for sample in dataset.test()] == [True]
+    assert dataset.problems == ()
+
+
 def test_folders_within_good_and_bad_name_the_split(tmp_path):
     dataset = find_dataset(put(tmp_path, "good/train/0.png", "good/test/1.png", "bad/test/2.png", "bad/train/3.png"))
     assert kinds(dataset) == {

@@ -117,12 +117,59 @@ def test_mvtec_reports_a_kind_of_defect_without_masks_once(mvtec):
 
 
 def test_mvtec_reports_masks_that_match_no_image(mvtec):
-    put(mvtec, "ground_truth/cut/007_mask.png", "ground_truth/gone/000_mask.png", "ground_truth/good/000.png")
+    put(mvtec, "ground_truth/cut/007_mask.png", "ground_truth/gone/000_mask.png", "ground_truth/good/009.png")
     reason = "this mask matches no image"
     assert problems(find_dataset(mvtec)) == [
         ("ground_truth/cut/007_mask.png", reason),
         ("ground_truth/gone/000_mask.png", reason),
-        ("ground_truth/good/000.png", reason),
+        ("ground_truth/good/009.png", reason),
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["000.png", "000_gt.png", "000_label.png", "000_Mask.png", "000_GT.TIF", "000.jpg", "000_mask.bmp"]
+)
+def test_masks_may_be_named_in_several_ways(mvtec, name):
+    (mvtec / "ground_truth/cut/000_mask.png").unlink()
+    put(mvtec, f"ground_truth/cut/{name}")
+    assert rows(find_dataset(mvtec))[0][-1] == f"ground_truth/cut/{name}"
+    assert find_dataset(mvtec).problems == ()
+
+
+def test_a_folder_named_as_the_image_is_its_mask(mvtec):
+    (mvtec / "ground_truth/cut/000_mask.png").unlink()
+    put(mvtec, "ground_truth/cut/000/000.png", "ground_truth/cut/000/001.png")
+    dataset = find_dataset(mvtec)
+    assert rows(dataset)[0][-1] == "ground_truth/cut/000"
+    assert dataset.problems == ()
+    before = dataset.fingerprint()
+    (mvtec / "ground_truth/cut/000/001.png").write_bytes(b"another")
+    assert dataset.fingerprint() != before
+
+
+def test_masks_of_images_in_a_subfolder_are_not_those_of_the_image_of_its_name(mvtec):
+    (mvtec / "ground_truth/cut/000_mask.png").unlink()
+    put(mvtec, "test/cut/000/7.png", "ground_truth/cut/000/7_mask.png")
+    masks = {row[0]: row[-1] for row in rows(find_dataset(mvtec))}
+    assert masks["test/cut/000/7.png"] == "ground_truth/cut/000/7_mask.png"
+    assert masks["test/cut/000.png"] is None
+
+
+def test_a_mask_in_a_file_that_is_not_read_is_said(mvtec):
+    (mvtec / "ground_truth/cut/000_mask.png").unlink()
+    for name in ("000_mask.gif", "readme.txt"):
+        (mvtec / "ground_truth/cut" / name).write_bytes(b"GIF89a")
+    assert problems(find_dataset(mvtec)) == [
+        ("ground_truth/cut/000_mask.gif", "masks are not read from this kind of file; save it as PNG"),
+        ("test/cut/000.png", "has no mask, other images have one"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["000.png", "000_gt.png"])
+def test_mvtec_reports_two_masks_of_different_names(mvtec, name):
+    put(mvtec, f"ground_truth/cut/{name}")
+    assert problems(find_dataset(mvtec)) == [
+        (f"ground_truth/cut/{name}", "a second mask beside '000_mask.png'; it is not used")
     ]
 
 

@@ -227,7 +227,7 @@ def test_without_masks_pixel_figures_are_null_with_a_reason():
         (None, "cannot be read"),
         (np.zeros((32, 32), np.uint8), "marks nothing"),
         (np.pad(np.full((1, 1), 255, np.uint8), ((0, 31), (0, 31))), "nothing that preprocessing leaves at 16x16"),
-        (np.full((32, 20), 255, np.uint8), "does not fit an image of 32x32"),
+        (np.full((32, 20), 255, np.uint8), "the mask has 32 × 20 px, its image 32 × 32"),
     ],
 )
 def test_an_unusable_mask_leaves_its_image_out_and_says_why(mask, reason):
@@ -241,6 +241,70 @@ def test_an_unusable_mask_leaves_its_image_out_and_says_why(mask, reason):
     assert len(found.images) == 12
     assert [one.source for one in found.pixel_left_out] == ["01.png"]
     assert reason in found.pixel_left_out[0].reason
+
+
+def test_masks_that_can_all_not_be_used_are_no_absent_ones():
+    results, masks = stream()
+    masks.clear()
+    found = run(results, masks)
+    assert found.pixel is None
+    assert found.pixel_reason.startswith("none of the 6 masks can be used; the first: 01.png: its mask cannot be read")
+    assert len(found.pixel_left_out) == 6
+
+
+def invert(masks, *numbers):
+    for i in numbers:
+        masks[Path(f"{i:02}_mask.png")] = 255 - masks[Path(f"{i:02}_mask.png")]
+
+
+@pytest.mark.parametrize("numbers", [(1, 3, 5, 7, 9, 11), (1, 3, 5, 9, 11)])
+def test_inverted_masks_are_refused(numbers):
+    results, masks = stream()
+    invert(masks, *numbers)
+    found = run(results, masks)
+    assert [one.source for one in found.pixel_left_out] == [f"{i:02}.png" for i in numbers]
+    assert all("are they inverted?" in one.reason for one in found.pixel_left_out)
+    assert found.pixel_remarks == ()
+    assert (found.pixel is None) == (len(numbers) == 6)
+    if found.pixel is None:
+        assert found.pixel_reason.startswith("none of the 6 masks can be used; the first: 01.png: its mask marks most")
+    else:
+        assert (found.pixel.n_images, found.pixel.n_components) == (7, 1)
+
+
+def test_inverted_masks_of_one_kind_of_defect_are_refused():
+    results, masks = stream(n=24)
+    invert(masks, 1, 5, 9, 13, 17, 21)
+    assert {one.source for one in run(results, masks).pixel_left_out} == {f"{i:02}.png" for i in range(1, 24, 4)}
+
+
+def test_a_single_mask_of_nearly_all_is_used_with_a_remark_whatever_the_order():
+    results, masks = stream()
+    invert(masks, 1)
+    for found in (run(results, masks), run(results[::-1], masks)):
+        assert found.pixel.n_images == 12
+        assert [vars(one) for one in found.pixel_remarks] == [
+            {"source": "01.png", "reason": "its mask marks 94% of its image; is that right?"}
+        ]
+        truth = np.stack(
+            [
+                fit_mask(masks[s.mask], (SIDE, SIDE), HALVED, (2 * SIDE, 2 * SIDE))
+                if s.mask
+                else np.zeros((SIDE, SIDE))
+                for s, _ in results
+            ]
+        )
+        expected = roc_auc_score(truth.ravel() > 0, np.stack([r.anomaly_map for _, r in results]).ravel())
+        assert found.pixel.metrics["roc_auc"].value == pytest.approx(expected, abs=1e-3)
+    assert found.to_json()["pixel_remarks"][0]["source"] == "01.png"
+
+
+def test_a_large_defect_inside_is_used_with_a_remark():
+    results, masks = stream()
+    for mask in masks.values():
+        mask[4:28, 4:28] = 255
+    found = run(results, masks)
+    assert (found.pixel.n_images, len(found.pixel_remarks)) == (12, 6)
 
 
 def test_a_normal_image_whose_mask_marks_a_defect_is_left_out():

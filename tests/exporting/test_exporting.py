@@ -39,6 +39,18 @@ def test_the_card_says_what_was_compared_and_with_what(exported):
     assert {"torch", "onnx", "onnxruntime"} <= facts["versions"].keys()
 
 
+@pytest.mark.parametrize("batch_size", [1, 5])
+def test_on_new_images_it_gives_what_pytorch_gives(exported, exported_autoencoder, textures, batch_size):
+    loaded, new = Detector.load(exported_autoencoder), [255 - image for image in textures[:5]]
+    assert "ONNX Runtime" in loaded.backend.description
+    assert "PyTorch" in exported.backend.description
+    for one, other in zip(exported.inspect_many(new), loaded.inspect_many(new, batch_size=batch_size), strict=True):
+        assert other.score == pytest.approx(one.score, rel=1e-3)
+        assert other.decision == one.decision
+        assert np.allclose(one.anomaly_map, other.anomaly_map, rtol=1e-3, atol=1e-3 * one.map_scale.high)
+        assert np.allclose(one.reconstruction, other.reconstruction, atol=1e-3)
+
+
 def test_the_detector_itself_is_left_as_it_was(detector, exported):
     assert "exports" not in detector.card
     assert GRAPHS["fp32"] not in detector.graphs

@@ -25,6 +25,7 @@ CLASSES = {name: catalogue.load(ROOM, name, Reconstructor) for name in NAMES}
 SHAPES = [(c, size, size) for size in (32, 64, 128, 256) for c in (1, 3)]  # a method is tested at its smallest
 # Options that make a method small enough for so small images; a new method needs no line here.
 SMALL: dict[str, dict[str, Any]] = {
+    "attribute_restoration": {"architecture": "mlp"},
     "feature_reconstruction": {"windows": (0,)},
     "feature_autoencoder": {"windows": (0,)},
     "sparse_dictionary": {"n_atoms": 12},
@@ -265,11 +266,8 @@ def exported(fitted, images):
     return exported
 
 
-# An export takes seconds, so the default suite has one; `make check` has them all.
-EXPORTS = [pytest.param(name, marks=[] if name == "autoencoder" else pytest.mark.slow) for name in NAMES]
-
-
-@pytest.mark.parametrize("name", EXPORTS)
+@pytest.mark.slow  # an export takes seconds; tests/exporting has one of an autoencoder for the default suite
+@pytest.mark.parametrize("name", NAMES)
 def test_exported_it_gives_the_same_or_says_why_it_cannot_be(name, fitted, images, exported, tmp_path):
     if isinstance(reason := CLASSES[name].exportable, str):
         with pytest.raises(ExportError, match=re.escape(reason)):

@@ -5,7 +5,7 @@ import pytest
 
 from urushi import Detector, Inspection, Recipe
 from urushi.data.dataset import find_dataset
-from urushi.data.images import read_mask
+from urushi.data.masks import read_mask
 from urushi.evaluation import evaluate
 
 

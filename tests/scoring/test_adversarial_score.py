@@ -23,7 +23,7 @@ def test_alpha_moves_from_the_error_to_the_opinion(pair):
     error = (pair.original - pair.reconstruction).square()
     assert torch.allclose(Adversarial("pixels", alpha=0.0).compare(pair), error)
     assert torch.allclose(Adversarial("pixels", alpha=1.0).compare(pair)[1], torch.full((1, 64, 64), 0.9))
-    half = Adversarial("pixels", alpha=0.5).compare(pair)
+    half = Adversarial("pixels").compare(pair)  # by default
     assert torch.allclose(half[1], 0.5 * error[1] + 0.45, atol=1e-6)
 
 

@@ -15,7 +15,8 @@ from urushi.augmentation._plan import Picture
 from urushi.augmentation._sequence import Augmentation, Border, Drawn, Interpolation
 from urushi.data import defects
 from urushi.data.dataset import Dataset
-from urushi.data.images import read_image, read_mask
+from urushi.data.images import read_image
+from urushi.data.masks import fitting, read_mask
 from urushi.data.stream import stream
 from urushi.data.writing import MARKER, claim, write_image
 from urushi.errors import InputError, UnreadableImageError
@@ -70,8 +71,9 @@ def replay(record: Record, root: Path) -> tuple[np.ndarray, np.ndarray | None]:
 
     Raises UnreadableImageError where the source has gone, and InputError where it does not fit any more.
     """
-    mask = None if record.source_mask is None else read_mask(root / record.source_mask)
-    return _made(record, read_image(root / record.source), mask)
+    image = read_image(root / record.source)
+    mask = None if record.source_mask is None else _mask_of(image, root / record.source, root / record.source_mask)
+    return _made(record, image, mask)
 
 
 def enlarge(
@@ -109,8 +111,8 @@ class _Writer:
         """All pictures of one source, which is read once."""
         sample = pictures[0].source
         try:
-            image, mask = _readable(sample.path), None if sample.mask is None else read_mask(sample.mask)
-            _require_same_size(image, mask, sample.mask)
+            image = _readable(sample.path)
+            mask = None if sample.mask is None else _mask_of(image, sample.path, sample.mask)
         except UnreadableImageError as error:
             return [Unreadable(error.source, error.reason)]
         return [self._write_one(picture, image, mask) for picture in pictures]
@@ -189,10 +191,15 @@ def _readable(path: Path) -> np.ndarray:
     return image
 
 
-def _require_same_size(image: np.ndarray, mask: np.ndarray | None, path: Path | None) -> None:
-    if mask is not None and mask.shape != image.shape[:2]:
-        sizes = " and ".join(f"{height}×{width}" for height, width in (mask.shape, image.shape[:2]))
-        raise UnreadableImageError(str(path), f"mask and image differ in size: {sizes} px")
+def _mask_of(image: np.ndarray, path: Path, mask_path: Path) -> np.ndarray:
+    """The mask of an image, as large as it; raises UnreadableImageError."""
+    size = (image.shape[0], image.shape[1])
+    mask = read_mask(mask_path)
+    turned = fitting(mask, size, path)
+    if turned is None or turned.shape != size:
+        sizes = " and ".join(f"{height}×{width}" for height, width in (mask.shape, size))
+        raise UnreadableImageError(str(mask_path), f"mask and image differ in size: {sizes} px")
+    return turned
 
 
 def _require_apart(root: Path, folder: Path) -> None:

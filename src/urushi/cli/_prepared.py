@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from urushi.data.dataset import Problem, Sample, find_dataset
-from urushi.data.images import read_image, read_mask
+from urushi.data.images import read_image
+from urushi.data.masks import fitting, misfit, read_mask
 from urushi.data.writing import write_image
 from urushi.errors import InputError, UnreadableImageError
 from urushi.evaluation.masks import fit_mask
@@ -101,8 +102,11 @@ class Preparer:
             mask = read_mask(item.mask)
         except UnreadableImageError as error:
             return Unreadable(str(item.mask), error.reason)
+        whole = fitting(mask, prepared.original_size, item.path)
+        if whole is None:
+            return Unreadable(str(item.mask), misfit(mask, prepared.original_size))
         height, width = prepared.pixels.shape[1:]
-        fitted = fit_mask(mask, (height, width), prepared.to_original, prepared.original_size)
+        fitted = fit_mask(whole, (height, width), prepared.to_original, prepared.original_size)
         write_image(self.out / item.mask_target, fitted)
         return None
 

@@ -66,7 +66,7 @@ def run(
     """Inspects the test split once, for the figures and, where asked for, the report and the plots."""
     from urushi.cli._outputs import ReportWriter
     from urushi.cli._plots import PlotWriter, curves_for_report
-    from urushi.data.images import read_mask
+    from urushi.data.masks import read_mask
     from urushi.evaluation import evaluate as measure
 
     samples = _test_samples(folder, layout, good_folders)
@@ -115,13 +115,25 @@ def print_figures(found: "Evaluation") -> None:
     """The figures on one screen of stdout; what is to be heeded on stderr."""
     figures = found.to_json()
     print("\n".join(lines(figures)))
-    if not figures["pixel"]:
-        _console.note(f"no pixel figures: {figures['pixel_reason']}")
+    for line in _about_masks(found):
+        _console.note(printable(line))
     if any(found.unsure.values()):
         normal, anomalous = found.unsure["normal"], found.unsure["anomalous"]
         _console.note(f"unsure: {normal} good and {anomalous} defective images, counted as not called anomalous")
     for warning in found.luminance.warnings:
         _console.note(f"warning: {printable(warning)}")
+
+
+def _about_masks(found: "Evaluation") -> "Iterator[str]":
+    left_out = found.pixel_left_out
+    if found.pixel is None:
+        yield f"no pixel figures: {found.pixel_reason}"
+    elif left_out:
+        first = f"the first: {left_out[0].source}: {left_out[0].reason}"
+        yield f"warning: images left out of the pixel figures: {len(left_out)}; {first}"
+    if found.pixel is not None and found.pixel_remarks:
+        first = f"the first: {found.pixel_remarks[0].source}: {found.pixel_remarks[0].reason}"
+        yield f"warning: masks to look at: {len(found.pixel_remarks)}; {first}"
 
 
 def _reported(figures: dict[str, Any]) -> "ReportedEvaluation":

@@ -2,8 +2,9 @@
 
 import re
 import stat
+from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 from PIL.BmpImagePlugin import BmpImageFile
@@ -18,6 +19,8 @@ from urushi.data._deep import by_opencv, is_misread, is_scaled_netpbm, odd_tiff,
 from urushi.data._dicom import DICOM_MARK, DICOM_SUFFIXES, MARK_OFFSET, decode_dicom
 from urushi.data._pillow import orientation_of, pixels_of
 from urushi.data._pixels import RefusalError, refuse_larger, upright
+
+T = TypeVar("T")
 
 # The readers are called directly, not through Image.open: that would try every format Pillow knows (EPS, PSD, …) and
 # apply Pillow's own limit of pixels, which is global.
@@ -46,6 +49,17 @@ def decode(path: Path, max_pixels: int) -> np.ndarray:
             raise
         refuse_larger(*image.size, max_pixels)
         return _decoded(file, image)
+
+
+def ask_header(path: Path, question: Callable[[ImageFile], T]) -> T | None:
+    """The answer about a file that is open but not yet decoded, None where Pillow does not read it."""
+    _refuse_unless_regular(path)
+    with path.open("rb") as file:
+        reader = _reader(file, path.suffix.lower())
+        try:
+            return None if reader is None else question(reader(file))
+        except SyntaxError:  # Pillow's word for "I do not know this"
+            return None
 
 
 def _decoded(file: BinaryIO, image: ImageFile) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Pixels out of a Pillow image, whatever its mode."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from PIL import ExifTags, Image
 
@@ -19,6 +21,8 @@ _STEPS = {  # mode -> the modes to convert to, one after the other; a premultipl
     "HSV": ("RGB",),
 }
 
+_WITH_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
+
 
 def from_pillow(image: Image.Image, max_pixels: int) -> np.ndarray:
     """The upright pixels of an image, decoded or not; raises RefusalError and whatever Pillow raises."""
@@ -36,6 +40,32 @@ def pixels_of(image: Image.Image) -> np.ndarray:
     for mode in _STEPS.get(image.mode, ()):
         image = image.convert(mode)
     return with_depth(np.array(image))
+
+
+@dataclass(frozen=True)
+class Layers:
+    """What of a picture is lost in grey or RGB, upright, (H, W) each."""
+
+    index: np.ndarray | None = None  # into the palette
+    alpha: np.ndarray | None = None
+    is_lossy: bool = False
+    n_pages: int = 1
+
+
+def layers_of(image: Image.Image) -> Layers:
+    """The palette's indices and the transparency of an image, decoded or not; neither where it has several pages."""
+    if (n_pages := getattr(image, "n_frames", 1)) > 1:
+        return Layers(n_pages=n_pages)
+    has_alpha = image.mode in _WITH_ALPHA or ("transparency" in image.info and image.mode in ("1", "L", "RGB", "P"))
+    has_index = image.mode in ("P", "PA")
+    index = alpha = None
+    orientation = 1 if image.format == "TIFF" else orientation_of(image)  # Pillow has turned a TIFF already
+    if has_index:
+        index = upright(np.array(image if image.mode == "P" else image.getchannel("P")), orientation)
+    if has_alpha:
+        image = image.convert("LA") if image.mode == "La" else image
+        alpha = upright(np.array(image.convert("RGBA").getchannel("A")), orientation)
+    return Layers(index, alpha, is_lossy=image.format in ("JPEG", "MPO"))
 
 
 def orientation_of(image: Image.Image) -> object:

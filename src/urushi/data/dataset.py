@@ -9,6 +9,7 @@ from pathlib import Path
 from urushi import catalogue
 from urushi.data.folders import count_other_files, exists, find_images, is_folder, subfolders
 from urushi.data.layouts.base import Layout
+from urushi.data.masks import mask_files
 from urushi.data.names import Names, plain
 from urushi.data.parts import parts_below
 from urushi.data.samples import GOOD, Problem, Sample, Split
@@ -48,7 +49,7 @@ class Dataset:
         It depends neither on their order nor on where the folder lies. Raises UnreadableImageError.
         """
         chosen = self.samples if samples is None else samples
-        files = {path for sample in chosen for path in (sample.path, sample.mask) if path is not None}
+        files = {path for sample in chosen for path in (sample.path, *mask_files(sample.mask))}
         digest = hashlib.sha256()
         for name, path in sorted((_relative(path, self.root), path) for path in files):
             # The digest of fixed length keeps "a" + "bc" and "ab" + "c" apart.

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from urushi.data.dataset import Dataset, Problem, Sample
 from urushi.data.images import luminance, read_image
+from urushi.data.mask_diagnosis import CoveredMask, covering_problems, look_at_mask
 from urushi.data.stream import stream
 from urushi.errors import UnreadableImageError
 
@@ -79,6 +78,7 @@ class _Look:
     luminance: float = 0.0
     unreadable: str = ""  # reason
     problems: tuple[Problem, ...] = ()
+    covered: CoveredMask | None = None  # of a defective image whose mask marks something
 
 
 def diagnose(dataset: Dataset) -> Diagnosis:
@@ -95,12 +95,18 @@ def diagnose(dataset: Dataset) -> Diagnosis:
         dtypes=dict(sorted(Counter(look.dtype for look in readable).items())),
         colours=dict(sorted(Counter(look.colour for look in readable).items())),
         unreadable=tuple(Problem(look.sample.path, look.unreadable) for look in looks if look.unreadable),
-        problems=dataset.problems + tuple(problem for look in looks for problem in look.problems),
+        problems=tuple(_problems(dataset, looks)),
         duplicates=duplicates,
         leaks=leaks,
         luminances=_luminances(readable),
         warnings=tuple(_warnings(readable, len(duplicates), len(leaks))),
     )
+
+
+def _problems(dataset: Dataset, looks: list[_Look]) -> Iterator[Problem]:
+    yield from dataset.problems
+    yield from (problem for look in looks for problem in look.problems)
+    yield from covering_problems([look.covered for look in looks if look.covered is not None])
 
 
 def _look(sample: Sample) -> _Look:
@@ -112,30 +118,15 @@ def _look(sample: Sample) -> _Look:
     content = hashlib.sha256(f"{pixels.shape} {pixels.dtype}".encode() + b"\n")
     content.update(pixels.data)
     colour = "grey" if pixels.ndim == 2 else "RGB"
-    problems = (*_too_small(sample.path, size), *_mask_problems(sample, size))
-    return _Look(sample, size, str(pixels.dtype), colour, content.digest(), luminance(pixels), problems=problems)
+    mask_problems, covered = look_at_mask(sample, size)
+    problems = (*_too_small(sample.path, size), *mask_problems)
+    level = luminance(pixels)
+    return _Look(sample, size, str(pixels.dtype), colour, content.digest(), level, "", problems, covered)
 
 
 def _too_small(path: Path, size: Size) -> Iterator[Problem]:
     if min(size) < _SMALLEST_SIDE_PX:
         yield Problem(path, f"is only {size[0]} × {size[1]} px; at least {_SMALLEST_SIDE_PX} px a side are needed")
-
-
-def _mask_problems(sample: Sample, size: Size) -> Iterator[Problem]:
-    if sample.mask is None:
-        return
-    try:
-        mask = read_image(sample.mask)
-    except UnreadableImageError as error:
-        yield Problem(sample.mask, f"the mask cannot be read: {error.reason}")
-        return
-    if mask.shape[:2] != size:
-        yield Problem(
-            sample.mask, f"the mask has {mask.shape[0]} × {mask.shape[1]} px, its image {size[0]} × {size[1]}"
-        )
-    if bool(np.any(mask)) != bool(sample.label):
-        marks = "marks nothing, but its image is anomalous" if sample.label else "marks a defect in a normal image"
-        yield Problem(sample.mask, f"the mask {marks}")
 
 
 def _counts(dataset: Dataset) -> dict[str, dict[str, int]]:

@@ -52,12 +52,6 @@ def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> np.ndarr
         raise UnreadableImageError(name_of(source), _reason(error)) from error
 
 
-def read_mask(source: ImageSource) -> np.ndarray:
-    """A ground-truth mask as (H, W) bool, True where any channel is not zero; raises UnreadableImageError."""
-    pixels = read_image(source)
-    return np.asarray(pixels > 0 if pixels.ndim == 2 else (pixels > 0).any(axis=2))
-
-
 def name_of(source: object) -> str:
     """The path of a source exactly as given, or '<array>', '<image>', '<tensor>' for what is in memory."""
     if isinstance(source, (str, Path)):

@@ -17,7 +17,7 @@ class Sample:
     split: Split
     label: int  # 0 normal, 1 anomalous
     defect: str  # its kind; 'good' for a normal one
-    mask: Path | None  # ground truth of where the defect is, if there is one
+    mask: Path | None  # ground truth of where the defect is: a file, or a folder whose files together are it
 
 
 @dataclass(frozen=True)

@@ -1,26 +1,22 @@
 """Evaluation of a detector on labelled images: one pass, image by image, nothing kept but scores and histograms."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from urushi.data.images import luminance
 from urushi.data.samples import GOOD
-from urushi.errors import InputError, UnreadableImageError
+from urushi.errors import InputError
 from urushi.evaluation.image_metrics import DefectFigures, confusion, defect_figures, image_figures
 from urushi.evaluation.luminance import LuminanceReport, compare_luminances
-from urushi.evaluation.masks import fit_mask
-from urushi.evaluation.pixel_metrics import AUPRO_LIMITS, PixelFigures, PixelHistograms
+from urushi.evaluation.pixel_collection import PixelCollection, ReadMask
+from urushi.evaluation.pixel_metrics import AUPRO_LIMITS, PixelFigures
 from urushi.evaluation.reconstruction_metrics import reconstruction_errors, reconstruction_figures
 from urushi.evaluation.resampling import CONFIDENCE, Figure
 from urushi.inspection import Decision, Inspection, Unreadable
 
 UNNAMED = "(unnamed)"  # the type of a defect that has none
-_MAX_ASPECT_ERROR = 0.02  # how much the sides of a mask may deviate from those of its image
 
 
 class LabelledSample(Protocol):
@@ -37,9 +33,6 @@ class LabelledSample(Protocol):
     @property
     def mask(self) -> Path | None:
         """Its ground truth; a normal image needs none."""
-
-
-ReadMask = Callable[[Path], NDArray[Any]]  # a mask image (h, w) or (h, w, C), non-zero = defect
 
 
 @dataclass(frozen=True)
@@ -66,6 +59,7 @@ class Evaluation:
     pixel: PixelFigures | None
     pixel_reason: str | None
     pixel_left_out: tuple[Unreadable, ...]  # images without pixel figures, and why
+    pixel_remarks: tuple[Unreadable, ...]  # images with pixel figures whose mask should be looked at, and why
     reconstruction: dict[str, Figure] | None  # of normal images
     reconstruction_reason: str | None
     luminance: LuminanceReport  # of the images as the model saw them
@@ -95,6 +89,7 @@ class Evaluation:
             "pixel": self.pixel and _pixel_json(self.pixel),
             "pixel_reason": self.pixel_reason,
             "pixel_left_out": [asdict(one) for one in self.pixel_left_out],
+            "pixel_remarks": [asdict(one) for one in self.pixel_remarks],
             "reconstruction": self.reconstruction and _figures_json(self.reconstruction),
             "reconstruction_reason": self.reconstruction_reason,
             "luminance": self.luminance.to_json(),
@@ -106,8 +101,7 @@ class Evaluation:
 class _Collected:
     images: list[ScoredImage] = field(default_factory=list)
     unreadable: list[Unreadable] = field(default_factory=list)
-    pixels: PixelHistograms = field(default_factory=PixelHistograms)
-    left_out: list[Unreadable] = field(default_factory=list)
+    pixels: PixelCollection = field(default_factory=PixelCollection)
     errors: list[tuple[str, tuple[float, float, float]]] = field(default_factory=list)
     luminances: dict[str, list[float]] = field(default_factory=dict)  # by kind
 
@@ -148,39 +142,9 @@ def _collect(collected: _Collected, sample: LabelledSample, inspection: Inspecti
     )
     collected.images.append(image)
     collected.luminances.setdefault(defect or GOOD, []).append(luminance(inspection.image))
-    mask = _mask(sample, inspection, read_mask)
-    if isinstance(mask, Unreadable):
-        collected.left_out.append(mask)
-    else:
-        collected.pixels.add(source, inspection.anomaly_map, mask)
+    collected.pixels.add(sample, defect or GOOD, inspection, read_mask)
     if label == 0 and inspection.reconstruction is not None and not inspection.shows_similar:
         collected.errors.append((source, reconstruction_errors(inspection.image, inspection.reconstruction)))
-
-
-def _mask(sample: LabelledSample, inspection: Inspection, read_mask: ReadMask) -> NDArray[np.bool_] | Unreadable:
-    """The mask at map resolution, or why this image cannot take part in the pixel figures."""
-    height, width = inspection.anomaly_map.shape
-    if sample.mask is None:
-        absent = Unreadable(inspection.source, "anomalous, but it has no mask")
-        return absent if sample.label == 1 else np.zeros((height, width), dtype=bool)
-    try:
-        whole = read_mask(sample.mask)
-    except UnreadableImageError as error:
-        return Unreadable(inspection.source, f"its mask cannot be read: {error}")
-    mask = fit_mask(whole, (height, width), inspection.to_original, inspection.original_size)
-    problem = _mask_problem(sample, inspection, whole)
-    if problem is None and sample.label == 1 and not mask.any():
-        problem = f"its mask marks nothing, or nothing that preprocessing leaves at {height}x{width} px"
-    return mask if problem is None else Unreadable(inspection.source, problem)
-
-
-def _mask_problem(sample: LabelledSample, inspection: Inspection, whole: NDArray[Any]) -> str | None:
-    (height, width), (rows, columns) = inspection.original_size, whole.shape[:2]
-    if abs(rows * width / (columns * height) - 1) > _MAX_ASPECT_ERROR:
-        return f"its mask is {rows}x{columns} px, which does not fit an image of {height}x{width} px"
-    if sample.label == 0 and whole.any():
-        return "it is labelled normal, but its mask marks a defect"
-    return None
 
 
 def _evaluation(collected: _Collected, seed: int, n_resamples: int, aupro_limits: tuple[float, ...]) -> Evaluation:
@@ -188,19 +152,20 @@ def _evaluation(collected: _Collected, seed: int, n_resamples: int, aupro_limits
     scores, labels = [i.score for i in images], [i.label for i in images]
     called, defects = [i.decision == "anomalous" for i in images], [i.defect or "" for i in images]
     rows = defect_figures(scores, labels, called, defects, seed=seed, n_resamples=n_resamples)
-    figures = None
-    if collected.pixels.n_components:
-        figures = collected.pixels.figures(seed=seed, n_resamples=n_resamples, aupro_limits=aupro_limits)
+    figures, pixels = None, collected.pixels.close()
+    if pixels.n_components:
+        figures = pixels.figures(seed=seed, n_resamples=n_resamples, aupro_limits=aupro_limits)
     errors = [error for _, error in sorted(collected.errors)]
     return Evaluation(
         images=tuple(images),
-        unreadable=_by_source(collected.unreadable),
+        unreadable=tuple(sorted(collected.unreadable, key=lambda one: one.source)),
         counts={name: int(n[0]) for name, n in vars(confusion(labels, called)).items()},
         image=image_figures(scores, labels, called, seed=seed, n_resamples=n_resamples),
         per_defect=tuple(rows),
         pixel=figures,
-        pixel_reason=None if figures else "no image has a mask that marks a defect",
-        pixel_left_out=_by_source(collected.left_out),
+        pixel_reason=None if figures else collected.pixels.reason,
+        pixel_left_out=collected.pixels.left_out,
+        pixel_remarks=collected.pixels.remarks,
         reconstruction=reconstruction_figures(errors, seed=seed, n_resamples=n_resamples) if errors else None,
         reconstruction_reason=None if errors else "no normal image came with a reconstruction in pixels",
         luminance=_luminance(collected.luminances, seed),
@@ -212,10 +177,6 @@ def _evaluation(collected: _Collected, seed: int, n_resamples: int, aupro_limits
 def _luminance(found: dict[str, list[float]], seed: int) -> LuminanceReport:
     kinds = {kind: sorted(found[kind]) for kind in sorted(found)}  # the same whatever the order of the images
     return compare_luminances((GOOD, kinds.pop(GOOD, [])), kinds, seed=seed)
-
-
-def _by_source(listed: list[Unreadable]) -> tuple[Unreadable, ...]:
-    return tuple(sorted(listed, key=lambda one: one.source))
 
 
 def _figures_json(figures: dict[str, Figure]) -> dict[str, Any]:

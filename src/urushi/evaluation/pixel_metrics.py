@@ -69,6 +69,13 @@ class PixelHistograms:
         self._lowest = min(self._lowest, float(values.min()))
         self._highest = max(self._highest, float(values.max()))
 
+    def join(self, other: "PixelHistograms") -> None:
+        """Add the images of another collection."""
+        self._fine += other._fine
+        self._normal_images += other._normal_images
+        self._images += other._images
+        self._lowest, self._highest = min(self._lowest, other._lowest), max(self._highest, other._highest)
+
     def figures(
         self,
         *,

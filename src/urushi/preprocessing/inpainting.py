@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from pydantic import Field
 
-from urushi.data.images import read_mask
+from urushi.data.masks import read_mask
 from urushi.errors import InputError, RecipeError, UnreadableImageError
 from urushi.preprocessing._calibration_frames import Detector, read_frame, repeated
 from urushi.preprocessing._histograms import otsu

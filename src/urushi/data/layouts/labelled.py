@@ -6,6 +6,7 @@ from pathlib import Path
 
 from urushi.data.folders import images_below, images_in, subfolders
 from urushi.data.layouts.base import Found, Layout, MaskFolder, hidden, samples_in, together, visible
+from urushi.data.masks import mask_files
 from urushi.data.names import Meaning, plain
 from urushi.data.samples import GOOD, Problem, Sample
 
@@ -32,7 +33,7 @@ class Labelled(Layout):
             *(self._defects(folder, masks) for folder in groups["defect"]),
             *(self._within_split(folder, masks) for folder in groups["split"]),
         )
-        taken = {sample.mask for sample in found.samples}
+        taken = {file for sample in found.samples for file in mask_files(sample.mask)}
         notices = [_unread(root, "they lie beside the folders that say what is good")]
         notices += [_left(folder, taken) for folder in groups["mask"]]
         return together(found, *notices, Found([], hidden(root)))
@@ -72,7 +73,7 @@ def _masks(folders: list[Path], defects: list[Path]) -> dict[str, MaskFolder]:
     return {name: MaskFolder(folder) for name, folder in inner.items()}
 
 
-def _left(folder: Path, taken: set[Path | None]) -> Found:
+def _left(folder: Path, taken: set[Path]) -> Found:
     n = sum(isinstance(entry, Path) and entry not in taken for entry in images_below(folder))
     return Found([], [Problem(folder, f"{n} masks are left out: they match no image")] if n else [])
 

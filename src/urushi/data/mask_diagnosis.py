@@ -1,0 +1,43 @@
+"""Looks at the masks of a data set: what cannot be used, does not fit, or marks what it should not."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from urushi.data.masks import INVERTED, Coverage, Size, fitting, inverted, misfit, read_mask
+from urushi.data.samples import Problem, Sample
+from urushi.errors import UnreadableImageError
+
+CoveredMask = tuple[Path, Coverage]
+
+
+def look_at_mask(sample: Sample, size: Size) -> tuple[tuple[Problem, ...], CoveredMask | None]:
+    """What is wrong with the mask of an image of a size, and how much of a defective image it marks."""
+    if sample.mask is None:
+        return (), None
+    try:
+        mask = read_mask(sample.mask)
+    except UnreadableImageError as error:
+        return (Problem(sample.mask, f"the mask cannot be read: {error.reason}"),), None
+    covered = (sample.mask, Coverage.of(mask, sample.defect)) if sample.label and mask.any() else None
+    return tuple(_problems(sample, sample.mask, mask, size)), covered
+
+
+def covering_problems(masks: Sequence[CoveredMask]) -> Iterator[Problem]:
+    """The masks of a data set that mark more than half of their image, seen beside all the others."""
+    refused = inverted([coverage for _, coverage in masks])
+    for path, coverage in masks:
+        if coverage.is_doubtful and coverage.kind in refused:
+            yield Problem(path, f"the mask {INVERTED}")
+        elif coverage.remark:
+            yield Problem(path, f"the mask {coverage.remark}")
+
+
+def _problems(sample: Sample, path: Path, mask: np.ndarray, size: Size) -> Iterator[Problem]:
+    turned = fitting(mask, size, sample.path)
+    if turned is None or turned.shape != size:
+        yield Problem(path, misfit(mask, size))
+    if bool(np.any(mask)) != bool(sample.label):
+        marks = "marks nothing, but its image is anomalous" if sample.label else "marks a defect in a normal image"
+        yield Problem(path, f"the mask {marks}")

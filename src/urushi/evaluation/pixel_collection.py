@@ -1,0 +1,115 @@
+"""Anomaly maps beside their masks: which images take part in the pixel figures, and why the others do not."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from urushi.data.masks import INVERTED, Coverage, fitting, inverted, misfit
+from urushi.errors import UnreadableImageError
+from urushi.evaluation.masks import fit_mask
+from urushi.evaluation.pixel_metrics import PixelHistograms
+from urushi.inspection import Inspection, Unreadable
+
+ReadMask = Callable[[Path], NDArray[Any]]  # a mask image (h, w) or (h, w, C), non-zero = defect
+
+
+class MaskedSample(Protocol):
+    """What is needed to know of an image; a read-only view."""
+
+    @property
+    def label(self) -> int | None:
+        """0 = normal, 1 = anomalous."""
+
+    @property
+    def mask(self) -> Path | None:
+        """Its ground truth; a normal image needs none."""
+
+
+class PixelCollection:
+    """Collects images one by one; those whose masks may be inverted stay apart until all masks are known."""
+
+    def __init__(self) -> None:
+        self._histograms = PixelHistograms()
+        self._doubtful: dict[str, tuple[PixelHistograms, set[str]]] = {}  # by kind of defect, with sources
+        self._coverages: list[Coverage] = []
+        self._unmasked: list[Unreadable] = []
+        self._unusable: list[Unreadable] = []
+        self._remarks: list[Unreadable] = []
+
+    def add(self, sample: MaskedSample, kind: str, inspection: Inspection, read_mask: ReadMask) -> None:
+        """Add one image of a kind of defect, with its mask if it has one; raises InputError for a map with NaN."""
+        found = self._mask(sample, kind, inspection, read_mask)
+        if isinstance(found, Unreadable):
+            (self._unmasked if sample.mask is None else self._unusable).append(found)
+            return
+        histograms = self._histograms
+        if sample.label == 1 and self._coverages[-1].is_doubtful:
+            histograms, sources = self._doubtful.setdefault(kind, (PixelHistograms(), set()))
+            sources.add(inspection.source)
+        histograms.add(inspection.source, inspection.anomaly_map, found)
+
+    def close(self) -> PixelHistograms:
+        """The images that take part, once all have come."""
+        refused = inverted(self._coverages)
+        for kind, (histograms, sources) in self._doubtful.items():
+            if kind in refused:
+                self._unusable += [Unreadable(source, f"its mask {INVERTED}") for source in sources]
+                self._remarks = [one for one in self._remarks if one.source not in sources]
+            else:
+                self._histograms.join(histograms)
+        return self._histograms
+
+    @property
+    def reason(self) -> str:
+        """Why there are no pixel figures."""
+        if not self._unusable:
+            return "no image has a mask that marks a defect"
+        first = min(self._unusable, key=lambda one: one.source)
+        return f"none of the {len(self._unusable)} masks can be used; the first: {first.source}: {first.reason}"
+
+    @property
+    def left_out(self) -> tuple[Unreadable, ...]:
+        """Images without pixel figures and why, sorted by source."""
+        return tuple(sorted(self._unmasked + self._unusable, key=lambda one: one.source))
+
+    @property
+    def remarks(self) -> tuple[Unreadable, ...]:
+        """Images whose mask is used but should be looked at, and why, sorted by source."""
+        return tuple(sorted(self._remarks, key=lambda one: one.source))
+
+    def _mask(
+        self, sample: MaskedSample, kind: str, inspection: Inspection, read_mask: ReadMask
+    ) -> NDArray[np.bool_] | Unreadable:
+        """The mask at map resolution, or why this image cannot take part in the pixel figures."""
+        size, source = inspection.anomaly_map.shape, inspection.source
+        if sample.mask is None:
+            absent = Unreadable(source, "anomalous, but it has no mask")
+            return absent if sample.label == 1 else np.zeros(size, dtype=bool)
+        try:
+            whole = read_mask(sample.mask)
+        except UnreadableImageError as error:
+            return Unreadable(source, f"its mask cannot be read: {error}")
+        turned = fitting(whole, inspection.original_size, Path(source))
+        if turned is None:
+            return Unreadable(source, misfit(whole, inspection.original_size))
+        mask = fit_mask(turned, (size[0], size[1]), inspection.to_original, inspection.original_size)
+        return self._marking(sample, kind, source, turned, mask)
+
+    def _marking(
+        self, sample: MaskedSample, kind: str, source: str, whole: NDArray[Any], mask: NDArray[np.bool_]
+    ) -> NDArray[np.bool_] | Unreadable:
+        """The same mask unless it marks what it must not, or nothing."""
+        if sample.label == 0:
+            marked = Unreadable(source, "it is labelled normal, but its mask marks a defect")
+            return marked if whole.any() else mask
+        if whole.any():
+            coverage = Coverage.of(whole, kind)
+            self._coverages.append(coverage)
+            self._remarks += [Unreadable(source, f"its mask {coverage.remark}")] if coverage.remark else []
+        if mask.any():
+            return mask
+        place = f"{mask.shape[0]}x{mask.shape[1]}"
+        return Unreadable(source, f"its mask marks nothing, or nothing that preprocessing leaves at {place} px")
