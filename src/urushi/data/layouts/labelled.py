@@ -68,7 +68,7 @@ class Labelled(Layout):
 def _masks(folders: list[Path], defects: list[Path]) -> dict[str, MaskFolder]:
     """By plain names of defects: the masks in mask/<defect>, or those in mask where there is one kind of defect."""
     inner = {plain(kind.name): kind for folder in folders for kind in subfolders(folder)}
-    if not inner and len(folders) == len(defects) == 1:
+    if len(folders) == len(defects) == 1 and plain(defects[0].name) not in inner:
         inner = {plain(defects[0].name): folders[0]}
     return {name: MaskFolder(folder) for name, folder in inner.items()}
 
