@@ -50,14 +50,14 @@ def test_all_parts_are_varied_where_asked_for(urushi, dataset):
     assert {line.split()[0] for line in result.out.splitlines()} == {"12", "10", "48"}
 
 
-def test_validation_images_are_kept_and_it_is_said_that_mvtec_has_no_place_for_them(urushi, tmp_path):
+def test_validation_images_are_kept_and_can_be_read(urushi, tmp_path):
     for part in ("train/good", "validation/good", "test_public/good"):
         (tmp_path / "in" / part).mkdir(parents=True)
         Image.fromarray(np.zeros((20, 20), np.uint8)).save(tmp_path / "in" / part / "a.png")
     result = urushi("augment", "in", "out", "--copies", 1, "--transforms", "flip")
     assert result.status == 0
     assert result.out.split() == ["1", "out/test/good", "2", "out/train/good", "1", "out/validation/good"]
-    assert "note: validation images go to out/validation" in result.err
+    assert len(find_dataset(tmp_path / "out").validation()) == 1
 
 
 def test_an_image_that_cannot_be_read_is_listed_with_status_1_and_the_rest_is_written(urushi, tmp_path):

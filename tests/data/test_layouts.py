@@ -46,10 +46,28 @@ def test_flat_takes_every_image_below_as_good_for_training(tmp_path):
     assert dataset.problems == ()
 
 
-def test_flat_doubts_a_folder_whose_name_says_defect(tmp_path):
-    assert problems(find_dataset(put(tmp_path, "a.png", "Defects/b.png"))) == [
-        ("Defects", "its images count as good, but its name says otherwise")
-    ]
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("Defects", "defects"),
+        ("lot 1/NG", "defects"),
+        ("masks", "masks"),
+        ("Test", "test images"),
+        ("val", "validation"),
+    ],
+)
+def test_flat_leaves_out_a_folder_whose_name_says_that_it_is_not_good_and_says_so(tmp_path, name, says):
+    dataset = find_dataset(put(tmp_path, "a.png", f"{name}/b.png", f"{name}/c.png"))
+    assert dataset.layout == "flat"
+    assert [row[0] for row in rows(dataset)] == ["a.png"]
+    ((place, reason),) = problems(dataset)
+    assert place == name
+    assert reason.startswith(f"its 2 images are left out: its name says {says}")
+
+
+def test_flat_of_nothing_but_defects_says_why_nothing_is_left(tmp_path):
+    with pytest.raises(DatasetError, match=r"holds no usable images: .*its name says defects\. Expected: good images"):
+        find_dataset(put(tmp_path, "NG/0.png"))
 
 
 def test_a_folder_named_like_an_image_may_be_the_data_set_itself(tmp_path):

@@ -70,8 +70,6 @@ def augment(
     for problem in dataset.problems:
         _console.note(f"note: {printable(f'{problem.path}: {problem.reason}')}")
     pictures = plan(dataset.samples, wish, seed=seed)
-    if any(picture.split == "validation" for picture in pictures):
-        _console.note(f"note: validation images go to {out / 'validation'}, which the MVTec layout does not read")
     results = enlarge(dataset, out, augmentation, pictures, seed=seed, about=_about(dataset, wish, augmentation, seed))
     raise typer.Exit(_report(_console.progress(results, "writing", len(pictures)), out))
 

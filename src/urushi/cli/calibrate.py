@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from urushi.cli import _console
+from urushi.cli._datasets import GoodFolderOption
 from urushi.cli._running import DeviceOption, PrecisionOption, RuntimeOption, ThreadsOption, load
 from urushi.cli.fit import images_in
 
@@ -31,6 +32,7 @@ def calibrate(
     defects: Annotated[
         Path | None, typer.Option(help="Images of defects, for rules that need them and for the table.")
     ] = None,
+    good_folder: GoodFolderOption = [],  # noqa: B006
     runtime: RuntimeOption = None,
     precision: PrecisionOption = None,
     device: DeviceOption = "cpu",
@@ -47,9 +49,9 @@ def calibrate(
     part = _chosen(old.recipe.threshold, rule, false_alarm_rate, warn_rate, settings)
     _refuse_what_does_not_go_together(is_choice=part is not None, as_json=as_json, output=output)
     if part is None:
-        _show(old, images_in(defects), as_json=as_json)
+        _show(old, images_in(defects, good_folder), as_json=as_json)
     else:
-        _write(old, part, images_in(defects), output or detector)
+        _write(old, part, images_in(defects, good_folder), output or detector)
 
 
 def _chosen(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from urushi.cli import _console
+from urushi.cli._datasets import note_problems
 from urushi.cli._running import DeviceOption, load
 
 if TYPE_CHECKING:
@@ -54,15 +55,19 @@ def classify(
 
 def _labelled(detector: "Detector", encoder: "Encoder", folder: Path) -> "tuple[list[np.ndarray], list[str]]":
     """Prepared images and their types."""
-    from urushi.data.dataset import Problem, find_images
-    from urushi.data.samples import GOOD
+    from urushi.data.dataset import Problem
+    from urushi.data.names import Names, meaning
+    from urushi.data.parts import find_parts
     from urushi.errors import DatasetError
     from urushi.inspection import Unreadable
 
     if not folder.is_dir():
         raise DatasetError(f"{folder} is no folder; give one that holds a folder of images for each type of defect")
-    types = sorted(path for path in folder.iterdir() if path.is_dir() and path.name != GOOD)
-    pairs = [(path, kind.name) for kind in types for path in find_images([kind]) if not isinstance(path, Problem)]
+    folders = sorted(path for path in folder.iterdir() if path.is_dir())
+    types = [path for path in folders if meaning(path.name).kind not in ("good", "mask")]
+    found = [(kind.name, *find_parts([kind], Names())) for kind in types]
+    note_problems([notice for _, _, notices in found for notice in notices])
+    pairs = [(path, name) for name, paths, _ in found for path in paths if not isinstance(path, Problem)]
     if not pairs:
         raise DatasetError(f"{folder} has no folders with images in them; each type of defect is a folder of images")
     images, labels, unreadable, n_normal = [], [], [], 0

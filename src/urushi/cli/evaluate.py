@@ -1,13 +1,14 @@
 """urushi evaluate: how good a detector is on labelled images, with confidence intervals."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from urushi.cli import _console
+from urushi.cli._datasets import GoodFolderOption, note_problems, note_taken
 from urushi.cli._figures import lines
 from urushi.cli._places import require_file_place
 from urushi.cli._running import DeviceOption, PrecisionOption, RuntimeOption, ThreadsOption, load
@@ -31,6 +32,7 @@ def evaluate(
     report: Annotated[Path | None, typer.Option(help="Write an HTML report here.")] = None,
     plots: Annotated[Path | None, typer.Option(help="Write plots as PNG and SVG into this folder.")] = None,
     layout: Annotated[str | None, typer.Option(help="Layout of the folder, if it is not recognised.")] = None,
+    good_folder: GoodFolderOption = [],  # noqa: B006
     runtime: RuntimeOption = None,
     precision: PrecisionOption = None,
     device: DeviceOption = "cpu",
@@ -42,7 +44,7 @@ def evaluate(
     require_file_place(json_file, "--json")
     require_file_place(report, "--report")
     loaded = load(detector, runtime=runtime, precision=precision, device=device, n_threads=n_threads)
-    found = run(loaded, dataset, layout=layout, seed=seed, report=report, plots=plots)
+    found = run(loaded, dataset, layout=layout, good_folders=good_folder, seed=seed, report=report, plots=plots)
     print_figures(found)
     _console.list_unreadable(found.unreadable)
     if json_file is not None:
@@ -56,6 +58,7 @@ def run(
     folder: Path,
     *,
     layout: str | None = None,
+    good_folders: Sequence[str] = (),
     seed: int = 0,
     report: Path | None = None,
     plots: Path | None = None,
@@ -66,7 +69,7 @@ def run(
     from urushi.data.masks import read_mask
     from urushi.evaluation import evaluate as measure
 
-    samples = _test_samples(folder, layout)
+    samples = _test_samples(folder, layout, good_folders)
     results = zip(samples, detector.inspect_many(sample.path for sample in samples), strict=True)
     shown = _console.progress(results, "evaluating", total=len(samples))
     labels = {str(sample.path): sample.defect for sample in samples}
@@ -82,13 +85,23 @@ def run(
     return found
 
 
-def _test_samples(folder: Path, layout: str | None) -> "tuple[Sample, ...]":
+def _test_samples(folder: Path, layout: str | None, good_folders: Sequence[str]) -> "tuple[Sample, ...]":
+    """Good and defective images to test with; raises DatasetError where either are missing."""
     from urushi.data.dataset import find_dataset
+    from urushi.data.taken import taken
     from urushi.errors import DatasetError
 
-    samples = find_dataset(folder, layout=layout).test()
+    dataset = find_dataset(folder, layout=layout, good_folders=good_folders)
+    samples = dataset.test()
     if not samples:
-        raise DatasetError(f"{folder} has no test split; `urushi doctor {folder}` shows what it has")
+        raise DatasetError(f"{folder} has no test split: {taken(dataset)}; `urushi doctor {folder}` shows what it has")
+    if missing := {"good", "defective"} - {"defective" if sample.label else "good" for sample in samples}:
+        raise DatasetError(
+            f"{folder} has no {missing.pop()} images to test with: {taken(dataset)}. Both are needed: in test/good and "
+            "in test/DEFECT, for example; --good-folder NAME takes the folders of a name as good"
+        )
+    note_problems(dataset.problems)
+    note_taken(dataset)
     return samples
 
 

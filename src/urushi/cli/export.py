@@ -71,7 +71,8 @@ def _good_images(detector: "Detector", folder: Path | None) -> list[Path]:
     known = Path(str(data.get("folder", "")))
     if folder is None and not (data and known.is_dir()):
         raise DatasetError("the images that it was fitted on are not here any more; give good ones with --images DIR")
-    dataset = find_dataset(folder or known, layout=None if folder else data.get("layout"))
+    options = {} if folder else {"layout": data.get("layout"), "good_folders": data.get("good_folders", ())}
+    dataset = find_dataset(folder or known, **options)
     samples = [sample.path for sample in dataset.normal_training()]
     if not samples:
         raise DatasetError(f"{folder or known} has no good images; give some with --images DIR")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from urushi.cli import _console
+from urushi.cli._datasets import GoodFolderOption, note_problems, note_taken
 from urushi.cli._places import require_file_place
 from urushi.cli._plots import write_learning_curves
 from urushi.printable import printable
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from urushi.detector import Detector
     from urushi.recipe import Recipe
 
+_MOST_PROBLEMS = 3  # that are listed where nothing is left to learn from
 _MOST_SUSPECTS = 20  # that are listed; the card has them all
 
 
@@ -36,18 +38,19 @@ def fit(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was interrupted.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same detector.")] = 0,
     layout: Annotated[str | None, typer.Option(help="Layout of the folder, if it is not recognised.")] = None,
+    good_folder: GoodFolderOption = [],  # noqa: B006
 ) -> None:
     """Learn from a folder of good images what normal looks like."""
     from urushi.detector import Detector
 
     chosen = chosen_recipe(recipe, settings, false_alarm_rate)
-    sources, facts = _good_images(good, layout)
+    sources, facts = _good_images(good, layout, good_folder)
     require_file_place(output, "-o")
     folder = output.with_name(f"{output.stem}.training")
     detector = Detector.fit(
         sources,
         chosen,
-        defects=images_in(defects),
+        defects=images_in(defects, good_folder),
         seed=seed,
         folder=folder,
         resume=resume,
@@ -74,15 +77,15 @@ def chosen_recipe(name: str, settings: list[str], false_alarm_rate: float | None
     return Recipe.find(name).with_settings(changes)
 
 
-def images_in(folder: Path | None) -> list[Path]:
-    """All image files below a folder, or none without a folder; raises DatasetError."""
-    from urushi.data.dataset import find_dataset
+def images_in(folder: Path | None, good_folders: Sequence[str] = ()) -> list[Path]:
+    """All images of defects below a folder, or none without a folder; raises DatasetError."""
+    from urushi.data.dataset import find_defects
 
     if folder is None:
         return []
-    dataset = find_dataset(folder, layout="flat")
-    _note_problems(dataset)
-    return [sample.path for sample in dataset.samples]
+    images, problems = find_defects(folder, good_folders=good_folders)
+    note_problems(problems)
+    return images
 
 
 def report_fit(detector: "Detector", output: Path, sources: Sequence[Path]) -> None:
@@ -109,27 +112,46 @@ def _report_suspects(suspects: Sequence[Mapping[str, Any]], sources: Sequence[Pa
         _console.note("look at them; --set split.leave_out_suspicious=true fits without them")
 
 
-def _good_images(good: Path, layout: str | None) -> tuple[list[Path], dict[str, Any]]:
+def _good_images(good: Path, layout: str | None, good_folders: Sequence[str]) -> tuple[list[Path], dict[str, Any]]:
     from urushi.data.dataset import find_dataset
     from urushi.errors import DatasetError
 
-    dataset = find_dataset(good, layout=layout)
+    dataset = find_dataset(good, layout=layout, good_folders=good_folders)
+    note_taken(dataset)
     samples = dataset.normal_training()
     if not samples:
+        note_problems(dataset.problems[:_MOST_PROBLEMS])
         raise DatasetError(f"{good} has no good training images; `urushi doctor {good}` shows what it has")
-    _note_problems(dataset)
+    note_problems(dataset.problems)
+    _refuse_masks(dataset)
     openable = [sample for sample in samples if sample.path.is_file() and os.access(sample.path, os.R_OK)]
-    facts = {
+    facts: dict[str, Any] = {
         "folder": printable(str(good.resolve())),
         "layout": dataset.layout,
         "fingerprint": dataset.fingerprint(openable),
     }
+    facts |= {"good_folders": list(good_folders)} if good_folders else {}
     return [sample.path for sample in samples], facts
 
 
-def _note_problems(dataset: "Dataset") -> None:
-    for problem in dataset.problems:
-        _console.note(f"note: {printable(f'{problem.path}: {problem.reason}')}")
+def _refuse_masks(dataset: "Dataset") -> None:
+    """Raises DatasetError where a folder of images only is one of masks; notes where its name says defects."""
+    from urushi.data.masklike import look_like_masks
+    from urushi.data.names import is_surely_of_masks, meaning
+    from urushi.errors import DatasetError
+
+    if dataset.layout != "flat":
+        return
+    root, name = dataset.root, dataset.root.resolve().name
+    by_name = is_surely_of_masks(name)
+    if by_name or look_like_masks([sample.path for sample in dataset.normal_training()]):
+        seen = "its name says so" if by_name else "nearly all of them are black with one other level"
+        raise DatasetError(
+            f"the images in {root} look like masks of defects: {seen}. Give the folder of images of good parts; if "
+            "these are good parts, put them into a folder train/good and give the one that holds train"
+        )
+    if meaning(name).kind == "defect":
+        _console.note(f"note: {printable(str(root))}: its images count as good, but its name says defects")
 
 
 def _is_first_process() -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from urushi.cli import _console
+from urushi.cli._datasets import note_problems
 from urushi.cli._running import DeviceOption, PrecisionOption, RuntimeOption, ThreadsOption, load
 
 if TYPE_CHECKING:
@@ -133,14 +134,19 @@ def _tell(
 
 def _results(detector: "Detector", paths: list[Path]) -> "Iterator[Inspection | Unreadable]":
     """Images in order; what the search for files stumbled over comes last. Wrong paths are found out at once."""
-    from urushi.data.dataset import Problem, count_other_files, find_images
+    from urushi.data.dataset import Problem, count_other_files
+    from urushi.data.names import Names
+    from urushi.data.parts import find_parts
     from urushi.errors import DatasetError
     from urushi.inspection import Unreadable
 
     stumbled: list[Unreadable] = []
 
+    entries, left_out = find_parts(paths, Names())
+    note_problems(left_out)
+
     def images() -> Iterator[Path]:
-        for found in find_images(paths):
+        for found in entries:
             if isinstance(found, Problem):
                 stumbled.append(Unreadable(str(found.path), found.reason))
             else:

@@ -1,15 +1,17 @@
 """A data set: which images there are, to which split they belong, and what is wrong with the folder."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from urushi import catalogue
 from urushi.data.folders import count_other_files, exists, find_images, is_folder, subfolders
-from urushi.data.layouts.base import Found, Layout
+from urushi.data.layouts.base import Layout
 from urushi.data.masks import mask_files
+from urushi.data.names import Names, plain
+from urushi.data.parts import parts_below
 from urushi.data.samples import GOOD, Problem, Sample, Split
 from urushi.errors import DatasetError, RecipeError, UnreadableImageError
 
@@ -27,6 +29,7 @@ class Dataset:
     layout: str
     samples: tuple[Sample, ...]
     problems: tuple[Problem, ...]
+    good_folders: tuple[str, ...] = ()  # names that count as good besides the usual ones
 
     def normal_training(self) -> tuple[Sample, ...]:
         """The normal samples of the train split."""
@@ -54,52 +57,80 @@ class Dataset:
         return digest.hexdigest()
 
 
-def find_dataset(root: Path, *, layout: str | None = None) -> Dataset:
-    """The data set below a folder, its layout detected unless given.
+def find_dataset(root: Path, *, layout: str | None = None, good_folders: Sequence[str] = ()) -> Dataset:
+    """The data set below a folder, its layout detected unless given; folders called as one of good_folders are good.
 
-    Raises DatasetError if there is no such folder, if it holds no images or several data sets, or if no layout or
-    more than one fits.
+    Raises DatasetError if there is no such folder, if it holds no images or several data sets, if no layout or
+    more than one fits, or if no folder is called as one of good_folders.
     """
     _require_folder(root)
-    name = layout if layout is not None else _detected(root)
-    kind = _layout(name)
+    _require_good_folders(root, good_folders)
+    layouts = _layouts(tuple(good_folders))
+    name = layout if layout is not None else _detected(root, layouts)
+    if name not in layouts:
+        _refuse_unknown(name)
+    kind = layouts[name]
     if layout is not None and not kind.matches(root):
         raise DatasetError(f"{str(root)!r} does not have the layout {name!r}; expected: {kind.expects}.")
     found = kind.find(root)
     if not found.samples:
-        raise DatasetError(_why_nothing(root, kind, found))
+        raise DatasetError(_why_nothing(root, kind.expects, found.problems))
     samples = sorted(found.samples, key=lambda sample: sample.path)
     problems = sorted(found.problems, key=lambda problem: (problem.path, problem.reason))
-    return Dataset(root, name, tuple(samples), tuple(problems))
+    return Dataset(root, name, tuple(samples), tuple(problems), tuple(good_folders))
+
+
+def find_defects(root: Path, *, good_folders: Sequence[str] = ()) -> tuple[list[Path], list[Problem]]:
+    """All images below a folder of defects, without good ones and masks as far as names say; raises DatasetError."""
+    _require_folder(root)
+    parts = parts_below(root, Names(good_folders), ("mask", "good"))
+    problems = [*parts.problems, *parts.notices(), *parts.label_notices()]
+    if not parts.images:
+        raise DatasetError(_why_nothing(root, "images of defects", problems))
+    return parts.images, problems
 
 
 @cache
-def _layout(name: str) -> Layout:
+def _layouts(good_folders: tuple[str, ...]) -> dict[str, Layout]:
+    return {name: catalogue.load(_ROOM, name, Layout)(Names(good_folders)) for name in catalogue.names(_ROOM)}
+
+
+def _refuse_unknown(layout: str) -> None:
     try:
-        return catalogue.load(_ROOM, name, Layout)()
+        catalogue.load(_ROOM, layout, Layout)
     except RecipeError as error:
         raise DatasetError(str(error)) from error
 
 
-def _detected(root: Path) -> str:
-    names = catalogue.names(_ROOM)
-    fitting = [name for name in names if not _layout(name).is_fallback and _layout(name).matches(root)]
+def _detected(root: Path, layouts: dict[str, Layout]) -> str:
+    named = {name: layout for name, layout in layouts.items() if not layout.is_fallback}
+    fitting = [name for name, layout in named.items() if not layout.is_loose and layout.matches(root)]
+    fitting = fitting or [name for name, layout in named.items() if layout.is_loose and layout.matches(root)]
     if len(fitting) > 1:
         raise DatasetError(f"{str(root)!r} fits the layouts {', '.join(fitting)}; name the one that is meant.")
     if fitting:
         return fitting[0]
-    _refuse_several(root, [name for name in names if not _layout(name).is_fallback])
-    return next(name for name in names if _layout(name).is_fallback)
+    _refuse_several(root, list(named.values()))
+    return next(name for name, layout in layouts.items() if layout.is_fallback)
 
 
-def _refuse_several(root: Path, names: list[str]) -> None:
-    inner = [folder.name for folder in subfolders(root) if any(_layout(name).matches(folder) for name in names)]
+def _refuse_several(root: Path, layouts: list[Layout]) -> None:
+    inner = [folder.name for folder in subfolders(root) if any(layout.matches(folder) for layout in layouts)]
     if inner:
         more = f" and {len(inner) - _N_LISTED} more" if len(inner) > _N_LISTED else ""
         raise DatasetError(
             f"{str(root)!r} holds data sets rather than images: {', '.join(map(repr, inner[:_N_LISTED]))}{more}. "
             f"Give one of them, for example {str(root / inner[0])!r}."
         )
+
+
+def _require_good_folders(root: Path, good_folders: Sequence[str]) -> None:
+    outer = subfolders(root) if good_folders else []
+    names = sorted({folder.name for one in outer for folder in (one, *subfolders(one))})
+    for wanted in good_folders:
+        if plain(wanted) not in map(plain, names):
+            there = ", ".join(map(repr, names[:_N_LISTED])) or "none"
+            raise DatasetError(f"{str(root)!r} has no folder called {wanted!r} to take as good; it has: {there}.")
 
 
 def _require_folder(root: Path) -> None:
@@ -109,13 +140,13 @@ def _require_folder(root: Path) -> None:
         raise DatasetError(f"{str(root)!r} is not a folder that can be opened; give the folder that holds the images.")
 
 
-def _why_nothing(root: Path, kind: Layout, found: Found) -> str:
-    if found.problems:
-        shown = "; ".join(f"{str(p.path)!r} {p.reason}" for p in found.problems[:3])
-        return f"{str(root)!r} holds no usable images: {shown}. Expected: {kind.expects}."
+def _why_nothing(root: Path, expects: str, problems: Sequence[Problem]) -> str:
+    if problems:
+        shown = "; ".join(f"{str(p.path)!r} {p.reason}" for p in problems[:3])
+        return f"{str(root)!r} holds no usable images: {shown}. Expected: {expects}."
     n_others = count_other_files([root])
     holds = f"holds {n_others} files, none of them an image" if n_others else "is empty"
-    return f"{str(root)!r} {holds}; expected: {kind.expects}, as PNG, JPEG, BMP, TIFF, PGM, PPM or WebP."
+    return f"{str(root)!r} {holds}; expected: {expects}, as PNG, JPEG, BMP, TIFF, PGM, PPM or WebP."
 
 
 def _relative(path: Path, root: Path) -> str:

@@ -6,6 +6,7 @@ from typing import Literal
 
 Split = Literal["train", "validation", "test"]
 GOOD = "good"  # the `defect` of a normal sample
+LABELLED = "defect"  # that of one which nothing but a label image beside it calls anomalous
 
 
 @dataclass(frozen=True)

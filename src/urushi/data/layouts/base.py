@@ -1,12 +1,22 @@
 """What every layout says: whether a folder looks like it, and which samples lie there."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from urushi.data.folders import has_image_suffix, images_below, images_in, is_folder, walk
-from urushi.data.samples import Problem, Sample, Split
+from urushi.data.folders import has_image_suffix, images_below, images_in, is_folder, subfolders, walk
+from urushi.data.masks import read_mask
+from urushi.data.names import Names
+from urushi.data.parts import Parts, parts_among, parts_below
+from urushi.data.samples import GOOD, LABELLED, Problem, Sample, Split
+from urushi.errors import UnreadableImageError
+
+_NOT_GOOD = ("mask", "defect")
+_NOT_DEFECT = ("mask",)  # a name that says good may be a grade of the defect: scratch/fine
+_MARKED = "{} images count as defective, since their label images or masks mark something"
 
 _ENDINGS = ("_mask", "", "_gt", "_label")  # of the name of a mask, the usual one first
 
@@ -23,7 +33,11 @@ class Layout(ABC):
     """One way in which data sets lie on disk."""
 
     expects: ClassVar[str]  # what an error message tells the user to provide
+    is_loose: ClassVar[bool] = False  # used only where none matches that is not loose
     is_fallback: ClassVar[bool] = False  # used only where no other layout matches
+
+    def __init__(self, names: Names = Names()) -> None:  # noqa: B008  it never changes
+        self.names = names
 
     @abstractmethod
     def matches(self, root: Path) -> bool:
@@ -34,14 +48,66 @@ class Layout(ABC):
         """Every sample and every problem below a folder; raises DatasetError where nothing can be made of it."""
 
 
-def samples_in(folder: Path, split: Split, label: int, defect: str, masks: "MaskFolder | None" = None) -> Found:
-    """All images below a folder as samples of one kind, each with its mask if there is one; an absent one has none."""
-    found = list(images_below(folder)) if is_folder(folder) else []
-    images = [entry for entry in found if isinstance(entry, Path)]
-    samples = [
-        Sample(path, split, label, defect, masks.take(path.relative_to(folder)) if masks else None) for path in images
+def samples_in(
+    folder: Path,
+    split: Split,
+    label: int,
+    defect: str,
+    masks: "MaskFolder | None" = None,
+    *,
+    names: Names = Names(),  # noqa: B008  it never changes
+    ruled_out: Sequence[str] = (),
+) -> Found:
+    """All parts below a folder as samples of one kind, each with its mask if there is one; an absent one has none.
+
+    Left out, and said, are folders of masks, label images beside images, for good samples folders named like defects,
+    and whatever else is ruled out. A good image whose label image marks something is a defective test image.
+    """
+    parts = parts_below(folder, names, (*(_NOT_DEFECT if label else _NOT_GOOD), *ruled_out))
+    plain = [
+        Sample(path, split, label, defect, masks.take(path.relative_to(folder)) if masks else None)
+        for path in parts.images
     ]
-    return Found(samples, [entry for entry in found if isinstance(entry, Problem)])
+    samples, unreadable = _with_labels(plain, parts)
+    return Found(samples, [*parts.problems, *parts.notices(), *_label_notices(parts, plain, samples), *unreadable])
+
+
+def labelled_in(folder: Path, split: Split) -> Found:
+    """The images directly in a folder that have label images beside them, which say whether they are good."""
+    parts = parts_among(images_in(folder), folder, Names(), ())
+    plain = [Sample(path, split, 0, GOOD, None) for path in parts.images if path in parts.labels]
+    samples, unreadable = _with_labels(plain, parts)
+    return Found(samples, [*_label_notices(parts, plain, samples), *unreadable])
+
+
+def _with_labels(samples: list[Sample], parts: Parts) -> tuple[list[Sample], list[Problem]]:
+    """The samples as the label images beside them say."""
+    found, problems = [], []
+    for sample in samples:
+        labels = parts.labels.get(sample.path, [])
+        try:
+            found.append(_as_labelled(sample, labels) if labels else sample)
+        except UnreadableImageError as error:
+            problems.append(Problem(sample.path, f"is left out: its label image cannot be read: {error.reason}"))
+    return found, problems
+
+
+def _as_labelled(sample: Sample, labels: list[Path]) -> Sample:
+    """Anomalous if a label image marks anything, its mask if it is the only one; raises UnreadableImageError."""
+    mask = sample.mask or (labels[0] if len(labels) == 1 else None)
+    if sample.label:
+        return replace(sample, mask=mask)
+    is_marked = any(read_mask(label).any() for label in labels)
+    return Sample(sample.path, "test", 1, LABELLED, mask) if is_marked else sample
+
+
+def _label_notices(parts: Parts, before: list[Sample], after: list[Sample]) -> list[Problem]:
+    """One for each folder with label images, or with images that these or masks call defective."""
+    was_good = {sample.path for sample in before if not sample.label}
+    marked = Counter(sample.path.parent for sample in after if sample.label and sample.path in was_good)
+    beside = {notice.path: [notice.reason] for notice in parts.label_notices()}
+    said = {folder: [*beside.get(folder, []), _MARKED.format(n)] for folder, n in marked.items()}
+    return [Problem(folder, "; ".join(reasons)) for folder, reasons in (beside | said).items()]
 
 
 def together(*parts: Found) -> Found:
@@ -55,6 +121,21 @@ def together(*parts: Found) -> Found:
 def stray_images(folder: Path, reason: str) -> list[Problem]:
     """A Problem for each image that lies directly in a folder where there should be folders only."""
     return [Problem(path, reason) for path in images_in(folder)]
+
+
+def visible(folder: Path) -> list[Path]:
+    """The folders directly in a folder without those that programs put there: .ipynb_checkpoints, __MACOSX."""
+    return [inner for inner in subfolders(folder) if not _is_hidden(inner)]
+
+
+def hidden(folder: Path) -> list[Problem]:
+    """A Problem for each folder of a program that holds images."""
+    found = (inner for inner in subfolders(folder) if _is_hidden(inner) and any(images_below(inner)))
+    return [Problem(inner, "is not read: a hidden folder") for inner in found]
+
+
+def _is_hidden(folder: Path) -> bool:
+    return folder.name.startswith(".") or folder.name == "__MACOSX"
 
 
 class MaskFolder:

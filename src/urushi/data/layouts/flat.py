@@ -2,13 +2,8 @@
 
 from pathlib import Path
 
-from urushi.data.folders import subfolders
-from urushi.data.layouts.base import Found, Layout, samples_in, together
-from urushi.data.samples import GOOD, Problem
-
-_SUSPICIOUS = frozenset(
-    ("anomalous", "anomaly", "bad", "defect", "defective", "defects", "ground_truth", "mask", "masks", "ng", "test"),
-)
+from urushi.data.layouts.base import Found, Layout, samples_in
+from urushi.data.samples import GOOD
 
 
 class Flat(Layout):
@@ -22,8 +17,6 @@ class Flat(Layout):
         return True
 
     def find(self, root: Path) -> Found:
-        """Every image below as a good one; a subfolder whose name says otherwise is a problem."""
-        # The root itself may be named like an image; what lies in it was asked for.
-        named = [folder for folder in subfolders(root) if folder.name.lower() in _SUSPICIOUS]
-        problems = [Problem(folder, "its images count as good, but its name says otherwise") for folder in named]
-        return together(samples_in(root, "train", 0, GOOD), Found([], problems))
+        """Every image below as a good one; folders whose names say defects, masks or test are left out, and said."""
+        # The root itself may be named like an image or a defect; what lies in it was asked for.
+        return samples_in(root, "train", 0, GOOD, names=self.names, ruled_out=("test", "validation"))

@@ -5,9 +5,23 @@ Bergmann et al., "MVTec AD — A Comprehensive Real-World Dataset for Unsupervis
 
 from pathlib import Path
 
-from urushi.data.folders import is_folder, subfolders
-from urushi.data.layouts.base import Found, Layout, MaskFolder, samples_in, stray_images, together
-from urushi.data.samples import GOOD, Problem, Sample
+from urushi.data.folders import images_in, is_folder, subfolders
+from urushi.data.layouts.base import (
+    Found,
+    Layout,
+    MaskFolder,
+    hidden,
+    labelled_in,
+    samples_in,
+    stray_images,
+    together,
+    visible,
+)
+from urushi.data.names import Meaning, plain
+from urushi.data.parts import owners_of_labels
+from urushi.data.samples import GOOD, Problem, Sample, Split
+
+_SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 
 class Mvtec(Layout):
@@ -17,23 +31,90 @@ class Mvtec(Layout):
 
     def matches(self, root: Path) -> bool:
         """Whether there is train/good or test/good, or both train and test, and it is not MVTec AD 2 instead."""
-        is_good = is_folder(root / "train" / GOOD) or is_folder(root / "test" / GOOD)
-        has_train, has_test = is_folder(root / "train"), is_folder(root / "test")
-        return (is_good or (has_train and has_test)) and (has_test or not is_folder(root / "test_public"))
+        train, test = self._folders(root, "train"), self._folders(root, "test")
+        is_good = any(self._is_good(kind) for folder in (*train, *test) for kind in subfolders(folder))
+        is_mvtec2, is_labelled = is_folder(root / "test_public"), any(map(self._is_good, subfolders(root)))
+        return (is_good or bool(train and test)) and (bool(test) or not is_mvtec2) and (bool(train) or not is_labelled)
 
     def find(self, root: Path) -> Found:
         """Training and test samples with their masks, and whatever lies where this layout has no place for it."""
-        training = samples_in(root / "train" / GOOD, "train", 0, GOOD)
-        names = sorted({f.name for part in ("test", "ground_truth") for f in subfolders(root / part)})
-        masks = {name: MaskFolder(root / "ground_truth" / name) for name in names}
+        training = together(*self._good(root, "train"), *self._directly(root, "train"))
+        masks = self._masks(root)
         n_masks = sum(folder.n_masks for folder in masks.values())
-        tests = [
-            samples_in(root / "test" / name, "test", int(name != GOOD), name, folder) for name, folder in masks.items()
-        ]
+        tests = [self._test(folder, masks) for folder in self._kinds(root, "test")]
         problems = [problem for folder in masks.values() for problem in folder.problems()]
-        found = together(training, *tests, Found([], problems + _misplaced(root)))
+        found = together(
+            training,
+            *self._directly(root, "test"),
+            *self._good(root, "validation"),
+            *tests,
+            Found([], problems + self._misplaced(root)),
+        )
         missing = missing_masks(found.samples) if n_masks else []
         return together(found, Found([], missing + no_training(root, training)))
+
+    def _folders(self, root: Path, split: Split) -> list[Path]:
+        """The folders of a split, whatever its spelling: train, Training."""
+        return [folder for folder in subfolders(root) if self.names.of(folder.name) == Meaning(None, split)]
+
+    def _kinds(self, root: Path, split: Split) -> list[Path]:
+        return [kind for folder in self._folders(root, split) for kind in visible(folder)]
+
+    def _is_good(self, folder: Path) -> bool:
+        return self.names.of(folder.name).kind == "good"
+
+    def _good(self, root: Path, split: Split) -> list[Found]:
+        kinds = [folder for folder in self._kinds(root, split) if self._is_good(folder)]
+        return [samples_in(folder, split, 0, GOOD, names=self.names) for folder in kinds]
+
+    def _directly(self, root: Path, split: Split) -> list[Found]:
+        """train/<stem>.png beside train/<stem>_label.png."""
+        return [labelled_in(folder, split) for folder in self._folders(root, split)]
+
+    def _truths(self, root: Path) -> list[Path]:
+        """The folders of masks; ground_truth first, those of training images last."""
+        found = [folder for folder in subfolders(root) if self.names.of(folder.name).kind == "mask"]
+        return sorted(
+            found, key=lambda folder: (folder.name != "ground_truth", self.names.of(folder.name).split == "train")
+        )
+
+    def _masks(self, root: Path) -> dict[str, MaskFolder]:
+        """The masks of each kind of defect by its name."""
+        return {kind.name: MaskFolder(kind) for truth in self._truths(root)[:1] for kind in subfolders(truth)}
+
+    def _test(self, folder: Path, masks: dict[str, MaskFolder]) -> Found:
+        """The test images of one folder; it is good, a kind of defect, or holds masks, in which case it is left out."""
+        alike = (own for name, own in masks.items() if plain(name) == plain(folder.name))
+        own = masks.get(folder.name) or next(alike, None)
+        if self._is_good(folder):
+            return samples_in(folder, "test", 0, GOOD, own, names=self.names)
+        if own is None and self.names.of(folder.name).kind == "mask":
+            return Found([], [Problem(folder, "is not read: its name says masks")])
+        return samples_in(folder, "test", 1, folder.name, own, names=self.names)
+
+    def _misplaced(self, root: Path) -> list[Problem]:
+        unknown = [folder for folder in self._kinds(root, "train") if not self._is_good(folder)]
+        beside = [folder for folder in subfolders(root) if self.names.of(folder.name).kind in ("good", "defect")]
+        no_good = [folder for folder in self._kinds(root, "validation") if not self._is_good(folder)]
+        return [
+            *(Problem(folder, "is not read: validation uses validation/good only") for folder in no_good),
+            *(Problem(folder, "is not read: masks come from one folder only") for folder in self._truths(root)[1:]),
+            *_stray(self._folders(root, "validation"), "is not read: validation images belong in validation/good"),
+            *(Problem(folder, "is not read: training uses train/good only") for folder in unknown),
+            *(found for split in _SPLITS for folder in self._folders(root, split) for found in hidden(folder)),
+            *(Problem(folder, "is not read: it lies beside train and test") for folder in beside),
+            *stray_images(root, "is not read: it lies neither in train/good nor in test/<defect>"),
+            *_stray(self._folders(root, "train"), "is not read: training images belong in train/good"),
+            *_stray(self._folders(root, "test"), "is not read: test images belong in test/good or test/<defect>"),
+            *_stray(self._truths(root), "is not read: masks belong in ground_truth/<defect>"),
+        ]
+
+
+def _stray(folders: list[Path], reason: str) -> list[Problem]:
+    """Problems of images that have no label images beside them."""
+    owners = owners_of_labels(image for folder in folders for image in images_in(folder))
+    known = {*owners, *owners.values()}
+    return [problem for folder in folders for problem in stray_images(folder, reason) if problem.path not in known]
 
 
 def missing_masks(samples: list[Sample]) -> list[Problem]:
@@ -54,14 +135,3 @@ def no_training(root: Path, training: Found) -> list[Problem]:
     if training.samples:
         return []
     return [Problem(root / "train" / GOOD, "holds no images; there is nothing to learn what normal looks like from")]
-
-
-def _misplaced(root: Path) -> list[Problem]:
-    unknown = [folder for folder in subfolders(root / "train") if folder.name != GOOD]
-    return [
-        *(Problem(folder, "is not read: training uses train/good only") for folder in unknown),
-        *stray_images(root, "is not read: it lies neither in train/good nor in test/<defect>"),
-        *stray_images(root / "train", "is not read: training images belong in train/good"),
-        *stray_images(root / "test", "is not read: test images belong in test/good or test/<defect>"),
-        *stray_images(root / "ground_truth", "is not read: masks belong in ground_truth/<defect>"),
-    ]

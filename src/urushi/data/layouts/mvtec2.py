@@ -9,9 +9,7 @@ from pathlib import Path
 from urushi.data.folders import is_folder, subfolders
 from urushi.data.layouts.base import Found, Layout, MaskFolder, samples_in, stray_images, together
 from urushi.data.layouts.mvtec import missing_masks, no_training
-from urushi.data.samples import GOOD, Problem
-
-_BAD = "bad"
+from urushi.data.samples import GOOD, Problem, Split
 
 
 class Mvtec2(Layout):
@@ -26,27 +24,36 @@ class Mvtec2(Layout):
     def find(self, root: Path) -> Found:
         """Training, validation and public test samples with their masks, and what has no place in this layout."""
         test = root / "test_public"
-        masks = MaskFolder(test / "ground_truth" / _BAD)
-        n_masks = masks.n_masks
-        training = samples_in(root / "train" / GOOD, "train", 0, GOOD)
+        bad = {folder: MaskFolder(test / "ground_truth" / folder.name) for folder in self._called(test, "defect")}
+        n_masks = sum(masks.n_masks for masks in bad.values())
+        training = self._good(root / "train", "train")
         found = together(
             training,
-            samples_in(root / "validation" / GOOD, "validation", 0, GOOD),
-            samples_in(test / GOOD, "test", 0, GOOD),
-            samples_in(test / _BAD, "test", 1, _BAD, masks),
-            Found([], masks.problems() + _misplaced(root)),
+            self._good(root / "validation", "validation"),
+            self._good(test, "test"),
+            *(samples_in(folder, "test", 1, folder.name, masks, names=self.names) for folder, masks in bad.items()),
+            Found([], [problem for masks in bad.values() for problem in masks.problems()] + self._misplaced(root)),
         )
         missing = missing_masks(found.samples) if n_masks else []
         return together(found, Found([], missing + no_training(root, training)))
 
+    def _called(self, folder: Path, kind: str) -> list[Path]:
+        return [inner for inner in subfolders(folder) if self.names.of(inner.name).kind == kind]
 
-def _misplaced(root: Path) -> list[Problem]:
-    places = {
-        root / "train": {GOOD},
-        root / "validation": {GOOD},
-        root / "test_public": {GOOD, _BAD, "ground_truth"},
-        root / "test_public" / "ground_truth": {_BAD},
-    }
-    unknown = [f for folder, names in places.items() for f in subfolders(folder) if f.name not in names]
-    stray = [problem for folder in (root, *places) for problem in stray_images(folder, "is not read: it lies outside")]
-    return [Problem(folder, f"is not read; expected here: {Mvtec2.expects}") for folder in unknown] + stray
+    def _good(self, folder: Path, split: Split) -> Found:
+        """Usually one folder `good`."""
+        kinds = self._called(folder, "good")
+        return together(*(samples_in(kind, split, 0, GOOD, names=self.names) for kind in kinds))
+
+    def _misplaced(self, root: Path) -> list[Problem]:
+        test = root / "test_public"
+        bad = self._called(test, "defect")
+        places = {
+            root / "train": self._called(root / "train", "good"),
+            root / "validation": self._called(root / "validation", "good"),
+            test: [*self._called(test, "good"), *bad, test / "ground_truth"],
+            test / "ground_truth": [test / "ground_truth" / folder.name for folder in bad],
+        }
+        unknown = [f for folder, known in places.items() for f in subfolders(folder) if f not in known]
+        stray = [found for folder in (root, *places) for found in stray_images(folder, "is not read: it lies outside")]
+        return [Problem(folder, f"is not read; expected here: {self.expects}") for folder in unknown] + stray

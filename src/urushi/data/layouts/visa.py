@@ -10,13 +10,13 @@ from pathlib import Path, PurePosixPath
 from urushi.data.folders import images_below, is_file, is_folder
 from urushi.data.layouts.base import Found, Layout
 from urushi.data.layouts.mvtec import missing_masks, no_training
-from urushi.data.samples import GOOD, Problem, Sample, Split
+from urushi.data.names import meaning
+from urushi.data.samples import GOOD, Problem, Sample
 from urushi.errors import DatasetError
 
 _TABLE = Path("split_csv", "1cls.csv")
 _COLUMNS = ("object", "split", "label", "image", "mask")
-_SPLITS: dict[str, Split] = {"train": "train", "test": "test"}
-_LABELS = {"normal": 0, "anomaly": 1}
+_LABELS = {"good": 0, "defect": 1}
 _ANOMALY = "anomaly"  # VisA does not say which kind
 
 Row = dict[str, str]
@@ -99,13 +99,14 @@ def _is_top(root: Path) -> bool:
 
 
 def _sample(row: Row, root: Path, wanted: str) -> Sample:
-    if row["split"] not in _SPLITS or row["label"] not in _LABELS:
+    split, kind = meaning(row["split"]).split, meaning(row["label"]).kind
+    if split not in ("train", "test") or kind not in _LABELS:
         given = f"split {row['split']!r} and label {row['label']!r}"
         raise ValueError(f"has {given} for {row['image']!r}; allowed are train and test, normal and anomaly")
-    label = _LABELS[row["label"]]
+    label = _LABELS[kind]
     mask = _inside(root, wanted, row["mask"]) if row["mask"] else None
     image = _inside(root, wanted, row["image"])
-    return Sample(image, _SPLITS[row["split"]], label, _ANOMALY if label else GOOD, mask)
+    return Sample(image, split, label, _ANOMALY if label else GOOD, mask)
 
 
 def _inside(root: Path, wanted: str, entry: str) -> Path:

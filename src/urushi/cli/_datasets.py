@@ -1,0 +1,34 @@
+"""What the commands say about a data set, and the option by which folders are taken as good."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from urushi.cli import _console
+from urushi.printable import printable
+
+if TYPE_CHECKING:
+    from urushi.data.dataset import Dataset
+    from urushi.data.samples import Problem
+
+GoodFolderOption = Annotated[
+    list[str],
+    typer.Option(
+        "--good-folder", metavar="NAME", help="Folders of this name hold good images, whatever it says; repeatable."
+    ),
+]
+
+
+def note_problems(problems: "Sequence[Problem]") -> None:
+    """Each problem on a line of its own."""
+    for problem in problems:
+        _console.note(f"note: {printable(f'{problem.path}: {problem.reason}')}")
+
+
+def note_taken(dataset: "Dataset") -> None:
+    """Which folders are taken for what, unless they are called as everybody calls them."""
+    from urushi.data.taken import is_plain, taken
+
+    if not is_plain(dataset):
+        _console.note(f"note: {printable(taken(dataset))}")
