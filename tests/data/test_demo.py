@@ -10,6 +10,8 @@ from PIL import Image
 from urushi.data import demo
 from urushi.errors import InputError, MissingPackageError
 
+N_TILES = 200 + 50 + 90
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -24,7 +26,7 @@ def pixels(folder: Path) -> dict[str, bytes]:
 def clean_tiles(seed: int) -> list[list[np.ndarray]]:
     """What was cut from the photograph for training, good and defective test images, in order."""
     wall, (drawing, division, _) = demo._photograph(), np.random.default_rng(seed).spawn(3)
-    parts = demo._divided(demo._places(wall.shape, 240, drawing), division)
+    parts = demo._divided(demo._places(wall.shape, N_TILES, drawing), division)
     return [list(demo._tiles(wall, part)) for part in parts]
 
 
@@ -56,7 +58,7 @@ def test_images_are_grey_tiles_and_masks_are_black_and_white(folder: Path) -> No
 
 
 def test_another_seed_of_the_division_divides_the_same_places() -> None:
-    places = demo._places((512, 512), 240, np.random.default_rng(0))
+    places = demo._places((512, 512), N_TILES, np.random.default_rng(0))
     one, other = (demo._divided(places, np.random.default_rng(seed)) for seed in (1, 2))
     assert [len(part) for part in one] == [len(part) for part in other] == [200, 50, 90]
     divided = [[set(map(tuple, part.tolist())) for part in parts] for parts in (one, other)]
@@ -66,11 +68,11 @@ def test_another_seed_of_the_division_divides_the_same_places() -> None:
 
 def test_every_place_is_as_likely_in_each_part() -> None:
     """Whatever the order in which places come: here by their number, from the top to the bottom."""
-    places = np.stack([np.arange(240), np.zeros(240, int)], axis=1)
+    places = np.stack([np.arange(N_TILES), np.zeros(N_TILES, int)], axis=1)
     parts = [demo._divided(places, np.random.default_rng(seed)) for seed in range(400)]
     for index in range(3):
         rows = np.concatenate([part[index][:, 0] for part in parts])
-        assert rows.mean() == pytest.approx(119.5, abs=4 * 240 / 12**0.5 / len(rows) ** 0.5)
+        assert rows.mean() == pytest.approx((N_TILES - 1) / 2, abs=4 * N_TILES / 12**0.5 / len(rows) ** 0.5)
 
 
 def test_places_cover_the_photograph_evenly_and_none_is_taken_twice() -> None:
