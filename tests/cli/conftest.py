@@ -2,7 +2,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from urushi.cli import main
+from urushi.data.dataset import find_dataset
 from urushi.detector import Detector
 from urushi.recipe import Recipe, parse_setting
 
@@ -53,9 +54,12 @@ def write(path: Path, pixels: np.ndarray) -> None:
 
 
 @pytest.fixture(scope="session")
-def dataset(shared: Callable[..., Path]) -> Path:
-    """MVTec layout: 24 good images to train, 6 good and 5 scratched ones to test."""
-    return shared("weave", _write_dataset)
+def dataset(shared: Callable[..., Path]) -> Iterator[Path]:
+    """MVTec layout: 24 good images to train, 6 good and 5 scratched ones to test; no test may change it."""
+    root = shared("weave", _write_dataset)
+    before = find_dataset(root).fingerprint()
+    yield root
+    assert find_dataset(root).fingerprint() == before, "a test has changed the images that all tests share"
 
 
 def _write_dataset(root: Path) -> None:
