@@ -29,11 +29,12 @@ def test_evaluate_leaves_plots(urushi, fitted, dataset, tmp_path, quick_writing)
 def test_without_defects_there_is_no_curve_and_that_is_said(urushi, fitted, dataset, tmp_path, quick_writing):
     only_good = tmp_path / "data"
     (only_good / "train").mkdir(parents=True)
-    (only_good / "test").mkdir()
+    (only_good / "test" / "hole").mkdir(parents=True)
+    (only_good / "test" / "hole" / "000.png").write_bytes(b"no image")
     (only_good / "train" / "good").symlink_to(dataset / "train" / "good")
     (only_good / "test" / "good").symlink_to(dataset / "test" / "good")
     result = urushi("evaluate", fitted, only_good, "--plots", tmp_path / "plots")
-    assert result.status == 0
+    assert result.status == 1  # the only defect could not be read
     assert "no plot roc: " in result.err
     assert "8 plots in" in result.err
 

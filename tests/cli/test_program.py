@@ -106,9 +106,9 @@ def hostile(dataset, tmp_path_factory) -> tuple[Path, dict[str, str]]:
     return folder, reasons
 
 
-def test_in_a_hostile_folder_every_good_image_is_inspected_and_every_bad_one_listed(fitted, hostile, launcher):
+def test_in_a_hostile_folder_every_good_image_is_inspected_and_every_bad_one_listed(exported, hostile, launcher):
     folder, reasons = hostile
-    done = run("inspect", fitted, folder, "--format", "json", launcher=launcher)
+    done = run("inspect", exported, folder, "--format", "json", launcher=launcher)
     assert done.returncode == 1, done.stderr
     found = json.loads(done.stdout)
     listed = {Path(item["source"]).name: item["reason"] for item in found["unreadable"]}
@@ -177,9 +177,9 @@ def test_the_version_is_that_of_the_package():
     assert run("--version").stdout.strip() == urushi.__version__
 
 
-def test_an_interrupt_ends_quietly(fitted, good, started):
+def test_an_interrupt_ends_quietly(exported, good, started):
     images = [good] * 400
-    with started(COMMAND, "inspect", fitted, *images) as running:
+    with started(COMMAND, "inspect", exported, *images) as running:
         assert running.stdout.readline()  # it is at work
         running.send_signal(signal.SIGINT)
         _, errors = running.communicate(timeout=120)
@@ -187,10 +187,10 @@ def test_an_interrupt_ends_quietly(fitted, good, started):
     assert "Traceback" not in errors
 
 
-def test_a_reader_who_has_seen_enough_causes_no_complaint(fitted, good):
+def test_a_reader_who_has_seen_enough_causes_no_complaint(exported, good):
     images = [str(good)] * 400
     with subprocess.Popen(
-        [str(COMMAND), "inspect", str(fitted), *images], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [str(COMMAND), "inspect", str(exported), *images], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as running:
         assert running.stdout.readline()
         running.stdout.close()

@@ -372,7 +372,7 @@ def test_closed_form_restores_most_of_what_it_was_fitted_on(name, images):
 @pytest.mark.parametrize("name", CLOSED)
 def test_closed_form_depends_neither_on_batch_size_nor_on_order(name, images):
     whole, parts = build(name), build(name)
-    inputs = inputs_of(whole, images(name, 9))
+    inputs = inputs_of(whole, images(name, 5))
     whole.fit([inputs])
     parts.fit(inputs.flip(0).split(2))
     with torch.no_grad():

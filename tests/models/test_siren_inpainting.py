@@ -3,7 +3,7 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from urushi import Detector, Recipe
@@ -105,6 +105,7 @@ def test_hole_shrinks_by_the_tolerance(tolerance, sides):
 # Windows
 
 
+@settings(max_examples=25)
 @given(st.integers(32, 80), st.integers(32, 80), st.sampled_from([4, 8, 14, 24]), st.sampled_from([0.0, 0.3, 0.75]))
 def test_holes_cover_every_pixel_and_what_was_in_them_gives_the_image_back(height, width, hole_px, overlap):
     windows = Windows(32, hole_px, overlap, "anywhere")
