@@ -31,6 +31,7 @@ def cycles(model: Bigan | ConvolutionalBigan, images: torch.Tensor, z: torch.Ten
     return (codes - z).square().mean().item(), (rebuilt - images).square().mean().item()
 
 
+@pytest.mark.slow
 def test_encoder_and_generator_undo_each_other_better_after_training(pictures):
     """These images have two degrees of freedom; of a larger code, no encoder could find all."""
     torch.manual_seed(0)

@@ -85,7 +85,7 @@ def another_value(name: str, option: options.Option) -> Any:
 
 
 OPTIONS = [(name, option) for name in NAMES for option in options.describe(CLASSES[name])]
-CHANGES = [(name, o.name, another_value(name, o)) for name, o in OPTIONS if another_value(name, o) is not None]
+CHANGES = [(name, o.name, value) for name, o in OPTIONS if (value := another_value(name, o)) is not None]
 TRAINED = [name for name in NAMES if not CLASSES[name].is_closed_form]
 CLOSED = [name for name in NAMES if CLASSES[name].is_closed_form]
 
