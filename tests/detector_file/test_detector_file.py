@@ -42,7 +42,7 @@ def recipe(model: str) -> Recipe:
     )
 
 
-def fit(model: str = "autoencoder") -> Detector:
+def fit(model: str) -> Detector:
     pictures = np.random.default_rng(0).integers(0, 255, (8, 32, 32), dtype=np.uint8)
     return Detector.fit(list(pictures), recipe(model))
 
