@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import os
 import shutil
 from importlib import resources
 
@@ -120,6 +121,17 @@ def test_csv_has_a_row_for_every_image_read_or_not(urushi, fitted, mixed):
         assert (float(row["score"]) > float(row["threshold"])) == (row["decision"] == "anomalous")
         assert row["reason"] == ""
     assert int(rows[1]["n_regions"]) >= 1
+
+
+def test_a_name_in_csv_is_neither_a_formula_nor_obeyed_by_a_terminal(urushi, fitted, good, monkeypatch, tmp_path):
+    (tmp_path / "names").mkdir()
+    for name in ("=1+1.png", "@a.png", "\x1b[2J.png"):
+        (tmp_path / "names" / name).write_bytes((good / "100.png").read_bytes())
+    (tmp_path / "names" / "-1.png").write_text("no image")
+    monkeypatch.chdir(tmp_path / "names")
+    out = urushi("inspect", fitted, "--format", "csv", "--", *sorted(os.listdir())).out
+    sources = {row["source"] for row in csv.DictReader(io.StringIO(out, newline=""))}
+    assert sources == {"'=1+1.png", "'@a.png", r"\x1b[2J.png", "'-1.png"}
 
 
 def test_results_come_in_the_order_in_which_images_were_given(urushi, fitted, good):

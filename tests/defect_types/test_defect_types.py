@@ -1,13 +1,15 @@
 """Types learnt from a few labelled defects, and new ones proposed from what gathers, on a fitted detector."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 import safetensors.numpy
+from filelock import FileLock
 
 from urushi import Detector, Recipe
-from urushi.defect_types import DefectTypes, Encoder, NoveltyBuffer
+from urushi.defect_types import DefectTypes, Encoder, NoveltyBuffer, buffer_file, update
 from urushi.errors import DatasetError, InputError
 
 KINDS = ("hole", "line", "spots")
@@ -184,6 +186,43 @@ def test_a_buffer_is_saved_and_loaded_whole(gathered, tmp_path):
     assert (loaded.names, loaded.proposals, loaded.sources) == (named.names, named.proposals, named.sources)
     assert np.array_equal(loaded.codes, named.codes)
     assert np.array_equal(loaded.pictures, named.pictures)
+
+
+def part_of(buffer: NoveltyBuffer, rows: list[int]) -> NoveltyBuffer:
+    found = NoveltyBuffer(buffer.key)
+    for row in rows:
+        found = found.add(buffer.codes[row].astype(float), buffer.pictures[row] / 255, buffer.sources[row])
+    return found
+
+
+def test_what_two_programs_gather_and_a_third_names_is_all_kept(gathered, tmp_path):
+    buffer, path = gathered[0], tmp_path / "b"
+    first, second = part_of(buffer, list(range(20))), part_of(buffer, list(range(10, 30)))
+    update(path, lambda _: first)
+    named = update(path, lambda stored: stored.proposed().named({1: "a type"}))
+    both = update(path, lambda stored: stored.merged(second))
+    assert sorted(both.sources) == sorted(buffer.sources)
+    assert both.names.count("a type") == named.names.count("a type") > 0
+    assert both.merged(NoveltyBuffer(buffer.key)) is both
+    assert NoveltyBuffer(buffer.key).merged(first).sources == first.sources
+
+
+def test_of_programs_that_write_at_once_none_loses_its_images(gathered, tmp_path):
+    buffer, path = gathered[0], tmp_path / "b"
+
+    def gather(row: int) -> None:
+        own = part_of(buffer, [row])
+        update(path, lambda stored: own if stored is None else stored.merged(own))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(gather, range(30)))
+    assert sorted(NoveltyBuffer.load(path).sources) == sorted(buffer.sources)
+
+
+def test_a_file_that_stays_in_use_is_an_error_after_a_while(gathered, tmp_path, monkeypatch):
+    monkeypatch.setattr(buffer_file, "_PATIENCE_SECONDS", 0.1)
+    with FileLock(tmp_path / ".b.lock"), pytest.raises(InputError, match="in use by another program"):
+        update(tmp_path / "b", lambda _: gathered[0])
 
 
 @pytest.mark.parametrize("damage", ["text", "other kind", "no facts", "short list", "wrong list", "nan", "missing"])
