@@ -204,6 +204,15 @@ def test_a_reader_who_has_seen_enough_causes_no_complaint(exported, good):
     assert "Broken" not in errors
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+def test_a_full_disk_is_one_message(exported, good):
+    command = [COMMAND, "inspect", exported, good, "--format", "csv"]
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == "error: the output cannot be written: No space left on device"
+
+
 def test_plots_leave_nothing_in_the_home_folder_nor_among_temporary_files(exported, dataset, tmp_path):
     (home := tmp_path / "home").mkdir()
     (temporary := tmp_path / "temporary").mkdir()

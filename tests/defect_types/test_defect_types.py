@@ -1,5 +1,6 @@
 """Types learnt from a few labelled defects, and new ones proposed from what gathers, on a fitted detector."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -266,3 +267,25 @@ def test_types_with_shapes_that_do_not_fit_are_refused(types, tmp_path):
     path.write_bytes(safetensors.numpy.save(tensors | {"weight": tensors["weight"][:, 1:]}, metadata))
     with pytest.raises(InputError, match="damaged"):
         DefectTypes.load(path)
+
+
+@pytest.mark.parametrize("names", [[1, 2, 3], ["hole", "line"], "hol", ["hole", "", "spots"], None, {"hole": 1}])
+def test_types_with_names_that_are_none_are_refused(names, types, tmp_path):
+    types.save(path := tmp_path / "file")
+    metadata, tensors = contents(path)
+    facts = json.dumps(json.loads(metadata["facts"]) | {"names": names})
+    path.write_bytes(safetensors.numpy.save(tensors, metadata | {"facts": facts}))
+    with pytest.raises(InputError, match="damaged"):
+        DefectTypes.load(path)
+
+
+def test_a_code_of_zeros_is_one_like_others():
+    """A network of rectifiers may give it for a black image."""
+    buffer = NoveltyBuffer("key")
+    for seed in range(12):
+        code = np.random.default_rng(seed).normal(size=5) * (seed > 3)
+        buffer = buffer.add(code + 1e-3 * seed * (seed < 4), np.zeros((8, 8, 3), np.float32), str(seed))
+    buffer = buffer.add(np.zeros(5), np.zeros((8, 8, 3), np.float32), "zeros")
+    assert len(buffer.proposed().proposals) == 12
+    named = buffer.proposed().named({number: str(number) for number in set(buffer.proposed().proposals) - {0}})
+    named.type_of(np.zeros(5))

@@ -91,8 +91,11 @@ class NoveltyBuffer:
         return bool(some.any() and cosines[some].max() > cosines[others].max())
 
     def proposed(self) -> "NoveltyBuffer":
-        """With the unnamed images grouped anew: similar ones of which there are five become a proposal."""
-        rows = [row for row, name in enumerate(self.names) if not name]
+        """With the unnamed images grouped anew: similar ones of which there are five become a proposal.
+
+        A code of zeros, which a network of rectifiers may give, has no direction and belongs to none.
+        """
+        rows = [row for row, name in enumerate(self.names) if not name and self.codes[row].any()]
         proposals = np.zeros(len(self.names), int)
         groups = [group for group in _groups(self.codes[rows]) if len(group) >= _LEAST]
         for number, group in enumerate(sorted(groups, key=len, reverse=True), start=1):

@@ -96,7 +96,7 @@ def _read(folder: Path) -> dict[str, Any] | None:
         return dict(json.loads((folder / _RECORD).read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise TrainingError(f"{folder / _RECORD} cannot be read ({error}); remove the folder to start anew") from None
 
 
