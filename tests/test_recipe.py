@@ -305,7 +305,11 @@ def test_broken_toml_names_the_line():
         Recipe.from_toml("[model]\nname = \n", "mine.toml")
 
 
-DEEP = {"lists": "a = " + "[" * 3000 + "]" * 3000, "tables": ".".join("a" * 3000) + " = 1", "few": "a = " + "[" * 25 + "]" * 25}
+DEEP = {
+    "lists": "a = " + "[" * 3000 + "]" * 3000,
+    "tables": ".".join("a" * 3000) + " = 1",
+    "few": "a = " + "[" * 25 + "]" * 25,
+}
 
 
 @pytest.mark.parametrize("text", [*DEEP.values(), "a = " + "9" * 4400], ids=[*DEEP, "digits"])

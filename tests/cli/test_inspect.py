@@ -1,7 +1,6 @@
 import csv
 import io
 import json
-import os
 import shutil
 from importlib import resources
 
@@ -129,7 +128,9 @@ def test_a_name_in_csv_is_neither_a_formula_nor_obeyed_by_a_terminal(urushi, fit
         (tmp_path / "names" / name).write_bytes((good / "100.png").read_bytes())
     (tmp_path / "names" / "-1.png").write_text("no image")
     monkeypatch.chdir(tmp_path / "names")
-    out = urushi("inspect", fitted, "--format", "csv", "--", *sorted(os.listdir())).out
+    out = urushi(
+        "inspect", fitted, "--format", "csv", "--", *sorted(path.name for path in (tmp_path / "names").iterdir())
+    ).out
     sources = {row["source"] for row in csv.DictReader(io.StringIO(out, newline=""))}
     assert sources == {"'=1+1.png", "'@a.png", r"\x1b[2J.png", "'-1.png"}
 

@@ -94,7 +94,10 @@ def test_digest_tells_values_order_and_shape_apart():
 def test_a_folder_in_use_is_refused_with_the_pid_of_who_is_in_it(tmp_path):
     with held(tmp_path / "run"):
         for _ in range(2):  # a refusal leaves the first one's mark alone
-            with pytest.raises(TrainingError, match=rf"in use by another fit \(process {os.getpid()}\)"), held(tmp_path / "run"):
+            with (
+                pytest.raises(TrainingError, match=rf"in use by another fit \(process {os.getpid()}\)"),
+                held(tmp_path / "run"),
+            ):
                 pass
     with held(tmp_path / "run"):
         pass

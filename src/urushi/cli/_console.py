@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from urushi.inspection import Unreadable
 
 T = TypeVar("T")
-_NO_BUGS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG}  # of a disk that is full, or no longer there
+_NO_BUGS = {errno.ENOSPC, errno.EROFS, errno.EIO, errno.EFBIG, getattr(errno, "EDQUOT", None)}  # of a disk that is full
 
 is_debugging = False
 

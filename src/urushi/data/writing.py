@@ -9,7 +9,7 @@ from urushi import atomic_file
 from urushi.errors import InputError
 
 MARKER, UNFINISHED = "README.txt", "UNFINISHED.txt"
-_NOT_WHOLE = "Files are still being written here, or the program was stopped. The same command makes this folder whole.\n"
+_NOT_WHOLE = "Files are being written here, or the program was stopped: the same command makes this folder whole.\n"
 
 
 def claim(folder: Path, title: str, about: str) -> None:

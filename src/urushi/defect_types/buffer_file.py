@@ -1,4 +1,4 @@
-"""The file of a novelty buffer, which several programs may fill: each reads, changes and writes it while others wait."""
+"""The file of a novelty buffer, which several programs may fill: each changes it while the others wait."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

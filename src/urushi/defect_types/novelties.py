@@ -48,8 +48,9 @@ class NoveltyBuffer:
         new = [row for row, code in enumerate(other.codes) if not self._holds(code)]
         if not new:
             return self
-        lists = (tuple(one[row] for row in new) for one in (other.sources, other.names))
-        return self._with(NoveltyBuffer(self.key, other.codes[new], other.pictures[new], *lists, (0,) * len(new)))
+        sources, names = (tuple(one[row] for row in new) for one in (other.sources, other.names))
+        codes, pictures = other.codes[new], other.pictures[new]
+        return self._with(NoveltyBuffer(self.key, codes, pictures, sources, names, (0,) * len(new)))
 
     def _holds(self, code: np.ndarray) -> bool:
         return bool(len(self.codes) and np.abs(self.codes - code).max(axis=1).min() < _NEAR)

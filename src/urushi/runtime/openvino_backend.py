@@ -3,7 +3,7 @@
 import sys
 import threading
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -48,14 +48,14 @@ def _openvino() -> ModuleType:
     """
     require("openvino", "openvino")
     telemetry = sys.modules.get(_TELEMETRY)
-    sys.modules[_TELEMETRY] = None  # type: ignore[assignment]  Python's way to say that there is none
+    sys.modules[_TELEMETRY] = None  # type: ignore[assignment]  # Python's way to say that there is none
     try:
         import openvino
     finally:
         del sys.modules[_TELEMETRY]
         if telemetry is not None:
             sys.modules[_TELEMETRY] = telemetry
-    return openvino
+    return cast("ModuleType", openvino)
 
 
 def _compiled(graph: bytes, n_threads: int) -> Any:

@@ -33,7 +33,7 @@ def held(folder: Path) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise TrainingError(
-            f"{folder} is in use by another fit (process {_owner(folder)}); wait for it, or fit to a file of another name"
+            f"{folder} is in use by another fit (process {_owner(folder)}); wait, or fit to a file of another name"
         ) from None
     try:
         _write_file(folder / _OWNER, str(os.getpid()).encode())
