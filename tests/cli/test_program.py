@@ -25,9 +25,13 @@ os.execv(sys.argv[1], sys.argv[1:])
 """
 
 
-def run(*arguments: object, launcher: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: object, launcher: tuple[str, ...] = (), environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     command = [*launcher, str(COMMAND), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, errors="surrogateescape")
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=300, errors="surrogateescape", env=environment
+    )
 
 
 def png(width: int, height: int) -> bytes:
@@ -198,3 +202,23 @@ def test_a_reader_who_has_seen_enough_causes_no_complaint(exported, good):
     assert running.returncode == 0
     assert "Traceback" not in errors
     assert "Broken" not in errors
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+def test_a_full_disk_is_one_message(exported, good):
+    command = [COMMAND, "inspect", exported, good, "--format", "csv"]
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == "error: the output cannot be written: No space left on device"
+
+
+def test_plots_leave_nothing_in_the_home_folder_nor_among_temporary_files(exported, dataset, tmp_path):
+    (home := tmp_path / "home").mkdir()
+    (temporary := tmp_path / "temporary").mkdir()
+    environment = {name: value for name, value in os.environ.items() if name != "MPLCONFIGDIR"}
+    environment |= {"HOME": str(home), "USERPROFILE": str(home), "TMPDIR": str(temporary)}
+    done = run("evaluate", exported, dataset, "--plots", tmp_path / "plots", environment=environment)
+    assert done.returncode == 0, done.stderr
+    assert "plots in" in done.stderr
+    assert [*home.rglob("*"), *temporary.rglob("*")] == []

@@ -13,6 +13,7 @@ from urushi.data.masks import mask_files
 from urushi.data.names import Names, plain
 from urushi.data.parts import parts_below
 from urushi.data.samples import GOOD, Problem, Sample, Split
+from urushi.data.writing import UNFINISHED
 from urushi.errors import DatasetError, RecipeError, UnreadableImageError
 
 __all__ = ["GOOD", "Dataset", "Problem", "Sample", "Split", "count_other_files", "find_dataset", "find_images"]
@@ -76,8 +77,13 @@ def find_dataset(root: Path, *, layout: str | None = None, good_folders: Sequenc
     if not found.samples:
         raise DatasetError(_why_nothing(root, kind.expects, found.problems))
     samples = sorted(found.samples, key=lambda sample: sample.path)
-    problems = sorted(found.problems, key=lambda problem: (problem.path, problem.reason))
+    problems = sorted([*found.problems, *_unfinished(root)], key=lambda problem: (problem.path, problem.reason))
     return Dataset(root, name, tuple(samples), tuple(problems), tuple(good_folders))
+
+
+def _unfinished(root: Path) -> list[Problem]:
+    reason = "this folder was not written to its end: some of its images may be missing"
+    return [Problem(root / UNFINISHED, reason)] if exists(root / UNFINISHED) else []
 
 
 def find_defects(root: Path, *, good_folders: Sequence[str] = ()) -> tuple[list[Path], list[Problem]]:
