@@ -42,7 +42,6 @@ def fit(
 ) -> None:
     """Learn from a folder of good images what normal looks like."""
     from urushi.detector import Detector
-    from urushi.training import is_first_process
 
     chosen = chosen_recipe(recipe, settings, false_alarm_rate)
     sources, facts = _good_images(good, layout, good_folder)
@@ -58,6 +57,8 @@ def fit(
         progress="bar",
         card={"recipe": " ".join([recipe, *settings]), "data": facts},
     )
+    from urushi.training import is_first_process  # late: it loads Lightning, and errors shall come at once
+
     if not is_first_process():
         return
     detector.save(output)
