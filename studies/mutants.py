@@ -1,6 +1,6 @@
 """python -m studies.mutants --name before --cosmic-ray PYTHON --coverage FOLDER [--tree FOLDER] [--hints JSON]
 
-How many mutants of five rooms the default test suite kills. A mutant is the code with one operator, number or keyword
+How many mutants of five rooms, or of `--rooms`, the default test suite kills. A mutant is the code with one operator, number or keyword
 changed; it is killed when a test fails. They are drawn at random from all that cosmic-ray's operators give. Each meets
 the tests that run its statement, those of its room and the quick ones first, up to the first failure. Those that live
 meet their other tests in groups, one mutant a file, and where a group fails each of it meets that test alone. A failure
@@ -22,10 +22,11 @@ import json
 import queue
 import subprocess
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import record
+from benchmarks import command_line, record
 
 from studies.covering_tests import PLUGIN, Suite, measure
 from studies.mutant_trials import Mutant, Trial, Worker, tried
@@ -51,9 +52,9 @@ def proposed(options: argparse.Namespace, tree: Path, files: dict[str, list[str]
     return found
 
 
-def files_of(tree: Path) -> dict[str, list[str]]:
+def files_of(tree: Path, rooms: Sequence[str]) -> dict[str, list[str]]:
     found = {}
-    for room, names in ROOMS.items():
+    for room, names in ((room, ROOMS[room]) for room in rooms):
         places = [tree / "src" / "urushi" / name for name in names]
         paths = [path for place in places for path in (sorted(place.rglob("*.py")) or [place]) if path.is_file()]
         found[room] = [path.relative_to(tree).as_posix() for path in paths if path.name not in LEFT_OUT]
@@ -73,7 +74,7 @@ def state(tree: Path) -> dict[str, Any]:
 def summary(rows: list[Mutant]) -> dict[str, dict[str, Any]]:
     """By room, and in all: how many of each outcome, and the share killed of those found."""
     found = {}
-    for room in [*ROOMS, "all"]:
+    for room in [*sorted({row["room"] for row in rows}), "all"]:
         outcomes = Counter(row["outcome"] for row in rows if room in (row["room"], "all"))
         n = outcomes.total() - outcomes["not found"]
         found[room] = dict(outcomes) | {"killed_share": (outcomes["killed"] + outcomes["timeout"]) / n if n else None}
@@ -111,6 +112,7 @@ def main() -> None:
     parser.add_argument("--hints", type=Path, metavar="JSON")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--n", type=int, default=300)
+    parser.add_argument("--rooms", type=command_line.names, default=list(ROOMS))
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--scratch", type=Path, default=Path("/tmp/mutants"))
     parser.add_argument("--out", type=Path, default=RESULTS)
@@ -118,7 +120,11 @@ def main() -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    tree, name, files = options.tree.resolve(), f"mutants-{options.name}", files_of(options.tree.resolve())
+    tree, name, files = (
+        options.tree.resolve(),
+        f"mutants-{options.name}",
+        files_of(options.tree.resolve(), options.rooms),
+    )
     made, same = proposed(options, tree, files), state(tree) | {"seed": options.seed, "n": options.n}
     scratch = options.scratch / f"{options.name}-{same['commit'][:7]}"
     measure(tree, [path for paths in files.values() for path in paths], options.coverage, scratch)
