@@ -1,7 +1,7 @@
 """The whole path of an image: decode → preprocess → reconstruction → anomaly map → score → decision."""
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,8 @@ from urushi.calibration.conformal import Conformal
 from urushi.catalogue import options
 from urushi.catalogue.extras import require
 from urushi.data.images import ImageSource
+from urushi.data.pages import images_of
+from urushi.data.samples import Problem
 from urushi.data.stream import batches, side_by_side, stream
 from urushi.detector_file import archive, members
 from urushi.errors import CalibrationError, DetectorFileError, ExportError, UnreadableImageError
@@ -87,6 +89,7 @@ class Detector:
         from urushi.fitting.fit import fit
         from urushi.fitting.learning import Run
 
+        good, defects = tuple(images_of(good)), tuple(images_of(defects))
         name = recipe if isinstance(recipe, str) else "of one's own"
         recipe = Recipe.find(recipe) if isinstance(recipe, str) else recipe
         rule = _rule(recipe.threshold, n_defects=len(defects))
@@ -111,23 +114,29 @@ class Detector:
         return cls(*parts, {**card, "fit": fitted.facts}, graphs, fitted.unreadable, fitted.pattern)
 
     def inspect(self, source: ImageSource) -> Inspection:
-        """The decision on one image and what explains it; raises UnreadableImageError."""
+        """The decision on one image and what explains it; raises UnreadableImageError, for a file of several, too."""
         (found,) = self._inspect_batch([self.prepare(source)])
         if isinstance(found, Unreadable):
             raise UnreadableImageError(found.source, found.reason)
         return found
 
     def inspect_many(
-        self, sources: Iterable[ImageSource], *, batch_size: int | None = None
+        self,
+        sources: Iterable[ImageSource],
+        *,
+        batch_size: int | None = None,
+        notice: Callable[[Problem], None] | None = None,
     ) -> Iterator[Inspection | Unreadable]:
         """One result per image, in order; memory does not grow with their number.
 
+        Each page, frame or slice of a file is an image: stack.tif#1, stack.tif#2 … `notice` is told of smaller copies
+        of pages, which are left out.
         Decoding, network and decisions run side by side, each a few images ahead of the next. Without a batch size it
         is the one that suits the backend. Images that are tiled are inspected one after the other.
         """
         size = self.batch_size if self.grid or batch_size is None else batch_size
         ahead = 1 if self.grid else size + 2 * self.n_parallel
-        ready = stream(self.prepare, sources, n_threads=self.backend.n_threads, ahead=ahead)
+        ready = stream(self.prepare, images_of(sources, notice), n_threads=self.backend.n_threads, ahead=ahead)
         for results in side_by_side(self._inspect_batch, batches(ready, size), self.n_parallel):
             yield from results
 
@@ -163,7 +172,7 @@ class Detector:
             raise ExportError("a graph takes images of one size, and this detector any; fit with tiling.one_pass=false")
 
         reference = members.torch_backend(self.recipe, self.graphs, self.card, Wish())
-        prepared = (self.prepare(source) for source in normal)
+        prepared = (self.prepare(source) for source in images_of(normal))
         pixels = (item.pixels for item in prepared if isinstance(item, Prepared))
         judge = exporting.Judge(self.threshold, self.map_scale, self.held_out.scores)
         made = exporting.export(reference, pixels, judge, to=to, precision=precision, seed=seed, present=self.graphs)

@@ -145,7 +145,6 @@ def assert_reads(path: Path, expected: np.ndarray) -> None:
         ("rle", DEEP),
         ("rle rgb", RGB),
         ("jpeg2000", DEEP),
-        ("frames", GREY),
         ("inverted", 255 - GREY),
         ("signed", SIGNED.astype(np.float32)),
         ("rescaled", TWELVE.astype(np.float32) - 1024),
@@ -287,10 +286,9 @@ def test_without_pydicom_the_reason_says_how_to_install_it(put, monkeypatch):
         (dicom(GREY, RescaleSlope="0"), "RescaleSlope is 0"),
         (dicom(GREY, RescaleSlope="1e300", RescaleIntercept="-1"), "32-bit floats"),
         (dicom(GREY, RescaleSlope="1e308", RescaleIntercept="1e308"), "infinite"),
-        (dicom(GREY, NumberOfFrames=2**31 - 1), "truncated: 768 of"),
+        (dicom(GREY, NumberOfFrames=2**31 - 1), "holds 2147483647 images, more than 10000"),
         (dicom(GREY, Rows=64), "truncated: 768 of 1536 bytes"),
         (VALID["8 bits"][:-1], "truncated: 767 of 768 bytes"),
-        (VALID["frames"][:-700], "truncated"),
         (b"", "empty"),
         (bytes(128) + b"DICM", "no pixel data"),
         (bytes(128) + b"DICM" + bytes(range(256)) * 9, ""),
@@ -367,6 +365,7 @@ def read_image_once_to_import_pydicom(path: Path) -> None:
 
 def test_the_limit_of_pixels_counts_one_frame(put):
     path = put(VALID["frames"])
+    path = path.with_name(f"{path.name}#2")
     assert reason(path, max_pixels=767) == "too large: 24 × 32 = 768 pixels, the limit is 767"
     assert read_image(path, max_pixels=768).shape == (32, 24)
 

@@ -12,6 +12,7 @@ import numpy as np
 from urushi.data.dataset import Problem, Sample, find_dataset
 from urushi.data.images import read_image
 from urushi.data.masks import fitting, misfit, read_mask
+from urushi.data.pages import as_file_name, file_of, images_in_file
 from urushi.data.writing import write_image
 from urushi.errors import InputError, UnreadableImageError
 from urushi.evaluation.masks import fit_mask
@@ -67,8 +68,9 @@ def find_items(sources: Sequence[Path], out: Path, layout: str | None) -> tuple[
     problems: list[Problem] = []
     for source in sources:
         _require_apart(source, out)
-        if source.is_file():
-            items.append(Item(source, Path(source.name), is_training=True))
+        if file_of(source).is_file():
+            pages = images_in_file(source, problems.append)
+            items += [Item(page, as_file_name(Path(page.name)), is_training=True) for page in pages]
             continue
         dataset = find_dataset(source, layout=layout)
         problems += dataset.problems
@@ -139,8 +141,8 @@ def _require_apart(source: Path, out: Path) -> None:
 
 def _item(sample: Sample, root: Path) -> Item:
     is_training = sample.split == "train" and sample.label == 0
-    mask_target = sample.mask.relative_to(root) if sample.mask else None
-    return Item(sample.path, sample.path.relative_to(root), is_training, sample.mask, mask_target)
+    mask_target = as_file_name(sample.mask.relative_to(root)) if sample.mask else None
+    return Item(sample.path, as_file_name(sample.path.relative_to(root)), is_training, sample.mask, mask_target)
 
 
 def _with_targets(items: list[Item]) -> list[Item]:

@@ -114,6 +114,7 @@ def _report_suspects(suspects: Sequence[Mapping[str, Any]], sources: Sequence[Pa
 
 def _good_images(good: Path, layout: str | None, good_folders: Sequence[str]) -> tuple[list[Path], dict[str, Any]]:
     from urushi.data.dataset import find_dataset
+    from urushi.data.pages import file_of
     from urushi.errors import DatasetError
 
     dataset = find_dataset(good, layout=layout, good_folders=good_folders)
@@ -124,7 +125,7 @@ def _good_images(good: Path, layout: str | None, good_folders: Sequence[str]) ->
         raise DatasetError(f"{good} has no good training images; `urushi doctor {good}` shows what it has")
     note_problems(dataset.problems)
     _refuse_masks(dataset)
-    openable = [sample for sample in samples if sample.path.is_file() and os.access(sample.path, os.R_OK)]
+    openable = [sample for sample in samples if _is_openable(file_of(sample.path))]
     facts: dict[str, Any] = {
         "folder": printable(str(good.resolve())),
         "layout": dataset.layout,
@@ -132,6 +133,10 @@ def _good_images(good: Path, layout: str | None, good_folders: Sequence[str]) ->
     }
     facts |= {"good_folders": list(good_folders)} if good_folders else {}
     return [sample.path for sample in samples], facts
+
+
+def _is_openable(path: Path) -> bool:
+    return path.is_file() and os.access(path, os.R_OK)
 
 
 def _refuse_masks(dataset: "Dataset") -> None:

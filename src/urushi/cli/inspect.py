@@ -79,10 +79,10 @@ def inspect(
     teller = TypeTeller(loaded, types, novelty_buffer) if typed else None
     listeners: list[Listener] = [tally := Tally(), *([MapWriter(out)] if maps else [])]
     if watch is not None:
-        from urushi.cli._watching import until_stopped, watched
+        from urushi.cli._watching import until_stopped, watch_of, watched
 
         with until_stopped():
-            arrived = watched(loaded, watch, only_new=only_new, idle_seconds=idle_seconds)
+            arrived = watched(loaded, watch_of(watch, only_new=only_new, idle_seconds=idle_seconds))
             arrived = teller.tell(arrived) if teller else arrived
             _tell(arrived, listeners, loaded, Format.jsonl, outlives_reader=False)
     else:
@@ -136,6 +136,7 @@ def _results(detector: "Detector", paths: list[Path]) -> "Iterator[Inspection | 
     """Images in order; what the search for files stumbled over comes last. Wrong paths are found out at once."""
     from urushi.data.dataset import Problem, count_other_files
     from urushi.data.names import Names
+    from urushi.data.pages import images_in_file
     from urushi.data.parts import find_parts
     from urushi.errors import DatasetError
     from urushi.inspection import Unreadable
@@ -150,7 +151,7 @@ def _results(detector: "Detector", paths: list[Path]) -> "Iterator[Inspection | 
             if isinstance(found, Problem):
                 stumbled.append(Unreadable(str(found.path), found.reason))
             else:
-                yield found
+                yield from images_in_file(found, lambda problem: note_problems([problem]))
 
     source = images()
     first = next(source, None)

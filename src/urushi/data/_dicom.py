@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from urushi.catalogue import extras
-from urushi.data._pixels import RefusalError, refuse_larger, with_depth
+from urushi.data._pixels import RefusalError, filling, refuse_larger, with_depth
 from urushi.errors import MissingPackageError
 
 if TYPE_CHECKING:  # imported when the first DICOM file is met: it is an optional package
@@ -52,8 +52,15 @@ _IGNORE_PYDICOM = ("ignore", None, Warning, re.compile(r"pydicom\."), 0)
 _LOGGERS = ("pydicom", "pydicom.pixels.decoders.base", "pydicom.pixels.utils")
 
 
-def decode_dicom(file: BinaryIO, max_pixels: int) -> np.ndarray:
-    """The first frame of a DICOM file; raises RefusalError and whatever pydicom raises on damaged files.
+def count_frames(file: BinaryIO) -> int:
+    """How many frames a DICOM file says it has; raises RefusalError and whatever pydicom raises on damaged files."""
+    _require_pydicom()
+    with _quiet_pydicom():
+        return _read_header(cast(BinaryIO, _BoundedFile(file))).n_frames
+
+
+def decode_dicom(file: BinaryIO, max_pixels: int, frame: int = 0) -> np.ndarray:
+    """One frame of a DICOM file; raises RefusalError and whatever pydicom raises on damaged files.
 
     Unsigned values without a rescaling are grey levels: the depth that the header declares fills uint8 (up to 8 bits)
     or uint16, so that white is white, as with PGM: 12 bits become 0…65535, all levels stay apart, and `scale` works.
@@ -67,7 +74,7 @@ def decode_dicom(file: BinaryIO, max_pixels: int) -> np.ndarray:
         bounded = cast(BinaryIO, _BoundedFile(file))
         header = _read_header(bounded)
         refuse_larger(header.columns, header.rows, max_pixels)
-        return _values(header, _decoded(bounded, header))
+        return _values(header, _decoded(bounded, header, frame))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,11 +228,11 @@ def _number(data: "Dataset", keyword: str, default: float) -> float:
 # --- the pixels -------------------------------------------------------------------------------------------------------
 
 
-def _decoded(file: BinaryIO, header: _Header) -> np.ndarray:
+def _decoded(file: BinaryIO, header: _Header, frame: int) -> np.ndarray:
     from pydicom.pixels.decoders.base import get_decoder
 
-    (_refuse_dishonest_frame if header.syntax.is_encapsulated else _refuse_truncated)(file, header)
-    array, properties = get_decoder(header.syntax).as_array(file, index=0, **_options(header))
+    (_refuse_dishonest_frame if header.syntax.is_encapsulated else _refuse_truncated)(file, header, frame)
+    array, properties = get_decoder(header.syntax).as_array(file, index=frame, **_options(header))
     shape = (header.rows, header.columns) + ((3,) if header.n_samples == 3 else ())
     if array.shape != shape or (header.n_samples == 3 and properties["photometric_interpretation"] != "RGB"):
         raise RefusalError(f"damaged: its header says {header.photometric} of {shape}, decoded to {array.shape}")
@@ -248,21 +255,21 @@ def _options(header: _Header) -> dict[str, Any]:
     }
 
 
-def _refuse_truncated(file: BinaryIO, header: _Header) -> None:
+def _refuse_truncated(file: BinaryIO, header: _Header, frame: int) -> None:
     start = file.tell()
     n_left = file.seek(0, io.SEEK_END) - start
     file.seek(start)
-    n_wanted = header.n_bytes_of(header.n_frames)
+    n_wanted = header.n_bytes_of(frame + 1)
     if min(n_left, header.n_bytes) < n_wanted:
         raise RefusalError(f"truncated: {min(n_left, header.n_bytes)} of {n_wanted} bytes of pixels")
 
 
-def _refuse_dishonest_frame(file: BinaryIO, header: _Header) -> None:
+def _refuse_dishonest_frame(file: BinaryIO, header: _Header, index: int) -> None:
     """Refuses a compressed frame whose own size is not that of the header, before a decoder believes it."""
     from pydicom.encaps import get_frame
 
     start = file.tell()
-    frame = get_frame(file, 0, number_of_frames=header.n_frames)
+    frame = get_frame(file, index, number_of_frames=header.n_frames)
     file.seek(start)
     if header.syntax == _RLE:
         _refuse_dishonest_rle(len(frame), header.n_bytes_of(1))
@@ -290,21 +297,12 @@ def _values(header: _Header, array: np.ndarray) -> np.ndarray:
         array = 2 * lowest + 2**header.bits_stored - 1 - array.astype(np.int64)
     if array.dtype.kind == "f" or is_rescaled or header.is_signed or header.bits_stored > 16:
         return with_depth(_rescaled(array, header) if is_rescaled else array.astype(np.float64))
-    return with_depth(_filling(array, header.bits_stored))
+    return with_depth(filling(array, header.bits_stored))
 
 
 def _rescaled(array: np.ndarray, header: _Header) -> np.ndarray:
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused afterwards
         return np.asarray(array * np.float64(header.slope) + header.intercept)
-
-
-def _filling(array: np.ndarray, bits: int) -> np.ndarray:
-    """Levels of so many bits, stretched over all of uint8 or uint16."""
-    white = 2**bits - 1
-    stored, full = (np.uint8, 255) if bits <= 8 else (np.uint16, 65535)
-    table: np.ndarray = np.rint(np.arange(white + 1) / white * full).astype(stored)  # stored value -> value
-    levels: np.ndarray = table[array]
-    return levels
 
 
 # --- silence ----------------------------------------------------------------------------------------------------------

@@ -54,6 +54,17 @@ def fits_uint16(array: np.ndarray) -> bool:
     return bool(array.min() >= 0 and array.max() <= _GREATEST)
 
 
+def filling(array: np.ndarray, bits: int) -> np.ndarray:
+    """Levels 0…2^bits − 1 (1 to 16 bits), stretched over all of uint8 or uint16; raises RefusalError for others."""
+    white = 2**bits - 1
+    if array.max() > white or array.min() < 0:
+        raise RefusalError(f"levels from {array.min()} to {array.max()} do not fit the stated {bits} bits")
+    stored, full = (np.uint8, 255) if bits <= 8 else (np.uint16, 65535)
+    table: np.ndarray = np.rint(np.arange(white + 1) / white * full).astype(stored)  # stored value -> value
+    levels: np.ndarray = table[array]
+    return levels
+
+
 def upright(array: np.ndarray, orientation: object) -> np.ndarray:
     """The picture turned as an EXIF orientation (1…8) says; other values are no orientation and turn nothing."""
     turn = _ORDERS.get(orientation) if isinstance(orientation, int) else None
