@@ -94,7 +94,7 @@ def test_a_watched_file_gives_a_line_for_each_page_and_waits_for_one_that_is_not
     spoil(mixed / "a.tif", BAD)
     (mixed / "b#1.png").unlink()
     clock = map(float, count())
-    watch = Watch(mixed, idle_seconds=60, clock=lambda: next(clock), sleep=lambda seconds: None)
+    watch = Watch(mixed, idle_seconds=60, clock=lambda: next(clock), sleep=lambda _: None)
     found = list(watched(Detector.load(exported), watch))
     assert sorted(Path(one.source).name for one in found) == sorted(["a.tif#1", "a.tif#2", "a_2.png"])
     assert isinstance(found[-1], Unreadable)

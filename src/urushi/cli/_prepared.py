@@ -5,14 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from urushi.data.dataset import Problem, Sample, find_dataset
-from urushi.data.images import read_image
+from urushi.data.images import Stated, read_image
 from urushi.data.masks import fitting, misfit, read_mask
 from urushi.data.pages import as_file_name, file_of, images_in_file
+from urushi.data.stream import evenly
 from urushi.data.writing import write_image
 from urushi.errors import InputError, UnreadableImageError
 from urushi.evaluation.masks import fit_mask
@@ -23,8 +22,6 @@ from urushi.reporting.stages import Trace, trace
 
 if TYPE_CHECKING:
     from urushi.recipe import Part
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -81,13 +78,15 @@ def find_items(sources: Sequence[Path], out: Path, layout: str | None) -> tuple[
 class Preparer:
     """Prepares and writes images below a folder; may run in several threads."""
 
-    def __init__(self, pipeline: Pipeline, parts: "Sequence[Part]", out: Path, shown: Sequence[Item]) -> None:
-        self.pipeline, self.parts, self.out, self.shown = pipeline, parts, out, set(shown)
+    def __init__(
+        self, pipeline: Pipeline, parts: "Sequence[Part]", out: Path, shown: Sequence[Item], bits: int | None = None
+    ) -> None:
+        self.pipeline, self.parts, self.out, self.shown, self.bits = pipeline, parts, out, set(shown), bits
 
     def __call__(self, item: Item) -> Done | Unreadable:
         """One image, or why it could not be prepared; raises InputError if the result can't be written."""
         try:
-            image = read_image(item.path)
+            image = read_image(Stated(item.path, self.bits))
             prepared = self.pipeline.prepare(image)
         except UnreadableImageError as error:
             return Unreadable(str(item.path), error.reason)
@@ -125,12 +124,6 @@ def choose_shown(items: Sequence[Item], n_shown: int) -> list[Item]:
     for name, _ in zip(turns, range(n_shown), strict=False):
         quotas[name] += 1
     return [item for name, n in quotas.items() for item in evenly(groups[name], n)]
-
-
-def evenly(items: Sequence[T], n: int) -> list[T]:
-    """At most n of them, from the first to the last."""
-    places = np.unique(np.linspace(0, len(items) - 1, min(n, len(items))).round().astype(int))
-    return [items[place] for place in places]
 
 
 def _require_apart(source: Path, out: Path) -> None:

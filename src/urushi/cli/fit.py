@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from urushi.cli import _console
-from urushi.cli._datasets import GoodFolderOption, note_problems, note_taken
+from urushi.cli._datasets import BitsOption, GoodFolderOption, note_problems, note_taken
 from urushi.cli._places import require_file_place
 from urushi.cli._plots import write_learning_curves
 from urushi.printable import printable
@@ -39,6 +39,7 @@ def fit(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same detector.")] = 0,
     layout: Annotated[str | None, typer.Option(help="Layout of the folder, if it is not recognised.")] = None,
     good_folder: GoodFolderOption = [],  # noqa: B006
+    bits: BitsOption = None,
 ) -> None:
     """Learn from a folder of good images what normal looks like."""
     from urushi.detector import Detector
@@ -56,6 +57,7 @@ def fit(
         resume=resume,
         progress="bar",
         card={"recipe": " ".join([recipe, *settings]), "data": facts},
+        bits=bits,
     )
     if not _is_first_process():
         return
@@ -95,6 +97,8 @@ def report_fit(detector: "Detector", output: Path, sources: Sequence[Path]) -> N
     if trial := detector.card.get("trial"):
         print(f"of {len(trial['candidates'])} candidates {trial['taken']} was fitted: {trial['why']}")
     print(f"{output}: fitted on {facts['n_training']} of {facts['n_images']} good images in {facts['seconds']} s")
+    if note := detector.levels.note:
+        _console.note(f"note: {note}")
     if suspects := facts.get("suspicious", []):
         _report_suspects(suspects, sources)
     if concern := facts.get("training", {}).get("concern"):

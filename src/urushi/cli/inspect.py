@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from urushi.cli import _console
-from urushi.cli._datasets import note_problems
+from urushi.cli._datasets import BitsOption, note_problems
 from urushi.cli._running import DeviceOption, PrecisionOption, RuntimeOption, ThreadsOption, load
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def inspect(
     precision: PrecisionOption = None,
     device: DeviceOption = "cpu",
     n_threads: ThreadsOption = None,
+    bits: BitsOption = None,
     types: Annotated[
         Path | None, typer.Option(help="Name the type of each defect by this file, made by `urushi classify`.")
     ] = None,
@@ -73,7 +74,7 @@ def inspect(
     _refuse_what_does_not_go_together(paths, watch, report=report, false_discovery_rate=false_discovery_rate)
     typed = types is not None or novelty_buffer is not None
     runtime = "torch" if typed and runtime is None else runtime  # the others compute no latent code
-    loaded = load(detector, runtime=runtime, precision=precision, device=device, n_threads=n_threads)
+    loaded = load(detector, runtime=runtime, precision=precision, device=device, n_threads=n_threads, bits=bits)
     if maps or report:
         make_folder(out)
     teller = TypeTeller(loaded, types, novelty_buffer) if typed else None

@@ -1,5 +1,6 @@
 """What Pillow would reduce to 8 bits or misread: 16-bit colour, PGM and PPM of other depths, signed TIFFs."""
 
+import re
 from typing import Any, BinaryIO
 
 import cv2
@@ -33,6 +34,23 @@ def by_opencv(file: BinaryIO, image: ImageFile) -> np.ndarray:
 def is_scaled_netpbm(image: ImageFile) -> bool:
     """Whether this is a binary PGM or PPM that Pillow would decode slowly, in Python, or to fewer bits."""
     return image.format == "PPM" and image.tile[0].codec_name == "ppm"
+
+
+def refuse_further_netpbm(file: BinaryIO, image: ImageFile) -> None:
+    """Raises RefusalError where another picture follows that of a binary PBM, PGM or PPM."""
+    if image.format != "PPM" or image.tile[0].codec_name == "ppm_plain":
+        return
+    is_wide = _white(image) > 255 or image.tile[0].args == "I;16B"
+    n_values = image.width * len(image.getbands()) * (2 if is_wide else 1)
+    file.seek(image.tile[0].offset + image.height * (-(-image.width // 8) if image.mode == "1" else n_values))
+    if re.match(rb"\s*P[1-6]\s", file.read(16)):
+        raise RefusalError("holds several images one after the other; save each as a file")
+
+
+def netpbm_bits(image: ImageFile) -> int | None:
+    """The bits that the white of a PGM or PPM takes; None if they are those of its type."""
+    n_bits = _white(image).bit_length()
+    return None if _white(image) in (255, 65535) else n_bits
 
 
 def scaled_netpbm(file: BinaryIO, image: ImageFile) -> np.ndarray:

@@ -59,6 +59,15 @@ def count_frames(file: BinaryIO) -> int:
         return _read_header(cast(BinaryIO, _BoundedFile(file))).n_frames
 
 
+def stored_bits(file: BinaryIO) -> int | None:
+    """The bits a channel that a DICOM file states; None for those of its type and for quantities."""
+    _require_pydicom()
+    with _quiet_pydicom():
+        header = _read_header(cast(BinaryIO, _BoundedFile(file)))
+    is_quantity = header.is_signed or header.bits_stored > 16 or (header.slope, header.intercept) != (1, 0)
+    return None if is_quantity or header.bits_stored in (8, 16) else header.bits_stored
+
+
 def decode_dicom(file: BinaryIO, max_pixels: int, frame: int = 0) -> np.ndarray:
     """One frame of a DICOM file; raises RefusalError and whatever pydicom raises on damaged files.
 

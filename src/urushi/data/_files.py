@@ -16,8 +16,15 @@ from PIL.PpmImagePlugin import PpmImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from urushi.data._deep import by_opencv, is_misread, is_scaled_netpbm, scaled_netpbm
-from urushi.data._dicom import DICOM_MARK, DICOM_SUFFIXES, MARK_OFFSET, count_frames, decode_dicom
+from urushi.data._deep import (
+    by_opencv,
+    is_misread,
+    is_scaled_netpbm,
+    netpbm_bits,
+    refuse_further_netpbm,
+    scaled_netpbm,
+)
+from urushi.data._dicom import DICOM_MARK, DICOM_SUFFIXES, MARK_OFFSET, count_frames, decode_dicom, stored_bits
 from urushi.data._odd_tiff import odd_tiff, pixels_of_tiff
 from urushi.data._pages import (
     MAX_FRAMES,
@@ -32,7 +39,7 @@ from urushi.data._pages import (
 )
 from urushi.data._pillow import orientation_of, pixels_of
 from urushi.data._pixels import RefusalError, refuse_larger, upright
-from urushi.data._tiff import alone, read_tags
+from urushi.data._tiff import BITS, alone, read_tags
 
 T = TypeVar("T")
 
@@ -66,6 +73,18 @@ def decode(path: Path, max_pixels: int) -> np.ndarray:
         image = _at(image, place, number)
         refuse_larger(*image.size, max_pixels)  # pictures of one file may differ in size
         return _decoded(file, image)
+
+
+def stated_bits(path: Path) -> int | None:
+    """The bits a channel that a header states where they are not those of the type; they are stretched when decoded."""
+    place, number = located(path)
+    with _opened(place) as (file, reader):
+        if reader is None:
+            return stored_bits(file)
+        if reader is TiffImageFile:
+            bits = read_tags(_page_of_tiff(file, place, number)).get(BITS, (1,))
+            return 12 if bits == (12,) else None
+        return netpbm_bits(reader(file)) if reader is PpmImageFile else None
 
 
 def listing_of(path: Path) -> Listing:
@@ -137,6 +156,7 @@ def _tiff(file: BinaryIO) -> np.ndarray:
 
 
 def _decoded(file: BinaryIO, image: ImageFile) -> np.ndarray:
+    refuse_further_netpbm(file, image)
     if is_scaled_netpbm(image):
         return scaled_netpbm(file, image)
     misread = is_misread(image)

@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from urushi.data._files import listing_of
 from urushi.data._pages import located
 from urushi.data._quiet import quiet_decoders
-from urushi.data.images import ImageSource
+from urushi.data.images import ImageSource, Stated
 from urushi.data.samples import Problem
 
 P = TypeVar("P", str, Path)
@@ -33,8 +34,10 @@ def images_of(sources: Iterable[ImageSource], notice: Callable[[Problem], None] 
     a file is no image of its own: smaller copies, as thumbnails are.
     """
     for source in sources:
-        if isinstance(source, (str, Path)):
-            yield from images_in_file(source, notice)  # type: ignore[type-var]
+        stated = Stated.of(source)
+        if isinstance(stated.source, (str, Path)):
+            names = images_in_file(stated.source, notice)  # type: ignore[type-var]
+            yield from (replace(stated, source=name) for name in names) if stated is source else names
         else:
             yield source
 
