@@ -3,6 +3,7 @@ import logging
 import struct
 import subprocess
 import sys
+import time
 import tracemalloc
 import warnings
 from pathlib import Path
@@ -330,6 +331,15 @@ def with_element_of_4_gb() -> bytes:
     start = VALID["8 bits"].index(struct.pack("<HH2s", 0x28, 2, b"US"))
     huge = struct.pack("<HH2sHL", 0x28, 2, b"UN", 0, 0xFFFFFFF0)
     return VALID["8 bits"][:start] + huge + VALID["8 bits"][start:]
+
+
+@pytest.mark.parametrize("length", [0, 1, 7])
+def test_a_box_without_an_end_in_a_jpeg_2000_is_refused_at_once(put, length):
+    """Its reader would come to the same box again and again."""
+    boxes = b"\0\0\0\x0cjP  \r\n\x87\n" + length.to_bytes(4, "big") + b"ftyp" + bytes(8) + b"jp2 " + bytes(60)
+    start = time.monotonic()
+    assert "box" in reason(put(dicom(GREY, syntax=uid.JPEG2000Lossless, encoded=encapsulate([boxes]))))
+    assert time.monotonic() - start < 10
 
 
 @pytest.mark.parametrize(

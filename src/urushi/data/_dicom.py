@@ -16,9 +16,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
 
 from urushi.catalogue import extras
+from urushi.data._endless import refuse_endless_boxes
+from urushi.data._jpeg import refuse_incomplete, refuse_many_scans
 from urushi.data._pixels import RefusalError, filling, refuse_larger, with_depth
+from urushi.data.limits import memory
 from urushi.errors import MissingPackageError
 
 if TYPE_CHECKING:  # imported when the first DICOM file is met: it is an optional package
@@ -83,7 +87,8 @@ def decode_dicom(file: BinaryIO, max_pixels: int, frame: int = 0) -> np.ndarray:
         bounded = cast(BinaryIO, _BoundedFile(file))
         header = _read_header(bounded)
         refuse_larger(header.columns, header.rows, max_pixels)
-        return _values(header, _decoded(bounded, header, frame))
+        with memory(header.columns, header.rows, header.n_bytes_of_pixel, max_pixels):
+            return _values(header, _decoded(bounded, header, frame))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +113,11 @@ class _Header:
     @property
     def n_samples(self) -> int:
         return _N_SAMPLES[self.photometric]
+
+    @property
+    def n_bytes_of_pixel(self) -> float:
+        """Of all channels; quantities become 64-bit floats on their way."""
+        return self.n_samples * max(self.bits_allocated / 8, 8.0 if self.is_signed or self.slope != 1 else 1.0)
 
     def n_bytes_of(self, n_frames: int) -> int:
         """The uncompressed size of so many frames."""
@@ -283,9 +293,14 @@ def _refuse_dishonest_frame(file: BinaryIO, header: _Header, index: int) -> None
     if header.syntax == _RLE:
         _refuse_dishonest_rle(len(frame), header.n_bytes_of(1))
         return
+    refuse_endless_boxes(frame)
+    refuse_many_scans(frame)
     try:
         with Image.open(io.BytesIO(frame), formats=("JPEG", "JPEG2000")) as image:
             size = image.size
+            if isinstance(image, JpegImageFile) and size == (header.columns, header.rows):
+                image.load()
+                refuse_incomplete(frame, image)
     except UnidentifiedImageError as error:
         raise RefusalError(f"damaged, or an unsupported kind of {header.syntax.name!r:.80}") from error
     if size != (header.columns, header.rows):

@@ -25,6 +25,8 @@ from urushi.data._deep import (
     scaled_netpbm,
 )
 from urushi.data._dicom import DICOM_MARK, DICOM_SUFFIXES, MARK_OFFSET, count_frames, decode_dicom, stored_bits
+from urushi.data._endless import refuse_endless_header
+from urushi.data._jpeg import refuse_incomplete, refuse_many_scans
 from urushi.data._odd_tiff import odd_tiff, pixels_of_tiff
 from urushi.data._pages import (
     MAX_FRAMES,
@@ -37,9 +39,10 @@ from urushi.data._pages import (
     located,
     tiff_pages,
 )
-from urushi.data._pillow import orientation_of, pixels_of
+from urushi.data._pillow import bytes_per_pixel, orientation_of, pixels_of
 from urushi.data._pixels import RefusalError, refuse_larger, upright
-from urushi.data._tiff import BITS, alone, read_tags
+from urushi.data._tiff import BITS, HEIGHT, WIDTH, alone, bytes_of_pixel, read_tags, refuse_missing
+from urushi.data.limits import in_time, memory
 
 T = TypeVar("T")
 
@@ -67,12 +70,18 @@ def decode(path: Path, max_pixels: int) -> np.ndarray:
             frame = listing_of_frames(count_frames(file)).chosen(place, number)
             return decode_dicom(file, max_pixels, frame - 1)
         if reader is TiffImageFile:
-            return pixels_of_tiff(_page_of_tiff(file, place, number), max_pixels, _tiff)
+            page = _page_of_tiff(file, place, number)
+            tags = read_tags(page)
+            with memory(int(tags[WIDTH]), int(tags[HEIGHT]), bytes_of_pixel(tags), max_pixels):
+                pixels = pixels_of_tiff(page, max_pixels, _tiff)
+            refuse_missing(tags)
+            return pixels
         image = reader(file)
         refuse_larger(*image.size, max_pixels)
         image = _at(image, place, number)
         refuse_larger(*image.size, max_pixels)  # pictures of one file may differ in size
-        return _decoded(file, image)
+        with memory(*image.size, bytes_per_pixel(image), max_pixels):
+            return _decoded(file, image)
 
 
 def stated_bits(path: Path) -> int | None:
@@ -90,7 +99,7 @@ def stated_bits(path: Path) -> int | None:
 def listing_of(path: Path) -> Listing:
     """The images in a file; one that cannot be looked at, or is itself a page, is one."""
     place, number = located(path)
-    return Listing() if number else listed(lambda: _listing(place))
+    return Listing() if number else listed(lambda: in_time(lambda: _listing(place)))
 
 
 def ask_header(path: Path, question: Callable[[ImageFile], T]) -> T | None:
@@ -109,7 +118,10 @@ def ask_header(path: Path, question: Callable[[ImageFile], T]) -> T | None:
 def _opened(path: Path) -> Iterator[tuple[BinaryIO, type[ImageFile] | None]]:
     _refuse_unless_regular(path)
     with path.open("rb") as file:
-        yield file, _reader(file, path.suffix.lower())
+        reader = _reader(file, path.suffix.lower())
+        if reader is PpmImageFile:
+            refuse_endless_header(file)
+        yield file, reader
 
 
 def _listing(path: Path) -> Listing:
@@ -159,8 +171,13 @@ def _decoded(file: BinaryIO, image: ImageFile) -> np.ndarray:
     refuse_further_netpbm(file, image)
     if is_scaled_netpbm(image):
         return scaled_netpbm(file, image)
-    misread = is_misread(image)
+    misread, data = is_misread(image), b""
+    if type(image) is JpegImageFile:
+        file.seek(0)
+        refuse_many_scans(data := file.read())
     image.load()  # also where OpenCV decodes: only Pillow finds out that a file is truncated
+    if type(image) is JpegImageFile:
+        refuse_incomplete(data, image)
     stored = by_opencv(file, image) if misread else pixels_of(image)
     if stored.shape[:2] != (image.height, image.width):
         raise RefusalError(f"damaged: {image.width} × {image.height} pixels by its header, {stored.shape} decoded")

@@ -67,6 +67,12 @@ def layers_of(image: Image.Image) -> Layers:
     return Layers(index, alpha, is_lossy=image.format in ("JPEG", "MPO"))
 
 
+def bytes_per_pixel(image: Image.Image) -> int:
+    """What a pixel of an image takes in memory at the most, decoded or not: as Pillow keeps it, or at 16 bits."""
+    is_deep = any("16" in str(tile[3]) for tile in getattr(image, "tile", []))
+    return (2 if is_deep else 1) * (1 if image.mode in ("1", "L") else 2 if image.mode.startswith("I;16") else 4)
+
+
 def orientation_of(image: Image.Image) -> object:
     """The EXIF orientation as stored, 1 if there is none."""
     return image.getexif().get(ExifTags.Base.Orientation, 1)

@@ -24,6 +24,7 @@ _OF_PIXELS += (332, 338, 339, 347, 529, 530, 531, 532)
 _SUBFILE_TYPE, _OLD_SUBFILE_TYPE, _SUB_DIRECTORIES = 254, 255, 330
 _REDUCED, _TRANSPARENCY, _OLD_REDUCED = 1, 4, 2
 _LONG, _LONG8 = 4, 16
+_ROWS_PER_STRIP, _TILE_WIDTH, _TILE_HEIGHT = 278, 322, 323
 
 
 @dataclass(frozen=True)
@@ -159,3 +160,20 @@ def _piece(file: BinaryIO, start: int, size: int) -> bytes:
 
 def _type(kind: int) -> int:
     return _LONG if kind == _LONG8 else kind
+
+
+def bytes_of_pixel(tags: Any) -> float:
+    """What a pixel takes in memory, all channels together."""
+    return max(1.0, float(tags.get(N_SAMPLES, 1)) * max(tags.get(BITS, (1,))) / 8)
+
+
+def refuse_missing(tags: Any) -> None:
+    """Raises RefusalError if there are fewer strips or tiles than the picture has, or empty ones: they decode to zeros."""
+    width, height, n_planes = int(tags[WIDTH]), int(tags[HEIGHT]), tags.get(N_SAMPLES, 1)
+    n_planes = n_planes if tags.get(PLANES) == SEPARATE else 1
+    rows, (across, down) = tags.get(_ROWS_PER_STRIP, height), (tags.get(_TILE_WIDTH), tags.get(_TILE_HEIGHT))
+    n_pieces = -(-width // across) * -(-height // down) if across and down else -(-height // max(1, min(rows, height)))
+    sizes = tags.get(OFFSETS_AND_SIZES[1 if across and down else 0][1], ())
+    found = sum(size > 0 for size in sizes)
+    if found < n_pieces * n_planes:
+        raise RefusalError(f"truncated: {found} of {n_pieces * n_planes} strips or tiles are there")

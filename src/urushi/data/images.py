@@ -16,12 +16,13 @@ from urushi.data._files import decode, stated_bits
 from urushi.data._pillow import from_pillow
 from urushi.data._pixels import RefusalError, at_depth, from_array, from_tensor
 from urushi.data._quiet import quiet_decoders
+from urushi.data.limits import in_time
+from urushi.data.limits import max_pixels as most_pixels
 from urushi.errors import InputError, UnreadableImageError
 
 IMAGE_SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".pgm", ".ppm", ".pbm", ".pnm", ".webp", ".dcm", ".dicom"),
 )
-MAX_PIXELS = 178_000_000
 
 
 class Tensor(Protocol):
@@ -61,21 +62,21 @@ def as_stated(sources: Iterable[ImageSource], *, bits: int | None, bgr: bool) ->
     return (Stated.of(source, bits=bits, bgr=bgr) if bits or bgr else source for source in sources)
 
 
-def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def read_image(source: ImageSource, *, max_pixels: int | None = None) -> np.ndarray:
     """The upright image as (H, W) grey or (H, W, 3) RGB of uint8, uint16 or float32, its bit depth preserved.
 
     Alpha is dropped, palette and CMYK become RGB, one bit becomes 0 and 255. Depths that a header states (10 or 12 bits
     in PGM, TIFF, DICOM) or that are `Stated` fill uint8 or uint16; signed or rescaled values of DICOM become float32.
     Of a file of several images one must be named: stack.tif#2. Arrays are (H, W) or channels-last in RGB order, tensors
     (H, W) or (C, H, W); of either, the result may share the memory. Integers of other types become uint8 if all fit,
-    else uint16 if all fit. max_pixels limits what is decoded.
+    else uint16 if all fit. max_pixels, of up to 4 bytes each, limits what is decoded; None: the limit of this process.
 
     Raises UnreadableImageError.
     """
     stated = Stated.of(source)
     try:
         with quiet_decoders():
-            return _as_stated(stated, max_pixels)
+            return _as_stated(stated, most_pixels() if max_pixels is None else max_pixels)
     except RefusalError as refusal:
         raise UnreadableImageError(name_of(source), str(refusal)) from refusal
     except Exception as error:  # decoders raise nearly every exception there is on a damaged file
@@ -98,8 +99,7 @@ def name_of(source: object) -> str:
 def _as_stated(stated: Stated, max_pixels: int) -> np.ndarray:
     source, bits = stated.source, stated.bits
     if isinstance(source, (str, Path)):
-        header_bits = None if bits is None else stated_bits(Path(source))
-        return at_depth(decode(Path(source), max_pixels), bits, header_bits)
+        return in_time(lambda: _from_file(Path(source), bits, max_pixels))
     if isinstance(source, np.ndarray):
         return from_array(source, bits=bits, bgr=stated.bgr)
     if isinstance(source, Image.Image):
@@ -108,6 +108,11 @@ def _as_stated(stated: Stated, max_pixels: int) -> np.ndarray:
         return from_tensor(source, bits=bits, bgr=stated.bgr)
     kind = type(source).__name__
     raise RefusalError(f"a {kind} is no image; give a path, a NumPy array, a Pillow image or a tensor")
+
+
+def _from_file(path: Path, bits: int | None, max_pixels: int) -> np.ndarray:
+    header_bits = None if bits is None else stated_bits(path)
+    return at_depth(decode(path, max_pixels), bits, header_bits)
 
 
 def _is_tensor(source: object) -> bool:
