@@ -49,7 +49,7 @@ def program(words: Sequence[str]) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(invoke_without_command=True)(_options)
-    named = next((word for word in words if not word.startswith("-")), None)
+    named = next((word for word in words if not word.startswith("-") and not word[:1].isdecimal()), None)
     for name in (named,) if named in COMMANDS else COMMANDS:
         module = importlib.import_module(f"urushi.cli.{'catalogue' if name in _IN_CATALOGUE else name}")
         if hasattr(module, "app"):

@@ -164,11 +164,11 @@ def _type(kind: int) -> int:
 
 def bytes_of_pixel(tags: Any) -> float:
     """What a pixel takes in memory, all channels together."""
-    return max(1.0, float(tags.get(N_SAMPLES, 1)) * max(tags.get(BITS, (1,))) / 8)
+    return max(1.0, float(tags.get(N_SAMPLES, 1)) * float(max(tags.get(BITS, (1,)))) / 8)
 
 
 def refuse_missing(tags: Any) -> None:
-    """Raises RefusalError if there are fewer strips or tiles than the picture has, or empty ones: they decode to zeros."""
+    """Raises RefusalError if strips or tiles of the picture are missing or empty: they would decode to zeros."""
     width, height, n_planes = int(tags[WIDTH]), int(tags[HEIGHT]), tags.get(N_SAMPLES, 1)
     n_planes = n_planes if tags.get(PLANES) == SEPARATE else 1
     rows, (across, down) = tags.get(_ROWS_PER_STRIP, height), (tags.get(_TILE_WIDTH), tags.get(_TILE_HEIGHT))
