@@ -2,8 +2,12 @@
 
 import gc
 import os
+import shutil
+import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +19,31 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Compiling the seam carver takes longer than all its tests; one that is slow compiles it.
 os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
 
+# A home of this session's own, before any library looks for one: what it leaves there, or sends, is found by tests.
+HOME = Path(tempfile.mkdtemp(prefix="urushi-home-"))
+os.environ["HOME"] = os.environ["USERPROFILE"] = str(HOME)
+for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+    os.environ.pop(name, None)
+os.environ["MPLCONFIGDIR"] = tempfile.mkdtemp(dir=HOME.parent, prefix="urushi-matplotlib-")  # as the program does
+_HERE = {"localhost", "127.0.0.1", "::1", "0.0.0.0", "", None}
+_SENT: list[str] = []
+
+
+def _stay_here(event: str, arguments: tuple[Any, ...]) -> None:
+    """Refuses what would leave this machine, and remembers it, since who asked may swallow the refusal."""
+    if event == "socket.getaddrinfo":
+        host = arguments[0]
+    elif event in ("socket.connect", "socket.sendto") and isinstance(arguments[1], tuple):
+        host = arguments[1][0]
+    else:
+        return
+    if host not in _HERE:
+        _SENT.append(f"{event} {host}")
+        raise PermissionError(f"a test may not reach {host}")
+
+
+sys.addaudithook(_stay_here)
+
 settings.register_profile("urushi", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("urushi")
 
@@ -23,6 +52,23 @@ def pytest_collection_finish() -> None:
     """What imports and collection brought stays: the garbage collector need not go through it again and again."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(HOME, ignore_errors=True)
+    shutil.rmtree(os.environ["MPLCONFIGDIR"], ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def home() -> Path:
+    """The home folder of this worker and of what it starts; nothing is to be in it."""
+    return HOME
+
+
+@pytest.fixture(scope="session")
+def sent() -> list[str]:
+    """What has tried to leave this machine so far; nothing is to."""
+    return _SENT
 
 
 @pytest.fixture(scope="session")

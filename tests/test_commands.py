@@ -308,6 +308,12 @@ def test_a_command_of_the_pages_runs(
     assert missing == []
 
 
+def test_none_of_them_sends_anything_or_leaves_anything_in_the_home_folder(home: Path, sent: list[str]) -> None:
+    """Every command has run in this process by now."""
+    assert sent == []
+    assert [str(path.relative_to(home)) for path in home.rglob("*")] == []
+
+
 def test_commands_are_found_in_the_pages() -> None:
     names = {command.text.split()[1] for command in COMMANDS}
     assert names >= set(cli.COMMANDS)

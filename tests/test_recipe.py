@@ -305,6 +305,25 @@ def test_broken_toml_names_the_line():
         Recipe.from_toml("[model]\nname = \n", "mine.toml")
 
 
+DEEP = {
+    "lists": "a = " + "[" * 3000 + "]" * 3000,
+    "tables": ".".join("a" * 3000) + " = 1",
+    "few": "a = " + "[" * 25 + "]" * 25,
+}
+
+
+@pytest.mark.parametrize("text", [*DEEP.values(), "a = " + "9" * 4400], ids=[*DEEP, "digits"])
+def test_toml_that_no_recipe_needs_is_refused_in_words(text):
+    with pytest.raises(RecipeError, match=r"^mine\.toml: (not valid TOML: |tables and lists stand in one another)"):
+        Recipe.from_toml(text, "mine.toml")
+
+
+@pytest.mark.parametrize("value", ["[" * 3000 + "]" * 3000, "9" * 4400], ids=["deep", "digits"])
+def test_a_setting_that_none_has_is_refused_in_words(value):
+    with pytest.raises(RecipeError, match=r"^score\.p: no setting has a value"):
+        parse_setting(f"score.p={value}")
+
+
 def test_an_unknown_recipe_names_the_nearest_one():
     with pytest.raises(RecipeError, match=r"'defaut'; did you mean 'default'\?.*path to a \.toml"):
         Recipe.find("defaut")

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from urushi.detector import Detector
     from urushi.inspection import Inspection, Unreadable
     from urushi.recipe import Recipe
+    from urushi.runtime.names import Precision, Runtime
 
 _HOMES = {
     "Detector": "urushi.detector",
@@ -19,11 +22,18 @@ _HOMES = {
 __all__ = ["Detector", "Inspection", "Recipe", "Unreadable", "load"]
 
 
-def load(path: str) -> "Detector":
-    """A detector from its file; raises DetectorFileError."""
+def load(
+    path: "Path | str",
+    *,
+    runtime: "Runtime | None" = None,
+    precision: "Precision | None" = None,
+    device: str = "cpu",
+    n_threads: int | None = None,
+) -> "Detector":
+    """A detector from its file, as `Detector.load` gives it; raises DetectorFileError, InputError."""
     from urushi.detector import Detector
 
-    return Detector.load(path)
+    return Detector.load(path, runtime=runtime, precision=precision, device=device, n_threads=n_threads)
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from urushi.catalogue.entries import nearest
 from urushi.errors import RecipeError
-from urushi.recipes.files import parse_recipe, read_recipe
+from urushi.recipes.files import parse_toml, read_recipe
 from urushi.recipes.files import recipe_names as recipe_names  # a part of this module's face
 
 
@@ -187,7 +187,7 @@ class Recipe(_Section):
     @classmethod
     def from_toml(cls, text: str, origin: str = "recipe") -> "Recipe":
         """From the TOML of a recipe without base; raises RecipeError with the line where the TOML is broken."""
-        return cls.from_table(parse_recipe(text, origin), origin)
+        return cls.from_table(parse_toml(text, origin), origin)
 
     @classmethod
     def find(cls, name_or_path: str) -> "Recipe":
@@ -219,6 +219,8 @@ def parse_setting(text: str) -> tuple[str, Any]:
         return key, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         return key, value
+    except (ValueError, RecursionError):  # a number of thousands of digits, or brackets as many deep
+        raise RecipeError(f"{key}: no setting has a value of {len(value)} characters like {value[:20]}…") from None
 
 
 def _set(table: dict[str, Any], key: str, value: Any) -> None:

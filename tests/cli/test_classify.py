@@ -7,6 +7,8 @@ import pytest
 from PIL import Image
 
 from urushi import Detector
+from urushi.cli._typing import TypeTeller
+from urushi.defect_types import NoveltyBuffer
 
 
 def test_types_are_learnt_from_folders_and_named_by_inspect(urushi, fitted, labelled, defects, good, tmp_path):
@@ -53,6 +55,17 @@ def test_novelties_gather_over_runs_are_named_and_told_later(urushi, rough, labe
     assert {row[6] for row in rows if "bar" in row[0]} == {"novel"}
 
 
+def test_two_inspections_at_once_gather_in_one_buffer(rough, labelled, tmp_path):
+    detector, buffer = Detector.load(rough), tmp_path / "novel"
+    tellers = [TypeTeller(detector, None, buffer) for _ in range(2)]
+    for teller, kind in zip(tellers, ("hole", "bar"), strict=True):
+        found = list(teller.tell(detector.inspect_many(sorted((labelled / kind).iterdir()))))
+        assert {result.defect_type for result in found} == {"novel"}
+    for teller in tellers:
+        teller.close()
+    assert len(NoveltyBuffer.load(buffer).sources) == 20
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -60,7 +73,7 @@ def test_novelties_gather_over_runs_are_named_and_told_later(urushi, rough, labe
         (["classify", "DETECTOR", "nowhere"], "is no folder"),
         (["inspect", "DETECTOR", "GOOD", "--types", "DETECTOR"], "cannot be read"),
         (["inspect", "DETECTOR", "GOOD", "--novelty-buffer", "DETECTOR"], "cannot be read"),
-        (["novelties", "nowhere"], "cannot be read"),
+        (["novelties", "nowhere"], "nowhere does not exist"),
         (["classify", "DETECTOR", "LABELLED", "--unknown-rate", "2"], "between 0 and 1"),
     ],
 )

@@ -27,7 +27,7 @@ def test_a_method_that_is_trained_keeps_its_logs_beside_the_detector(urushi, dat
     options = [argument for setting in settings for argument in ("--set", setting)]
     result = urushi("fit", dataset / "train" / "good", "-o", tmp_path / "a.urushi", "--recipe", "autoencoder", *options)
     assert result.status == 0
-    assert (tmp_path / "a.training").is_dir()
+    assert (tmp_path / "a.urushi.training").is_dir()
     inspected = Detector.load(tmp_path / "a.urushi").inspect(defects / "200.png")
     assert inspected.reconstruction.shape == (32, 32, 1)
     assert inspected.original_size == (64, 64)

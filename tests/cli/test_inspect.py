@@ -131,6 +131,19 @@ def test_csv_has_a_row_for_every_image_read_or_not(urushi, fitted, mixed):
     assert int(rows[1]["n_regions"]) >= 1
 
 
+def test_a_name_in_csv_is_neither_a_formula_nor_obeyed_by_a_terminal(urushi, fitted, good, monkeypatch, tmp_path):
+    (tmp_path / "names").mkdir()
+    for name in ("=1+1.png", "@a.png", "\x1b[2J.png"):
+        (tmp_path / "names" / name).write_bytes((good / "100.png").read_bytes())
+    (tmp_path / "names" / "-1.png").write_text("no image")
+    monkeypatch.chdir(tmp_path / "names")
+    out = urushi(
+        "inspect", fitted, "--format", "csv", "--", *sorted(path.name for path in (tmp_path / "names").iterdir())
+    ).out
+    sources = {row["source"] for row in csv.DictReader(io.StringIO(out, newline=""))}
+    assert sources == {"'=1+1.png", "'@a.png", r"\x1b[2J.png", "'-1.png"}
+
+
 def test_results_come_in_the_order_in_which_images_were_given(urushi, fitted, good):
     paths = [good / name for name in ("103.png", "100.png", "102.png")]
     found = json.loads(urushi("inspect", fitted, *paths, good / "101.png", "--format", "json").out)

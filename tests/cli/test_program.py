@@ -178,7 +178,7 @@ def test_the_version_is_that_of_the_package():
 
 
 def test_an_interrupt_ends_quietly(exported, good, started):
-    images = [good] * 400
+    images = [good] * 100
     with started(COMMAND, "inspect", exported, *images) as running:
         assert running.stdout.readline()  # it is at work
         running.send_signal(signal.SIGINT)
@@ -188,7 +188,7 @@ def test_an_interrupt_ends_quietly(exported, good, started):
 
 
 def test_a_reader_who_has_seen_enough_causes_no_complaint(exported, good):
-    images = [str(good)] * 400
+    images = [str(good)] * 100
     with subprocess.Popen(
         [str(COMMAND), "inspect", str(exported), *images], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as running:
@@ -198,3 +198,32 @@ def test_a_reader_who_has_seen_enough_causes_no_complaint(exported, good):
     assert running.returncode == 0
     assert "Traceback" not in errors
     assert "Broken" not in errors
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+def test_a_full_disk_is_one_message(exported, good):
+    command = [COMMAND, "inspect", exported, good, "--format", "csv"]
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == "error: the output cannot be written: No space left on device"
+
+
+DRAWING = """
+import sys
+from urushi import cli
+sys.argv = ["urushi", "--version"]
+try:
+    cli.main()
+finally:
+    import matplotlib.pyplot
+"""
+
+
+def test_plots_leave_nothing_in_the_home_folder_nor_among_temporary_files(tmp_path):
+    (home := tmp_path / "home").mkdir()
+    (temporary := tmp_path / "temporary").mkdir()
+    environment = {name: value for name, value in os.environ.items() if name != "MPLCONFIGDIR"}
+    environment |= {"HOME": str(home), "USERPROFILE": str(home), "TMPDIR": str(temporary)}
+    subprocess.run([sys.executable, "-c", DRAWING], env=environment, check=True, capture_output=True)
+    assert [*home.rglob("*"), *temporary.rglob("*")] == []

@@ -3,10 +3,14 @@
 import io
 import struct
 import tracemalloc
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from urushi.data._pages import MAX_PAGES
@@ -297,6 +301,29 @@ def test_pages_whose_data_reach_beyond_the_file_or_lie_on_one_another_are_refuse
     path = put(data[:where] + claimed + data[where + len(claimed) :])
     assert "truncated" in reason(path.with_name("x.tif#2"))
     np.testing.assert_array_equal(read_image(path.with_name("x.tif#3")), PAGES[2])
+
+
+def test_a_stack_whose_images_have_no_pages_is_refused(put):
+    file = io.BytesIO()
+    tifffile.imwrite(file, PAGES, truncate=True, photometric="minisblack")
+    assert "only the first is a page" in reason(put(file.getvalue()))
+    data = tiff((PAGES[0], {"description": "ImageJ=1.53\nimages=3\nslices=3\n"}))
+    assert "only the first is a page" in reason(put(data))
+    assert read_image(put(tiff((PAGES[0], {"description": "ImageJ=1.53\nimages=1\n"})))).shape == (16, 12)
+
+
+@given(st.sampled_from(sorted(MANY)), st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=6))
+@settings(max_examples=50)
+def test_damaged_files_of_several_images_are_read_or_refused(name, changes):
+    data = bytearray(MANY[name][0])
+    for place, value in changes:
+        data[int(place * (len(data) - 1))] = value
+    with TemporaryDirectory() as folder:
+        path = Path(folder, name)
+        path.write_bytes(data)
+        for image in list(images_in_file(path))[:5]:
+            with suppress(UnreadableImageError):
+                assert read_image(image).size
 
 
 # --- data sets --------------------------------------------------------------------------------------------------------

@@ -1,13 +1,16 @@
 """Types learnt from a few labelled defects, and new ones proposed from what gathers, on a fitted detector."""
 
+import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 import safetensors.numpy
+from filelock import FileLock
 
 from urushi import Detector, Recipe
-from urushi.defect_types import DefectTypes, Encoder, NoveltyBuffer
+from urushi.defect_types import DefectTypes, Encoder, NoveltyBuffer, buffer_file, update
 from urushi.errors import DatasetError, InputError
 
 KINDS = ("hole", "line", "spots")
@@ -186,6 +189,43 @@ def test_a_buffer_is_saved_and_loaded_whole(gathered, tmp_path):
     assert np.array_equal(loaded.pictures, named.pictures)
 
 
+def part_of(buffer: NoveltyBuffer, rows: list[int]) -> NoveltyBuffer:
+    found = NoveltyBuffer(buffer.key)
+    for row in rows:
+        found = found.add(buffer.codes[row].astype(float), buffer.pictures[row] / 255, buffer.sources[row])
+    return found
+
+
+def test_what_two_programs_gather_and_a_third_names_is_all_kept(gathered, tmp_path):
+    buffer, path = gathered[0], tmp_path / "b"
+    first, second = part_of(buffer, list(range(20))), part_of(buffer, list(range(10, 30)))
+    update(path, lambda _: first)
+    named = update(path, lambda stored: stored.proposed().named({1: "a type"}))
+    both = update(path, lambda stored: stored.merged(second))
+    assert sorted(both.sources) == sorted(buffer.sources)
+    assert both.names.count("a type") == named.names.count("a type") > 0
+    assert both.merged(NoveltyBuffer(buffer.key)) is both
+    assert NoveltyBuffer(buffer.key).merged(first).sources == first.sources
+
+
+def test_of_programs_that_write_at_once_none_loses_its_images(gathered, tmp_path):
+    buffer, path = gathered[0], tmp_path / "b"
+
+    def gather(row: int) -> None:
+        own = part_of(buffer, [row])
+        update(path, lambda stored: own if stored is None else stored.merged(own))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(gather, range(30)))
+    assert sorted(NoveltyBuffer.load(path).sources) == sorted(buffer.sources)
+
+
+def test_a_file_that_stays_in_use_is_an_error_after_a_while(gathered, tmp_path, monkeypatch):
+    monkeypatch.setattr(buffer_file, "_PATIENCE_SECONDS", 0.1)
+    with FileLock(tmp_path / ".b.lock"), pytest.raises(InputError, match="in use by another program"):
+        update(tmp_path / "b", lambda _: gathered[0])
+
+
 @pytest.mark.parametrize("damage", ["text", "other kind", "no facts", "short list", "wrong list", "nan", "missing"])
 def test_damaged_files_are_refused_in_words(damage, gathered, types, tmp_path: Path):
     path, (buffer, _) = tmp_path / "file", gathered
@@ -227,3 +267,25 @@ def test_types_with_shapes_that_do_not_fit_are_refused(types, tmp_path):
     path.write_bytes(safetensors.numpy.save(tensors | {"weight": tensors["weight"][:, 1:]}, metadata))
     with pytest.raises(InputError, match="damaged"):
         DefectTypes.load(path)
+
+
+@pytest.mark.parametrize("names", [[1, 2, 3], ["hole", "line"], "hol", ["hole", "", "spots"], None, {"hole": 1}])
+def test_types_with_names_that_are_none_are_refused(names, types, tmp_path):
+    types.save(path := tmp_path / "file")
+    metadata, tensors = contents(path)
+    facts = json.dumps(json.loads(metadata["facts"]) | {"names": names})
+    path.write_bytes(safetensors.numpy.save(tensors, metadata | {"facts": facts}))
+    with pytest.raises(InputError, match="damaged"):
+        DefectTypes.load(path)
+
+
+def test_a_code_of_zeros_is_one_like_others():
+    """A network of rectifiers may give it for a black image."""
+    buffer = NoveltyBuffer("key")
+    for seed in range(12):
+        code = np.random.default_rng(seed).normal(size=5) * (seed > 3)
+        buffer = buffer.add(code + 1e-3 * seed * (seed < 4), np.zeros((8, 8, 3), np.float32), str(seed))
+    buffer = buffer.add(np.zeros(5), np.zeros((8, 8, 3), np.float32), "zeros")
+    assert len(buffer.proposed().proposals) == 12
+    named = buffer.proposed().named({number: str(number) for number in set(buffer.proposed().proposals) - {0}})
+    named.type_of(np.zeros(5))

@@ -333,6 +333,12 @@ def test_card_that_lies_about_the_size_of_images_is_an_error_and_takes_no_memory
         load(forged(content, lambda card: card["fit"].update(image_shape=shape)))
 
 
+@pytest.mark.parametrize("n", ["x", -1, 0, 1.5, None, True, [3]], ids=str)
+def test_a_card_that_does_not_say_how_many_images_were_learnt_from_is_an_error(n, content, load):
+    with pytest.raises(DetectorFileError, match="how many images"):
+        load(forged(content, lambda card: card["fit"].update(n_training=n)))
+
+
 class at_most_bytes:  # noqa: N801  reads as a statement
     """Inside, the process may take so many bytes more than it has."""
 

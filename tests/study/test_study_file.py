@@ -50,6 +50,7 @@ def test_the_key_of_a_run_changes_with_all_that_its_scores_depend_on_and_nothing
         ('name = "plain",', 'name = "plain", recipe = "default",', "must name a recipe"),
         ("value = 2}", "value = 3}", "none of vary.values"),
         ("title =", "title ==", "not valid TOML"),
+        ("title =", f"description = {'[' * 3000}{']' * 3000}\ntitle =", "stand in one another"),
         ("[0.3, 0.6]", "[0.3, 1.6]", "anomaly_ratios.1"),
         ('data = [{name = "waves", folder', 'data = [{name = "waves", file', "data.0.file is unknown"),
     ],

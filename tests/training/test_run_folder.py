@@ -1,11 +1,14 @@
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from urushi.errors import TrainingError
-from urushi.training import digest, finish, open_folder
+from urushi.training import digest, finish, held, open_folder
 
 RUN = {"recipe": {"model": "a"}, "seed": 0, "images": "abc"}
 
@@ -86,3 +89,34 @@ def test_digest_tells_values_order_and_shape_apart():
     others = [changed, array[::-1], array.reshape(3, 4), array[:2]]
     assert len({digest(a) for a in (array, *others)}) == 5
     assert digest(array) == digest(np.asfortranarray(array))
+
+
+def test_a_folder_in_use_is_refused_with_the_pid_of_who_is_in_it(tmp_path):
+    with held(tmp_path / "run"):
+        for _ in range(2):  # a refusal leaves the first one's mark alone
+            with (
+                pytest.raises(TrainingError, match=rf"in use by another fit \(process {os.getpid()}\)"),
+                held(tmp_path / "run"),
+            ):
+                pass
+    with held(tmp_path / "run"):
+        pass
+
+
+def test_a_process_that_was_killed_holds_no_folder(tmp_path):
+    code = f"""
+import os, pathlib
+from urushi.training import held
+with held(pathlib.Path({str(tmp_path)!r})):
+    os.kill(os.getpid(), 9)
+"""
+    assert subprocess.run([sys.executable, "-c", code]).returncode == -9
+    with held(tmp_path):
+        assert (tmp_path / "pid").read_text() == str(os.getpid())
+
+
+def test_processes_that_a_run_starts_for_more_devices_share_its_folder(tmp_path, monkeypatch):
+    with held(tmp_path):
+        monkeypatch.setenv("LOCAL_RANK", "1")
+        with held(tmp_path):
+            pass

@@ -3,6 +3,7 @@
 import csv
 import logging
 import random
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -124,6 +125,19 @@ def test_loss_that_is_not_finite_ends_the_run_and_says_when_and_what_to_do(value
 def test_validation_loss_that_is_not_finite_ends_the_run(tmp_path):
     with pytest.raises(TrainingError, match="the validation loss became nan in epoch 1"):
         run(Judged(1.0, float("nan"), 1.0, 1.0), tmp_path)
+
+
+@pytest.mark.parametrize("finds_rate", [False, True])
+def test_an_interrupt_stays_one_and_the_next_is_heard_too(finds_rate, tmp_path):
+    class Interrupted(Still):
+        def losses(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
+            signal.raise_signal(signal.SIGINT)
+            yield from super().losses(inputs)
+
+    hears = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        run(Interrupted(), tmp_path, find_learning_rate=finds_rate)
+    assert signal.getsignal(signal.SIGINT) is hears
 
 
 # The learning-rate finder

@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 import numpy as np
 
+from urushi import atomic_file
 from urushi.augmentation._online import rng_for
 from urushi.augmentation._plan import Picture
 from urushi.augmentation._sequence import Augmentation, Border, Drawn, Interpolation
@@ -18,7 +19,7 @@ from urushi.data.dataset import Dataset
 from urushi.data.images import read_image
 from urushi.data.masks import fitting, read_mask
 from urushi.data.stream import stream
-from urushi.data.writing import MARKER, claim, write_image
+from urushi.data.writing import MARKER, UNFINISHED, claim, finish, write_image
 from urushi.errors import InputError, UnreadableImageError
 from urushi.inspection import Unreadable
 
@@ -62,7 +63,7 @@ def read_records(folder: Path) -> list[Record]:
     try:
         lines = (folder / RECORDS).read_text(encoding="utf-8").splitlines()
         return [Record.from_json(json.loads(line)) for line in lines]
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{folder / RECORDS} cannot be read: {error}") from None
 
 
@@ -92,12 +93,13 @@ def enlarge(
 
 def _written(writer: "_Writer", pictures: Sequence[Picture]) -> Iterator[Record | Unreadable]:
     sources = [list(group) for _, group in groupby(pictures, attrgetter("position"))]
-    with (writer.folder / RECORDS).open("w", encoding="utf-8") as file:
+    with atomic_file.growing(writer.folder / RECORDS) as file:
         for results in stream(writer.write, sources, ahead=16):
             for result in results:
                 if isinstance(result, Record):
                     file.write(json.dumps(result.to_json()) + "\n")
                 yield result
+    finish(writer.folder)
 
 
 @dataclass(frozen=True)
@@ -212,8 +214,9 @@ def _require_room(folder: Path, pictures: Sequence[Picture]) -> None:
     """Variants of an earlier run with other wishes must not stay beside those of this one."""
     if not (folder / MARKER).is_file():
         return  # new, empty or refused by `claim`
-    own = {MARKER, RECORDS, *map(_file, pictures), *map(_mask_file, pictures)}
-    found = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
+    own = {MARKER, UNFINISHED, RECORDS, *map(_file, pictures), *map(_mask_file, pictures)}
+    files = (path for path in folder.rglob("*") if not (path.is_dir() or atomic_file.is_draft(path)))
+    found = sorted(path.relative_to(folder).as_posix() for path in files)
     if others := [name for name in found if name not in own]:
         raise InputError(
             f"{folder} holds {len(others)} other files, such as {others[0]!r}; empty it or give a new folder."

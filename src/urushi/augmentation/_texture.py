@@ -10,7 +10,7 @@ from urushi.augmentation._sequence import Augmentation
 from urushi.augmentation.elastic import Elastic
 from urushi.data.defects import KINDS, MINIMUM_SIDE_PX, apply, draw
 from urushi.data.images import read_image
-from urushi.data.writing import claim, write_image
+from urushi.data.writing import claim, finish, write_image
 from urushi.errors import InputError, UnreadableImageError
 
 _TEST_SHARE = 0.2  # S1: 60 % train, 20 % validation, 20 % test; `fit` takes its validation part from train/good
@@ -54,6 +54,7 @@ def make_texture_set(picture: Path, folder: Path, wish: TextureWish) -> dict[str
         if mask is not None:
             place = folder / "ground_truth" / Path(name).name / f"{number - 1:04}_mask.png"
             write_image(place, mask)
+    finish(folder)
     return written
 
 

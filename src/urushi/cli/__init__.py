@@ -1,9 +1,12 @@
 """The command line, one file per command. Commands import what they need when they run, so that --help is quick."""
 
+import atexit
 import importlib
 import io
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -85,6 +88,7 @@ def main() -> None:
     """Runs the command line; an error becomes one message on stderr and status 2."""
     # Threads that spin while they wait take the cores from the threads that decode, and from other programs.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    _keep_the_home_folder_clean()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # whoever reads at the line sees each result at once
     try:
@@ -100,3 +104,10 @@ def main() -> None:
             raise
         _console.fail(error)
         sys.exit(2)
+
+
+def _keep_the_home_folder_clean() -> None:
+    """Matplotlib, which other libraries import too, would make folders there and keep a list of fonts."""
+    if "MPLCONFIGDIR" not in os.environ and "matplotlib" not in sys.modules:
+        os.environ["MPLCONFIGDIR"] = folder = tempfile.mkdtemp(prefix="urushi-matplotlib-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)

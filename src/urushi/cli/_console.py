@@ -1,5 +1,6 @@
 """Where the command line writes: results to stdout, everything else to stderr."""
 
+import errno
 import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from urushi.inspection import Unreadable
 
 T = TypeVar("T")
+_NO_BUGS = {errno.ENOSPC, errno.EROFS, errno.EIO, errno.EFBIG, getattr(errno, "EDQUOT", None)}  # of a disk that is full
 
 is_debugging = False
 
@@ -25,6 +27,9 @@ def fail(error: Exception) -> None:
 
     if isinstance(error, UrushiError):
         note(f"error: {printable(str(error), keep_lines=True)}")
+    elif isinstance(error, OSError) and error.errno in _NO_BUGS:
+        place = "the output" if error.filename is None else str(error.filename)
+        note(f"error: {printable(place)} cannot be written: {error.strerror}")
     else:
         note(f"error: unexpected {type(error).__name__}: {error}\nPlease report this; --debug shows where it happened.")
 

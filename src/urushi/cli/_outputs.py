@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from urushi.cli import _console
+from urushi.data import writing
 from urushi.errors import InputError
 from urushi.inspection import Inspection, Unreadable
 
@@ -63,23 +64,23 @@ class MapWriter:
     def __init__(self, folder: Path) -> None:
         self.folder, self.n_written = folder / "maps", 0
         make_folder(self.folder)
+        writing.begin(self.folder)
 
     def add(self, result: Inspection | Unreadable) -> None:
         """One PNG per inspected image."""
         if isinstance(result, Unreadable):
             return
-        from PIL import Image
-
         from urushi.data.pages import as_file_name
         from urushi.reporting.heat_map import overlay
 
         picture = overlay(result.image, result.anomaly_map, result.map_scale, result.regions, result.view)
         stem = re.sub(r"[^\w.-]", "_", as_file_name(Path(result.source)).stem)[:80]
-        Image.fromarray(picture).save(self.folder / f"{self.n_written:06d}-{stem}.png")
+        writing.write_image(self.folder / f"{self.n_written:06d}-{stem}.png", picture)
         self.n_written += 1
 
     def close(self) -> None:
         """Says where they are."""
+        writing.finish(self.folder)
         _console.note(f"{self.n_written} overlays in {self.folder}")
 
 

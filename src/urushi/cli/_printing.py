@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Show = Callable[[Inspection | Unreadable], None]
 _COLUMNS = ("source", "decision", "score", "threshold", "p_value", "n_regions", "defect_type", "reason")
+_FORMULA = ("=", "+", "-", "@")
 _MARKS = {"normal": "  ok  ", "unsure": " unsure", "anomalous": "ANOMALY"}
 
 
@@ -61,10 +62,10 @@ def _csv(detector: "Detector") -> Iterator[Show]:  # noqa: ARG001
 
     def show(result: Inspection | Unreadable) -> None:
         if isinstance(result, Unreadable):
-            writer.writerow([_utf8(result.source), "", "", "", "", "", "", result.reason])
+            writer.writerow([_cell(result.source), "", "", "", "", "", "", _cell(result.reason)])
         else:
             numbers = [result.score, result.threshold, result.p_value, len(result.regions)]
-            writer.writerow([_utf8(result.source), result.decision, *numbers, result.defect_type or "", ""])
+            writer.writerow([_cell(result.source), result.decision, *numbers, _cell(result.defect_type or ""), ""])
 
     yield show
 
@@ -103,3 +104,9 @@ def _json_lines(detector: "Detector") -> Iterator[Show]:  # noqa: ARG001
 def _utf8(name: str) -> str:
     """A name that can be written; bytes that are no UTF-8 appear as escapes."""
     return name.encode("utf-8", "backslashreplace").decode()
+
+
+def _cell(text: str) -> str:
+    """A name that does nothing where it is shown: no terminal obeys it, and no spreadsheet takes it for a formula."""
+    shown = printable(text, keep_lines=True)
+    return f"'{shown}" if shown.startswith(_FORMULA) else shown

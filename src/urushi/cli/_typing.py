@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from urushi.cli import _console
-from urushi.defect_types import DefectTypes, Encoder, NoveltyBuffer
+from urushi.defect_types import DefectTypes, Encoder, NoveltyBuffer, update
 from urushi.errors import InputError
 from urushi.inspection import Inspection, Unreadable
 
@@ -59,8 +59,13 @@ class TypeTeller:
         return named
 
     def _save(self) -> None:
+        """What other programs have gathered and people have named since stays, and is known from now on."""
         if self.buffer is not None and self.path is not None:
-            self.buffer.save(self.path)
+            self.buffer = update(self.path, self._merged)
+
+    def _merged(self, stored: NoveltyBuffer | None) -> NoveltyBuffer:
+        assert self.buffer is not None
+        return self.buffer if stored is None else _of(stored, self.encoder.key, self.path).merged(self.buffer)
 
     def close(self) -> None:
         """Saves the buffer and says what types there were."""
@@ -72,9 +77,11 @@ class TypeTeller:
 
 
 def _opened(path: Path, key: str) -> NoveltyBuffer:
-    if not path.exists():
-        return NoveltyBuffer(key)
-    found = NoveltyBuffer.load(path)
+    return _of(NoveltyBuffer.load(path), key, path) if path.exists() else NoveltyBuffer(key)
+
+
+def _of(found: NoveltyBuffer, key: str, path: Path | None) -> NoveltyBuffer:
+    """The buffer, if it is of the encoder with this key; raises InputError."""
     if found.key != key:
         raise InputError(f"{path} was gathered with another detector, whose codes mean something else; start a new one")
     return found

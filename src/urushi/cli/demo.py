@@ -37,7 +37,7 @@ def demo(
     band = [] if warn_rate is None else [f"threshold.warn_rate={warn_rate}"]
     chosen = chosen_recipe(recipe, [*HALF_HELD_OUT, *band], false_alarm_rate)
     detector = Detector.fit(
-        good, chosen, seed=seed, folder=out / "part.training", progress="bar", card={"recipe": recipe}
+        good, chosen, seed=seed, folder=out / "part.urushi.training", progress="bar", card={"recipe": recipe}
     )
     detector.save(out / "part.urushi")
     report_fit(detector, out / "part.urushi", good)

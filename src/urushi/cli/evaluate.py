@@ -153,9 +153,10 @@ def _defect_row(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write(path: Path, figures: dict[str, Any]) -> None:
+    from urushi import atomic_file
     from urushi.errors import InputError
 
     try:
-        path.write_text(json.dumps(figures, indent=1, allow_nan=False), encoding="utf-8")
+        atomic_file.replace(path, json.dumps(figures, indent=1, allow_nan=False).encode())
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}") from None

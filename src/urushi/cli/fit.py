@@ -47,7 +47,7 @@ def fit(
     chosen = chosen_recipe(recipe, settings, false_alarm_rate)
     sources, facts = _good_images(good, layout, good_folder)
     require_file_place(output, "-o")
-    folder = output.with_name(f"{output.stem}.training")
+    folder = output.with_name(f"{output.name}.training")
     detector = Detector.fit(
         sources,
         chosen,
@@ -59,7 +59,9 @@ def fit(
         card={"recipe": " ".join([recipe, *settings]), "data": facts},
         bits=bits,
     )
-    if not _is_first_process():
+    from urushi.training import is_first_process  # late: it loads Lightning, and errors shall come at once
+
+    if not is_first_process():
         return
     detector.save(output)
     report_fit(detector, output, sources)
@@ -161,8 +163,3 @@ def _refuse_masks(dataset: "Dataset") -> None:
         )
     if meaning(name).kind == "defect":
         _console.note(f"note: {printable(str(root))}: its images count as good, but its name says defects")
-
-
-def _is_first_process() -> bool:
-    """With several devices Lightning starts this command once for each; all come to the same, the first one writes."""
-    return os.environ.get("LOCAL_RANK", "0") == os.environ.get("NODE_RANK", "0") == "0"

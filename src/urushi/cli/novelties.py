@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from urushi.cli import _console
+from urushi.errors import InputError
 
 if TYPE_CHECKING:
     from urushi.defect_types import NoveltyBuffer
@@ -26,12 +27,17 @@ def novelties(
 
     Later images are then told by name: `urushi inspect --novelty-buffer FILE`.
     """
-    from urushi.defect_types import NoveltyBuffer
+    from urushi.defect_types import update
 
-    found = NoveltyBuffer.load(buffer)
-    # Numbers are those of the last listing, even where images have come since.
-    found = found.named(dict(map(_parsed, name))) if name else found.proposed()
-    found.save(buffer)
+    names = dict(map(_parsed, name or []))
+
+    def changed(found: "NoveltyBuffer | None") -> "NoveltyBuffer":
+        """Numbers are those of the last listing, even where images have come since."""
+        if found is None:
+            raise InputError(f"{buffer} does not exist; `urushi inspect --novelty-buffer {buffer}` makes one")
+        return found.named(names) if names else found.proposed()
+
+    found = update(buffer, changed)
     groups = _groups(found)
     if page is not None:
         _draw(found, groups, page)
@@ -42,8 +48,6 @@ def novelties(
 
 
 def _parsed(text: str) -> tuple[int, str]:
-    from urushi.errors import InputError
-
     number, equals, name = text.partition("=")
     if not (equals and number.strip().isdecimal()):
         raise InputError(f"a proposal is named NUMBER=NAME, such as 1=crack, not {text!r}")

@@ -46,7 +46,7 @@ def prepare(
     from urushi.cli._prepared import Preparer, choose_shown, find_items
     from urushi.data.images import Stated
     from urushi.data.stream import Decoded, stream
-    from urushi.data.writing import claim
+    from urushi.data.writing import claim, finish
     from urushi.preprocessing import Pipeline
     from urushi.recipe import Recipe, parse_setting
     from urushi.reporting.preparation import PreparationReport
@@ -72,6 +72,7 @@ def prepare(
     results = _console.progress(stream(prepare_one, items), "preparing", len(items))
     n_missing = sum(_take(result, report) for result in results)
     report.write(out / "prepare.html")
+    finish(out)
     print(printable(f"{out}: {report.n_images} images prepared, {n_missing} not; open {out / 'prepare.html'}"))
     if report.n_flattened:
         _console.note(

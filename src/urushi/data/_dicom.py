@@ -229,8 +229,8 @@ def _header_of(data: "Dataset", syntax: "UID", keyword: str, vr: str, n_bytes: i
 def _one_of(data: "Dataset", keyword: str, allowed: range | tuple[Any, ...], default: object = None) -> Any:
     value = data.get(keyword)
     value = default if value is None else value
-    value = int(value) if isinstance(value, int) else value  # a range is searched one by one for a subclass of int
-    if not isinstance(value, (int, str)) or value not in allowed:
+    value = int(value) if isinstance(value, int) else value  # a range is searched one by one for all but plain ints
+    if not isinstance(value, int if isinstance(allowed, range) else (int, str)) or value not in allowed:
         wanted = f"{allowed[0]} to {allowed[-1]}" if isinstance(allowed, range) else ", ".join(map(str, allowed))
         raise RefusalError(f"{keyword} is {value!r:.40}; supported: {wanted}")
     return value

@@ -1,5 +1,6 @@
 """TIFFs that the decoders refuse or misread as they are: white that is zero, channels without a colour, odd types."""
 
+import re
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
@@ -9,6 +10,7 @@ from urushi.data._deep import narrow, opencv
 from urushi.data._pixels import RefusalError, filling, refuse_larger
 from urushi.data._tiff import (
     BITS,
+    DESCRIPTION,
     EXTRA_SAMPLES,
     HEIGHT,
     N_SAMPLES,
@@ -34,6 +36,7 @@ def pixels_of_tiff(file: BinaryIO, max_pixels: int, decode: Callable[[BinaryIO],
     """
     tags = read_tags(file)
     refuse_larger(int(tags[WIDTH]), int(tags[HEIGHT]), max_pixels)
+    _refuse_hidden_stack(str(tags.get(DESCRIPTION, "")))
     bits, n, photometric = tags.get(BITS, (1,)), tags.get(N_SAMPLES, 1), tags.get(PHOTOMETRIC)
     if photometric == _WHITE_IS_ZERO and max(bits) > 8:
         _require_known_white(tags)
@@ -56,6 +59,13 @@ def odd_tiff(file: BinaryIO) -> np.ndarray:
     if sorted(array.shape[:2]) != sorted((width, height)):
         raise RefusalError(f"damaged: {width} × {height} pixels by its header, {array.shape} decoded")
     return narrow(array)
+
+
+def _refuse_hidden_stack(description: str) -> None:
+    """Raises RefusalError where images follow one another without a directory each, as ImageJ may write."""
+    n_images = re.search(r"^images=(\d+)", description, re.MULTILINE) if description.startswith("ImageJ=") else None
+    if (n_images and int(n_images[1]) > 1) or re.search(r'"truncated":\s*true', description):
+        raise RefusalError("holds several images, of which only the first is a page; save it with a page for each")
 
 
 def _filled(array: np.ndarray, bits: tuple[int, ...]) -> np.ndarray:

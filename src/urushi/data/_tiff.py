@@ -15,6 +15,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from urushi.data._pixels import RefusalError
 
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, N_SAMPLES, PREDICTOR = 256, 257, 258, 259, 262, 277, 317
+DESCRIPTION = 270
 PLANES, EXTRA_SAMPLES, SAMPLE_FORMAT = 284, 338, 339
 SEPARATE, UNSIGNED, SIGNED = 2, 1, 2
 OFFSETS_AND_SIZES = ((273, 279), (324, 325))  # of strips, of tiles
@@ -25,6 +26,7 @@ _SUBFILE_TYPE, _OLD_SUBFILE_TYPE, _SUB_DIRECTORIES = 254, 255, 330
 _REDUCED, _TRANSPARENCY, _OLD_REDUCED = 1, 4, 2
 _LONG, _LONG8 = 4, 16
 _ROWS_PER_STRIP, _TILE_WIDTH, _TILE_HEIGHT = 278, 322, 323
+_OLD_JPEG = 6
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ def alone(file: BinaryIO, tags: Any, changes: Mapping[int, Any] = {}) -> io.Byte
 
     Raises RefusalError if its data would reach beyond the end of the file, or be larger than the file.
     """
+    if tags.get(COMPRESSION) == _OLD_JPEG:
+        raise RefusalError("old-style JPEG in a TIFF, of which parts lie elsewhere; save it with another compression")
     offsets, sizes = next((pair for pair in OFFSETS_AND_SIZES if pair[0] in tags), OFFSETS_AND_SIZES[0])
     pieces = list(zip(tags.get(offsets, ()), tags.get(sizes, ()), strict=True))
     _refuse_truncated(pieces, file.seek(0, io.SEEK_END))

@@ -15,6 +15,7 @@ from urushi.data.paged_samples import by_page
 from urushi.data.pages import file_of, images_in_file
 from urushi.data.parts import parts_below
 from urushi.data.samples import GOOD, Problem, Sample, Split
+from urushi.data.writing import UNFINISHED
 from urushi.errors import DatasetError, RecipeError, UnreadableImageError
 
 __all__ = ["GOOD", "Dataset", "Problem", "Sample", "Split", "count_other_files", "find_dataset", "find_images"]
@@ -77,10 +78,15 @@ def find_dataset(root: Path, *, layout: str | None = None, good_folders: Sequenc
     found = kind.find(root)
     if not found.samples:
         raise DatasetError(_why_nothing(root, kind.expects, found.problems))
-    by_file = sorted(found.samples, key=lambda sample: sample.path)
-    samples, of_pages = by_page(by_file)
-    problems = sorted([*found.problems, *of_pages], key=lambda problem: (problem.path, problem.reason))
+    samples, of_pages = by_page(sorted(found.samples, key=lambda sample: sample.path))
+    problems = [*found.problems, *of_pages, *_unfinished(root)]
+    problems.sort(key=lambda problem: (problem.path, problem.reason))
     return Dataset(root, name, tuple(samples), tuple(problems), tuple(good_folders))
+
+
+def _unfinished(root: Path) -> list[Problem]:
+    reason = "this folder was not written to its end: some of its images may be missing"
+    return [Problem(root / UNFINISHED, reason)] if exists(root / UNFINISHED) else []
 
 
 def find_defects(root: Path, *, good_folders: Sequence[str] = ()) -> tuple[list[Path], list[Problem]]:

@@ -18,7 +18,7 @@ import numpy as np
 
 from urushi.catalogue.extras import require
 from urushi.data.defects import apply, draw
-from urushi.data.writing import claim, write_image
+from urushi.data.writing import claim, finish, write_image
 
 TILE_PX = 96
 N_TRAIN, N_GOOD, N_PER_DEFECT = 200, 50, 5  # half are held out: 99 are the fewest for a false-alarm rate of 1 %
@@ -56,6 +56,7 @@ def make_demo(folder: Path, *, seed: int = 0) -> Path:
     _write_good(folder / "train" / "good", _tiles(photograph, train))
     _write_good(folder / "test" / "good", _tiles(photograph, good))
     _write_defective(folder, _tiles(photograph, defective), painting)
+    finish(folder)
     return folder
 
 

@@ -1,32 +1,46 @@
-"""Images written without loss, into folders that are known to be our own."""
+"""Images written without loss, into folders that are known to be our own, and known not to be whole until they are."""
 
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from urushi import atomic_file
 from urushi.errors import InputError
 
-MARKER = "README.txt"
+MARKER, UNFINISHED = "README.txt", "UNFINISHED.txt"
+_NOT_WHOLE = "Files are being written here, or the program was stopped: the same command makes this folder whole.\n"
 
 
 def claim(folder: Path, title: str, about: str) -> None:
     """Make `folder` our own by a README.txt that begins with `title`, before anything else is written.
 
-    A folder that is empty, new or ours already is taken, so that an interrupted run can be repeated. Raises InputError
-    where it is a file or holds other files.
+    Until `finish`, a file UNFINISHED.txt says that it is not whole. A folder that is empty, new or ours already is
+    taken, so that an interrupted run can be repeated. Raises InputError where it is a file or holds other files.
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; give a folder.")
     marker = folder / MARKER
     is_own = marker.is_file() and marker.read_text(encoding="utf-8", errors="replace").startswith(title)
-    if folder.is_dir() and any(folder.iterdir()) and not is_own:
+    if folder.is_dir() and not is_own and any(not atomic_file.is_draft(path) for path in folder.iterdir()):
         raise InputError(f"{folder} holds other files; give a new or empty folder.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        marker.write_text(f"{title}\n\n{about}\n", encoding="utf-8")
+        atomic_file.replace(marker, f"{title}\n\n{about}\n".encode())
+        begin(folder)
     except OSError as error:
         raise InputError(f"{folder} cannot be written: {error.strerror}") from None
+
+
+def begin(folder: Path) -> None:
+    """Marks a folder as not whole, and removes what a run that was killed has left half written; raises OSError."""
+    atomic_file.sweep(folder)
+    atomic_file.replace(folder / UNFINISHED, _NOT_WHOLE.encode())
+
+
+def finish(folder: Path) -> None:
+    """The folder is whole: its UNFINISHED.txt is gone."""
+    (folder / UNFINISHED).unlink(missing_ok=True)
 
 
 def write_image(path: Path, image: np.ndarray) -> None:
@@ -39,7 +53,7 @@ def write_image(path: Path, image: np.ndarray) -> None:
     _, encoded = cv2.imencode(".png", bgr)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encoded.tobytes())
+        atomic_file.replace(path, encoded.tobytes(), is_durable=False)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}") from None
 

@@ -109,6 +109,10 @@ class DefectTypes:
             weights = {name.removeprefix(_TUNED): value for name, value in tensors.items()}
             found = cls(head=head, held_out_distances=distances, weights=weights or None, **facts)
             found.classify(np.zeros((1, len(head.mean))))  # every shape fits
+            if not (isinstance(found.names, list) and all(isinstance(name, str) and name for name in found.names)):
+                raise ValueError("its types have no names")
+            if len(found.names) != len(head.bias) or not 0 < found.unknown_rate < 1:
+                raise ValueError("its names or rate do not fit its types")
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise InputError(f"{path} is damaged ({error}); learn the types anew") from None
         return found

@@ -34,21 +34,36 @@ class NoveltyBuffer:
 
     def add(self, code: np.ndarray, picture: np.ndarray, source: str) -> "NoveltyBuffer":
         """With one more image: its code (J,) and picture (H, W, C) in [0, 1]; one that is there already stays alone."""
-        if len(self.codes) and np.abs(self.codes - code).max(axis=1).min() < _NEAR:
+        if self._holds(code):
             return self
         small = cv2.resize(np.ascontiguousarray(picture), (_PICTURE_PX, _PICTURE_PX), interpolation=cv2.INTER_AREA)
         small = np.broadcast_to(small.reshape(_PICTURE_PX, _PICTURE_PX, -1), (_PICTURE_PX, _PICTURE_PX, 3))
         shown = (255 * small.clip(0, 1)).round().astype(np.uint8)
-        grown = replace(
-            self,
-            codes=np.vstack([self.codes.reshape(-1, len(code)), code[None].astype(np.float32)]),
-            pictures=np.concatenate([self.pictures, shown[None]]),
-            sources=(*self.sources, source),
-            names=(*self.names, ""),
-            proposals=(*self.proposals, 0),
-        )
+        grown = self._with(NoveltyBuffer(self.key, code[None].astype(np.float32), shown[None], (source,), ("",), (0,)))
         vars(grown)["_known"] = self._known  # a new image has no name, so these stay as they are
         return grown
+
+    def merged(self, other: "NoveltyBuffer") -> "NoveltyBuffer":
+        """With the images of another buffer of the same encoder that are not here yet; names of both stay."""
+        new = [row for row, code in enumerate(other.codes) if not self._holds(code)]
+        if not new:
+            return self
+        sources, names = (tuple(one[row] for row in new) for one in (other.sources, other.names))
+        codes, pictures = other.codes[new], other.pictures[new]
+        return self._with(NoveltyBuffer(self.key, codes, pictures, sources, names, (0,) * len(new)))
+
+    def _holds(self, code: np.ndarray) -> bool:
+        return bool(len(self.codes) and np.abs(self.codes - code).max(axis=1).min() < _NEAR)
+
+    def _with(self, others: "NoveltyBuffer") -> "NoveltyBuffer":
+        return replace(
+            self,
+            codes=np.vstack([self.codes.reshape(-1, others.codes.shape[1]), others.codes]),
+            pictures=np.concatenate([self.pictures, others.pictures]),
+            sources=self.sources + others.sources,
+            names=self.names + others.names,
+            proposals=self.proposals + others.proposals,
+        )
 
     @cached_property
     def _known(self) -> tuple[list[str], Head, np.ndarray] | None:
@@ -77,8 +92,11 @@ class NoveltyBuffer:
         return bool(some.any() and cosines[some].max() > cosines[others].max())
 
     def proposed(self) -> "NoveltyBuffer":
-        """With the unnamed images grouped anew: similar ones of which there are five become a proposal."""
-        rows = [row for row, name in enumerate(self.names) if not name]
+        """With the unnamed images grouped anew: similar ones of which there are five become a proposal.
+
+        A code of zeros, which a network of rectifiers may give, has no direction and belongs to none.
+        """
+        rows = [row for row, name in enumerate(self.names) if not name and self.codes[row].any()]
         proposals = np.zeros(len(self.names), int)
         groups = [group for group in _groups(self.codes[rows]) if len(group) >= _LEAST]
         for number, group in enumerate(sorted(groups, key=len, reverse=True), start=1):

@@ -100,8 +100,10 @@ def _backend(recipe: Recipe, files: Mapping[str, bytes], card: Mapping[str, Any]
 
 
 def _checked_shape(card: Mapping[str, Any]) -> tuple[int, int, int]:
-    """The image shape (C, H, W) that the card states."""
-    found = card["fit"]["image_shape"]
+    """The image shape (C, H, W) that the card states, if what else it says of the fit is in order."""
+    found, n_training = card["fit"]["image_shape"], card["fit"]["n_training"]
+    if type(n_training) is not int or n_training < 1:
+        raise ValueError("the card does not say how many images were learnt from")
     if not (isinstance(found, list) and len(found) == 3 and all(type(n) is int and 0 < n < 2**31 for n in found)):
         raise ValueError("the card's image shape is not three positive numbers")
     channels, height, width = found

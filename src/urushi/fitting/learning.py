@@ -25,7 +25,7 @@ from urushi.recipe import Part, Recipe
 from urushi.runtime.tiling import pattern_of
 from urushi.runtime.torch_backend import TorchBackend
 from urushi.scoring import ScoringGraph, build_score
-from urushi.training import Progress, digest, finish, open_folder, train
+from urushi.training import Progress, digest, finish, held, open_folder, train
 
 
 @dataclass(frozen=True)
@@ -163,9 +163,10 @@ def run_folder(learner: Learner) -> Iterator[None]:
         return
     recipe = learner.recipe.model_dump(mode="json", exclude={"threshold", "description"})
     identity = {"recipe": recipe, "seed": learner.run.seed, "images": digest(learner.images.prepared)}
-    open_folder(learner.run.folder, identity, resume=learner.run.resume)
-    yield
-    finish(learner.run.folder)
+    with held(learner.run.folder):
+        open_folder(learner.run.folder, identity, resume=learner.run.resume)
+        yield
+        finish(learner.run.folder)
 
 
 def _pretrain(model: Reconstructor, batches: Iterable[torch.Tensor], seed: int) -> None:

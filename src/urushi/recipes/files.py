@@ -2,6 +2,7 @@
 
 import os.path
 import tomllib
+from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from urushi.catalogue.entries import nearest
 from urushi.errors import RecipeError
 
 Table = dict[str, Any]
+_DEEPEST = 20  # levels of tables and lists; recipes have four
+_TOO_DEEP = f"tables and lists stand in one another more than {_DEEPEST} deep; no recipe needs that"
 
 
 def recipe_names() -> tuple[str, ...]:
@@ -23,19 +26,31 @@ def read_recipe(name_or_path: str) -> Table:
     return _read(name_or_path, ())
 
 
-def parse_recipe(text: str, origin: str) -> Table:
-    """What one TOML says; raises RecipeError with the line where it is broken."""
+def parse_toml(text: str, origin: str) -> Table:
+    """What one TOML says; raises RecipeError with the line where it is broken, or where it nests beyond all use."""
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        table = tomllib.loads(text)
+    except RecursionError:
+        raise RecipeError(f"{origin}: {_TOO_DEEP}") from None
+    except ValueError as error:  # TOML that is broken, or a number of thousands of digits
         raise RecipeError(f"{origin}: not valid TOML: {error}") from None
+    level: list[Any] = [table]
+    for _ in range(_DEEPEST):
+        level = [item for one in level for item in _items(one)]
+    if level:
+        raise RecipeError(f"{origin}: {_TOO_DEEP}")
+    return table
+
+
+def _items(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def _read(place: str, above: tuple[str, ...]) -> Table:
     """`above`: the recipes that begin with this one, the one that was asked for first."""
     if place in above:
         raise RecipeError(f"{above[0]}: base: {' → '.join([*above, place])} goes round in a circle; take one base out")
-    table = parse_recipe(_text(place, f"{above[-1]}: base: " if above else ""), place)
+    table = parse_toml(_text(place, f"{above[-1]}: base: " if above else ""), place)
     if "base" not in table:
         return table
     base = table.pop("base")

@@ -1,7 +1,9 @@
 """Runs an exported graph in OpenVINO, which reads the same ONNX file."""
 
+import sys
 import threading
-from typing import Any
+from types import ModuleType
+from typing import Any, cast
 
 import numpy as np
 
@@ -11,6 +13,8 @@ from urushi.runtime._signature import INPUT, Shape, Signature, output_of
 from urushi.runtime.backend import Output
 from urushi.runtime.onnx_backend import open_session
 
+_TELEMETRY = "openvino_telemetry"
+
 
 class OpenvinoBackend:
     """One compiled model on the CPU that gives each call all its threads; calls from several threads take turns."""
@@ -19,9 +23,7 @@ class OpenvinoBackend:
     batch_size = 4
 
     def __init__(self, graph: bytes, image_shape: Shape, *, precision: str, n_threads: int) -> None:
-        require("openvino", "openvino")
-        import openvino
-
+        openvino = _openvino()
         self.n_threads = n_threads
         threads = "1 thread" if n_threads == 1 else f"{n_threads} threads"
         self.description = f"OpenVINO {openvino.__version__.partition('-')[0]} ({precision}, {threads})"
@@ -39,9 +41,25 @@ class OpenvinoBackend:
         return output_of({port.any_name: np.array(value) for port, value in found.items()})
 
 
-def _compiled(graph: bytes, n_threads: int) -> Any:
-    import openvino
+def _openvino() -> ModuleType:
+    """The package, which takes the stub that it brings where its telemetry can't be imported.
 
+    That would report every import, and leave a lasting id of this user in the home folder.
+    """
+    require("openvino", "openvino")
+    telemetry = sys.modules.get(_TELEMETRY)
+    sys.modules[_TELEMETRY] = None  # type: ignore[assignment]  # Python's way to say that there is none
+    try:
+        import openvino
+    finally:
+        del sys.modules[_TELEMETRY]
+        if telemetry is not None:
+            sys.modules[_TELEMETRY] = telemetry
+    return cast("ModuleType", openvino)
+
+
+def _compiled(graph: bytes, n_threads: int) -> Any:
+    openvino = _openvino()
     open_session(graph, 1)  # refuses weights in other files, which OpenVINO would read wherever they are
     settings = {
         "INFERENCE_NUM_THREADS": n_threads,

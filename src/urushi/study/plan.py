@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from urushi.catalogue.entries import nearest
 from urushi.errors import InputError
 from urushi.recipe import Part, Recipe
+from urushi.recipes.files import parse_toml
 
 _Name = Annotated[str, Field(pattern=r"^[\w .+-]{1,60}$")]  # it becomes part of file names
 _Share = Annotated[float, Field(gt=0, lt=1)]
@@ -86,11 +86,9 @@ class Study(_Table):
     def of(cls, path: Path) -> "Study":
         """From a TOML file; raises InputError that names every wrong key."""
         try:
-            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+            return cls.model_validate(parse_toml(path.read_text(encoding="utf-8"), str(path)))
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{path}: cannot be read as a study: {error}") from None
-        except tomllib.TOMLDecodeError as error:
-            raise InputError(f"{path}: not valid TOML: {error}") from None
         except ValidationError as error:
             raise InputError("\n".join(f"{path}: {_explain(e)}" for e in error.errors())) from None
 

@@ -1,6 +1,7 @@
 """Trains one model on cached inputs: learning-rate finder, early stopping, checkpoints, exact resume, logs."""
 
 import logging
+import signal
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,7 +75,7 @@ def train(
     model.train()  # Lightning keeps the mode in which modules come
     data = _Data(training, validation, settings, seed)
     last = folder / "last.ckpt"
-    with _quiet(), kept_memory(is_wanted=settings.keep_memory):
+    with _quiet(), _interruptible(), kept_memory(is_wanted=settings.keep_memory):
         if settings.find_learning_rate and not (resume and last.exists()):
             model.learning_rate = find_learning_rate(model, data, settings, seed, folder)
         trainer = _trainer(settings, folder, progress)
@@ -145,3 +146,16 @@ def _quiet() -> Iterator[None]:
             yield
         finally:
             logger.setLevel(level)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """An interrupt stays one: Lightning makes an exit with status 1 of it, and the process deaf to the next."""
+    hears = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as stop:
+        if not isinstance(stop.__context__, KeyboardInterrupt):
+            raise
+        signal.signal(signal.SIGINT, hears)
+        raise KeyboardInterrupt from None

@@ -2,16 +2,50 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from urushi import atomic_file
 from urushi.errors import TrainingError
 
 _RECORD = "run.json"
+_LOCK, _OWNER = ".lock", "pid"  # the lock is the system's: it ends with its process, whatever ends that
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keeps other processes out of the folder; raises TrainingError, with the first one's pid, where one is in it.
+
+    Processes that a run has started for its other devices share its folder and do not ask.
+    """
+    if not is_first_process():
+        yield
+        return
+    _make(folder)
+    lock = FileLock(folder / _LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise TrainingError(
+            f"{folder} is in use by another fit (process {_owner(folder)}); wait, or fit to a file of another name"
+        ) from None
+    try:
+        _write_file(folder / _OWNER, str(os.getpid()).encode())
+        yield
+    finally:
+        (folder / _OWNER).unlink(missing_ok=True)
+        lock.release()
+
+
+def is_first_process() -> bool:
+    """Whether this is no process that Lightning has started for one more device: all come to the same, one writes."""
+    return os.environ.get("LOCAL_RANK", "0") == os.environ.get("NODE_RANK", "0") == "0"
 
 
 def open_folder(folder: Path, identity: Mapping[str, Any], *, resume: bool) -> None:
@@ -62,13 +96,31 @@ def _read(folder: Path) -> dict[str, Any] | None:
         return dict(json.loads((folder / _RECORD).read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise TrainingError(f"{folder / _RECORD} cannot be read ({error}); remove the folder to start anew") from None
 
 
 def _write(folder: Path, record: Mapping[str, Any]) -> None:
+    _make(folder)
+    _write_file(folder / _RECORD, json.dumps(record, indent=1).encode())
+
+
+def _owner(folder: Path) -> str:
+    try:
+        return str(int((folder / _OWNER).read_text(encoding="utf-8")))
+    except (OSError, ValueError):  # it has just begun
+        return "unknown"
+
+
+def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        atomic_file.replace(folder / _RECORD, json.dumps(record, indent=1).encode())
     except OSError as error:
-        raise TrainingError(f"{folder} cannot be written: {error.strerror}") from None
+        raise TrainingError(f"{folder} cannot be made: {error.strerror}; fit to a file in another place") from None
+
+
+def _write_file(path: Path, content: bytes) -> None:
+    try:
+        atomic_file.replace(path, content)
+    except OSError as error:
+        raise TrainingError(f"{path.parent} cannot be written: {error.strerror}") from None

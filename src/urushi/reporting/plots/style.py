@@ -5,6 +5,7 @@ from collections.abc import Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from urushi import atomic_file
 from urushi.catalogue.extras import require
 from urushi.errors import InputError
 
@@ -77,8 +78,9 @@ def write(figure: "Figure", stem: Path) -> tuple[Path, Path]:
     paths = stem.with_name(f"{stem.name}.png"), stem.with_name(f"{stem.name}.svg")
     try:
         stem.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(paths[0], dpi=DOTS_PER_INCH)
-        paths[1].write_text(svg(figure), encoding="utf-8")
+        figure.savefig(png := io.BytesIO(), format="png", dpi=DOTS_PER_INCH)
+        atomic_file.replace(paths[0], png.getvalue(), is_durable=False)
+        atomic_file.replace(paths[1], svg(figure).encode(), is_durable=False)
     except OSError as error:
         raise InputError(f"{stem.parent} cannot be written: {error.strerror}; choose another folder") from None
     return paths

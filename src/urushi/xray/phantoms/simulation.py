@@ -11,8 +11,8 @@ from typing import Any, TextIO
 import numpy as np
 from pydantic import TypeAdapter
 
-from urushi import __version__
-from urushi.data.writing import claim, write_image
+from urushi import __version__, atomic_file
+from urushi.data.writing import claim, finish, write_image
 from urushi.errors import InputError
 from urushi.xray.phantoms.products.base import Product
 from urushi.xray.phantoms.radiograph import Radiograph, Scene, draw, find_product, render, spectrum_of
@@ -59,8 +59,11 @@ def simulate(folder: Path, settings: Settings, *, n_train: int, progress: Progre
     spectrum_of(product, settings.voltage_kv)  # a voltage that cannot be is found before anything is written
     claim(folder, _title(settings, n_train), _about(product, settings))
     _write_calibration(folder / "calibration", product, settings)
-    with (folder / "phantoms.jsonl").open("w", encoding="utf-8") as lines:
-        return [_write(folder, place, index, settings, lines) for place, index in progress(_places(product, n_train))]
+    with atomic_file.growing(folder / "phantoms.jsonl") as lines:
+        places = progress(_places(product, n_train))
+        written = [_write(folder, place, index, settings, lines) for place, index in places]
+    finish(folder)
+    return written
 
 
 def replay(line: str) -> Radiograph:
