@@ -1,7 +1,7 @@
 """The whole path of an image: decode → preprocess → reconstruction → anomaly map → score → decision."""
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +14,11 @@ from urushi.calibration import HeldOut, Threshold, ThresholdRule, p_values
 from urushi.calibration.conformal import Conformal
 from urushi.catalogue import options
 from urushi.catalogue.extras import require
-from urushi.data.images import ImageSource
-from urushi.data.stream import batches, side_by_side, stream
+from urushi.data.images import ImageSource, Stated, as_stated
+from urushi.data.levels import LearntLevels, Levels
+from urushi.data.pages import images_of
+from urushi.data.samples import Problem
+from urushi.data.stream import Decoded, batches, evenly, side_by_side, stream
 from urushi.detector_file import archive, members
 from urushi.errors import CalibrationError, DetectorFileError, ExportError, UnreadableImageError
 from urushi.inspection import Inspection, MapScale, Unreadable
@@ -29,6 +32,8 @@ from urushi.runtime.tiling import TileGrid
 
 if TYPE_CHECKING:
     from urushi.fitting.fit import Fitted
+
+_N_LOOKED_AT = 20  # good images, spread evenly, tell their bit depth
 
 
 @dataclass(frozen=True)
@@ -57,13 +62,18 @@ class Detector:
         resume: bool = False,
         progress: Literal["bar", "none"] = "none",
         card: Mapping[str, Any] | None = None,
+        bits: int | None = None,
+        bgr: bool = False,
     ) -> "Detector":
         """A detector from images of good parts; `defects` serve only threshold rules that need them.
 
+        `bits` a channel, from 1 to 16, are those of images that do not say so themselves; the detector keeps them for
+        images that are inspected. With `bgr` the channels of arrays and tensors are blue, green, red instead of RGB.
         Methods that are trained keep checkpoints and logs in `folder` (a temporary one if none is given), and with
         `resume` go on from there. Raises DatasetError, RecipeError, CalibrationError, TrainingError.
         """
-        how = {"seed": seed, "folder": folder, "resume": resume, "progress": progress, "card": card}
+        how = {"seed": seed, "folder": folder, "resume": resume, "progress": progress, "card": card, "bits": bits}
+        how |= {"bgr": bgr}
         (detector,) = cls.fit_scores(good, recipe, (), defects=defects, **how)  # type: ignore[arg-type]
         return detector
 
@@ -80,6 +90,8 @@ class Detector:
         resume: bool = False,
         progress: Literal["bar", "none"] = "none",
         card: Mapping[str, Any] | None = None,
+        bits: int | None = None,
+        bgr: bool = False,
     ) -> "tuple[Detector, ...]":
         """As `fit`, but one detector for each of `scores`, all with the same model; without any, that of the recipe."""
         require("torch", "train")
@@ -87,12 +99,15 @@ class Detector:
         from urushi.fitting.fit import fit
         from urushi.fitting.learning import Run
 
+        good, defects = (tuple(as_stated(images_of(some), bits=bits, bgr=bgr)) for some in (good, defects))
         name = recipe if isinstance(recipe, str) else "of one's own"
         recipe = Recipe.find(recipe) if isinstance(recipe, str) else recipe
         rule = _rule(recipe.threshold, n_defects=len(defects))
         with tempfile.TemporaryDirectory(prefix="urushi-") as scratch:
             run = Run(seed, folder or Path(scratch), resume, progress)
             made = {"recipe": name, **(card or {}), "seed": seed}
+            looked_at = map(Levels.of, Decoded(evenly(good, _N_LOOKED_AT)))
+            made["levels"] = LearntLevels.of(looked_at, bits).to_json()
             if recipe.trial.candidates:
                 recipe, made["trial"] = model_selection.choose(good, recipe, run, rule.check, defects=defects)
             fitted = fit(good, recipe, run, rule.check, scores=scores, defects=defects)
@@ -110,24 +125,37 @@ class Detector:
         graphs = {members.WEIGHTS: fitted.backend.weights()}
         return cls(*parts, {**card, "fit": fitted.facts}, graphs, fitted.unreadable, fitted.pattern)
 
-    def inspect(self, source: ImageSource) -> Inspection:
-        """The decision on one image and what explains it; raises UnreadableImageError."""
-        (found,) = self._inspect_batch([self.prepare(source)])
+    def inspect(self, source: ImageSource, *, bits: int | None = None, bgr: bool = False) -> Inspection:
+        """The decision on one image and what explains it; raises UnreadableImageError, for a file of several, too.
+
+        `bits` and `bgr` as in `fit`; without bits, those of the fit.
+        """
+        (found,) = self._inspect_batch([self.prepare(Stated.of(source, bits=bits, bgr=bgr))])
         if isinstance(found, Unreadable):
             raise UnreadableImageError(found.source, found.reason)
         return found
 
     def inspect_many(
-        self, sources: Iterable[ImageSource], *, batch_size: int | None = None
+        self,
+        sources: Iterable[ImageSource],
+        *,
+        batch_size: int | None = None,
+        notice: Callable[[Problem], None] | None = None,
+        bits: int | None = None,
+        bgr: bool = False,
     ) -> Iterator[Inspection | Unreadable]:
         """One result per image, in order; memory does not grow with their number.
+
+        Each page, frame or slice of a file is an image: stack.tif#1, stack.tif#2 … `notice` is told of smaller copies
+        of pages, which are left out. `bits` and `bgr` as in `fit`; without bits, those of the fit.
 
         Decoding, network and decisions run side by side, each a few images ahead of the next. Without a batch size it
         is the one that suits the backend. Images that are tiled are inspected one after the other.
         """
         size = self.batch_size if self.grid or batch_size is None else batch_size
         ahead = 1 if self.grid else size + 2 * self.n_parallel
-        ready = stream(self.prepare, sources, n_threads=self.backend.n_threads, ahead=ahead)
+        images = as_stated(images_of(sources, notice), bits=bits, bgr=bgr)
+        ready = stream(self.prepare, images, n_threads=self.backend.n_threads, ahead=ahead)
         for results in side_by_side(self._inspect_batch, batches(ready, size), self.n_parallel):
             yield from results
 
@@ -163,13 +191,23 @@ class Detector:
             raise ExportError("a graph takes images of one size, and this detector any; fit with tiling.one_pass=false")
 
         reference = members.torch_backend(self.recipe, self.graphs, self.card, Wish())
-        prepared = (self.prepare(source) for source in normal)
+        prepared = (self.prepare(source) for source in images_of(normal))
         pixels = (item.pixels for item in prepared if isinstance(item, Prepared))
         judge = exporting.Judge(self.threshold, self.map_scale, self.held_out.scores)
         made = exporting.export(reference, pixels, judge, to=to, precision=precision, seed=seed, present=self.graphs)
         others = [e for e in self.card.get("exports", []) if (e["runtime"], e["precision"]) != (to, precision)]
         card = {**self.card, "exports": [*others, made.facts]}
         return replace(self, graphs={**self.graphs, **made.graphs}, card=card)
+
+    def at_bits(self, bits: int | None) -> "Detector":
+        """The same detector for images of so many bits a channel, from 1 to 16, as of another camera; None: as fitted.
+
+        Raises InputError.
+        """
+        if bits is None:
+            return self
+        Stated("", bits)
+        return replace(self, card={**self.card, "levels": replace(self.levels, bits=bits).to_json()})
 
     def scores_of(self, sources: Iterable[ImageSource]) -> tuple[np.ndarray, tuple[Unreadable, ...]]:
         """The scores (m,) of those images that can be read, and what could not be."""
@@ -215,6 +253,11 @@ class Detector:
         """How images are tiled, or None where they are inspected whole."""
         return TileGrid.of(self.recipe.tiling)
 
+    @cached_property
+    def levels(self) -> LearntLevels:
+        """At what bit depth it was fitted; nothing is known of a file of an older version."""
+        return LearntLevels.from_json(self.card.get("levels"))
+
     @property
     def batch_size(self) -> int:
         """How many images are best inspected at once; large ones that are tiled come one by one."""
@@ -228,7 +271,7 @@ class Detector:
     def prepare(self, source: ImageSource) -> Prepared | Unreadable:
         """An image as the network gets it, or why it cannot be inspected."""
         # Recipes without `resize` take images of one size; and a file's word on its size is not trusted.
-        prepared = self.pipeline.read(source)
+        prepared = self.pipeline.read(Stated.of(source, bits=self.levels.bits))
         if isinstance(prepared, Unreadable) or (problem := self._problem(prepared.pixels.shape)) is None:
             return prepared
         return Unreadable(prepared.source, problem)
@@ -274,8 +317,14 @@ class Detector:
             map_scale=self.map_scale,
             reconstruction=None if row.reconstruction is None else row.reconstruction.transpose(1, 2, 0),
             shows_similar="n_pictures" in self.card["fit"],
-            caution=self.held_out.caution(self.grid.n_tiles(anomaly_map.shape)) if self.grid else None,
+            caution=" ".join(self._cautions(item, anomaly_map)) or None,
         )
+
+    def _cautions(self, item: Prepared, anomaly_map: np.ndarray) -> Iterator[str]:
+        if self.grid and (text := self.held_out.caution(self.grid.n_tiles(anomaly_map.shape))):
+            yield text
+        if text := self.levels.doubt(item.levels):
+            yield text
 
 
 def _rule(part: Part, *, n_defects: int) -> ThresholdRule:

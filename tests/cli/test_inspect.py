@@ -9,6 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator, ValidationError
 from PIL import Image
 
+from urushi.data import limits
 from urushi.detector import Detector
 
 
@@ -62,6 +63,14 @@ def test_an_anomaly_is_status_3_only_where_asked_for(urushi, fitted, good, defec
     assert urushi("inspect", fitted, defects, "--format", output_format).status == 0
     assert urushi("inspect", fitted, defects, "--format", output_format, "--fail-on-anomaly").status == 3
     assert urushi("inspect", fitted, good, "--format", output_format, "--fail-on-anomaly").status == 0
+
+
+def test_limits_of_an_image_can_be_set_for_every_command(urushi, fitted, good, monkeypatch):
+    monkeypatch.setattr(limits, "_limits", limits._Limits())
+    result = urushi("--max-megapixels", "0.004", "inspect", fitted, good / "100.png")
+    assert result.status == 1
+    assert "too large: 64 × 64 = 4096 pixels, the limit is 4000" in result.err
+    assert urushi("--max-megapixels", "0.005", "inspect", fitted, good / "100.png").status == 0
 
 
 def test_an_anomaly_outweighs_an_unreadable_image(urushi, fitted, mixed):

@@ -78,7 +78,7 @@ def test_fewer_than_20_readable_training_images_are_warned_of(root):
 
 def test_mixed_sizes_depths_and_colours_are_noted(root):
     put(root / "train/good/wide.png", noise(30, 32, 48))
-    put(root / "train/good/deep.png", noise(31).astype(np.uint16))
+    put(root / "train/good/deep.png", noise(31).astype(np.uint16) * np.uint16(257))
     put(root / "train/good/rgb.png", noise(32, 32, 32, 3))
     diagnosis = found(root)
     assert diagnosis.warnings == (

@@ -247,12 +247,6 @@ def test_16_bit_colour_is_turned_upright_too(put):
         assert np.array_equal(read, high * 256 + low), orientation
 
 
-def test_a_multi_page_tiff_gives_its_first_page(put):
-    pages = [Image.fromarray(GREY), Image.fromarray(255 - GREY)]
-    data = saved(pages[0], format="TIFF", save_all=True, append_images=pages[1:])
-    np.testing.assert_array_equal(read_image(put(data)), GREY)
-
-
 def test_one_pixel_is_an_image(put):
     assert read_image(put(encoded(GREY[:1, :1], ".png"))).shape == (1, 1)
 

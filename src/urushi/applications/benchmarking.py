@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from urushi.catalogue.extras import is_installed
+from urushi.data.pages import images_in_file
 from urushi.data.stream import side_by_side
 from urushi.detector import Detector
 from urushi.detector_file import archive
@@ -83,8 +84,9 @@ def _measure(
     )
 
 
-def _readable(detector: Detector, images: Sequence[Path]) -> Iterator[Path]:
+def _readable(detector: Detector, paths: Sequence[Path]) -> Iterator[Path]:
     """Without end those that the detector can inspect."""
+    images = [image for path in paths for image in images_in_file(path)]
     readable = [image for image, found in zip(images, detector.inspect_many(images), strict=True) if is_read(found)]
     if not readable:
         raise InputError("none of the images can be inspected by this detector; `urushi inspect` says why")

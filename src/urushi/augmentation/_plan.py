@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from urushi.data import anomaly_ratio, defects
+from urushi.data.pages import as_file_name
 from urushi.data.samples import Sample, Split
 from urushi.data.splits import split
 from urushi.errors import DatasetError, InputError
@@ -54,7 +55,7 @@ class Picture(NamedTuple):
     @property
     def stem(self) -> str:
         """Its file name without ending: number and name of the source, and which variant."""
-        name = re.sub(r"[^\w.-]", "_", self.source.path.stem)[:40]
+        name = re.sub(r"[^\w.-]", "_", as_file_name(self.source.path).stem)[:40]
         return f"{self.position:06d}-{name}" + (f"-{self.variant:03d}" if self.variant else "")
 
 

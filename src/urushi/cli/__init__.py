@@ -52,7 +52,7 @@ def program(words: Sequence[str]) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(invoke_without_command=True)(_options)
-    named = next((word for word in words if not word.startswith("-")), None)
+    named = next((word for word in words if not word.startswith("-") and not word[:1].isdecimal()), None)
     for name in (named,) if named in COMMANDS else COMMANDS:
         module = importlib.import_module(f"urushi.cli.{'catalogue' if name in _IN_CATALOGUE else name}")
         if hasattr(module, "app"):
@@ -65,8 +65,18 @@ def program(words: Sequence[str]) -> typer.Typer:
 def _options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[bool, typer.Option("--version", help="Show the version and stop.")] = False,
+    max_megapixels: Annotated[
+        float | None, typer.Option(min=0.001, max=100_000, help="Of the largest image that is decoded. [default: 178]")
+    ] = None,
+    decode_seconds: Annotated[
+        float | None, typer.Option(min=0.1, help="After which an image is given up as not read. [default: 60]")
+    ] = None,
 ) -> None:
     _console.is_debugging = debug
+    if max_megapixels or decode_seconds:
+        from urushi.data import limits
+
+        limits.allow(megapixels=max_megapixels, seconds=decode_seconds)
     if version:
         from urushi import __version__
 

@@ -19,6 +19,16 @@ GoodFolderOption = Annotated[
     ),
 ]
 
+BitsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--bits",
+        min=1,
+        max=16,
+        help="Bits a channel of images that use fewer than their files hold, and don't say so: 10 of 16, for example.",
+    ),
+]
+
 
 def note_problems(problems: "Sequence[Problem]") -> None:
     """Each problem on a line of its own."""

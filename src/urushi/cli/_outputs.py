@@ -70,10 +70,11 @@ class MapWriter:
         """One PNG per inspected image."""
         if isinstance(result, Unreadable):
             return
+        from urushi.data.pages import as_file_name
         from urushi.reporting.heat_map import overlay
 
         picture = overlay(result.image, result.anomaly_map, result.map_scale, result.regions, result.view)
-        stem = re.sub(r"[^\w.-]", "_", Path(result.source).stem)[:80]
+        stem = re.sub(r"[^\w.-]", "_", as_file_name(Path(result.source)).stem)[:80]
         writing.write_image(self.folder / f"{self.n_written:06d}-{stem}.png", picture)
         self.n_written += 1
 

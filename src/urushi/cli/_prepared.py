@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from urushi.data.dataset import Problem, Sample, find_dataset
-from urushi.data.images import read_image
+from urushi.data.images import Stated, read_image
 from urushi.data.masks import fitting, misfit, read_mask
+from urushi.data.pages import as_file_name, file_of, images_in_file
+from urushi.data.stream import evenly
 from urushi.data.writing import write_image
 from urushi.errors import InputError, UnreadableImageError
 from urushi.evaluation.masks import fit_mask
@@ -22,8 +22,6 @@ from urushi.reporting.stages import Trace, trace
 
 if TYPE_CHECKING:
     from urushi.recipe import Part
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -67,8 +65,9 @@ def find_items(sources: Sequence[Path], out: Path, layout: str | None) -> tuple[
     problems: list[Problem] = []
     for source in sources:
         _require_apart(source, out)
-        if source.is_file():
-            items.append(Item(source, Path(source.name), is_training=True))
+        if file_of(source).is_file():
+            pages = images_in_file(source, problems.append)
+            items += [Item(page, as_file_name(Path(page.name)), is_training=True) for page in pages]
             continue
         dataset = find_dataset(source, layout=layout)
         problems += dataset.problems
@@ -79,13 +78,15 @@ def find_items(sources: Sequence[Path], out: Path, layout: str | None) -> tuple[
 class Preparer:
     """Prepares and writes images below a folder; may run in several threads."""
 
-    def __init__(self, pipeline: Pipeline, parts: "Sequence[Part]", out: Path, shown: Sequence[Item]) -> None:
-        self.pipeline, self.parts, self.out, self.shown = pipeline, parts, out, set(shown)
+    def __init__(
+        self, pipeline: Pipeline, parts: "Sequence[Part]", out: Path, shown: Sequence[Item], bits: int | None = None
+    ) -> None:
+        self.pipeline, self.parts, self.out, self.shown, self.bits = pipeline, parts, out, set(shown), bits
 
     def __call__(self, item: Item) -> Done | Unreadable:
         """One image, or why it could not be prepared; raises InputError if the result can't be written."""
         try:
-            image = read_image(item.path)
+            image = read_image(Stated(item.path, self.bits))
             prepared = self.pipeline.prepare(image)
         except UnreadableImageError as error:
             return Unreadable(str(item.path), error.reason)
@@ -125,12 +126,6 @@ def choose_shown(items: Sequence[Item], n_shown: int) -> list[Item]:
     return [item for name, n in quotas.items() for item in evenly(groups[name], n)]
 
 
-def evenly(items: Sequence[T], n: int) -> list[T]:
-    """At most n of them, from the first to the last."""
-    places = np.unique(np.linspace(0, len(items) - 1, min(n, len(items))).round().astype(int))
-    return [items[place] for place in places]
-
-
 def _require_apart(source: Path, out: Path) -> None:
     inner, outer = out.resolve(), source.resolve()
     if inner.is_relative_to(outer) or outer.is_relative_to(inner):
@@ -139,8 +134,8 @@ def _require_apart(source: Path, out: Path) -> None:
 
 def _item(sample: Sample, root: Path) -> Item:
     is_training = sample.split == "train" and sample.label == 0
-    mask_target = sample.mask.relative_to(root) if sample.mask else None
-    return Item(sample.path, sample.path.relative_to(root), is_training, sample.mask, mask_target)
+    mask_target = as_file_name(sample.mask.relative_to(root)) if sample.mask else None
+    return Item(sample.path, as_file_name(sample.path.relative_to(root)), is_training, sample.mask, mask_target)
 
 
 def _with_targets(items: list[Item]) -> list[Item]:

@@ -28,6 +28,7 @@ def load(
     precision: Precision | None = None,
     device: str = "cpu",
     n_threads: int | None = None,
+    bits: int | None = None,
 ) -> "Detector":
     """The detector as it was asked for, saying on stderr what it runs in."""
     from urushi.detector import Detector
@@ -38,4 +39,4 @@ def load(
         cv2.setNumThreads(n_threads)
     detector = Detector.load(path, runtime=runtime, precision=precision, device=device, n_threads=n_threads)
     _console.note(f"runs in {detector.backend.description}")
-    return detector
+    return detector.at_bits(bits)

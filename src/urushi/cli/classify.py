@@ -57,6 +57,7 @@ def _labelled(detector: "Detector", encoder: "Encoder", folder: Path) -> "tuple[
     """Prepared images and their types."""
     from urushi.data.dataset import Problem
     from urushi.data.names import Names, meaning
+    from urushi.data.pages import images_in_file
     from urushi.data.parts import find_parts
     from urushi.errors import DatasetError
     from urushi.inspection import Unreadable
@@ -66,8 +67,10 @@ def _labelled(detector: "Detector", encoder: "Encoder", folder: Path) -> "tuple[
     folders = sorted(path for path in folder.iterdir() if path.is_dir())
     types = [path for path in folders if meaning(path.name).kind not in ("good", "mask")]
     found = [(kind.name, *find_parts([kind], Names())) for kind in types]
-    note_problems([notice for _, _, notices in found for notice in notices])
-    pairs = [(path, name) for name, paths, _ in found for path in paths if not isinstance(path, Problem)]
+    problems = [notice for _, _, notices in found for notice in notices]
+    files = [(path, name) for name, paths, _ in found for path in paths if not isinstance(path, Problem)]
+    pairs = [(page, name) for path, name in files for page in images_in_file(path, problems.append)]
+    note_problems(problems)
     if not pairs:
         raise DatasetError(f"{folder} has no folders with images in them; each type of defect is a folder of images")
     images, labels, unreadable, n_normal = [], [], [], 0

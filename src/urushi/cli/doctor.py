@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from urushi.cli import _console
-from urushi.cli._datasets import GoodFolderOption, note_taken
+from urushi.cli._datasets import BitsOption, GoodFolderOption, note_taken
 from urushi.printable import printable
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def doctor(
     dataset: Annotated[Path | None, typer.Argument(metavar="DATASET", help="A data set or folder to look at.")] = None,
     layout: Annotated[str | None, typer.Option(help="Layout of the folder, if it is not recognised.")] = None,
     good_folder: GoodFolderOption = [],  # noqa: B006
+    bits: BitsOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say what is installed, or what a data set holds and what is wrong with it."""
@@ -50,7 +51,7 @@ def doctor(
 
     looked_at = find_dataset(dataset, layout=layout, good_folders=good_folder)
     note_taken(looked_at)
-    found = diagnose(looked_at)
+    found = diagnose(looked_at, bits=bits)
     luminances = dataset_luminances(found.luminances)
     if as_json:
         print(json.dumps(found.to_json() | {"luminance": luminances.to_json()}, indent=1))

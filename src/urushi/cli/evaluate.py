@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from urushi.cli import _console
-from urushi.cli._datasets import GoodFolderOption, note_problems, note_taken
+from urushi.cli._datasets import BitsOption, GoodFolderOption, note_problems, note_taken
 from urushi.cli._figures import lines
 from urushi.cli._places import require_file_place
 from urushi.cli._running import DeviceOption, PrecisionOption, RuntimeOption, ThreadsOption, load
@@ -37,13 +37,14 @@ def evaluate(
     precision: PrecisionOption = None,
     device: DeviceOption = "cpu",
     n_threads: ThreadsOption = None,
+    bits: BitsOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the resampling behind the intervals.")] = 0,
 ) -> None:
     """Measure a detector on the test split of a data set: image and pixel figures."""
 
     require_file_place(json_file, "--json")
     require_file_place(report, "--report")
-    loaded = load(detector, runtime=runtime, precision=precision, device=device, n_threads=n_threads)
+    loaded = load(detector, runtime=runtime, precision=precision, device=device, n_threads=n_threads, bits=bits)
     found = run(loaded, dataset, layout=layout, good_folders=good_folder, seed=seed, report=report, plots=plots)
     print_figures(found)
     _console.list_unreadable(found.unreadable)

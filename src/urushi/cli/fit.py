@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from urushi.cli import _console
-from urushi.cli._datasets import GoodFolderOption, note_problems, note_taken
+from urushi.cli._datasets import BitsOption, GoodFolderOption, note_problems, note_taken
 from urushi.cli._places import require_file_place
 from urushi.cli._plots import write_learning_curves
 from urushi.printable import printable
@@ -39,6 +39,7 @@ def fit(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same detector.")] = 0,
     layout: Annotated[str | None, typer.Option(help="Layout of the folder, if it is not recognised.")] = None,
     good_folder: GoodFolderOption = [],  # noqa: B006
+    bits: BitsOption = None,
 ) -> None:
     """Learn from a folder of good images what normal looks like."""
     from urushi.detector import Detector
@@ -56,6 +57,7 @@ def fit(
         resume=resume,
         progress="bar",
         card={"recipe": " ".join([recipe, *settings]), "data": facts},
+        bits=bits,
     )
     from urushi.training import is_first_process  # late: it loads Lightning, and errors shall come at once
 
@@ -97,6 +99,8 @@ def report_fit(detector: "Detector", output: Path, sources: Sequence[Path]) -> N
     if trial := detector.card.get("trial"):
         print(f"of {len(trial['candidates'])} candidates {trial['taken']} was fitted: {trial['why']}")
     print(f"{output}: fitted on {facts['n_training']} of {facts['n_images']} good images in {facts['seconds']} s")
+    if note := detector.levels.note:
+        _console.note(f"note: {note}")
     if suspects := facts.get("suspicious", []):
         _report_suspects(suspects, sources)
     if concern := facts.get("training", {}).get("concern"):
@@ -116,6 +120,7 @@ def _report_suspects(suspects: Sequence[Mapping[str, Any]], sources: Sequence[Pa
 
 def _good_images(good: Path, layout: str | None, good_folders: Sequence[str]) -> tuple[list[Path], dict[str, Any]]:
     from urushi.data.dataset import find_dataset
+    from urushi.data.pages import file_of
     from urushi.errors import DatasetError
 
     dataset = find_dataset(good, layout=layout, good_folders=good_folders)
@@ -126,7 +131,7 @@ def _good_images(good: Path, layout: str | None, good_folders: Sequence[str]) ->
         raise DatasetError(f"{good} has no good training images; `urushi doctor {good}` shows what it has")
     note_problems(dataset.problems)
     _refuse_masks(dataset)
-    openable = [sample for sample in samples if sample.path.is_file() and os.access(sample.path, os.R_OK)]
+    openable = [sample for sample in samples if _is_openable(file_of(sample.path))]
     facts: dict[str, Any] = {
         "folder": printable(str(good.resolve())),
         "layout": dataset.layout,
@@ -134,6 +139,10 @@ def _good_images(good: Path, layout: str | None, good_folders: Sequence[str]) ->
     }
     facts |= {"good_folders": list(good_folders)} if good_folders else {}
     return [sample.path for sample in samples], facts
+
+
+def _is_openable(path: Path) -> bool:
+    return path.is_file() and os.access(path, os.R_OK)
 
 
 def _refuse_masks(dataset: "Dataset") -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from urushi.cli import _console
-from urushi.cli._datasets import note_problems
+from urushi.cli._datasets import BitsOption, note_problems
 from urushi.cli._running import DeviceOption, PrecisionOption, RuntimeOption, ThreadsOption, load
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def inspect(
     precision: PrecisionOption = None,
     device: DeviceOption = "cpu",
     n_threads: ThreadsOption = None,
+    bits: BitsOption = None,
     types: Annotated[
         Path | None, typer.Option(help="Name the type of each defect by this file, made by `urushi classify`.")
     ] = None,
@@ -73,16 +74,16 @@ def inspect(
     _refuse_what_does_not_go_together(paths, watch, report=report, false_discovery_rate=false_discovery_rate)
     typed = types is not None or novelty_buffer is not None
     runtime = "torch" if typed and runtime is None else runtime  # the others compute no latent code
-    loaded = load(detector, runtime=runtime, precision=precision, device=device, n_threads=n_threads)
+    loaded = load(detector, runtime=runtime, precision=precision, device=device, n_threads=n_threads, bits=bits)
     if maps or report:
         make_folder(out)
     teller = TypeTeller(loaded, types, novelty_buffer) if typed else None
     listeners: list[Listener] = [tally := Tally(), *([MapWriter(out)] if maps else [])]
     if watch is not None:
-        from urushi.cli._watching import until_stopped, watched
+        from urushi.cli._watching import until_stopped, watch_of, watched
 
         with until_stopped():
-            arrived = watched(loaded, watch, only_new=only_new, idle_seconds=idle_seconds)
+            arrived = watched(loaded, watch_of(watch, only_new=only_new, idle_seconds=idle_seconds))
             arrived = teller.tell(arrived) if teller else arrived
             _tell(arrived, listeners, loaded, Format.jsonl, outlives_reader=False)
     else:
@@ -136,6 +137,7 @@ def _results(detector: "Detector", paths: list[Path]) -> "Iterator[Inspection | 
     """Images in order; what the search for files stumbled over comes last. Wrong paths are found out at once."""
     from urushi.data.dataset import Problem, count_other_files
     from urushi.data.names import Names
+    from urushi.data.pages import images_in_file
     from urushi.data.parts import find_parts
     from urushi.errors import DatasetError
     from urushi.inspection import Unreadable
@@ -150,7 +152,7 @@ def _results(detector: "Detector", paths: list[Path]) -> "Iterator[Inspection | 
             if isinstance(found, Problem):
                 stumbled.append(Unreadable(str(found.path), found.reason))
             else:
-                yield found
+                yield from images_in_file(found, lambda problem: note_problems([problem]))
 
     source = images()
     first = next(source, None)

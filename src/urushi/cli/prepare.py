@@ -1,16 +1,19 @@
 """urushi prepare: what preprocessing makes of images, as files and as a page that shows every step."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from urushi.cli import _console
+from urushi.cli._datasets import BitsOption
 from urushi.printable import printable
 
 if TYPE_CHECKING:
     from urushi.cli._prepared import Done, Item
+    from urushi.data.images import ImageSource
     from urushi.inspection import Unreadable
     from urushi.proposal import Proposal
     from urushi.recipe import Recipe
@@ -37,9 +40,11 @@ def prepare(
         bool, typer.Option("--propose", help="Propose a recipe from the grey levels of the good images.")
     ] = False,
     layout: Annotated[str | None, typer.Option(help="Layout of the folder, if it is not recognised.")] = None,
+    bits: BitsOption = None,
 ) -> None:
     """Prepare images as a recipe does, and show what each step makes of them."""
     from urushi.cli._prepared import Preparer, choose_shown, find_items
+    from urushi.data.images import Stated
     from urushi.data.stream import Decoded, stream
     from urushi.data.writing import claim, finish
     from urushi.preprocessing import Pipeline
@@ -50,8 +55,9 @@ def prepare(
     items, problems = find_items(sources, out, layout)
     for problem in problems:
         _console.note(f"note: {printable(f'{problem.path}: {problem.reason}')}")
-    good = _good_images(items, fit_on)
-    proposal = _proposal(good or [item.path for item in items]) if propose else None
+    stated = partial(Stated.of, bits=bits)
+    good = [stated(path) for path in _good_images(items, fit_on)]
+    proposal = _proposal(good or [stated(item.path) for item in items]) if propose else None
     mask = (out / "dead_pixels.png").resolve()
     named = proposal.recipe(str(mask)) if proposal else Recipe.find(str(recipe))
     chosen = named.with_settings(dict(parse_setting(text) for text in settings))
@@ -62,7 +68,7 @@ def prepare(
         _write_proposal(proposal, chosen, mask, out / "proposed.toml")
     pipeline = pipeline.fit(Decoded(good))
     report = PreparationReport(name, recipe or "proposed.toml", chosen.preprocessing, pipeline, proposal)
-    prepare_one = Preparer(pipeline, chosen.preprocessing, out, choose_shown(items, n_shown))
+    prepare_one = Preparer(pipeline, chosen.preprocessing, out, choose_shown(items, n_shown), bits)
     results = _console.progress(stream(prepare_one, items), "preparing", len(items))
     n_missing = sum(_take(result, report) for result in results)
     report.write(out / "prepare.html")
@@ -111,12 +117,11 @@ def _good_images(items: "Sequence[Item]", fit_on: Path | None) -> list[Path]:
     return good
 
 
-def _proposal(paths: Sequence[Path]) -> "Proposal":
-    from urushi.cli._prepared import evenly
-    from urushi.data.stream import Decoded
+def _proposal(images: "Sequence[ImageSource]") -> "Proposal":
+    from urushi.data.stream import Decoded, evenly
     from urushi.proposal import MOST_IMAGES, propose
 
-    return propose(Decoded(evenly(paths, MOST_IMAGES)))
+    return propose(Decoded(evenly(images, MOST_IMAGES)))
 
 
 def _write_proposal(proposal: "Proposal", recipe: "Recipe", mask: Path, path: Path) -> None:

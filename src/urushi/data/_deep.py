@@ -1,19 +1,14 @@
-"""What Pillow would reduce to 8 bits, misread or refuse: 16-bit colour, PGM and PPM of other depths, odd TIFFs."""
+"""What Pillow would reduce to 8 bits or misread: 16-bit colour, PGM and PPM of other depths, signed TIFFs."""
 
-import io
+import re
 from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
 from PIL.ImageFile import ImageFile
-from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from urushi.data._pixels import RefusalError, fits_uint16, refuse_larger, with_depth
-
-# TIFF tags
-_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _N_SAMPLES, _PLANES, _SAMPLE_FORMAT = 256, 257, 258, 262, 277, 284, 339
-_OFFSETS_AND_SIZES = ((273, 279), (324, 325))  # of strips, of tiles
-_SEPARATE, _SIGNED = 2, 2
+from urushi.data._pixels import RefusalError, fits_uint16, with_depth
+from urushi.data._tiff import BITS, N_SAMPLES, PLANES, SAMPLE_FORMAT, SEPARATE, SIGNED, read_tags
 
 
 def is_misread(image: ImageFile) -> bool:
@@ -31,14 +26,31 @@ def by_opencv(file: BinaryIO, image: ImageFile) -> np.ndarray:
     """The (H, W) or (H, W, 3) pixels of a PNG or TIFF that Pillow has found whole; raises RefusalError."""
     if image.format == "PPM" or image.mode not in ("L", "RGB", "RGBA", "RGBX", "I", "F"):
         raise RefusalError(f"{image.format} of this depth in colour mode {image.mode} is not supported; save it as PNG")
-    bits = set(_read_tags(file)[_BITS]) if image.format == "TIFF" else {16}
-    array = _opencv(file, bits)
-    return _narrow(array[:, :, 0] if image.format == "PNG" and _is_grey_with_alpha(file) else array)
+    bits = set(read_tags(file)[BITS]) if image.format == "TIFF" else {16}
+    array = opencv(file, bits)
+    return narrow(array[:, :, 0] if image.format == "PNG" and _is_grey_with_alpha(file) else array)
 
 
 def is_scaled_netpbm(image: ImageFile) -> bool:
     """Whether this is a binary PGM or PPM that Pillow would decode slowly, in Python, or to fewer bits."""
     return image.format == "PPM" and image.tile[0].codec_name == "ppm"
+
+
+def refuse_further_netpbm(file: BinaryIO, image: ImageFile) -> None:
+    """Raises RefusalError where another picture follows that of a binary PBM, PGM or PPM."""
+    if image.format != "PPM" or image.tile[0].codec_name == "ppm_plain":
+        return
+    is_wide = _white(image) > 255 or image.tile[0].args == "I;16B"
+    n_values = image.width * len(image.getbands()) * (2 if is_wide else 1)
+    file.seek(image.tile[0].offset + image.height * (-(-image.width // 8) if image.mode == "1" else n_values))
+    if re.match(rb"\s*P[1-6]\s", file.read(16)):
+        raise RefusalError("holds several images one after the other; save each as a file")
+
+
+def netpbm_bits(image: ImageFile) -> int | None:
+    """The bits that the white of a PGM or PPM takes; None if they are those of its type."""
+    n_bits = _white(image).bit_length()
+    return None if _white(image) in (255, 65535) else n_bits
 
 
 def scaled_netpbm(file: BinaryIO, image: ImageFile) -> np.ndarray:
@@ -55,27 +67,13 @@ def scaled_netpbm(file: BinaryIO, image: ImageFile) -> np.ndarray:
     return with_depth(scaled.astype(stored)[np.frombuffer(data, stored).reshape(shape)])
 
 
-def odd_tiff(file: BinaryIO, max_pixels: int) -> np.ndarray:
-    """The pixels of a grey or RGB TIFF of a type that Pillow does not know, such as float RGB; raises RefusalError."""
-    tags = _read_tags(file)
-    width, height = int(tags[_WIDTH]), int(tags[_HEIGHT])
-    refuse_larger(width, height, max_pixels)
-    if tags.get(_N_SAMPLES, 1) not in (1, 3, 4) or tags.get(_PHOTOMETRIC) not in (1, 2):
-        raise RefusalError("a TIFF that is neither grey nor RGB(A); convert it to one of these")
-    _refuse_truncated(file, tags)
-    array = _opencv(file, set(tags[_BITS]))
-    if sorted(array.shape[:2]) != sorted((width, height)):
-        raise RefusalError(f"damaged: {width} × {height} pixels by its header, {array.shape} decoded")
-    return _narrow(array)
-
-
 def _is_misread_tiff(image: ImageFile) -> bool:
     tags: Any = image.tag_v2  # type: ignore[attr-defined]
     if image.mode in ("I", "F"):  # Pillow swaps the bytes of a compressed big-endian image twice
         return image.tile[0].codec_name == "libtiff" and tags.prefix == b"MM"
     if image.mode.startswith("I;16"):
         return False
-    return int(max(tags.get(_BITS, (1,)))) > 8 or _SIGNED in tags.get(_SAMPLE_FORMAT, ())
+    return int(max(tags.get(BITS, (1,)))) > 8 or SIGNED in tags.get(SAMPLE_FORMAT, ())
 
 
 def _white(image: ImageFile) -> int:
@@ -83,10 +81,11 @@ def _white(image: ImageFile) -> int:
     return int(args[-1]) if isinstance(args, tuple) else 255
 
 
-def _opencv(file: BinaryIO, bits: set[int]) -> np.ndarray:
+def opencv(file: BinaryIO, bits: set[int]) -> np.ndarray:
+    """What OpenCV decodes of a PNG or TIFF of so many bits a channel, RGB for BGR; raises RefusalError."""
     file.seek(0)
     is_tiff = file.read(2) in (b"II", b"MM")
-    if is_tiff and (_read_tags(file).get(_PLANES) == _SEPARATE and _read_tags(file).get(_N_SAMPLES, 1) > 1):
+    if is_tiff and (read_tags(file).get(PLANES) == SEPARATE and read_tags(file).get(N_SAMPLES, 1) > 1):
         raise RefusalError("a TIFF with separate colour planes at this depth; save it with interleaved channels")
     file.seek(0)
     array: np.ndarray | None = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
@@ -102,25 +101,7 @@ def _is_grey_with_alpha(png: BinaryIO) -> bool:
     return png.read(1) == b"\x04"
 
 
-def _narrow(array: np.ndarray) -> np.ndarray:
+def narrow(array: np.ndarray) -> np.ndarray:
+    """Pixels as uint8, uint16 or float32; integers of more than 16 bits become float32."""
     too_wide = array.dtype.kind in "iu" and not fits_uint16(array)
     return with_depth(array.astype(np.float32) if too_wide else array)
-
-
-def _read_tags(file: BinaryIO) -> Any:  # Pillow's directory of tags is typed as Any throughout
-    file.seek(0)
-    header = file.read(8)
-    header += file.read(8) if b"+" in header[2:4] else b""  # a BigTIFF
-    tags = ImageFileDirectory_v2(header)
-    file.seek(tags.next)
-    tags.load(file)
-    return tags
-
-
-def _refuse_truncated(file: BinaryIO, tags: Any) -> None:
-    # OpenCV returns the half of a truncated image without a word.
-    n_bytes = file.seek(0, io.SEEK_END)
-    for offsets, sizes in _OFFSETS_AND_SIZES:
-        ends = [start + size for start, size in zip(tags.get(offsets, ()), tags.get(sizes, ()), strict=True)]
-        if ends and max(ends) > n_bytes:
-            raise RefusalError(f"truncated: {n_bytes} of {max(ends)} bytes")

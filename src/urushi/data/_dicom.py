@@ -16,9 +16,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
 
 from urushi.catalogue import extras
-from urushi.data._pixels import RefusalError, refuse_larger, with_depth
+from urushi.data._endless import refuse_endless_boxes
+from urushi.data._jpeg import refuse_incomplete, refuse_many_scans
+from urushi.data._pixels import RefusalError, filling, refuse_larger, with_depth
+from urushi.data.limits import memory
 from urushi.errors import MissingPackageError
 
 if TYPE_CHECKING:  # imported when the first DICOM file is met: it is an optional package
@@ -52,8 +56,24 @@ _IGNORE_PYDICOM = ("ignore", None, Warning, re.compile(r"pydicom\."), 0)
 _LOGGERS = ("pydicom", "pydicom.pixels.decoders.base", "pydicom.pixels.utils")
 
 
-def decode_dicom(file: BinaryIO, max_pixels: int) -> np.ndarray:
-    """The first frame of a DICOM file; raises RefusalError and whatever pydicom raises on damaged files.
+def count_frames(file: BinaryIO) -> int:
+    """How many frames a DICOM file says it has; raises RefusalError and whatever pydicom raises on damaged files."""
+    _require_pydicom()
+    with _quiet_pydicom():
+        return _read_header(cast(BinaryIO, _BoundedFile(file))).n_frames
+
+
+def stored_bits(file: BinaryIO) -> int | None:
+    """The bits a channel that a DICOM file states; None for those of its type and for quantities."""
+    _require_pydicom()
+    with _quiet_pydicom():
+        header = _read_header(cast(BinaryIO, _BoundedFile(file)))
+    is_quantity = header.is_signed or header.bits_stored > 16 or (header.slope, header.intercept) != (1, 0)
+    return None if is_quantity or header.bits_stored in (8, 16) else header.bits_stored
+
+
+def decode_dicom(file: BinaryIO, max_pixels: int, frame: int = 0) -> np.ndarray:
+    """One frame of a DICOM file; raises RefusalError and whatever pydicom raises on damaged files.
 
     Unsigned values without a rescaling are grey levels: the depth that the header declares fills uint8 (up to 8 bits)
     or uint16, so that white is white, as with PGM: 12 bits become 0…65535, all levels stay apart, and `scale` works.
@@ -67,7 +87,8 @@ def decode_dicom(file: BinaryIO, max_pixels: int) -> np.ndarray:
         bounded = cast(BinaryIO, _BoundedFile(file))
         header = _read_header(bounded)
         refuse_larger(header.columns, header.rows, max_pixels)
-        return _values(header, _decoded(bounded, header))
+        with memory(header.columns, header.rows, header.n_bytes_of_pixel, max_pixels):
+            return _values(header, _decoded(bounded, header, frame))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +113,11 @@ class _Header:
     @property
     def n_samples(self) -> int:
         return _N_SAMPLES[self.photometric]
+
+    @property
+    def n_bytes_of_pixel(self) -> float:
+        """Of all channels; quantities become 64-bit floats on their way."""
+        return self.n_samples * max(self.bits_allocated / 8, 8.0 if self.is_signed or self.slope != 1 else 1.0)
 
     def n_bytes_of(self, n_frames: int) -> int:
         """The uncompressed size of so many frames."""
@@ -203,8 +229,8 @@ def _header_of(data: "Dataset", syntax: "UID", keyword: str, vr: str, n_bytes: i
 def _one_of(data: "Dataset", keyword: str, allowed: range | tuple[Any, ...], default: object = None) -> Any:
     value = data.get(keyword)
     value = default if value is None else value
-    value = int(value) if isinstance(value, int) else value  # a range is searched one by one for a subclass of int
-    if not isinstance(value, (int, str)) or value not in allowed:
+    value = int(value) if isinstance(value, int) else value  # a range is searched one by one for all but plain ints
+    if not isinstance(value, int if isinstance(allowed, range) else (int, str)) or value not in allowed:
         wanted = f"{allowed[0]} to {allowed[-1]}" if isinstance(allowed, range) else ", ".join(map(str, allowed))
         raise RefusalError(f"{keyword} is {value!r:.40}; supported: {wanted}")
     return value
@@ -221,11 +247,11 @@ def _number(data: "Dataset", keyword: str, default: float) -> float:
 # --- the pixels -------------------------------------------------------------------------------------------------------
 
 
-def _decoded(file: BinaryIO, header: _Header) -> np.ndarray:
+def _decoded(file: BinaryIO, header: _Header, frame: int) -> np.ndarray:
     from pydicom.pixels.decoders.base import get_decoder
 
-    (_refuse_dishonest_frame if header.syntax.is_encapsulated else _refuse_truncated)(file, header)
-    array, properties = get_decoder(header.syntax).as_array(file, index=0, **_options(header))
+    (_refuse_dishonest_frame if header.syntax.is_encapsulated else _refuse_truncated)(file, header, frame)
+    array, properties = get_decoder(header.syntax).as_array(file, index=frame, **_options(header))
     shape = (header.rows, header.columns) + ((3,) if header.n_samples == 3 else ())
     if array.shape != shape or (header.n_samples == 3 and properties["photometric_interpretation"] != "RGB"):
         raise RefusalError(f"damaged: its header says {header.photometric} of {shape}, decoded to {array.shape}")
@@ -248,28 +274,33 @@ def _options(header: _Header) -> dict[str, Any]:
     }
 
 
-def _refuse_truncated(file: BinaryIO, header: _Header) -> None:
+def _refuse_truncated(file: BinaryIO, header: _Header, frame: int) -> None:
     start = file.tell()
     n_left = file.seek(0, io.SEEK_END) - start
     file.seek(start)
-    n_wanted = header.n_bytes_of(header.n_frames)
+    n_wanted = header.n_bytes_of(frame + 1)
     if min(n_left, header.n_bytes) < n_wanted:
         raise RefusalError(f"truncated: {min(n_left, header.n_bytes)} of {n_wanted} bytes of pixels")
 
 
-def _refuse_dishonest_frame(file: BinaryIO, header: _Header) -> None:
+def _refuse_dishonest_frame(file: BinaryIO, header: _Header, index: int) -> None:
     """Refuses a compressed frame whose own size is not that of the header, before a decoder believes it."""
     from pydicom.encaps import get_frame
 
     start = file.tell()
-    frame = get_frame(file, 0, number_of_frames=header.n_frames)
+    frame = get_frame(file, index, number_of_frames=header.n_frames)
     file.seek(start)
     if header.syntax == _RLE:
         _refuse_dishonest_rle(len(frame), header.n_bytes_of(1))
         return
+    refuse_endless_boxes(frame)
+    refuse_many_scans(frame)
     try:
         with Image.open(io.BytesIO(frame), formats=("JPEG", "JPEG2000")) as image:
             size = image.size
+            if isinstance(image, JpegImageFile) and size == (header.columns, header.rows):
+                image.load()
+                refuse_incomplete(frame, image)
     except UnidentifiedImageError as error:
         raise RefusalError(f"damaged, or an unsupported kind of {header.syntax.name!r:.80}") from error
     if size != (header.columns, header.rows):
@@ -290,21 +321,12 @@ def _values(header: _Header, array: np.ndarray) -> np.ndarray:
         array = 2 * lowest + 2**header.bits_stored - 1 - array.astype(np.int64)
     if array.dtype.kind == "f" or is_rescaled or header.is_signed or header.bits_stored > 16:
         return with_depth(_rescaled(array, header) if is_rescaled else array.astype(np.float64))
-    return with_depth(_filling(array, header.bits_stored))
+    return with_depth(filling(array, header.bits_stored))
 
 
 def _rescaled(array: np.ndarray, header: _Header) -> np.ndarray:
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused afterwards
         return np.asarray(array * np.float64(header.slope) + header.intercept)
-
-
-def _filling(array: np.ndarray, bits: int) -> np.ndarray:
-    """Levels of so many bits, stretched over all of uint8 or uint16."""
-    white = 2**bits - 1
-    stored, full = (np.uint8, 255) if bits <= 8 else (np.uint16, 65535)
-    table: np.ndarray = np.rint(np.arange(white + 1) / white * full).astype(stored)  # stored value -> value
-    levels: np.ndarray = table[array]
-    return levels
 
 
 # --- silence ----------------------------------------------------------------------------------------------------------

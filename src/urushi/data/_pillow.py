@@ -27,6 +27,8 @@ _WITH_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 def from_pillow(image: Image.Image, max_pixels: int) -> np.ndarray:
     """The upright pixels of an image, decoded or not; raises RefusalError and whatever Pillow raises."""
     refuse_larger(*image.size, max_pixels)
+    if (n := getattr(image, "n_frames", 1)) > 1:
+        raise RefusalError(f"an image of {n} frames; give each alone: image.seek(number), then image.copy()")
     image.load()
     return upright(pixels_of(image), orientation_of(image))
 
@@ -49,13 +51,10 @@ class Layers:
     index: np.ndarray | None = None  # into the palette
     alpha: np.ndarray | None = None
     is_lossy: bool = False
-    n_pages: int = 1
 
 
 def layers_of(image: Image.Image) -> Layers:
-    """The palette's indices and the transparency of an image, decoded or not; neither where it has several pages."""
-    if (n_pages := getattr(image, "n_frames", 1)) > 1:
-        return Layers(n_pages=n_pages)
+    """The palette's indices and the transparency of an image, decoded or not."""
     has_alpha = image.mode in _WITH_ALPHA or ("transparency" in image.info and image.mode in ("1", "L", "RGB", "P"))
     has_index = image.mode in ("P", "PA")
     index = alpha = None
@@ -66,6 +65,12 @@ def layers_of(image: Image.Image) -> Layers:
         image = image.convert("LA") if image.mode == "La" else image
         alpha = upright(np.array(image.convert("RGBA").getchannel("A")), orientation)
     return Layers(index, alpha, is_lossy=image.format in ("JPEG", "MPO"))
+
+
+def bytes_per_pixel(image: Image.Image) -> int:
+    """What a pixel of an image takes in memory at the most, decoded or not: as Pillow keeps it, or at 16 bits."""
+    is_deep = any("16" in str(tile[3]) for tile in getattr(image, "tile", []))
+    return (2 if is_deep else 1) * (1 if image.mode in ("1", "L") else 2 if image.mode.startswith("I;16") else 4)
 
 
 def orientation_of(image: Image.Image) -> object:

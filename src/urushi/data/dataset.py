@@ -11,6 +11,8 @@ from urushi.data.folders import count_other_files, exists, find_images, is_folde
 from urushi.data.layouts.base import Layout
 from urushi.data.masks import mask_files
 from urushi.data.names import Names, plain
+from urushi.data.paged_samples import by_page
+from urushi.data.pages import file_of, images_in_file
 from urushi.data.parts import parts_below
 from urushi.data.samples import GOOD, Problem, Sample, Split
 from urushi.data.writing import UNFINISHED
@@ -50,7 +52,7 @@ class Dataset:
         It depends neither on their order nor on where the folder lies. Raises UnreadableImageError.
         """
         chosen = self.samples if samples is None else samples
-        files = {path for sample in chosen for path in (sample.path, *mask_files(sample.mask))}
+        files = {file_of(path) for sample in chosen for path in (sample.path, *mask_files(sample.mask))}
         digest = hashlib.sha256()
         for name, path in sorted((_relative(path, self.root), path) for path in files):
             # The digest of fixed length keeps "a" + "bc" and "ab" + "c" apart.
@@ -76,8 +78,9 @@ def find_dataset(root: Path, *, layout: str | None = None, good_folders: Sequenc
     found = kind.find(root)
     if not found.samples:
         raise DatasetError(_why_nothing(root, kind.expects, found.problems))
-    samples = sorted(found.samples, key=lambda sample: sample.path)
-    problems = sorted([*found.problems, *_unfinished(root)], key=lambda problem: (problem.path, problem.reason))
+    samples, of_pages = by_page(sorted(found.samples, key=lambda sample: sample.path))
+    problems = [*found.problems, *of_pages, *_unfinished(root)]
+    problems.sort(key=lambda problem: (problem.path, problem.reason))
     return Dataset(root, name, tuple(samples), tuple(problems), tuple(good_folders))
 
 
@@ -93,7 +96,7 @@ def find_defects(root: Path, *, good_folders: Sequence[str] = ()) -> tuple[list[
     problems = [*parts.problems, *parts.notices(), *parts.label_notices()]
     if not parts.images:
         raise DatasetError(_why_nothing(root, "images of defects", problems))
-    return parts.images, problems
+    return [page for path in parts.images for page in images_in_file(path, problems.append)], problems
 
 
 @cache

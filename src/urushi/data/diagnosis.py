@@ -4,17 +4,21 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from urushi.data.dataset import Dataset, Problem, Sample
-from urushi.data.images import luminance, read_image
+from urushi.data.images import Stated, luminance, read_image
+from urushi.data.levels import LearntLevels, Levels
 from urushi.data.mask_diagnosis import CoveredMask, covering_problems, look_at_mask
 from urushi.data.stream import stream
 from urushi.errors import UnreadableImageError
 
 _SMALLEST_SIDE_PX = 8
 _FEWEST_TRAINING = 20
+
+_NO_LEVELS = Levels("", 0.0)
 
 Size = tuple[int, int]  # height, width in px
 
@@ -72,7 +76,7 @@ class _Look:
 
     sample: Sample
     size: Size = (0, 0)
-    dtype: str = ""
+    levels: Levels = _NO_LEVELS
     colour: str = ""
     content: bytes = b""
     luminance: float = 0.0
@@ -81,9 +85,12 @@ class _Look:
     covered: CoveredMask | None = None  # of a defective image whose mask marks something
 
 
-def diagnose(dataset: Dataset) -> Diagnosis:
-    """Reads every image and mask once, in a few threads; no more than a few pictures are in memory at a time."""
-    looks = list(stream(_look, dataset.samples))
+def diagnose(dataset: Dataset, *, bits: int | None = None) -> Diagnosis:
+    """Reads every image and mask once, in a few threads; no more than a few pictures are in memory at a time.
+
+    `bits` a channel are those of images that don't say so themselves.
+    """
+    looks = list(stream(partial(_look, bits=bits), dataset.samples))
     readable = [look for look in looks if not look.unreadable]
     duplicates, leaks = _same_content(readable)
     return Diagnosis(
@@ -92,7 +99,7 @@ def diagnose(dataset: Dataset) -> Diagnosis:
         counts=_counts(dataset),
         n_masks=sum(sample.mask is not None for sample in dataset.samples),
         sizes=_sizes(readable),
-        dtypes=dict(sorted(Counter(look.dtype for look in readable).items())),
+        dtypes=dict(sorted(Counter(look.levels.kind for look in readable).items())),
         colours=dict(sorted(Counter(look.colour for look in readable).items())),
         unreadable=tuple(Problem(look.sample.path, look.unreadable) for look in looks if look.unreadable),
         problems=tuple(_problems(dataset, looks)),
@@ -109,9 +116,9 @@ def _problems(dataset: Dataset, looks: list[_Look]) -> Iterator[Problem]:
     yield from covering_problems([look.covered for look in looks if look.covered is not None])
 
 
-def _look(sample: Sample) -> _Look:
+def _look(sample: Sample, bits: int | None = None) -> _Look:
     try:
-        pixels = read_image(sample.path)
+        pixels = read_image(Stated(sample.path, bits))
     except UnreadableImageError as error:
         return _Look(sample, unreadable=error.reason)
     size = (pixels.shape[0], pixels.shape[1])
@@ -121,7 +128,7 @@ def _look(sample: Sample) -> _Look:
     mask_problems, covered = look_at_mask(sample, size)
     problems = (*_too_small(sample.path, size), *mask_problems)
     level = luminance(pixels)
-    return _Look(sample, size, str(pixels.dtype), colour, content.digest(), level, "", problems, covered)
+    return _Look(sample, size, Levels.of(pixels), colour, content.digest(), level, "", problems, covered)
 
 
 def _too_small(path: Path, size: Size) -> Iterator[Problem]:
@@ -170,8 +177,10 @@ def _warnings(looks: list[_Look], n_duplicates: int, n_leaks: int) -> Iterator[s
         yield f"{n_leaks} images are in more than one split: results on the test split would be too good"
     if n_duplicates:
         yield f"{n_duplicates} images occur more than once in their split"
+    if note := LearntLevels.of([look.levels for look in looks], None).note:
+        yield note
     yield from _mixed("sizes (height × width)", {f"{h} × {w}" for h, w in (look.size for look in looks)})
-    yield from _mixed("bit depths", {look.dtype for look in looks})
+    yield from _mixed("bit depths", {look.levels.kind for look in looks})
     yield from _mixed("colours", {look.colour for look in looks})
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from urushi.data._pages import located
 from urushi.data.images import IMAGE_SUFFIXES
 from urushi.data.samples import Problem
 from urushi.errors import DatasetError
@@ -11,13 +12,13 @@ _NAMED_LIKE_AN_IMAGE = "is a directory with the name of an image; rename it"
 
 
 def find_images(paths: Iterable[Path]) -> Iterator[Path | Problem]:
-    """Every path given that is a file, whatever its suffix, and every image file below the folders given, sorted.
+    """Every path given that is no folder, whatever its suffix, and every image file below the folders given, sorted.
 
     A folder that cannot be searched, a linked one and one named like an image are yielded as a Problem.
     Raises DatasetError for a path that does not exist.
     """
     wanted = list(paths)
-    if missing := [path for path in wanted if not exists(path)]:  # before any work, not in the middle of it
+    if missing := [path for path in wanted if not exists(located(path)[0])]:  # before any work, not in the middle of it
         raise DatasetError(f"There is no file or folder {str(missing[0])!r}; check its spelling.")
     for path in wanted:
         if not is_folder(path):

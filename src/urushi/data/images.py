@@ -4,22 +4,25 @@ A damaged, hostile or absurdly large file never does more than raise UnreadableI
 """
 
 import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from PIL import Image
 
-from urushi.data._files import decode
+from urushi.data._files import decode, stated_bits
 from urushi.data._pillow import from_pillow
-from urushi.data._pixels import RefusalError, from_array, from_tensor
+from urushi.data._pixels import RefusalError, at_depth, from_array, from_tensor
 from urushi.data._quiet import quiet_decoders
-from urushi.errors import UnreadableImageError
+from urushi.data.limits import in_time
+from urushi.data.limits import max_pixels as most_pixels
+from urushi.errors import InputError, UnreadableImageError
 
 IMAGE_SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".pgm", ".ppm", ".pbm", ".pnm", ".webp", ".dcm", ".dicom"),
 )
-MAX_PIXELS = 178_000_000
 
 
 class Tensor(Protocol):
@@ -30,22 +33,50 @@ class Tensor(Protocol):
     def numpy(self) -> Any: ...
 
 
-ImageSource = str | Path | np.ndarray | Image.Image | Tensor
+ImageSource: TypeAlias = "str | Path | np.ndarray | Image.Image | Tensor | Stated"
 
 
-def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+@dataclass(frozen=True, eq=False)
+class Stated:
+    """An image of which is said what nothing in it says; raises InputError for bits that are not 1…16."""
+
+    source: ImageSource
+    bits: int | None = None  # white is 2^bits − 1, be they stored in 16 bits, in wider integers or in floats
+    bgr: bool = False  # the channels of an array or tensor are blue, green, red; files say their order themselves
+
+    def __post_init__(self) -> None:
+        if self.bits is not None and not (isinstance(self.bits, int) and 1 <= self.bits <= 16):
+            raise InputError(f"bits = {self.bits!r}: give the bits a channel as a whole number from 1 to 16")
+
+    @classmethod
+    def of(cls, source: ImageSource, *, bits: int | None = None, bgr: bool = False) -> "Stated":
+        """A source with what is said of it, unless it was said before."""
+        if isinstance(source, Stated):
+            return cls(source.source, source.bits or bits, source.bgr or bgr) if bits or bgr else source
+        return cls(source, bits, bgr)
+
+
+def as_stated(sources: Iterable[ImageSource], *, bits: int | None, bgr: bool) -> Iterator[ImageSource]:
+    """Each source with what is said of all; raises InputError for bits that are not 1…16."""
+    Stated("", bits)  # said at once, and not with the first image
+    return (Stated.of(source, bits=bits, bgr=bgr) if bits or bgr else source for source in sources)
+
+
+def read_image(source: ImageSource, *, max_pixels: int | None = None) -> np.ndarray:
     """The upright image as (H, W) grey or (H, W, 3) RGB of uint8, uint16 or float32, its bit depth preserved.
 
-    Alpha is dropped, palette and CMYK become RGB, one bit becomes 0 and 255, a multi-page TIFF gives its first page.
-    DICOM gives its first frame: unsigned levels fill uint8 or uint16, signed or rescaled values become float32.
-    Arrays are (H, W) or channels-last, tensors (H, W) or (C, H, W); of either, the result may share the memory.
-    Integers other than uint8 become uint16, whatever their values. max_pixels limits what is decoded.
+    Alpha is dropped, palette and CMYK become RGB, one bit becomes 0 and 255. Depths that a header states (10 or 12 bits
+    in PGM, TIFF, DICOM) or that are `Stated` fill uint8 or uint16; signed or rescaled values of DICOM become float32.
+    Of a file of several images one must be named: stack.tif#2. Arrays are (H, W) or channels-last in RGB order, tensors
+    (H, W) or (C, H, W); of either, the result may share the memory. Integers of other types become uint8 if all fit,
+    else uint16 if all fit. max_pixels, of up to 4 bytes each, limits what is decoded; None: the limit of this process.
 
     Raises UnreadableImageError.
     """
+    stated = Stated.of(source)
     try:
         with quiet_decoders():
-            return _pixels(source, max_pixels)
+            return _as_stated(stated, most_pixels() if max_pixels is None else max_pixels)
     except RefusalError as refusal:
         raise UnreadableImageError(name_of(source), str(refusal)) from refusal
     except Exception as error:  # decoders raise nearly every exception there is on a damaged file
@@ -54,6 +85,8 @@ def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> np.ndarr
 
 def name_of(source: object) -> str:
     """The path of a source exactly as given, or '<array>', '<image>', '<tensor>' for what is in memory."""
+    if isinstance(source, Stated):
+        return name_of(source.source)
     if isinstance(source, (str, Path)):
         return str(source)
     if isinstance(source, np.ndarray):
@@ -63,17 +96,23 @@ def name_of(source: object) -> str:
     return "<tensor>" if _is_tensor(source) else f"<{type(source).__name__}>"
 
 
-def _pixels(source: ImageSource, max_pixels: int) -> np.ndarray:
+def _as_stated(stated: Stated, max_pixels: int) -> np.ndarray:
+    source, bits = stated.source, stated.bits
     if isinstance(source, (str, Path)):
-        return decode(Path(source), max_pixels)
+        return in_time(lambda: _from_file(Path(source), bits, max_pixels))
     if isinstance(source, np.ndarray):
-        return from_array(source)
+        return from_array(source, bits=bits, bgr=stated.bgr)
     if isinstance(source, Image.Image):
-        return from_pillow(source, max_pixels)
+        return at_depth(from_pillow(source, max_pixels), bits)
     if _is_tensor(source):
-        return from_tensor(source)
+        return from_tensor(source, bits=bits, bgr=stated.bgr)
     kind = type(source).__name__
     raise RefusalError(f"a {kind} is no image; give a path, a NumPy array, a Pillow image or a tensor")
+
+
+def _from_file(path: Path, bits: int | None, max_pixels: int) -> np.ndarray:
+    header_bits = None if bits is None else stated_bits(path)
+    return at_depth(decode(path, max_pixels), bits, header_bits)
 
 
 def _is_tensor(source: object) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from urushi.data._files import ask_header
+from urushi.data._files import ask_header, listing_of
 from urushi.data._mask_levels import border, by_alpha, by_levels, by_palette, grey_of
 from urushi.data._pillow import Layers, layers_of, orientation_of
 from urushi.data._pixels import RefusalError, upright
@@ -39,6 +39,7 @@ def read_mask(source: ImageSource) -> np.ndarray:
     """
     if isinstance(source, (str, Path)) and is_folder(Path(source)):
         return _together(Path(source))
+    _require_one_page(source)
     pixels = read_image(source)
     try:
         with quiet_decoders():
@@ -121,6 +122,14 @@ def _together(folder: Path) -> np.ndarray:
     return reduce(np.logical_or, masks)
 
 
+def _require_one_page(source: ImageSource) -> None:
+    """Raises UnreadableImageError for a file of several masks: which of them is meant is not said."""
+    n_pages = len(listing_of(Path(source)).numbers) if isinstance(source, (str, Path)) else 1
+    if n_pages > 1:
+        reason = f"the mask has {n_pages} pages; save each as a file in a folder of the image's name"
+        raise UnreadableImageError(name_of(source), reason)
+
+
 def _layers(source: ImageSource) -> Layers:
     if isinstance(source, Image.Image):
         return layers_of(source)
@@ -131,8 +140,6 @@ def _layers(source: ImageSource) -> Layers:
 
 
 def _marked(pixels: np.ndarray, layers: Layers) -> np.ndarray:
-    if layers.n_pages > 1:
-        raise RefusalError(f"the mask has {layers.n_pages} pages; save each as a file in a folder of the image's name")
     if layers.alpha is not None and layers.alpha.min() < layers.alpha.max():
         return by_alpha(pixels, layers.alpha)
     if layers.alpha is not None and not layers.alpha.any() and (pixels == pixels[:1, :1]).all():

@@ -53,6 +53,12 @@ def batches(items: Iterable[S], size: int) -> Iterator[list[S]]:
         yield batch
 
 
+def evenly(items: Sequence[S], n: int) -> list[S]:
+    """At most n of them, from the first to the last."""
+    places = np.unique(np.linspace(0, len(items) - 1, min(n, len(items))).round().astype(int))
+    return [items[place] for place in places]
+
+
 def _require_positive(number: int) -> None:
     """None at a time would give nothing at all, and say nothing."""
     if number < 1:

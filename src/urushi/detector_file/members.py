@@ -10,6 +10,7 @@ import safetensors.numpy
 
 from urushi.calibration import HeldOut, Threshold
 from urushi.catalogue.extras import require
+from urushi.data.levels import LearntLevels
 from urushi.errors import CalibrationError, DetectorFileError, RecipeError
 from urushi.preprocessing import Pipeline
 from urushi.recipe import Recipe
@@ -52,6 +53,7 @@ def from_members(members: Mapping[str, bytes], card: Mapping[str, Any], wish: Wi
         recipe = Recipe.from_toml(members["recipe.toml"].decode(), "recipe.toml")
         calibration = json.loads(members["calibration.json"])
         held_out = HeldOut.from_json(calibration["held_out"])
+        LearntLevels.from_json(card.get("levels"))  # its damage is found here and not with the first image
         state = members.get("preprocessing.safetensors")
         return {
             "recipe": recipe,
