@@ -1,11 +1,11 @@
 """python -m studies.mutants --name before --cosmic-ray PYTHON --coverage FOLDER [--tree FOLDER] [--hints JSON]
 
-How many mutants of five rooms, or of `--rooms`, the default test suite kills. A mutant is the code with one operator, number or keyword
-changed; it is killed when a test fails. They are drawn at random from all that cosmic-ray's operators give. Each meets
-the tests that run its statement, those of its room and the quick ones first, up to the first failure. Those that live
-meet their other tests in groups, one mutant a file, and where a group fails each of it meets that test alone. A failure
-counts if the test passes alone without a mutant and fails alone with it. Results: studies/results/mutants-NAME.json and
-.md.
+How many mutants of five rooms, or of `--rooms`, the default test suite kills. A mutant is the code with one operator,
+number or keyword changed; it is killed when a test fails. They are drawn at random from all that cosmic-ray gives.
+Each meets the tests that run its statement, those of its room and the quick ones first, up to the first failure.
+Those that live meet their other tests in groups, one mutant a file, and where a group fails each of it meets that
+test alone. A failure counts if the test passes alone without a mutant and fails alone with it. Results:
+studies/results/mutants-NAME.json and .md.
 
 `--hints` takes the mutants of an earlier result, found again by operator, function and text, and their killers first.
 An interrupted run goes on. The tools stay outside the environment with the packages, whose Python runs this:
