@@ -180,8 +180,18 @@ class Detector:
 
     def save(self, path: Path | str) -> None:
         """Writes the detector file atomically; raises InputError if the place can't be written."""
+        archive.write(Path(path), self._members(), self.card)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process gets it as its file, which is checked there, and runs it as this one does."""
+        runtime, precision, device = self.backend.runtime, self.backend.precision, self.backend.device
+        # PyTorch's number of threads is a setting of the whole process, and another process has its own.
+        how = (runtime, None, device, None) if runtime == "torch" else (runtime, precision, device, self.backend.n_threads)
+        return _from_bytes, (archive.packed(self._members(), self.card), *how)
+
+    def _members(self) -> dict[str, bytes]:
         parts = (self.recipe, self.pipeline, self.held_out, self.threshold, self.graphs, self.pattern)
-        archive.write(Path(path), members.to_members(*parts), self.card)
+        return members.to_members(*parts)
 
     @classmethod
     def load(
@@ -276,6 +286,11 @@ class Detector:
             shows_similar="n_pictures" in self.card["fit"],
             caution=self.held_out.caution(self.grid.n_tiles(anomaly_map.shape)) if self.grid else None,
         )
+
+
+def _from_bytes(content: bytes, *how: Any) -> Detector:
+    """A detector from what its file holds; `how` is the wish that it be run as before."""
+    return Detector(**members.from_members(*archive.unpacked(content), Wish(*how)))
 
 
 def _rule(part: Part, *, n_defects: int) -> ThresholdRule:
