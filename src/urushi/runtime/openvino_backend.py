@@ -44,7 +44,8 @@ class _Compiled:
     """A compiled model and those of its requests that nobody uses; a request belongs to one caller at a time."""
 
     def __init__(self, graph: bytes, n_threads: int) -> None:
-        self.model, self.idle = _compiled(graph, n_threads), []
+        self.model = _compiled(graph, n_threads)
+        self.idle: list[Any] = []
 
     def infer(self, images: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         try:
