@@ -30,8 +30,8 @@ def export(
     """Export the network and score for a PC without PyTorch, and prove that they decide as before.
 
     The exported graph is compared with PyTorch on good images and on synthetic defects; if they differ, nothing is
-    written. With --int8, the file gets both graphs, and where int8 is not good enough, the fp32 one alone. The int8 graph
-    runs only where it is asked for, with --precision int8.
+    written. With --int8, the file gets both graphs, and where int8 is not good enough, the fp32 one alone. The int8
+    graph runs only where it is asked for, with --precision int8.
     """
     from urushi.detector import Detector
     from urushi.errors import ExportError
