@@ -134,8 +134,8 @@ def markdown(study: dict[str, Any]) -> str:
             "# Int8 graphs on real test images, each by its own threshold\n",
             *("| " + " | ".join(cells) + " |" for cells in lines),
             "\n- near: how far scores near the threshold differ, each from its own threshold, in 95 % of the images "
-            "there, in deviations of normal scores: on the gate's synthetic defects, on real test images. The gate allows "
-            f"{_parity.MOST_NEAR:g}.",
+            "there, in deviations of normal scores: on the gate's synthetic defects, on real test images. The gate "
+            f"allows {_parity.MOST_NEAR:g}.",
             "- False alarms and defects found with their 95 % intervals (Wilson). The test images were in no fit, no "
             "range and no gate, and nothing was chosen by them.",
             f"- ms: one image at a time in ONNX Runtime, medians of {N_ROUNDS}, both in turn. **Other work ran on this "

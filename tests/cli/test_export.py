@@ -154,6 +154,13 @@ def test_a_detector_that_was_not_exported_says_how_to_run_it(fitted, defects):
     assert "urushi export" in done.stderr
 
 
+@pytest.mark.parametrize("command", ["models", "scores"])
+def test_what_there_is_of_pytorch_is_said_to_be_missing_without_it(command):
+    done = without_torch(command)
+    assert done.returncode == 2
+    assert "pip install 'urushi[train]'" in done.stderr
+
+
 def test_benchmark_measures_every_way(urushi, exported, good):
     result = urushi("benchmark", exported, good, "--seconds", "0.1", "--threads", "1", "--json")
     assert result.status == 0

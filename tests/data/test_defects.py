@@ -187,5 +187,5 @@ def test_fading_defects_come_ever_nearer_to_the_limit_from_both_sides(pictures):
 
 def test_a_defect_that_is_never_found_comes_once(pictures):
     clean = pictures(3, 32, 3, seed=0)
-    found = list(fading(clean, 0, lambda image: False))
+    found = list(fading(clean, 0, lambda _: False))
     assert np.array_equal(np.stack(found), np.stack(list(planted(clean, seed=0))))

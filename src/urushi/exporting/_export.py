@@ -4,7 +4,7 @@ import statistics
 import time
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
-from itertools import islice
+from itertools import cycle, islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +23,7 @@ from urushi.runtime.names import Engine, Precision
 from urushi.runtime.torch_backend import TorchBackend
 
 N_IMAGES = 100  # at most so many normal ones go through the gate
-N_SPOILT = 40  # at most so many of them with a defect that fades
+N_SPOILT = 30  # so many defects fade in them, several in each where there are fewer images
 N_RANGES = 50  # at most so many images, and the same with defects, say how far the numbers go
 _N_TIMED = 20
 _PACKAGES = ("torch", "onnx", "onnxruntime", "openvino")
@@ -102,7 +102,7 @@ class _Gate(NamedTuple):
         def is_found(image: np.ndarray) -> bool:
             return float(reference.run(image[None]).scores[0]) > judge.threshold.value
 
-        images = [*normal, *fading(normal[:N_SPOILT], seed, is_found)]
+        images = [*normal, *fading(islice(cycle(normal), N_SPOILT), seed, is_found)]
         return cls(reference, images, len(normal), [reference.run(image[None]) for image in images], judge, own)
 
     def accept(self, graph: bytes, to: Engine, precision: Precision, n_float: int = 0) -> Made:
