@@ -148,7 +148,7 @@ class Detector:
             self,
             threshold=self.held_out.qualified(chosen.fit(self.held_out.scores, scores)),
             recipe=self.recipe.model_copy(update={"threshold": rule}),
-            graphs={name: graph for name, graph in self.graphs.items() if name != GRAPHS["int8"]},
+            graphs=self._graphs({}),
             card={k: v for k, v in self.card.items() if k != "exports"} | ({"exports": exports} if exports else {}),
             unreadable=(*self.unreadable, *unreadable),
             other_calibrations={},
@@ -184,7 +184,6 @@ class Detector:
             lambda backend: (output for image in self._pixels(sources) for output in self._outputs(backend, [image])),
             is_apart=bool(learnt := list(learnt)),
         )
-        float_only = {name: graph for name, graph in self.graphs.items() if name != GRAPHS["int8"]}
         made = exporting.export(
             reference,
             exporting.Good(self._pixels(sources), self._pixels(learnt or sources)),
@@ -193,14 +192,14 @@ class Detector:
             to=to,
             precision=precision,
             seed=seed,
-            present=self.graphs if len(calibrations) > 1 else float_only,
+            present=(present := self._graphs(calibrations)),
         )
         if made.calibration:
             calibrations[to] = made.calibration
-        return self._exported(made, calibrations)
+        return replace(self._exported(made, calibrations), graphs={**present, **made.graphs})
 
     def _exported(self, made: "Made", calibrations: dict[str, Calibration]) -> "Detector":
-        """With a new graph, which takes the place of one of its kind; ways whose calibration is gone go, too."""
+        """With a new entry in the card, which takes the place of one of its kind; int8 without a calibration goes."""
         way = itemgetter("runtime", "precision")
         others = [entry for entry in self.card.get("exports", []) if way(entry) != way(made.facts)]
         others = [e for e in others if e["precision"] == "fp32" or e["runtime"] in calibrations]
@@ -210,9 +209,13 @@ class Detector:
             held_out=own.held_out,
             threshold=own.threshold,
             other_calibrations=calibrations,
-            graphs={**self.graphs, **made.graphs},
             card={**self.card, "exports": [*others, made.facts]},
         )
+
+    def _graphs(self, calibrations: Mapping[str, Calibration]) -> dict[str, bytes]:
+        """Without an int8 graph that has no calibration, as older files have it."""
+        is_int8 = calibrations.keys() - {members.FLOAT}
+        return {name: graph for name, graph in self.graphs.items() if is_int8 or name != GRAPHS["int8"]}
 
     def scores_of(self, sources: Iterable[ImageSource]) -> tuple[np.ndarray, tuple[Unreadable, ...]]:
         """The scores (m,) of those images that can be read, and what could not be."""

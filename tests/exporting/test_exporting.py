@@ -148,6 +148,7 @@ def test_an_int8_graph_without_a_threshold_of_its_own_is_refused_and_made_anew(b
     assert Detector.load(tmp_path / "old.urushi").backend.precision == "fp32"
     with pytest.raises(InputError, match="no threshold of its own"):
         Detector.load(tmp_path / "old.urushi", precision="int8")
+    assert GRAPHS["int8"] not in old.export(textures).graphs
     new = old.export(textures, precision="int8")
     assert [(e["runtime"], e["precision"]) for e in new.card["exports"]] == [("onnx", "fp32"), ("onnx", "int8")]
 

@@ -35,9 +35,12 @@ def export(
     """
     from urushi.detector import Detector
     from urushi.errors import ExportError
+    from urushi.runtime.choice import DISTRUSTED, exports
 
     require_file_place(output, "-o")
     loaded = Detector.load(detector, runtime="torch")
+    if any(entry.is_distrusted for entry in exports(loaded.card)):
+        _console.note(f"note: {DISTRUSTED}; it is taken out of the file")
     good = _good_images(loaded, images)
     made = _exported(loaded, good, to, "fp32", seed)
     if int8:
