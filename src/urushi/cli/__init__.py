@@ -2,7 +2,6 @@
 
 import importlib
 import io
-import multiprocessing
 import os
 import sys
 from collections.abc import Sequence
@@ -77,7 +76,7 @@ def main() -> None:
     # Threads that spin while they wait take the cores from the threads that decode, and from other programs.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if getattr(sys, "frozen", False):  # else a process that `benchmark` starts would be another command line
-        multiprocessing.freeze_support()
+        importlib.import_module("multiprocessing").freeze_support()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # whoever reads at the line sees each result at once
     try:
