@@ -79,7 +79,7 @@ def test_flips_far_from_where_decisions_change_are_told_from_near_ones():
     found = compare([100, near, far, 400], [100, limit + 1, limit + 1, 400])
     assert (found.n_flips, found.n_far_flips) == (2, 1)
     band = replace(JUDGE, threshold=replace(JUDGE.threshold, warn_value=far))
-    found = band.compare(outputs([100, far, far - SPREAD, 400]), outputs([100, far + 1, far + 1, 400]), 2)
+    found = band.compare(outputs([100, far - 1, far - SPREAD, 400]), outputs([100, far + 1, far + 1, 400]), 2)
     assert (found.n_flips, found.n_far_flips) == (2, 1)
 
 

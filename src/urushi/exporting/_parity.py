@@ -12,8 +12,8 @@ from urushi.inspection import MapScale
 from urushi.runtime.backend import Output
 from urushi.runtime.names import Precision
 
-# fp32: scores, as share of the distance from normal ones, where a hundredth of a deviation makes 1.03 % of a rate of 1 %;
-# maps, as share of the colour scale.
+# fp32: scores, as share of the distance from normal ones, where a hundredth of a deviation makes 1.03 % of a rate of
+# 1 %; maps, as share of the colour scale.
 MOST_SCORE, MOST_MAP = 1e-2, 1e-2
 ROUNDING = 1e-5  # of a score in float32: PyTorch itself moves so far from one batch size to another
 # int8, each by its own threshold: half a deviation near the threshold, of 95 % of the images there, adds a sixteenth to
@@ -74,7 +74,8 @@ class Judge:
 
     def _from_limits(self, scores: np.ndarray) -> np.ndarray:
         limits = [limit for limit in (self.threshold.value, self.threshold.warn_value) if limit is not None]
-        return np.min([np.abs(scores - limit) for limit in limits], axis=0)
+        distances: np.ndarray = np.min([np.abs(scores - limit) for limit in limits], axis=0)
+        return distances
 
     def _is_flip(self, one: float, other: float, own: Threshold) -> bool:
         """Whether the decisions differ by more than rounding: a threshold may be the very score of a held-out image."""
