@@ -232,8 +232,8 @@ def test_images_larger_than_the_graph_are_cut(detector):
     assert (_export._middle(image, (2, 32, 32)) == image[:, 4:36, 9:41]).all()
 
 
-# The adversarial score needs a discriminator. SSIM of a network that has hardly learnt varies less than it is rounded; a
-# fusion would count that in deviations.
+# The adversarial score needs a discriminator. SSIM of a network that has hardly learnt varies less than it is rounded;
+# a fusion would count that in deviations.
 PARTS = {"name": "fusion", "scores": [{"name": "squared_error"}, {"name": "gmsd"}]}
 SCORES = [
     {"name": name} for name in catalogue.names("urushi.scoring") if name not in ("adversarial", "feature", "fusion")
