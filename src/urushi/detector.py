@@ -4,13 +4,14 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from urushi import catalogue
-from urushi.calibration import HeldOut, Threshold, ThresholdRule, p_values
+from urushi.calibration import Calibration, HeldOut, Threshold, ThresholdRule, p_values
 from urushi.calibration.conformal import Conformal
 from urushi.catalogue import options
 from urushi.catalogue.extras import require
@@ -31,6 +32,7 @@ from urushi.runtime.names import Engine, Precision, Runtime
 from urushi.runtime.tiling import TileGrid
 
 if TYPE_CHECKING:
+    from urushi.exporting import Made
     from urushi.fitting.fit import Fitted
 
 _N_LOOKED_AT = 20  # good images, spread evenly, tell their bit depth
@@ -49,6 +51,7 @@ class Detector:
     graphs: Mapping[str, bytes] = field(default_factory=dict)  # weights and exported graphs, as they lie in the file
     unreadable: tuple[Unreadable, ...] = ()  # training images that could not be read
     pattern: np.ndarray | None = None  # (tile, tile): what a place within a tile adds to the map by being there
+    other_calibrations: Mapping[str, Calibration] = field(default_factory=dict)  # of what else the file can be run in
 
     @classmethod
     def fit(
@@ -164,6 +167,8 @@ class Detector:
 
         An int8 graph is left out: that it decides as PyTorch does was proved for the old threshold.
         """
+        if self.backend.precision == "int8":
+            raise CalibrationError("a threshold is chosen in float, and this detector runs in int8; load it without")
         chosen = _rule(rule, n_defects=len(defects))
         scores, unreadable = self.scores_of(defects)
         exports = [entry for entry in self.card.get("exports", []) if entry["precision"] != "int8"]
@@ -171,17 +176,25 @@ class Detector:
             self,
             threshold=self.held_out.qualified(chosen.fit(self.held_out.scores, scores)),
             recipe=self.recipe.model_copy(update={"threshold": rule}),
-            graphs={name: graph for name, graph in self.graphs.items() if name != GRAPHS["int8"]},
+            graphs=self._graphs({}),
             card={k: v for k, v in self.card.items() if k != "exports"} | ({"exports": exports} if exports else {}),
             unreadable=(*self.unreadable, *unreadable),
+            other_calibrations={},
         )
 
     def export(
-        self, normal: Iterable[ImageSource], *, to: Engine = "onnx", precision: Precision = "fp32", seed: int = 0
+        self,
+        normal: Iterable[ImageSource],
+        *,
+        to: Engine = "onnx",
+        precision: Precision = "fp32",
+        seed: int = 0,
+        learnt: Iterable[ImageSource] = (),
     ) -> "Detector":
         """The same detector with a graph that needs no PyTorch, once that has passed the parity gate.
 
-        The gate compares both on `normal` images, best those held out, and on synthetic defects planted in them.
+        The gate compares both on `normal` images, best those held out, and on synthetic defects planted in them. An
+        int8 graph takes its ranges from those `learnt` from, or else from `normal`, and gets a threshold of its own.
         Raises ExportError if the graph cannot be made or the gate does not open; MissingPackageError.
         """
         require("torch", "train")
@@ -190,14 +203,47 @@ class Detector:
         if self.recipe.tiling.one_pass:
             raise ExportError("a graph takes images of one size, and this detector any; fit with tiling.one_pass=false")
 
+        sources, calibrations = list(images_of(normal)), self._calibrations()
         reference = members.torch_backend(self.recipe, self.graphs, self.card, Wish())
-        prepared = (self.prepare(source) for source in images_of(normal))
-        pixels = (item.pixels for item in prepared if isinstance(item, Prepared))
-        judge = exporting.Judge(self.threshold, self.map_scale, self.held_out.scores)
-        made = exporting.export(reference, pixels, judge, to=to, precision=precision, seed=seed, present=self.graphs)
-        others = [e for e in self.card.get("exports", []) if (e["runtime"], e["precision"]) != (to, precision)]
-        card = {**self.card, "exports": [*others, made.facts]}
-        return replace(self, graphs={**self.graphs, **made.graphs}, card=card)
+        own = exporting.Recalibration(
+            calibrations[members.FLOAT].held_out,
+            lambda: _rule(self.recipe.threshold, n_defects=0),
+            reference,
+            lambda backend: (output for image in self._pixels(sources) for output in self._outputs(backend, [image])),
+            is_apart=bool(learnt := list(images_of(learnt))),
+        )
+        made = exporting.export(
+            reference,
+            exporting.Good(self._pixels(sources), self._pixels(learnt or sources)),
+            own,
+            exporting.Judge.of(calibrations[members.FLOAT]),
+            to=to,
+            precision=precision,
+            seed=seed,
+            present=(present := self._graphs(calibrations)),
+        )
+        if made.calibration:
+            calibrations[to] = made.calibration
+        return replace(self._exported(made, calibrations), graphs={**present, **made.graphs})
+
+    def _exported(self, made: "Made", calibrations: dict[str, Calibration]) -> "Detector":
+        """With a new entry in the card, which takes the place of one of its kind; int8 without a calibration goes."""
+        way = itemgetter("runtime", "precision")
+        others = [entry for entry in self.card.get("exports", []) if way(entry) != way(made.facts)]
+        others = [e for e in others if e["precision"] == "fp32" or e["runtime"] in calibrations]
+        own = calibrations.pop(members.way_of(self.backend))
+        return replace(
+            self,
+            held_out=own.held_out,
+            threshold=own.threshold,
+            other_calibrations=calibrations,
+            card={**self.card, "exports": [*others, made.facts]},
+        )
+
+    def _graphs(self, calibrations: Mapping[str, Calibration]) -> dict[str, bytes]:
+        """Without an int8 graph that has no calibration, as older files have it."""
+        is_int8 = calibrations.keys() - {members.FLOAT}
+        return {name: graph for name, graph in self.graphs.items() if is_int8 or name != GRAPHS["int8"]}
 
     def at_bits(self, bits: int | None) -> "Detector":
         """The same detector for images of so many bits a channel, from 1 to 16, as of another camera; None: as fitted.
@@ -218,8 +264,26 @@ class Detector:
 
     def save(self, path: Path | str) -> None:
         """Writes the detector file atomically; raises InputError if the place can't be written."""
-        parts = (self.recipe, self.pipeline, self.held_out, self.threshold, self.graphs, self.pattern)
-        archive.write(Path(path), members.to_members(*parts), self.card)
+        archive.write(Path(path), self._members(), self.card)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process gets it as its file, which is checked there, and runs it as this one does."""
+        runtime, precision, device = self.backend.runtime, self.backend.precision, self.backend.device
+        # PyTorch's number of threads is a setting of the whole process, and another process has its own.
+        how = (
+            (runtime, None, device, None)
+            if runtime == "torch"
+            else (runtime, precision, device, self.backend.n_threads)
+        )
+        return _from_bytes, (archive.packed(self._members(), self.card), *how)
+
+    def _members(self) -> dict[str, bytes]:
+        return members.to_members(self.recipe, self.pipeline, self._calibrations(), self.graphs, self.pattern)
+
+    def _calibrations(self) -> dict[str, Calibration]:
+        """Of every way in which it can be run."""
+        own = Calibration(self.held_out, self.threshold)
+        return {**self.other_calibrations, members.way_of(self.backend): own}
 
     @classmethod
     def load(
@@ -278,10 +342,18 @@ class Detector:
 
     def outputs(self, images: Sequence[np.ndarray]) -> Iterator[Output]:
         """What the network says of prepared images (C, H, W), in order: in one batch, or in one each if tiled."""
+        yield from self._outputs(self.backend, images)
+
+    def _outputs(self, backend: Backend, images: Sequence[np.ndarray]) -> Iterator[Output]:
         if self.grid:
-            yield from (self.grid.run(self.backend, image, self.pattern) for image in images)
+            yield from (self.grid.run(backend, image, self.pattern) for image in images)
         elif images:
-            yield self.backend.run(np.stack(images))
+            yield backend.run(np.stack(images))
+
+    def _pixels(self, sources: Iterable[ImageSource]) -> Iterator[np.ndarray]:
+        """Of those that can be read, prepared."""
+        prepared = (self.prepare(source) for source in sources)
+        return (item.pixels for item in prepared if isinstance(item, Prepared))
 
     def _problem(self, shape: tuple[int, ...]) -> str | None:
         """Why the network cannot take a prepared image (C, H, W), or None."""
@@ -325,6 +397,11 @@ class Detector:
             yield text
         if text := self.levels.doubt(item.levels):
             yield text
+
+
+def _from_bytes(content: bytes, *how: Any) -> Detector:
+    """A detector from what its file holds; `how` is the wish that it be run as before."""
+    return Detector(**members.from_members(*archive.unpacked(content), Wish(*how)))
 
 
 def _rule(part: Part, *, n_defects: int) -> ThresholdRule:

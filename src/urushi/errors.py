@@ -56,3 +56,7 @@ class UnreadableImageError(UrushiError):
         super().__init__(f"{source}: {reason}")
         self.source = source
         self.reason = reason
+
+    def __reduce__(self) -> tuple[type["UnreadableImageError"], tuple[str, str]]:
+        """From another process it comes back as it was raised."""
+        return type(self), (self.source, self.reason)

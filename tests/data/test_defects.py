@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from urushi.data.defects import KINDS, MINIMUM_CHANGE, Defect, Shape, apply, draw, planted
+from urushi.data.defects import KINDS, MINIMUM_CHANGE, Defect, Shape, apply, draw, fading, planted
 from urushi.errors import InputError
 
 FULL_SCALE = {"uint8": 255, "uint16": 65535, "float32": 1}
@@ -169,3 +169,23 @@ def test_prepared_images_get_defects_of_their_own(pictures):
         assert len(np.unique(found, axis=0)) == 24
         assert (np.stack(list(planted(clean, seed=0, n_each=4))) == found).all()
         assert (next(planted(clean, seed=1)) != found[0]).any()
+
+
+def test_fading_defects_come_ever_nearer_to_the_limit_from_both_sides(pictures):
+    clean = pictures(4, 32, 1, seed=0)
+    change = [np.abs(one - next(planted(clean[n : n + 1], seed=n))).sum() for n, one in enumerate(clean)]
+    for n, one in enumerate(clean):
+        limit = 0.3 * change[n]
+        series = list(fading(one[None], n, lambda image, one=one, limit=limit: np.abs(image - one).sum() > limit))
+        sizes = np.array([np.abs(image - one).sum() for image in series])
+        assert len(series) == 6
+        assert sizes[0] == pytest.approx(change[n], rel=1e-5)
+        assert (sizes > limit).any()
+        assert (sizes <= limit).any()
+        assert abs(sizes[-1] / limit - 1) < 0.2
+
+
+def test_a_defect_that_is_never_found_comes_once(pictures):
+    clean = pictures(3, 32, 3, seed=0)
+    found = list(fading(clean, 0, lambda _: False))
+    assert np.array_equal(np.stack(found), np.stack(list(planted(clean, seed=0))))

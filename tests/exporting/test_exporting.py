@@ -1,5 +1,6 @@
 """A graph for a runtime without PyTorch, or the reason why there is none."""
 
+import pickle
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from onnx import numpy_helper
 
 from urushi import Detector, catalogue
-from urushi.errors import DatasetError, ExportError
+from urushi.errors import CalibrationError, DatasetError, DetectorFileError, ExportError, InputError
 from urushi.exporting import _export
 from urushi.exporting._int8 import quantised
 from urushi.exporting._onnx import to_onnx
@@ -33,7 +34,8 @@ def exported(exported_autoencoder) -> Detector:
 def test_the_card_says_what_was_compared_and_with_what(exported):
     (facts,) = exported.card["exports"]
     assert (facts["runtime"], facts["precision"]) == ("onnx", "fp32")
-    assert (facts["parity"]["n_normal"], facts["parity"]["n_defects"]) == (12, 12)
+    assert facts["parity"]["n_normal"] == 12
+    assert facts["parity"]["n_defects"] >= 12
     assert facts["parity"]["score_difference"] < 1e-4
     assert facts["milliseconds"] > 0
     assert {"torch", "onnx", "onnxruntime"} <= facts["versions"].keys()
@@ -106,8 +108,69 @@ def test_what_pytorch_cannot_export_is_an_error_in_one_line(detector):
     assert "\n" not in str(caught.value)
 
 
-def test_int8_stands_beside_fp32_and_goes_with_the_threshold_it_was_proved_for(exported, textures):
-    both = exported.export(textures, precision="int8")
+@pytest.fixture(scope="module")
+def both(exported, textures) -> Detector:
+    """In float and in int8."""
+    return exported.export(textures, precision="int8")
+
+
+def test_int8_has_a_threshold_of_its_own_and_runs_only_where_it_is_asked_for(both, textures, tmp_path):
+    both.save(tmp_path / "both.urushi")
+    plain, int8 = (Detector.load(tmp_path / "both.urushi", precision=one) for one in (None, "int8"))
+    assert (plain.backend.precision, int8.backend.precision) == ("fp32", "int8")
+    assert plain.threshold == both.threshold
+    own = both.other_calibrations["onnx"]
+    assert (int8.threshold, int8.held_out) == (own.threshold, own.held_out)
+    assert own.threshold.value != both.threshold.value
+    assert own.threshold.rate_kind == "approximate"
+    assert int8.inspect(textures[0]).threshold == own.threshold.value
+
+
+def test_what_runs_in_int8_is_saved_and_pickled_with_both_thresholds_and_calibrated_in_float_only(both, tmp_path):
+    both.save(tmp_path / "both.urushi")
+    int8 = Detector.load(tmp_path / "both.urushi", precision="int8")
+    again = pickle.loads(pickle.dumps(int8))  # noqa: S301
+    assert (again.backend.precision, again.threshold) == ("int8", int8.threshold)
+    int8.save(tmp_path / "again.urushi")
+    assert Detector.load(tmp_path / "again.urushi", runtime="torch").threshold == both.threshold
+    assert Detector.load(tmp_path / "again.urushi", precision="int8").threshold == int8.threshold
+    with pytest.raises(CalibrationError, match="chosen in float"):
+        int8.calibrate(int8.recipe.threshold)
+
+
+def test_an_int8_graph_without_a_threshold_of_its_own_is_refused_and_made_anew(both, textures, tmp_path):
+    """As files have it that an older Urushi wrote."""
+    old_entry = {**both.card["exports"][1], "runtime": "openvino"}
+    del old_entry["has_own_threshold"]
+    exports = [both.card["exports"][0], old_entry]
+    old = replace(both, other_calibrations={}, card={**both.card, "exports": exports})
+    old.save(tmp_path / "old.urushi")
+    assert Detector.load(tmp_path / "old.urushi").backend.precision == "fp32"
+    with pytest.raises(InputError, match="no threshold of its own"):
+        Detector.load(tmp_path / "old.urushi", precision="int8")
+    assert GRAPHS["int8"] not in old.export(textures).graphs
+    new = old.export(textures, precision="int8")
+    assert [(e["runtime"], e["precision"]) for e in new.card["exports"]] == [("onnx", "fp32"), ("onnx", "int8")]
+
+
+def test_a_file_whose_card_promises_a_threshold_that_it_lacks_is_an_error(both, tmp_path):
+    replace(both, other_calibrations={}).save(tmp_path / "forged.urushi")
+    with pytest.raises(DetectorFileError, match="do not fit together"):
+        Detector.load(tmp_path / "forged.urushi", precision="int8")
+
+
+def test_held_out_images_and_ranges_from_others_keep_the_promise(exported, textures):
+    """A detector of one split: its own held-out images, scored by the int8 graph, set the threshold."""
+    places = exported.card["fit"]["held_out"]
+    learnt = [image for place, image in enumerate(textures) if place not in places]
+    made = exported.export([textures[place] for place in places], learnt=learnt, precision="int8")
+    own = made.other_calibrations["onnx"]
+    assert own.threshold.rate_kind == "guaranteed"
+    assert not own.held_out.is_moved
+    assert own.held_out.scores != exported.held_out.scores
+
+
+def test_int8_goes_with_the_threshold_it_was_proved_for(both):
     assert set(GRAPHS.values()) <= both.graphs.keys()
     operations = {node.op_type for node in onnx.load_from_string(both.graphs[GRAPHS["int8"]]).graph.node}
     assert {"QuantizeLinear", "DequantizeLinear"} <= operations
@@ -169,9 +232,12 @@ def test_images_larger_than_the_graph_are_cut(detector):
     assert (_export._middle(image, (2, 32, 32)) == image[:, 4:36, 9:41]).all()
 
 
-# SSIM of a network that has hardly learnt varies less than it is rounded; a fusion would count that in deviations.
+# The adversarial score needs a discriminator. SSIM of a network that has hardly learnt varies less than it is rounded;
+# a fusion would count that in deviations.
 PARTS = {"name": "fusion", "scores": [{"name": "squared_error"}, {"name": "gmsd"}]}
-SCORES = [{"name": name} for name in catalogue.names("urushi.scoring") if name not in ("feature", "fusion")]
+SCORES = [
+    {"name": name} for name in catalogue.names("urushi.scoring") if name not in ("adversarial", "feature", "fusion")
+]
 SCORES += [PARTS, PARTS | {"normalisation": "p_value", "combination": "fisher"}]
 SCORES += [{"name": "latent_density", "estimator": e} for e in ("kernel", "nearest", "one_class_svm")]
 SCORES += [{"name": "squared_error", "pooling": pooling} for pooling in ("top", "quantile", "average_then_max")]

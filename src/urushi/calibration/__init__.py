@@ -4,6 +4,7 @@ One file per threshold rule, found by its name through `urushi.catalogue` (room 
 training images have no place here: they are lower than those of new good parts, and the threshold would be too tight.
 """
 
+from urushi.calibration._calibration import Calibration
 from urushi.calibration._comparison import RuleOutcome, compare_rules
 from urushi.calibration._false_discovery import (
     benjamini_hochberg,
@@ -17,6 +18,7 @@ from urushi.calibration._p_values import p_values
 from urushi.calibration.base import Threshold, ThresholdRule
 
 __all__ = [
+    "Calibration",
     "HeldOut",
     "RuleOutcome",
     "Threshold",

@@ -16,6 +16,10 @@ from urushi.inspection import MapScale
 _REGION_RATE = 0.05  # share of normal images that may show a region; for pictures, not for decisions
 _FEW = n_needed(0.01)  # with fewer the default rule cannot keep to its own rate
 _CROSS = "The rate is approximate: each held-out image was scored by a fit without it, not by the final one."
+_MOVED = (
+    "The rate is approximate: the held-out scores are those of the graph in float, moved by as much as 8-bit integers "
+    "change those of good images in the middle."
+)
 _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 
@@ -28,6 +32,7 @@ class HeldOut:
     map_medians: tuple[_Number, ...]
     method: Literal["split", "cross"]  # cross: each image was scored by a fit that had not seen it
     n_tiles: tuple[Annotated[int, Field(strict=True, ge=1)], ...] = ()  # of each image, where images are tiled
+    is_moved: bool = False  # scores and maps are those in float, moved by the median change of another precision
 
     def map_scale(self) -> MapScale:
         """Colours from the median of normal maps up; a region lies above all that 95 % of normal images show.
@@ -52,9 +57,10 @@ class HeldOut:
     def qualified(self, threshold: Threshold) -> Threshold:
         """The threshold, saying what these scores make of its promise: once said, it is not said again."""
         is_promise = threshold.rate_kind == "guaranteed" or threshold.warn_rate is not None or threshold.rule == RULE
-        if self.method == "cross" and is_promise:
+        remarks = [_CROSS] * (self.method == "cross") + [_MOVED] * self.is_moved
+        if remarks and is_promise:
             kind = "approximate" if threshold.rate_kind == "guaranteed" else threshold.rate_kind
-            return replace(threshold, rate_kind=kind, explanation=_also(threshold.explanation, _CROSS))
+            return replace(threshold, rate_kind=kind, explanation=_also(threshold.explanation, " ".join(remarks)))
         if self.advice and threshold.rate_kind == "guaranteed":
             return replace(threshold, explanation=_also(threshold.explanation, self.advice))
         return threshold

@@ -88,6 +88,8 @@ def main() -> None:
     """Runs the command line; an error becomes one message on stderr and status 2."""
     # Threads that spin while they wait take the cores from the threads that decode, and from other programs.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if getattr(sys, "frozen", False):  # else a process that `benchmark` starts would be another command line
+        importlib.import_module("multiprocessing").freeze_support()
     _keep_the_home_folder_clean()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # whoever reads at the line sees each result at once

@@ -32,6 +32,7 @@ def load(
 ) -> "Detector":
     """The detector as it was asked for, saying on stderr what it runs in."""
     from urushi.detector import Detector
+    from urushi.runtime.choice import DISTRUSTED, exports
 
     if n_threads is not None:
         import cv2
@@ -39,4 +40,6 @@ def load(
         cv2.setNumThreads(n_threads)
     detector = Detector.load(path, runtime=runtime, precision=precision, device=device, n_threads=n_threads)
     _console.note(f"runs in {detector.backend.description}")
+    if any(entry.is_distrusted for entry in exports(detector.card)):
+        _console.note(f"note: {DISTRUSTED}; `urushi export --int8` makes one that has")
     return detector.at_bits(bits)

@@ -83,6 +83,10 @@ def _write(old: "Detector", part: "Part", defects: list[Path], place: Path) -> N
     _console.list_unreadable(new.unreadable)
     if old.threshold.warn_value is not None and new.threshold.warn_value is None:
         _console.note("note: no image will be unsure any more; --warn-rate gives the new threshold a band as well")
+    if old.graphs.keys() - new.graphs.keys():
+        _console.note(
+            "note: the int8 graph was proved for the old threshold and is left out; `urushi export --int8` again"
+        )
     print(f"threshold {old.threshold.value:.6g} -> {new.threshold.value:.6g}: {new.threshold.explanation}")
     if new.unreadable:
         raise typer.Exit(1)

@@ -8,6 +8,7 @@ import typer
 
 from urushi import catalogue
 from urushi.catalogue import options
+from urushi.catalogue.extras import require
 from urushi.cli import _console
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def models(
     ] = (3, 128, 128),
 ) -> None:
     """The methods, or one of them with every option; with --set, the layers of its network."""
+    require("torch", "train")
     from urushi.models.base import Reconstructor
     from urushi.recipe import Part, parse_setting
 
@@ -40,6 +42,7 @@ def models(
 
 def scores(name: Name = None) -> None:
     """The scores, or one of them with every option."""
+    require("torch", "train")
     from urushi.scoring.base import Score
 
     if name is None:

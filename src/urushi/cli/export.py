@@ -1,7 +1,7 @@
 """urushi export: a graph that needs no PyTorch, into the detector file, once it has passed the parity gate."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -17,7 +17,8 @@ def export(
     detector: Annotated[Path, typer.Argument(metavar="DETECTOR", help="A detector file; it gets the graph.")],
     to: Annotated[Engine, typer.Option(help="The runtime that is to run it; both read the same graph.")],
     int8: Annotated[
-        bool, typer.Option("--int8", help="Compute in 8-bit integers as well, where that gives the same decisions.")
+        bool,
+        typer.Option("--int8", help="Add a graph in 8-bit integers, with a threshold of its own, if it decides alike."),
     ] = False,
     images: Annotated[
         Path | None,
@@ -29,32 +30,45 @@ def export(
     """Export the network and score for a PC without PyTorch, and prove that they decide as before.
 
     The exported graph is compared with PyTorch on good images and on synthetic defects; if they differ, nothing is
-    written. With --int8, the file gets both graphs, and where int8 is not good enough, the fp32 one alone.
+    written. With --int8, the file gets both graphs, and where int8 is not good enough, the fp32 one alone. The int8
+    graph runs only where it is asked for, with --precision int8.
     """
     from urushi.detector import Detector
     from urushi.errors import ExportError
+    from urushi.runtime.choice import DISTRUSTED, exports
 
     require_file_place(output, "-o")
     loaded = Detector.load(detector, runtime="torch")
-    normal = _good_images(loaded, images)
-    made = _exported(loaded, normal, to, "fp32", seed)
+    if any(entry.is_distrusted for entry in exports(loaded.card)):
+        _console.note(f"note: {DISTRUSTED}; it is taken out of the file")
+    good = _good_images(loaded, images)
+    made = _exported(loaded, good, to, "fp32", seed)
     if int8:
         try:
-            made = _exported(made, normal, to, "int8", seed)
+            made = _exported(made, good, to, "int8", seed)
         except ExportError as error:
             _console.note(f"fp32 only: {error}")
     made.save(output or detector)
     print(f"{output or detector}: runs in {' and '.join(_names(made))}")
 
 
-def _exported(detector: "Detector", normal: list[Path], to: Engine, precision: Precision, seed: int) -> "Detector":
+class _Good(NamedTuple):
+    """Good images: those that the fit held out, or all where folds did so in turn, and those that it learnt from."""
+
+    normal: list[Path]
+    learnt: list[Path]
+
+
+def _exported(detector: "Detector", good: _Good, to: Engine, precision: Precision, seed: int) -> "Detector":
     from urushi.exporting import Parity
 
-    made = detector.export(normal, to=to, precision=precision, seed=seed)
+    made = detector.export(good.normal, learnt=good.learnt, to=to, precision=precision, seed=seed)
     facts = made.card["exports"][-1]
     print(f"{to} {precision}: {Parity(**facts['parity']).describe()}")
     times = facts["milliseconds"], facts["milliseconds_in_torch"]
     print(f"{to} {precision}: {times[0]:.1f} ms per image, PyTorch {times[1]:.1f} ms, here and now")
+    if own := made.other_calibrations.get(to if precision == "int8" else ""):
+        print(f"{to} {precision}: threshold {own.threshold.value:.6g}: {own.threshold.explanation}")
     return made
 
 
@@ -62,7 +76,7 @@ def _names(detector: "Detector") -> list[str]:
     return [f"{entry['runtime']} {entry['precision']}" for entry in detector.card["exports"]]
 
 
-def _good_images(detector: "Detector", folder: Path | None) -> list[Path]:
+def _good_images(detector: "Detector", folder: Path | None) -> _Good:
     """Those that were given, or held-out ones of the folder that it was fitted on."""
     from urushi.data.dataset import find_dataset
     from urushi.errors import DatasetError
@@ -76,11 +90,8 @@ def _good_images(detector: "Detector", folder: Path | None) -> list[Path]:
     samples = [sample.path for sample in dataset.normal_training()]
     if not samples:
         raise DatasetError(f"{folder or known} has no good images; give some with --images DIR")
-    return samples if folder else _held_out(samples, detector.card["fit"].get("held_out"))
-
-
-def _held_out(samples: list[Path], positions: list[int] | None) -> list[Path]:
-    """All of them where folds have held out each of them once."""
-    if positions is None:
-        return samples
-    return [samples[position] for position in positions if position < len(samples)]
+    held_out = None if folder else detector.card["fit"].get("held_out")
+    if held_out is None:
+        return _Good(samples, [])
+    learnt = [sample for position, sample in enumerate(samples) if position not in set(held_out)]
+    return _Good([samples[position] for position in held_out if position < len(samples)], learnt)

@@ -15,29 +15,43 @@ from urushi.errors import DetectorFileError, InputError
 FORMAT = 1
 CARD = "card.json"
 REQUIRED = ("recipe.toml", "weights.safetensors", "calibration.json", CARD)
-OPTIONAL = ("preprocessing.safetensors", "tiling.safetensors", "graph.onnx", "graph-int8.onnx")
+OPTIONAL = ("preprocessing.safetensors", "tiling.safetensors", "graph.onnx", "graph-int8.onnx", "calibration-int8.json")
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # a zip's earliest date: equal contents give equal files
 
 
 def write(path: Path, members: Mapping[str, bytes], card: Mapping[str, Any]) -> None:
     """Writes members and card to a temporary file beside `path`, flushes and renames it: the old file or the new."""
-    digests = {name: hashlib.sha256(content).hexdigest() for name, content in members.items()}
-    facts = {**card, "format": FORMAT, "urushi": __version__, "digests": digests}
-    everything = {**members, CARD: json.dumps(facts, indent=1, allow_nan=False).encode()}
     try:
-        atomic_file.replace(path, _zip(everything))
+        atomic_file.replace(path, packed(members, card))
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}; choose another place with -o") from None
+
+
+def packed(members: Mapping[str, bytes], card: Mapping[str, Any]) -> bytes:
+    """What a detector file holds."""
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in members.items()}
+    facts = {**card, "format": FORMAT, "urushi": __version__, "digests": digests}
+    return _zip({**members, CARD: json.dumps(facts, indent=1, allow_nan=False).encode()})
 
 
 def read(path: Path) -> tuple[dict[str, bytes], dict[str, Any]]:
     """All members and the card; raises DetectorFileError if the file is damaged, foreign or of a newer format."""
     try:
-        members = _unzip(path)
+        return _read(path, str(path))
     except FileNotFoundError:
         raise DetectorFileError(f"{path} does not exist; make one with `urushi fit GOOD_DIR -o {path}`") from None
     except OSError as error:
         raise DetectorFileError(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+def unpacked(content: bytes) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """The inverse of `packed`; raises DetectorFileError as `read` does."""
+    return _read(io.BytesIO(content), "a detector from another process")
+
+
+def _read(source: Path | io.BytesIO, path: str) -> tuple[dict[str, bytes], dict[str, Any]]:
+    try:
+        members = _unzip(source)
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError) as error:
         raise DetectorFileError(f"{path} is damaged or no detector file ({error}); copy or fit it anew") from None
     card = _card(path, members)
@@ -53,8 +67,8 @@ def _zip(members: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def _unzip(path: Path) -> dict[str, bytes]:
-    with zipfile.ZipFile(path) as archive:
+def _unzip(source: Path | io.BytesIO) -> dict[str, bytes]:
+    with zipfile.ZipFile(source) as archive:
         entries = archive.infolist()
         names = [entry.filename for entry in entries]
         if strange := sorted(set(names) - {*REQUIRED, *OPTIONAL}):
@@ -67,7 +81,7 @@ def _unzip(path: Path) -> dict[str, bytes]:
         return {name: archive.read(name) for name in names}
 
 
-def _card(path: Path, members: Mapping[str, bytes]) -> dict[str, Any]:
+def _card(path: str, members: Mapping[str, bytes]) -> dict[str, Any]:
     if CARD not in members:
         raise DetectorFileError(f"{path} is no detector file: its {CARD} is missing")
     try:
@@ -85,7 +99,7 @@ def _card(path: Path, members: Mapping[str, bytes]) -> dict[str, Any]:
     return dict(card)
 
 
-def _check(path: Path, members: Mapping[str, bytes], card: Mapping[str, Any]) -> None:
+def _check(path: str, members: Mapping[str, bytes], card: Mapping[str, Any]) -> None:
     if missing := [name for name in REQUIRED if name not in members]:
         raise DetectorFileError(f"{path} is incomplete: {missing[0]} is missing; copy or fit it anew")
     found = {name: hashlib.sha256(content).hexdigest() for name, content in members.items() if name != CARD}

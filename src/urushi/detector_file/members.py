@@ -8,37 +8,42 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from urushi.calibration import HeldOut, Threshold
+from urushi.calibration import Calibration
 from urushi.catalogue.extras import require
 from urushi.data.levels import LearntLevels
 from urushi.errors import CalibrationError, DetectorFileError, RecipeError
 from urushi.preprocessing import Pipeline
 from urushi.recipe import Recipe
 from urushi.runtime.backend import Backend
-from urushi.runtime.choice import GRAPHS, Wish, choose, open_export
+from urushi.runtime.choice import ENGINES, GRAPHS, Wish, choose, open_export
 
 if TYPE_CHECKING:
     from urushi.runtime.torch_backend import TorchBackend
 
 WEIGHTS, TILING = "weights.safetensors", "tiling.safetensors"
+CALIBRATION, CALIBRATION_INT8 = "calibration.json", "calibration-int8.json"
+FLOAT = "float"
 _DAMAGE = (ValueError, KeyError, TypeError, RecursionError, CalibrationError, RecipeError, safetensors.SafetensorError)
 
 
 def to_members(
     recipe: Recipe,
     pipeline: Pipeline,
-    held_out: HeldOut,
-    threshold: Threshold,
+    calibrations: Mapping[str, Calibration],
     graphs: Mapping[str, bytes],
     pattern: np.ndarray | None,
 ) -> dict[str, bytes]:
-    """Everything that the file holds beside the card, as bytes by member name."""
+    """Everything that the file holds beside the card, as bytes by member name.
+
+    `calibrations` is that of float, `FLOAT`, and those of int8 by their engines.
+    """
     state = pipeline.state()
-    calibration = {"held_out": held_out.to_json(), "threshold": threshold.to_json()}
+    int8 = {engine: one.to_json() for engine, one in calibrations.items() if engine != FLOAT}
     return {
         "recipe.toml": recipe.to_toml().encode(),
         **graphs,
-        "calibration.json": json.dumps(calibration, indent=1, allow_nan=False).encode(),
+        CALIBRATION: _json(calibrations[FLOAT].to_json()),
+        **({CALIBRATION_INT8: _json(int8)} if int8 else {}),
         **({"preprocessing.safetensors": safetensors.numpy.save(state)} if state else {}),
         **({} if pattern is None else {TILING: safetensors.numpy.save({"pattern": pattern})}),
     }
@@ -51,16 +56,18 @@ def from_members(members: Mapping[str, bytes], card: Mapping[str, Any], wish: Wi
     """
     try:
         recipe = Recipe.from_toml(members["recipe.toml"].decode(), "recipe.toml")
-        calibration = json.loads(members["calibration.json"])
-        held_out = HeldOut.from_json(calibration["held_out"])
         LearntLevels.from_json(card.get("levels"))  # its damage is found here and not with the first image
         state = members.get("preprocessing.safetensors")
+        backend = _backend(recipe, members, card, wish)
+        calibrations = _calibrations(members)
+        own = calibrations.pop(way_of(backend))
         return {
             "recipe": recipe,
             "pipeline": Pipeline.of(recipe).with_state(safetensors.numpy.load(state) if state else {}),
-            "backend": _backend(recipe, members, card, wish),
-            "held_out": held_out,
-            "threshold": held_out.qualified(Threshold.from_json(calibration["threshold"])),
+            "backend": backend,
+            "held_out": own.held_out,
+            "threshold": own.threshold,
+            "other_calibrations": calibrations,
             "card": card,
             "pattern": _pattern(recipe, members),
             "graphs": {name: members[name] for name in (WEIGHTS, *GRAPHS.values()) if name in members},
@@ -69,6 +76,21 @@ def from_members(members: Mapping[str, bytes], card: Mapping[str, Any], wish: Wi
         raise DetectorFileError(
             f"its parts do not fit together ({error}); it is changed, or of another version of Urushi: fit it anew"
         ) from None
+
+
+def way_of(backend: Backend) -> str:
+    """The name of the calibration that belongs to a backend."""
+    return backend.runtime if backend.precision == "int8" else FLOAT
+
+
+def _calibrations(members: Mapping[str, bytes]) -> dict[str, Calibration]:
+    int8 = json.loads(members.get(CALIBRATION_INT8, b"{}"))
+    found = {FLOAT: json.loads(members[CALIBRATION])} | {engine: int8[engine] for engine in ENGINES if engine in int8}
+    return {way: Calibration.from_json(one) for way, one in found.items()}
+
+
+def _json(data: object) -> bytes:
+    return json.dumps(data, indent=1, allow_nan=False).encode()
 
 
 def _pattern(recipe: Recipe, members: Mapping[str, bytes]) -> np.ndarray | None:

@@ -4,37 +4,50 @@ import statistics
 import time
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
-from itertools import islice
+from itertools import cycle, islice
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from urushi.calibration import Calibration
 from urushi.catalogue.extras import is_installed
-from urushi.data.defects import planted
+from urushi.data.defects import fading, planted
 from urushi.errors import DatasetError, ExportError
 from urushi.exporting._int8 import N_FLOAT, quantised
 from urushi.exporting._onnx import to_onnx
 from urushi.exporting._parity import Judge, Parity
+from urushi.exporting._recalibration import Recalibration
 from urushi.runtime.backend import Backend, Output
 from urushi.runtime.choice import GRAPHS, Exported, open_export
 from urushi.runtime.names import Engine, Precision
 from urushi.runtime.torch_backend import TorchBackend
 
-N_IMAGES = 100  # at most so many normal ones go through the gate, and as many defects
+N_IMAGES = 100  # at most so many normal ones go through the gate
+N_SPOILT = 30  # so many defects fade in them, several in each where there are fewer images
+N_RANGES = 50  # at most so many images, and the same with defects, say how far the numbers go
 _N_TIMED = 20
 _PACKAGES = ("torch", "onnx", "onnxruntime", "openvino")
 
 
+class Good(NamedTuple):
+    """Prepared good images (C, H, W)."""
+
+    normal: Iterable[np.ndarray]  # for the gate, best those that the fit has not seen
+    learnt: Iterable[np.ndarray]  # for the ranges of integers, best those that it has
+
+
 class Made(NamedTuple):
-    """New members of the detector file by name, and an entry for its card."""
+    """New members of the detector file by name, an entry for its card, and a calibration if float's does not serve."""
 
     graphs: dict[str, bytes]
     facts: dict[str, Any]
+    calibration: Calibration | None
 
 
 def export(
     reference: TorchBackend,
-    normal: Iterable[np.ndarray],
+    good: Good,
+    own: Recalibration,
     judge: Judge,
     *,
     to: Engine,
@@ -42,26 +55,28 @@ def export(
     seed: int,
     present: Mapping[str, bytes],
 ) -> Made:
-    """A graph that gives on prepared normal images (C, H, W), and on synthetic defects in them, what PyTorch gives.
+    """A graph that gives on good images, and on synthetic defects in them, what PyTorch gives.
 
     A graph of this precision that is `present` already, since it serves another runtime, is not made again: one that
     differed from it would not have passed that one's gate; and int8 is made from fp32. Raises ExportError if there is
     none, DatasetError if there are no images, MissingPackageError.
     """
-    shape = reference.graph.model.image_shape
-    gate = _Gate.of(reference, [_middle(image, shape) for image in islice(normal, N_IMAGES)], judge, seed)
+    gate = _Gate.of(reference, _middles(good.normal, reference), judge, own, seed)
     if GRAPHS[precision] in present:
         return gate.accept(present[GRAPHS[precision]], to, precision)
     graph = present.get(GRAPHS["fp32"]) or to_onnx(reference.graph)
-    return gate.accept(graph, to, precision) if precision == "fp32" else _int8(gate, graph, to)
+    if precision == "fp32":
+        return gate.accept(graph, to, precision)
+    learnt = _middles(good.learnt, reference)[:N_RANGES]
+    return _int8(gate, graph, [*learnt, *planted(learnt, seed + 1)], to)
 
 
-def _int8(gate: "_Gate", graph: bytes, to: Engine) -> Made:
-    """The most that can be quantised without the gate closing."""
+def _int8(gate: "_Gate", graph: bytes, images: list[np.ndarray], to: Engine) -> Made:
+    """The most that can be quantised without the gate closing; the ranges hold what defects do, too, in `images`."""
     problems = []
     for n_float in N_FLOAT:
         try:
-            return gate.accept(quantised(graph, gate.normal, n_float=n_float), to, "int8", n_float=n_float)
+            return gate.accept(quantised(graph, images, n_float=n_float), to, "int8", n_float=n_float)
         except ExportError as error:
             problems.append(f"with {n_float} layers in float: {error}")
     raise ExportError("int8 does not serve this detector. " + " ".join(problems))
@@ -75,26 +90,34 @@ class _Gate(NamedTuple):
     n_normal: int
     outputs: list[Output]
     judge: Judge
+    own: Recalibration
 
     @classmethod
-    def of(cls, reference: TorchBackend, normal: list[np.ndarray], judge: Judge, seed: int) -> "_Gate":
+    def of(
+        cls, reference: TorchBackend, normal: list[np.ndarray], judge: Judge, own: Recalibration, seed: int
+    ) -> "_Gate":
         if not normal:
             raise DatasetError("an export is checked on good images, and there are none; give some with --images DIR")
-        images = [*normal, *planted(normal, seed)]
-        return cls(reference, images, len(normal), [reference.run(image[None]) for image in images], judge)
 
-    @property
-    def normal(self) -> list[np.ndarray]:
-        return self.images[: self.n_normal]
+        def is_found(image: np.ndarray) -> bool:
+            return float(reference.run(image[None]).scores[0]) > judge.threshold.value
+
+        images = [*normal, *fading(islice(cycle(normal), N_SPOILT), seed, is_found)]
+        return cls(reference, images, len(normal), [reference.run(image[None]) for image in images], judge, own)
 
     def accept(self, graph: bytes, to: Engine, precision: Precision, n_float: int = 0) -> Made:
         """The graph, if the gate opens."""
         files = {GRAPHS[precision]: graph}
         shape = self.reference.graph.model.image_shape
         backend = open_export(files, Exported(to, precision, 0.0), shape, None)
-        found = self.judge.compare(self.outputs, [backend.run(image[None]) for image in self.images], self.n_normal)
-        found.require(precision)
-        return Made(files, self._facts(found, backend, to, precision) | ({"n_float": n_float} if n_float else {}))
+        found = [backend.run(image[None]) for image in self.images]
+        calibration = None if precision == "fp32" else self.own.of(backend)
+        threshold = calibration.threshold if calibration else None
+        parity = self.judge.compare(self.outputs, found, self.n_normal, threshold)
+        parity.require(precision)
+        facts = self._facts(parity, backend, to, precision)
+        facts |= {"n_float": n_float} if n_float else {}
+        return Made(files, facts | ({"has_own_threshold": True} if calibration else {}), calibration)
 
     def _facts(self, parity: Parity, backend: Backend, to: Engine, precision: Precision) -> dict[str, Any]:
         image = self.images[0][None]
@@ -107,6 +130,11 @@ class _Gate(NamedTuple):
             "parity": parity.to_json(),
             "versions": _versions(),
         }
+
+
+def _middles(images: Iterable[np.ndarray], reference: TorchBackend) -> list[np.ndarray]:
+    """The middle of each of the first images, as large as the graph takes."""
+    return [_middle(image, reference.graph.model.image_shape) for image in islice(images, N_IMAGES)]
 
 
 def _middle(image: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Static quantisation: weights and activations of the network as 8-bit integers, ranges from normal images."""
+"""Static quantisation: weights and activations of the network as 8-bit integers, ranges from images."""
 
 import logging
 import tempfile
@@ -17,7 +17,7 @@ N_FLOAT = (0, 8, 16)  # so many layers at the front stay in float; later ones ar
 
 
 def quantised(graph: bytes, images: Sequence[np.ndarray], *, n_float: int) -> bytes:
-    """An ONNX graph whose network computes in int8; `images` (C, H, W) float32 are normal ones.
+    """An ONNX graph whose network computes in int8, within the ranges that `images` (C, H, W) float32 bring about.
 
     Only layers inside the method's modules are quantised: what comes after them, such as a residual between two nearly
     equal numbers or the score, stays in float, and so do the first `n_float` layers. Raises ExportError.

@@ -5,17 +5,18 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from urushi import atomic_file
 from urushi.errors import InputError
 from urushi.printable import printable
 
-_TEMPLATES = Path(__file__).parent / "templates"
+_TEMPLATES = resources.files("urushi.reporting") / "templates"  # may lie in a zip
 
 
 def render(context: Mapping[str, Any], page: str = "report") -> str:
@@ -95,7 +96,7 @@ def _plain(value: Any) -> Any:
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
+        loader=FunctionLoader(lambda name: _sources(name) or None),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

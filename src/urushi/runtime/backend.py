@@ -6,6 +6,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from urushi.runtime.names import Precision, Runtime
+
 
 class Row(NamedTuple):
     """What the graph gives for one image."""
@@ -31,6 +33,21 @@ class Output(NamedTuple):
 
 class Backend(Protocol):
     """Computes the graph; it does not know files, preprocessing or thresholds."""
+
+    @property
+    def runtime(self) -> Runtime:
+        """The name by which it is chosen."""
+        ...
+
+    @property
+    def precision(self) -> Precision:
+        """Of its numbers."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """PyTorch's name of where it computes; all others compute on the cpu."""
+        ...
 
     @property
     def description(self) -> str:
@@ -61,6 +78,9 @@ class FakeBackend:
     """For tests of what lies above the seam: scores an image by its mean, and maps it onto itself."""
 
     description = "a fake"
+    runtime: Runtime = "torch"
+    precision: Precision = "fp32"
+    device = "cpu"
     n_threads, n_parallel, batch_size = 1, 1, 16
 
     def run(self, images: np.ndarray) -> Output:

@@ -1,31 +1,37 @@
 """Runs an exported graph in ONNX Runtime."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from urushi.errors import DetectorFileError
+from urushi.runtime._forking import Remade
 from urushi.runtime._signature import INPUT, Shape, Signature, output_of
 from urushi.runtime.backend import Output
+from urushi.runtime.names import Precision, Runtime
 
 
 class OnnxBackend:
     """One session on the CPU; several threads may call it at once and share its threads."""
 
+    runtime: Runtime = "onnx"
+    device = "cpu"
     batch_size = 1  # images side by side keep the cores busier than a batch in one call, and wait for nobody
 
-    def __init__(self, graph: bytes, image_shape: Shape, *, precision: str, n_threads: int) -> None:
+    def __init__(self, graph: bytes, image_shape: Shape, *, precision: Precision, n_threads: int) -> None:
         import onnxruntime
 
-        self.n_threads = self.n_parallel = n_threads
+        self.precision, self.n_threads, self.n_parallel = precision, n_threads, n_threads
         self.description = f"ONNX Runtime {onnxruntime.__version__} ({precision}, {_counted(n_threads)})"
-        self._session = open_session(graph, n_threads)
-        Signature(_shapes(self._session.get_inputs()), _shapes(self._session.get_outputs())).check(image_shape)
-        self._names = [output.name for output in self._session.get_outputs()]
+        self._session = Remade(partial(open_session, graph, n_threads))
+        inputs, outputs = self._session().get_inputs(), self._session().get_outputs()
+        Signature(_shapes(inputs), _shapes(outputs)).check(image_shape)
+        self._names = [output.name for output in outputs]
 
     def run(self, images: np.ndarray) -> Output:
         """The output for prepared images (B, C, H, W) float32 in [0, 1]."""
-        found = self._session.run(self._names, {INPUT: np.ascontiguousarray(images)})
+        found = self._session().run(self._names, {INPUT: np.ascontiguousarray(images)})
         return output_of(dict(zip(self._names, found, strict=True)))
 
 

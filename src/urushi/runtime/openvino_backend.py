@@ -1,7 +1,7 @@
 """Runs an exported graph in OpenVINO, which reads the same ONNX file."""
 
 import sys
-import threading
+from functools import partial
 from types import ModuleType
 from typing import Any, cast
 
@@ -9,8 +9,10 @@ import numpy as np
 
 from urushi.catalogue.extras import require
 from urushi.errors import DetectorFileError
+from urushi.runtime._forking import Remade
 from urushi.runtime._signature import INPUT, Shape, Signature, output_of
 from urushi.runtime.backend import Output
+from urushi.runtime.names import Precision, Runtime
 from urushi.runtime.onnx_backend import open_session
 
 _TELEMETRY = "openvino_telemetry"
@@ -19,26 +21,43 @@ _TELEMETRY = "openvino_telemetry"
 class OpenvinoBackend:
     """One compiled model on the CPU that gives each call all its threads; calls from several threads take turns."""
 
+    runtime: Runtime = "openvino"
+    device = "cpu"
     n_parallel = 2  # the second waits for the first, which meanwhile looks at its maps
     batch_size = 4
 
-    def __init__(self, graph: bytes, image_shape: Shape, *, precision: str, n_threads: int) -> None:
+    def __init__(self, graph: bytes, image_shape: Shape, *, precision: Precision, n_threads: int) -> None:
         openvino = _openvino()
-        self.n_threads = n_threads
+        self.precision, self.n_threads = precision, n_threads
         threads = "1 thread" if n_threads == 1 else f"{n_threads} threads"
         self.description = f"OpenVINO {openvino.__version__.partition('-')[0]} ({precision}, {threads})"
-        self._model = _compiled(graph, n_threads)
-        Signature(_shapes(self._model.inputs), _shapes(self._model.outputs)).check(image_shape)
+        self._compiled = Remade(partial(_Compiled, graph, n_threads))
+        model = self._compiled().model
+        Signature(_shapes(model.inputs), _shapes(model.outputs)).check(image_shape)
         # OpenVINO prepares its exchange with NumPy at the first use: two threads that are first at once wait forever.
         openvino.Tensor(np.zeros(1, np.float32)).data  # noqa: B018
-        self._requests = threading.local()  # a request belongs to one caller at a time
 
     def run(self, images: np.ndarray) -> Output:
         """The output for prepared images (B, C, H, W) float32 in [0, 1]."""
-        if not hasattr(self._requests, "own"):
-            self._requests.own = self._model.create_infer_request()
-        found = self._requests.own.infer({INPUT: np.ascontiguousarray(images)})
-        return output_of({port.any_name: np.array(value) for port, value in found.items()})
+        return output_of(self._compiled().infer({INPUT: np.ascontiguousarray(images)}))
+
+
+class _Compiled:
+    """A compiled model and those of its requests that nobody uses; a request belongs to one caller at a time."""
+
+    def __init__(self, graph: bytes, n_threads: int) -> None:
+        self.model = _compiled(graph, n_threads)
+        self.idle: list[Any] = []
+
+    def infer(self, images: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        try:
+            request = self.idle.pop()
+        except IndexError:
+            request = self.model.create_infer_request()
+        try:
+            return {port.any_name: np.array(value) for port, value in request.infer(images).items()}
+        finally:
+            self.idle.append(request)
 
 
 def _openvino() -> ModuleType:

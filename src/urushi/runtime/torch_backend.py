@@ -7,19 +7,23 @@ import safetensors.torch
 import torch
 
 from urushi.errors import InputError
+from urushi.runtime._forking import in_children
 from urushi.runtime.backend import Output
+from urushi.runtime.names import Precision, Runtime
 from urushi.scoring import ScoringGraph
 
 
 class TorchBackend:
-    """The graph in evaluation mode on one device."""
+    """The graph in evaluation mode on one device; in a forked child with one thread, whatever was asked for."""
 
+    runtime: Runtime = "torch"
+    precision: Precision = "fp32"
     n_parallel = 1
 
     def __init__(self, graph: ScoringGraph, *, device: str = "cpu", n_threads: int | None = None) -> None:
         """`n_threads` is a setting of the whole process; None leaves PyTorch's own."""
         if n_threads:
-            torch.set_num_threads(n_threads)
+            torch.set_num_threads(1 if _Process.is_forked else n_threads)
         try:
             graph = graph.to(device)
         except (RuntimeError, AssertionError) as error:  # torch raises either, by kind of device
@@ -72,6 +76,20 @@ class TorchBackend:
         with torch.no_grad():
             inputs = self.graph.model.embed(batch.contiguous(memory_format=torch.channels_last))
         return np.ascontiguousarray(inputs.cpu().numpy())
+
+
+class _Process:
+    """This one. PyTorch's computing threads are not in a forked child, and to wait for them takes forever."""
+
+    is_forked = False
+
+    @classmethod
+    def start_forked(cls) -> None:
+        cls.is_forked = True
+        torch.set_num_threads(1)
+
+
+in_children(_Process.start_forked)
 
 
 def _output(graph: ScoringGraph, restored: torch.Tensor, maps: torch.Tensor, scores: torch.Tensor) -> Output:
