@@ -42,7 +42,8 @@ def require_levels(image: Image) -> None:
     low, high = image.min(), image.max()
     if not (low >= 0 and high <= 1):
         problem = f"float pixels range over {low:g}…{high:g}, but steps that work on grey levels take 0…1"
-        raise UnreadableImageError("image", f"{problem}; put the step `min_max` before them or scale the images")
+        advice = "state their bits (bits=8 for 0…255), put the step `min_max` before them or scale the images"
+        raise UnreadableImageError("image", f"{problem}; {advice}")
 
 
 def look_up(image: Image, table: np.ndarray) -> np.ndarray:
