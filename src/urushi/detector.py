@@ -14,11 +14,12 @@ from urushi.calibration import HeldOut, Threshold, ThresholdRule, p_values
 from urushi.calibration.conformal import Conformal
 from urushi.catalogue import options
 from urushi.catalogue.extras import require
+from urushi.data.familiar import Familiar
 from urushi.data.images import ImageSource
 from urushi.data.stream import batches, side_by_side, stream
 from urushi.detector_file import archive, members
 from urushi.errors import CalibrationError, DetectorFileError, ExportError, UnreadableImageError
-from urushi.inspection import Inspection, MapScale, Unreadable
+from urushi.inspection import Caution, Inspection, MapScale, Unreadable
 from urushi.inspection.regions import find_regions
 from urushi.preprocessing import Pipeline, Prepared
 from urushi.recipe import Part, Recipe
@@ -29,6 +30,10 @@ from urushi.runtime.tiling import TileGrid
 
 if TYPE_CHECKING:
     from urushi.fitting.fit import Fitted
+
+_MOST = 0.5  # of an image: more than that a plain defect seldom takes
+_LEARNT = "It is one of the images that the detector was fitted on: its score tells nothing about new parts."
+_UNLIKE = "It looks like none of the images that the detector was fitted on"
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,7 @@ class Detector:
     graphs: Mapping[str, bytes] = field(default_factory=dict)  # weights and exported graphs, as they lie in the file
     unreadable: tuple[Unreadable, ...] = ()  # training images that could not be read
     pattern: np.ndarray | None = None  # (tile, tile): what a place within a tile adds to the map by being there
+    familiar: Familiar | None = None  # what its good images looked like; None of a file of an older version
 
     @classmethod
     def fit(
@@ -108,7 +114,8 @@ class Detector:
         any_threshold = Conformal().fit(np.array(fitted.held_out.scores))  # until the recipe's rule has chosen
         parts = (recipe, fitted.pipeline, fitted.backend, fitted.held_out, any_threshold)
         graphs = {members.WEIGHTS: fitted.backend.weights()}
-        return cls(*parts, {**card, "fit": fitted.facts}, graphs, fitted.unreadable, fitted.pattern)
+        card = {**card, "fit": fitted.facts}
+        return cls(*parts, card, graphs, fitted.unreadable, fitted.pattern, fitted.familiar)
 
     def inspect(self, source: ImageSource) -> Inspection:
         """The decision on one image and what explains it; raises UnreadableImageError."""
@@ -137,7 +144,7 @@ class Detector:
         An int8 graph is left out: that it decides as PyTorch does was proved for the old threshold.
         """
         chosen = _rule(rule, n_defects=len(defects))
-        scores, unreadable = self.scores_of(defects)
+        scores, unreadable = self.scores_of_defects(defects)
         exports = [entry for entry in self.card.get("exports", []) if entry["precision"] != "int8"]
         return replace(
             self,
@@ -171,6 +178,12 @@ class Detector:
         card = {**self.card, "exports": [*others, made.facts]}
         return replace(self, graphs={**self.graphs, **made.graphs}, card=card)
 
+    def scores_of_defects(self, sources: Sequence[ImageSource]) -> tuple[np.ndarray, tuple[Unreadable, ...]]:
+        """As `scores_of`; raises CalibrationError if one is a good image that the detector was fitted on."""
+        if self.familiar is not None:
+            self.familiar.require_apart(sources)
+        return self.scores_of(sources)
+
     def scores_of(self, sources: Iterable[ImageSource]) -> tuple[np.ndarray, tuple[Unreadable, ...]]:
         """The scores (m,) of those images that can be read, and what could not be."""
         # Of each inspection only the score is kept: its maps would fill the memory.
@@ -180,7 +193,7 @@ class Detector:
 
     def save(self, path: Path | str) -> None:
         """Writes the detector file atomically; raises InputError if the place can't be written."""
-        parts = (self.recipe, self.pipeline, self.held_out, self.threshold, self.graphs, self.pattern)
+        parts = (self.recipe, self.pipeline, self.held_out, self.threshold, self.graphs, self.pattern, self.familiar)
         archive.write(Path(path), members.to_members(*parts), self.card)
 
     @classmethod
@@ -274,8 +287,21 @@ class Detector:
             map_scale=self.map_scale,
             reconstruction=None if row.reconstruction is None else row.reconstruction.transpose(1, 2, 0),
             shows_similar="n_pictures" in self.card["fit"],
-            caution=self.held_out.caution(self.grid.n_tiles(anomaly_map.shape)) if self.grid else None,
+            cautions=tuple(self._cautions(item, anomaly_map)),
         )
+
+    def _cautions(self, item: Prepared, anomaly_map: np.ndarray) -> Iterator[Caution]:
+        if self.grid and (text := self.held_out.caution(self.grid.n_tiles(anomaly_map.shape))):
+            yield Caution("tiles", text)
+        if self.familiar is None:  # a file of an older version
+            return
+        if self.familiar.knows(item.appearance):
+            yield Caution("learnt", _LEARNT)
+        differences = list(self.familiar.differences(item.appearance))
+        if (anomaly_map > self.map_scale.region_threshold).mean() > _MOST:
+            differences.append("is farther from its reconstruction in most places than they are in any")
+        if differences:
+            yield Caution("unlike", f"{_UNLIKE}: it {'; it '.join(differences)}.")
 
 
 def _rule(part: Part, *, n_defects: int) -> ThresholdRule:

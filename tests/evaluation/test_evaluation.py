@@ -110,6 +110,7 @@ def test_json_is_plain_and_complete():
         "score": plain["scores"][1]["score"],
         "decision": "normal",
         "p_value": 0.5,
+        "caution": None,
     }
     assert {"aupro_0.3", "aupro_0.05", "iou_auc"} < plain["pixel"]["metrics"].keys()
 

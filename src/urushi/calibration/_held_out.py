@@ -16,6 +16,8 @@ from urushi.inspection import MapScale
 _REGION_RATE = 0.05  # share of normal images that may show a region; for pictures, not for decisions
 _FEW = n_needed(0.01)  # with fewer the default rule cannot keep to its own rate
 _CROSS = "The rate is approximate: each held-out image was scored by a fit without it, not by the final one."
+_EQUAL = "ATTENTION: all held-out images have the same score, so it says nothing of how good parts vary."
+_NO_SPREAD = 1e-6  # of the highest: rounding in float32
 _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 
@@ -51,6 +53,8 @@ class HeldOut:
 
     def qualified(self, threshold: Threshold) -> Threshold:
         """The threshold, saying what these scores make of its promise: once said, it is not said again."""
+        if self._are_equal:
+            threshold = replace(threshold, explanation=_also(threshold.explanation, _EQUAL))
         is_promise = threshold.rate_kind == "guaranteed" or threshold.warn_rate is not None or threshold.rule == RULE
         if self.method == "cross" and is_promise:
             kind = "approximate" if threshold.rate_kind == "guaranteed" else threshold.rate_kind
@@ -58,6 +62,11 @@ class HeldOut:
         if self.advice and threshold.rate_kind == "guaranteed":
             return replace(threshold, explanation=_also(threshold.explanation, self.advice))
         return threshold
+
+    @property
+    def _are_equal(self) -> bool:
+        spread = max(self.scores) - min(self.scores)
+        return len(self.scores) > 1 and spread <= _NO_SPREAD * max(map(abs, self.scores))
 
     def caution(self, n_tiles: int) -> str | None:
         """Why the threshold may not hold for an image of so many tiles: of more tiles, the highest is higher."""

@@ -1,12 +1,12 @@
 """Looks at every image of a data set before any model does: what is there, what is broken, what would mislead."""
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from urushi.data.appearance import content_of
 from urushi.data.dataset import Dataset, Problem, Sample
 from urushi.data.images import luminance, read_image
 from urushi.data.mask_diagnosis import CoveredMask, covering_problems, look_at_mask
@@ -74,7 +74,7 @@ class _Look:
     size: Size = (0, 0)
     dtype: str = ""
     colour: str = ""
-    content: bytes = b""
+    content: str = ""
     luminance: float = 0.0
     unreadable: str = ""  # reason
     problems: tuple[Problem, ...] = ()
@@ -115,13 +115,11 @@ def _look(sample: Sample) -> _Look:
     except UnreadableImageError as error:
         return _Look(sample, unreadable=error.reason)
     size = (pixels.shape[0], pixels.shape[1])
-    content = hashlib.sha256(f"{pixels.shape} {pixels.dtype}".encode() + b"\n")
-    content.update(pixels.data)
     colour = "grey" if pixels.ndim == 2 else "RGB"
     mask_problems, covered = look_at_mask(sample, size)
     problems = (*_too_small(sample.path, size), *mask_problems)
     level = luminance(pixels)
-    return _Look(sample, size, str(pixels.dtype), colour, content.digest(), level, "", problems, covered)
+    return _Look(sample, size, str(pixels.dtype), colour, content_of(pixels), level, "", problems, covered)
 
 
 def _too_small(path: Path, size: Size) -> Iterator[Problem]:
@@ -153,7 +151,7 @@ Groups = tuple[tuple[Path, ...], ...]
 
 def _same_content(looks: list[_Look]) -> tuple[Groups, Groups]:
     """Groups of equal images within one split, and groups that reach over several splits."""
-    groups: dict[bytes, list[Sample]] = defaultdict(list)
+    groups: dict[str, list[Sample]] = defaultdict(list)
     for look in looks:
         groups[look.content].append(look.sample)
     same = [group for group in groups.values() if len(group) > 1]

@@ -10,6 +10,7 @@ import safetensors.numpy
 
 from urushi.calibration import HeldOut, Threshold
 from urushi.catalogue.extras import require
+from urushi.data.familiar import Familiar
 from urushi.errors import CalibrationError, DetectorFileError, RecipeError
 from urushi.preprocessing import Pipeline
 from urushi.recipe import Recipe
@@ -30,10 +31,12 @@ def to_members(
     threshold: Threshold,
     graphs: Mapping[str, bytes],
     pattern: np.ndarray | None,
+    familiar: Familiar | None,
 ) -> dict[str, bytes]:
     """Everything that the file holds beside the card, as bytes by member name."""
     state = pipeline.state()
     calibration = {"held_out": held_out.to_json(), "threshold": threshold.to_json()}
+    calibration |= {"familiar": familiar.to_json()} if familiar else {}
     return {
         "recipe.toml": recipe.to_toml().encode(),
         **graphs,
@@ -61,6 +64,7 @@ def from_members(members: Mapping[str, bytes], card: Mapping[str, Any], wish: Wi
             "threshold": held_out.qualified(Threshold.from_json(calibration["threshold"])),
             "card": card,
             "pattern": _pattern(recipe, members),
+            "familiar": Familiar.from_json(calibration["familiar"]) if "familiar" in calibration else None,
             "graphs": {name: members[name] for name in (WEIGHTS, *GRAPHS.values()) if name in members},
         }
     except _DAMAGE as error:
