@@ -19,7 +19,7 @@ from urushi.data.dataset import find_dataset
 from urushi.data.images import read_image
 
 MOST = 20  # images of another category
-REASONS = {"size": "px, they", "light": "is much", "contrast": "contrast", "colour": "they are", "distance": "farther"}
+REASONS = {"size": "px, they", "light": "is much", "contrast": "contrast", "colour": "grey", "distance": "farther"}
 ABOUT = (
     "Recipe `default`, seed 0. Warned: images said to look like none that the detector was fitted on, by each reason; "
     "run: whether the run as a whole is called into question, which takes more than half of its images. Own good and "
