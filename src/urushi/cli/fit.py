@@ -136,6 +136,8 @@ def _good_images(good: Path, layout: str | None, good_folders: Sequence[str]) ->
         note_problems(dataset.problems[:_MOST_PROBLEMS])
         raise DatasetError(f"{good} has no good training images; `urushi doctor {good}` shows what it has")
     note_problems(dataset.problems)
+    if spare := dataset.validation():
+        _console.note(f"note: {len(spare)} validation images are left out: the fit holds out some of its own")
     _refuse_masks(dataset)
     openable = [sample for sample in samples if sample.path.is_file() and os.access(sample.path, os.R_OK)]
     facts: dict[str, Any] = {

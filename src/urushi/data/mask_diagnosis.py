@@ -35,8 +35,7 @@ def covering_problems(masks: Sequence[CoveredMask]) -> Iterator[Problem]:
 
 
 def _problems(sample: Sample, path: Path, mask: np.ndarray, size: Size) -> Iterator[Problem]:
-    turned = fitting(mask, size, sample.path)
-    if turned is None or turned.shape != size:
+    if fitting(mask, size, sample.path) is None:
         yield Problem(path, misfit(mask, size))
     if bool(np.any(mask)) != bool(sample.label):
         marks = "marks nothing, but its image is anomalous" if sample.label else "marks a defect in a normal image"
