@@ -148,7 +148,7 @@ def _reported(figures: dict[str, Any]) -> "ReportedEvaluation":
         metrics |= {f"pixel {name}": figure for name, figure in figures["pixel"]["metrics"].items()}
     per_defect = [_defect_row(row) for row in figures["per_defect"]]
     headings = {"Images without pixel figures": "pixel_left_out", "Masks to look at": "pixel_remarks"}
-    about_masks = {heading: figures[key] for heading, key in headings.items()}
+    about_masks = {heading: found for heading, key in headings.items() if (found := figures[key])}
     return {
         "metrics": metrics,
         "per_defect": per_defect,

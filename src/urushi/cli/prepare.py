@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from urushi.cli import _console
+from urushi.cli._datasets import GoodFolderOption, note_problems
 from urushi.printable import printable
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def prepare(
         bool, typer.Option("--propose", help="Propose a recipe from the grey levels of the good images.")
     ] = False,
     layout: Annotated[str | None, typer.Option(help="Layout of the folder, if it is not recognised.")] = None,
+    good_folder: GoodFolderOption = [],  # noqa: B006
 ) -> None:
     """Prepare images as a recipe does, and show what each step makes of them."""
     from urushi.cli._prepared import Preparer, choose_shown, find_items
@@ -47,9 +49,8 @@ def prepare(
     from urushi.reporting.preparation import PreparationReport
 
     _require_one(recipe, is_proposed=propose)
-    items, problems = find_items(sources, out, layout)
-    for problem in problems:
-        _console.note(f"note: {printable(f'{problem.path}: {problem.reason}')}")
+    items, problems = find_items(sources, out, layout, good_folder)
+    note_problems(problems)
     good = _good_images(items, fit_on)
     proposal = _proposal(good or [item.path for item in items]) if propose else None
     mask = (out / "dead_pixels.png").resolve()
