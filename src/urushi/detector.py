@@ -31,10 +31,6 @@ from urushi.runtime.tiling import TileGrid
 if TYPE_CHECKING:
     from urushi.fitting.fit import Fitted
 
-_MOST = 0.5  # of an image: more than that a plain defect seldom takes
-_LEARNT = "It is one of the images that the detector was fitted on: its score tells nothing about new parts."
-_UNLIKE = "It looks like none of the images that the detector was fitted on"
-
 
 @dataclass(frozen=True)
 class Detector:
@@ -293,15 +289,9 @@ class Detector:
     def _cautions(self, item: Prepared, anomaly_map: np.ndarray) -> Iterator[Caution]:
         if self.grid and (text := self.held_out.caution(self.grid.n_tiles(anomaly_map.shape))):
             yield Caution("tiles", text)
-        if self.familiar is None:  # a file of an older version
-            return
-        if self.familiar.knows(item.appearance):
-            yield Caution("learnt", _LEARNT)
-        differences = list(self.familiar.differences(item.appearance))
-        if (anomaly_map > self.map_scale.region_threshold).mean() > _MOST:
-            differences.append("is farther from its reconstruction in most places than they are in any")
-        if differences:
-            yield Caution("unlike", f"{_UNLIKE}: it {'; it '.join(differences)}.")
+        if self.familiar is not None:
+            share = (anomaly_map > self.map_scale.region_threshold).mean()
+            yield from self.familiar.cautions(item.appearance, float(share))
 
 
 def _rule(part: Part, *, n_defects: int) -> ThresholdRule:

@@ -14,11 +14,16 @@ from urushi.data.appearance import Appearance, content_of
 from urushi.data.images import ImageSource, name_of, read_image
 from urushi.data.stream import stream
 from urushi.errors import CalibrationError, DetectorFileError, UnreadableImageError
+from urushi.inspection import Caution
 
 _SIZE_FACTOR = 1.25  # how much larger or smaller than all good images is another size
 _CONTRAST_FACTOR = 4
 _LEAST_MARGIN = 0.1  # of brightness in full scales, where the good images are nearly alike
 _COLOUR, _NO_COLOUR = 0.04, 0.02  # what surely is an image in colour, and what may still be noise in a grey one
+
+_MOST = 0.5  # of an image: more than that a plain defect seldom takes
+_LEARNT = "It is one of the images that the detector was fitted on: its score tells nothing about new parts."
+_UNLIKE = "It looks like none of the images that the detector was fitted on"
 
 _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 _Content = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
@@ -43,9 +48,15 @@ class Familiar:
         values = ([float(getattr(image, name)) for image in images] for name in names)
         return cls(tuple(image.content for image in images), *((min(found), max(found)) for found in values))
 
-    def knows(self, image: Appearance) -> bool:
-        """Whether an image is one of them, by its pixels."""
-        return image.content in self._contents
+    def cautions(self, image: Appearance, anomalous_share: float) -> Iterator[Caution]:
+        """Why a threshold from them may not hold for an image, of which a share shows more than they do anywhere."""
+        if image.content in self._contents:
+            yield Caution("learnt", _LEARNT)
+        found = list(self.differences(image))
+        if anomalous_share > _MOST:
+            found.append("is farther from its reconstruction in most places than they are in any")
+        if found:
+            yield Caution("unlike", f"{_UNLIKE}: it {'; it '.join(found)}.")
 
     def require_apart(self, defects: Iterable[ImageSource]) -> None:
         """Raises CalibrationError if an image of a defect is one of them; what cannot be read is not."""
