@@ -15,6 +15,7 @@ from urushi.calibration import Calibration, HeldOut, Threshold, ThresholdRule, p
 from urushi.calibration.conformal import Conformal
 from urushi.catalogue import options
 from urushi.catalogue.extras import require
+from urushi.data.familiar import Familiar
 from urushi.data.images import ImageSource, Stated, as_stated
 from urushi.data.levels import LearntLevels, Levels
 from urushi.data.pages import images_of
@@ -22,7 +23,7 @@ from urushi.data.samples import Problem
 from urushi.data.stream import Decoded, batches, evenly, side_by_side, stream
 from urushi.detector_file import archive, members
 from urushi.errors import CalibrationError, DetectorFileError, ExportError, UnreadableImageError
-from urushi.inspection import Inspection, MapScale, Unreadable
+from urushi.inspection import Caution, Inspection, MapScale, Unreadable
 from urushi.inspection.regions import find_regions
 from urushi.preprocessing import Pipeline, Prepared
 from urushi.recipe import Part, Recipe
@@ -51,6 +52,7 @@ class Detector:
     graphs: Mapping[str, bytes] = field(default_factory=dict)  # weights and exported graphs, as they lie in the file
     unreadable: tuple[Unreadable, ...] = ()  # training images that could not be read
     pattern: np.ndarray | None = None  # (tile, tile): what a place within a tile adds to the map by being there
+    familiar: Familiar | None = None  # what its good images looked like; None of a file of an older version
     other_calibrations: Mapping[str, Calibration] = field(default_factory=dict)  # of what else the file can be run in
 
     @classmethod
@@ -126,7 +128,8 @@ class Detector:
         any_threshold = Conformal().fit(np.array(fitted.held_out.scores))  # until the recipe's rule has chosen
         parts = (recipe, fitted.pipeline, fitted.backend, fitted.held_out, any_threshold)
         graphs = {members.WEIGHTS: fitted.backend.weights()}
-        return cls(*parts, {**card, "fit": fitted.facts}, graphs, fitted.unreadable, fitted.pattern)
+        card = {**card, "fit": fitted.facts}
+        return cls(*parts, card, graphs, fitted.unreadable, fitted.pattern, fitted.familiar)
 
     def inspect(self, source: ImageSource, *, bits: int | None = None, bgr: bool = False) -> Inspection:
         """The decision on one image and what explains it; raises UnreadableImageError, for a file of several, too.
@@ -170,7 +173,7 @@ class Detector:
         if self.backend.precision == "int8":
             raise CalibrationError("a threshold is chosen in float, and this detector runs in int8; load it without")
         chosen = _rule(rule, n_defects=len(defects))
-        scores, unreadable = self.scores_of(defects)
+        scores, unreadable = self.scores_of_defects(defects)
         exports = [entry for entry in self.card.get("exports", []) if entry["precision"] != "int8"]
         return replace(
             self,
@@ -255,6 +258,12 @@ class Detector:
         Stated("", bits)
         return replace(self, card={**self.card, "levels": replace(self.levels, bits=bits).to_json()})
 
+    def scores_of_defects(self, sources: Sequence[ImageSource]) -> tuple[np.ndarray, tuple[Unreadable, ...]]:
+        """As `scores_of`; raises CalibrationError if one is a good image that the detector was fitted on."""
+        if self.familiar is not None:
+            self.familiar.require_apart(sources)
+        return self.scores_of(sources)
+
     def scores_of(self, sources: Iterable[ImageSource]) -> tuple[np.ndarray, tuple[Unreadable, ...]]:
         """The scores (m,) of those images that can be read, and what could not be."""
         # Of each inspection only the score is kept: its maps would fill the memory.
@@ -278,7 +287,8 @@ class Detector:
         return _from_bytes, (archive.packed(self._members(), self.card), *how)
 
     def _members(self) -> dict[str, bytes]:
-        return members.to_members(self.recipe, self.pipeline, self._calibrations(), self.graphs, self.pattern)
+        parts = (self.recipe, self.pipeline, self._calibrations(), self.graphs, self.pattern, self.familiar)
+        return members.to_members(*parts)
 
     def _calibrations(self) -> dict[str, Calibration]:
         """Of every way in which it can be run."""
@@ -389,14 +399,17 @@ class Detector:
             map_scale=self.map_scale,
             reconstruction=None if row.reconstruction is None else row.reconstruction.transpose(1, 2, 0),
             shows_similar="n_pictures" in self.card["fit"],
-            caution=" ".join(self._cautions(item, anomaly_map)) or None,
+            cautions=tuple(self._cautions(item, anomaly_map)),
         )
 
-    def _cautions(self, item: Prepared, anomaly_map: np.ndarray) -> Iterator[str]:
+    def _cautions(self, item: Prepared, anomaly_map: np.ndarray) -> Iterator[Caution]:
         if self.grid and (text := self.held_out.caution(self.grid.n_tiles(anomaly_map.shape))):
-            yield text
+            yield Caution("tiles", text)
         if text := self.levels.doubt(item.levels):
-            yield text
+            yield Caution("depth", text)
+        if self.familiar is not None:
+            share = (anomaly_map > self.map_scale.region_threshold).mean()
+            yield from self.familiar.cautions(item.appearance, float(share))
 
 
 def _from_bytes(content: bytes, *how: Any) -> Detector:

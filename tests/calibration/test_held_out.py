@@ -113,3 +113,12 @@ def test_an_image_of_more_tiles_than_any_held_out_one_is_cautioned_of():
     assert tiled.caution(6) is None
     assert "It has 7 tiles, the images behind the threshold 6 at most" in tiled.caution(7)
     assert whole.caution(7) is None
+
+
+@pytest.mark.parametrize(("last", "is_said"), [(2.0, True), (2.0 + 1e-9, True), (2.1, False)])
+def test_held_out_scores_that_are_all_equal_are_said_with_the_threshold(last, is_said):
+    scores = (*[2.0] * 29, last)
+    held_out = HeldOut(scores, scores, scores, "split")
+    threshold = held_out.qualified(Conformal().fit(np.array(scores)))
+    assert ("all held-out images have the same score" in threshold.explanation) is is_said
+    assert held_out.qualified(threshold) == threshold

@@ -1,3 +1,6 @@
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -92,3 +95,21 @@ def test_wrong_use_is_told_in_one_message_and_nothing_is_written(urushi, dataset
     assert message in result.err
     assert "Please report" not in result.err
     assert not (tmp_path / "out").exists()
+
+
+def test_inverted_masks_are_left_out_and_said(urushi, dataset, tmp_path):
+    own = Path(shutil.copytree(dataset, tmp_path / "own"))
+    for path in (own / "ground_truth" / "scratch").iterdir():
+        Image.fromarray(255 - np.asarray(Image.open(path))).save(path)
+    result = urushi("augment", own, "out", "--copies", 1, "--transforms", "flip")
+    assert result.status == 0
+    assert f"{own / 'ground_truth' / 'scratch'}: 5 masks are left out; each marks most of its image" in result.err
+    assert not (tmp_path / "out" / "ground_truth").exists()
+
+
+def test_folders_of_a_name_may_be_declared_good(urushi, dataset, tmp_path):
+    own = Path(shutil.copytree(dataset, tmp_path / "own"))
+    for split in ("train", "test"):
+        (own / split / "good").rename(own / split / "A")
+    result = urushi("augment", own, "out", "--copies", 1, "--transforms", "flip", "--good-folder", "A")
+    assert result.out.split() == ["6", "out/test/good", "5", "out/test/scratch", "48", "out/train/good"]

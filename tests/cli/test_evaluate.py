@@ -211,3 +211,15 @@ def test_a_place_for_figures_that_cannot_be_written_is_said_before_the_work(urus
     assert result.status == 2
     assert result.out == ""
     assert "nowhere does not exist" in result.err
+
+
+def test_the_report_lists_images_without_pixel_figures_and_why(urushi, fitted, own, tmp_path):
+    Image.fromarray(np.zeros((64, 40), np.uint8)).save(own / "ground_truth" / "scratch" / "200_mask.png")
+    urushi("evaluate", fitted, own, "--report", tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text("utf-8")
+    assert "Images without pixel figures: 1</h2>" in page
+    assert "the mask has 64 × 40 px, its image 64 × 64" in page
+    assert "Masks to look at" not in page
+    shutil.rmtree(own / "ground_truth")
+    urushi("evaluate", fitted, own, "--report", tmp_path / "page.html")
+    assert "No pixel figures: no image has a mask that marks a defect." in (tmp_path / "page.html").read_text("utf-8")

@@ -172,6 +172,14 @@ def test_benchmark_measures_every_way(urushi, exported, good):
         assert 0 < speed["latency_ms"]["p50"] <= speed["latency_ms"]["p95"] <= speed["latency_ms"]["p99"]
 
 
+def test_benchmark_measures_no_masks(urushi, exported, good, tmp_path):
+    (tmp_path / "in" / "masks").mkdir(parents=True)
+    (tmp_path / "in" / "masks" / "a.png").write_bytes((good / "100.png").read_bytes())
+    result = urushi("benchmark", exported, tmp_path / "in")
+    assert result.status == 2
+    assert "masks: its 1 images are left out: its name says masks" in result.err
+
+
 def test_benchmark_without_readable_images_is_an_error(urushi, exported, tmp_path):
     (tmp_path / "a.png").write_bytes(b"no image")
     assert urushi("benchmark", exported, tmp_path / "a.png", "--seconds", "0.1").status == 2

@@ -145,3 +145,12 @@ def test_inspect_takes_a_file_or_folder_that_is_given_whatever_its_name(urushi, 
     masks = dataset / "ground_truth"
     assert len(urushi("inspect", fitted, masks / "scratch" / "200_mask.png").out.splitlines()) == 2
     assert len(urushi("inspect", fitted, masks).out.splitlines()) == 6
+
+
+def test_validation_images_of_loco_are_left_out_of_a_fit_with_a_word(urushi, dataset, tmp_path, quick):
+    own = shutil.copytree(dataset, tmp_path / "own")
+    (own / "validation").mkdir()
+    shutil.copytree(dataset / "test" / "good", own / "validation" / "good")
+    result = urushi("fit", own, "-o", tmp_path / "new.urushi", *quick)
+    assert "note: 6 validation images are left out: the fit holds out some of its own" in result.err
+    assert "of 24 good images" in result.out

@@ -272,3 +272,22 @@ def test_shown_images_are_as_many_as_asked_for(parts, tmp_path, n_shown):
     chosen = choose_shown(items, n_shown)
     assert len(set(chosen)) == len(chosen) == min(n_shown, 10)
     assert len({item.group for item in chosen}) == min(n_shown, 3)
+
+
+def test_inverted_masks_are_left_out_and_said(urushi, parts, recipe, tmp_path):
+    for path in (parts / "ground_truth" / "hole").iterdir():
+        write_image(path, read_image(path) == 0)
+    result = urushi("prepare", parts, tmp_path / "out", "--recipe", recipe)
+    assert result.status == 0
+    assert f"note: {parts / 'ground_truth' / 'hole'}: 2 masks are left out; each marks most of its image" in result.err
+    assert not (tmp_path / "out" / "ground_truth").exists()
+
+
+def test_folders_of_a_name_may_be_declared_good(urushi, parts, recipe, tmp_path):
+    for split in ("train", "test"):
+        (parts / split / "good").rename(parts / split / "A")
+    items, _ = find_items([parts], tmp_path / "out", None, ["A"])
+    assert sum(item.is_training for item in items) == 6
+    result = urushi("prepare", parts, tmp_path / "out", "--recipe", recipe, "--good-folder", "A")
+    assert result.status == 0
+    assert len(list((tmp_path / "out" / "train" / "A").iterdir())) == 6

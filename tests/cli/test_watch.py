@@ -1,6 +1,7 @@
 """`urushi inspect --watch`: one line of JSON for what arrives, as soon as it has arrived."""
 
 import json
+import shutil
 import signal
 import sys
 import threading
@@ -93,3 +94,25 @@ def test_a_signal_ends_it_in_order(stop, exported, good, started):
     assert all(json.loads(line)["decision"] for line in read)
     assert process.returncode == 0
     assert "6 normal" in err
+
+
+def test_masks_and_label_images_that_arrive_are_no_parts(urushi, exported, good, tmp_path, validate):
+    folder = tmp_path / "in"
+    for name in ("b.png", "b_label.png", "masks/a.png"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(good / "100.png", folder / name)
+    result = urushi("inspect", exported, "--watch", folder, "--idle-seconds", "1")
+    assert [Path(one["source"]).name for one in lines(result.out, validate)] == ["b.png"]
+    assert f"note: {folder / 'masks'}: its images are left out: its name says masks" in result.err
+    assert f"note: {folder}: label images beside their images are left out of the parts" in result.err
+
+
+@pytest.mark.slow
+def test_a_label_image_that_comes_before_its_image_waits_for_it(urushi, exported, good, tmp_path, validate):
+    for name in ("c_label.png", "d_label.png"):
+        shutil.copy(good / "100.png", tmp_path / name)
+    late = threading.Timer(1.0, shutil.copy, (good / "101.png", tmp_path / "c.png"))
+    late.start()
+    result = urushi("inspect", exported, "--watch", tmp_path, "--idle-seconds", "2")
+    late.join()
+    assert [Path(one["source"]).name for one in lines(result.out, validate)] == ["c.png", "d_label.png"]

@@ -116,13 +116,19 @@ def test_equal_bytes_of_another_shape_or_depth_are_no_duplicates(root):
 @pytest.mark.parametrize(
     ("mask", "reason"),
     [
-        (np.eye(16, dtype=np.uint8), "the mask has 16 × 16 px, its image 32 × 32"),
+        (np.eye(32, 16, dtype=np.uint8), "the mask has 32 × 16 px, its image 32 × 32"),
         (np.zeros((32, 32), np.uint8), "the mask marks nothing, but its image is anomalous"),
     ],
 )
 def test_a_mask_that_cannot_be_right_is_a_problem(root, mask, reason):
     put(root / "ground_truth/cut/0_mask.png", mask)
     assert problems(root) == [("ground_truth/cut/0_mask.png", reason)]
+
+
+@pytest.mark.parametrize("side", [16, 64])
+def test_a_mask_of_another_resolution_is_no_problem_as_it_is_scaled(root, side):
+    put(root / "ground_truth/cut/0_mask.png", np.eye(side, dtype=np.uint8))
+    assert problems(root) == []
 
 
 def box(*, is_inverted: bool = False) -> np.ndarray:

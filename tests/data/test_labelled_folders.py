@@ -250,6 +250,26 @@ def test_photographs_in_a_folder_named_labels_say_nothing_of_their_namesakes(tmp
     assert len(find_dataset(tmp_path).normal_training()) == 1
 
 
+@pytest.mark.parametrize(("image", "label"), [("jpg", "png"), ("bmp", "tif")])
+def test_of_namesakes_those_that_look_like_masks_are_label_images(tmp_path, image, label):
+    photograph = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    for number in range(3):
+        Image.fromarray(photograph + np.uint8(number)).save(tmp_path / f"p{number}.{image}")
+    put(tmp_path, *(f"p{number}.{label}" for number in range(2)))
+    put(tmp_path, f"p2.{label}", marked=True)
+    dataset = find_dataset(tmp_path)
+    assert [sample.path.name for sample in dataset.normal_training()] == [f"p0.{image}", f"p1.{image}"]
+    assert [(s.path.name, s.mask and s.mask.name) for s in dataset.test()] == [(f"p2.{image}", f"p2.{label}")]
+    assert "3 label images beside their images are left out of the parts" in str(problems(dataset))
+
+
+def test_namesakes_that_are_all_photographs_or_all_masks_are_parts(tmp_path):
+    for name in ("a.jpg", "a.png"):
+        Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16)).save(tmp_path / name)
+    put(tmp_path, "b.bmp", "b.png", marked=True)
+    assert len(find_dataset(tmp_path).samples) == 4
+
+
 # --- names declared good ----------------------------------------------------------------------------------------------
 
 

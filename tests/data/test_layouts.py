@@ -6,7 +6,7 @@ from PIL import Image
 
 from urushi import catalogue
 from urushi.data.dataset import find_dataset
-from urushi.data.layouts.base import Layout
+from urushi.data.layouts.base import Layout, Rank
 from urushi.errors import DatasetError
 
 
@@ -32,7 +32,7 @@ def problems(dataset) -> list[tuple[str, str]]:
 def test_every_layout_is_found_by_its_name_and_exactly_one_is_the_fallback():
     found = [catalogue.load("urushi.data.layouts", name, Layout) for name in catalogue.names("urushi.data.layouts")]
     assert {layout.__module__.rpartition(".")[2] for layout in found} >= {"flat", "mvtec", "mvtec2", "visa"}
-    assert sum(layout.is_fallback for layout in found) == 1
+    assert sum(layout.rank == Rank.fallback for layout in found) == 1
     assert all(layout.expects for layout in found)
 
 

@@ -123,3 +123,13 @@ def write(path: Path, content: str = "x", when: float = 0) -> None:
     path.parent.mkdir(exist_ok=True)
     path.write_text(content)
     os.utime(path, (when, when))
+
+
+def test_the_end_waits_for_a_file_that_was_postponed(tmp_path):
+    write(tmp_path / "a.png")
+    watch = World({}).watch(tmp_path, patience_seconds=10, idle_seconds=2)
+    tries = []
+    for arrival in watch:
+        tries.append(arrival.is_last_try)
+        watch.postpone(arrival.path) if not arrival.is_last_try else None
+    assert tries == [False, True]

@@ -110,6 +110,7 @@ def test_json_is_plain_and_complete():
         "score": plain["scores"][1]["score"],
         "decision": "normal",
         "p_value": 0.5,
+        "caution": None,
     }
     assert {"aupro_0.3", "aupro_0.05", "iou_auc"} < plain["pixel"]["metrics"].keys()
 
@@ -407,14 +408,14 @@ def test_fit_mask_refuses_a_map_that_is_turned():
         fit_mask(np.ones((4, 4)), (4, 4), np.array([[0.0, 1, 0], [1, 0, 0], [0, 0, 1]]), (4, 4))
 
 
-def test_fit_mask_takes_colour_and_any_size():
-    colour = np.zeros((5, 7, 3), np.uint8)
-    colour[:, :, 1] = 9
+def test_fit_mask_takes_any_size_of_one_channel():
+    mask = np.full((5, 7), 9, np.uint8)
     enlarged = np.diag([7 / 3, 5 / 11, 1])
-    assert fit_mask(colour, (11, 3), enlarged, (5, 7)).all()
-    assert fit_mask(colour, (11, 3), enlarged, (5, 7)).shape == (11, 3)
-    with pytest.raises(InputError, match="at least one pixel"):
-        fit_mask(np.zeros((0, 3)), (2, 2), np.eye(3), (2, 2))
+    assert fit_mask(mask, (11, 3), enlarged, (5, 7)).all()
+    assert fit_mask(mask, (11, 3), enlarged, (5, 7)).shape == (11, 3)
+    for wrong in (np.zeros((0, 3)), np.zeros((5, 7, 3))):
+        with pytest.raises(InputError, match="at least one pixel"):
+            fit_mask(wrong, (2, 2), np.eye(3), (2, 2))
 
 
 def test_unsure_images_are_counted_apart_and_as_not_called_anomalous():

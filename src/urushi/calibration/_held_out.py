@@ -20,6 +20,8 @@ _MOVED = (
     "The rate is approximate: the held-out scores are those of the graph in float, moved by as much as 8-bit integers "
     "change those of good images in the middle."
 )
+_EQUAL = "ATTENTION: all held-out images have the same score, so it says nothing of how good parts vary."
+_NO_SPREAD = 1e-6  # of the highest: rounding in float32
 _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 
@@ -56,6 +58,8 @@ class HeldOut:
 
     def qualified(self, threshold: Threshold) -> Threshold:
         """The threshold, saying what these scores make of its promise: once said, it is not said again."""
+        if self._are_equal:
+            threshold = replace(threshold, explanation=_also(threshold.explanation, _EQUAL))
         is_promise = threshold.rate_kind == "guaranteed" or threshold.warn_rate is not None or threshold.rule == RULE
         remarks = [_CROSS] * (self.method == "cross") + [_MOVED] * self.is_moved
         if remarks and is_promise:
@@ -64,6 +68,11 @@ class HeldOut:
         if self.advice and threshold.rate_kind == "guaranteed":
             return replace(threshold, explanation=_also(threshold.explanation, self.advice))
         return threshold
+
+    @property
+    def _are_equal(self) -> bool:
+        spread = max(self.scores) - min(self.scores)
+        return len(self.scores) > 1 and spread <= _NO_SPREAD * max(map(abs, self.scores))
 
     def caution(self, n_tiles: int) -> str | None:
         """Why the threshold may not hold for an image of so many tiles: of more tiles, the highest is higher."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urushi.cli import _console
 from urushi.data import writing
 from urushi.errors import InputError
-from urushi.inspection import Inspection, Unreadable
+from urushi.inspection import Cautions, Inspection, Unreadable
+from urushi.printable import printable
 
 if TYPE_CHECKING:
     from urushi.detector import Detector
@@ -26,17 +27,18 @@ class Listener(Protocol):
 class Tally:
     """Counts what came, and knows the exit status that follows."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_endless: bool = False) -> None:
         self.n_normal = self.n_unsure = self.n_anomalous = self.n_unreadable = 0
-        self.n_cautions, self.caution = 0, ""
+        self.cautions, self.is_endless = Cautions(), is_endless
 
     def add(self, result: Inspection | Unreadable) -> None:
         """Counts one result."""
         if isinstance(result, Unreadable):
             self.n_unreadable += 1
             return
-        if result.caution:
-            self.n_cautions, self.caution = self.n_cautions + 1, self.caution or f"{result.source}: {result.caution}"
+        self.cautions.add(result)
+        if self.is_endless and (line := self.cautions.alarm()):
+            _console.note(f"warning: {printable(line)}")
         if result.decision == "anomalous":
             self.n_anomalous += 1
         elif result.decision == "unsure":
@@ -48,8 +50,8 @@ class Tally:
         """The counts in one line on stderr, and what keeps the threshold from holding."""
         unsure = f"{self.n_unsure} unsure, " if self.n_unsure else ""
         _console.note(f"{self.n_normal} normal, {unsure}{self.n_anomalous} anomalous, {self.n_unreadable} not read")
-        if self.n_cautions:
-            _console.note(f"caution: the threshold may not hold for {self.n_cautions} of them. {self.caution}")
+        for line in self.cautions.lines():
+            _console.note(f"warning: {printable(line)}")
 
     def status(self, *, fail_on_anomaly: bool) -> int:
         """3 for an anomaly where asked for (unsure is none), else 1 for images that could not be read, else 0."""
@@ -93,10 +95,11 @@ class ReportWriter:
         from urushi.reporting.report import Report
 
         make_folder(path.parent)
-        self.path, self.report = path, Report(title, _facts(detector), labels=labels)
+        self.path, self.report, self.cautions = path, Report(title, _facts(detector), labels=labels), Cautions()
 
     def add(self, result: Inspection | Unreadable) -> None:
         """One card, or one line of what could not be read."""
+        self.cautions.add(result)
         if isinstance(result, Unreadable):
             self.report.add_unreadable(result)
         else:
@@ -104,7 +107,7 @@ class ReportWriter:
 
     def close(self, evaluation: "ReportedEvaluation | None" = None, plots: Mapping[str, str] | None = None) -> None:
         """Writes the page and says where it is; `plots` are SVG documents by caption."""
-        self.report.write(self.path, evaluation=evaluation, plots=plots)
+        self.report.write(self.path, evaluation=evaluation, plots=plots, warnings=self.cautions.lines())
         _console.note(f"report: {self.path}")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from urushi.data.dataset import Problem, Sample, find_dataset
 from urushi.data.images import Stated, read_image
+from urushi.data.mask_diagnosis import without_inverted
 from urushi.data.masks import fitting, misfit, read_mask
 from urushi.data.pages import as_file_name, file_of, images_in_file
 from urushi.data.stream import evenly
@@ -56,9 +57,12 @@ class Done:
     bad_mask: Unreadable | None  # a mask that could not follow its image
 
 
-def find_items(sources: Sequence[Path], out: Path, layout: str | None) -> tuple[list[Item], list[Problem]]:
+def find_items(
+    sources: Sequence[Path], out: Path, layout: str | None, good_folders: Sequence[str] = ()
+) -> tuple[list[Item], list[Problem]]:
     """Every image of some folders, data sets and files with the place of its result, and what is wrong with them.
 
+    Masks that are inverted are left out.
     Raises DatasetError if there is nothing, InputError if a result would be written among the images or over another.
     """
     items: list[Item] = []
@@ -69,9 +73,10 @@ def find_items(sources: Sequence[Path], out: Path, layout: str | None) -> tuple[
             pages = images_in_file(source, problems.append)
             items += [Item(page, as_file_name(Path(page.name)), is_training=True) for page in pages]
             continue
-        dataset = find_dataset(source, layout=layout)
-        problems += dataset.problems
-        items += [_item(sample, source) for sample in dataset.samples]
+        dataset = find_dataset(source, layout=layout, good_folders=good_folders)
+        samples, inverted = without_inverted(dataset.samples)
+        problems += [*dataset.problems, *inverted]
+        items += [_item(sample, source) for sample in samples]
     return _with_targets(items), problems
 
 

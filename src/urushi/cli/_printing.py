@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from urushi.inspection import Inspection, Unreadable
+from urushi.inspection import Cautions, Inspection, Unreadable
 from urushi.printable import printable
 
 if TYPE_CHECKING:
@@ -74,11 +74,12 @@ def _csv(detector: "Detector") -> Iterator[Show]:  # noqa: ARG001
 def _json(detector: "Detector") -> Iterator[Show]:
     """One object as in inspection.schema.json, written piece by piece, so that memory does not grow."""
     unreadable: list[dict[str, str]] = []
-    separator = ""
+    cautions, separator = Cautions(), ""
     print(f'{{"format": 1, "threshold": {json.dumps(detector.threshold.to_json())}, "results": [', end="")
 
     def show(result: Inspection | Unreadable) -> None:
         nonlocal separator
+        cautions.add(result)
         if isinstance(result, Unreadable):
             unreadable.append({"source": _utf8(result.source), "reason": result.reason})
             return
@@ -86,7 +87,8 @@ def _json(detector: "Detector") -> Iterator[Show]:
         separator = ","
 
     yield show
-    print(f'\n], "unreadable": {json.dumps(unreadable)}}}')
+    warnings = [_utf8(line) for line in cautions.lines()]
+    print(f'\n], "unreadable": {json.dumps(unreadable)}, "warnings": {json.dumps(warnings)}}}')
 
 
 @contextmanager

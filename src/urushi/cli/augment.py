@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from urushi.cli import _console
+from urushi.cli._datasets import GoodFolderOption, note_problems
 from urushi.printable import printable
 
 if TYPE_CHECKING:
@@ -48,10 +50,12 @@ def augment(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed writes the same files.")] = 0,
     layout: Annotated[str | None, typer.Option(help="Layout of IN, if it is not recognised.")] = None,
+    good_folder: GoodFolderOption = [],  # noqa: B006
 ) -> None:
     """Write a larger data set: variants of images, with their masks, and synthetic defects."""
     from urushi.augmentation import Augmentation, Wish, enlarge, plan
     from urushi.data.dataset import find_dataset
+    from urushi.data.mask_diagnosis import without_inverted
 
     section = _section(recipe, transforms, settings)
     wish = Wish(
@@ -66,9 +70,10 @@ def augment(
     )
     _require_sense(wish, has_transforms=bool(section.transforms))
     augmentation = Augmentation.of(section)
-    dataset = find_dataset(source, layout=layout)
-    for problem in dataset.problems:
-        _console.note(f"note: {printable(f'{problem.path}: {problem.reason}')}")
+    dataset = find_dataset(source, layout=layout, good_folders=good_folder)
+    samples, inverted = without_inverted(dataset.samples)
+    dataset = replace(dataset, samples=samples)
+    note_problems([*dataset.problems, *inverted])
     pictures = plan(dataset.samples, wish, seed=seed)
     results = enlarge(dataset, out, augmentation, pictures, seed=seed, about=_about(dataset, wish, augmentation, seed))
     raise typer.Exit(_report(_console.progress(results, "writing", len(pictures)), out))

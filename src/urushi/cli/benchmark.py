@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from urushi.cli import _console
+from urushi.cli._datasets import note_problems
 from urushi.cli._running import ThreadsOption
 
 if TYPE_CHECKING:
@@ -56,10 +57,14 @@ def _row(name: str, speed: "Speed") -> tuple[str, ...]:
 def _images(detector: Path, given: list[Path]) -> Iterator[list[Path]]:
     """The images that were given, or noise in a folder that is gone afterwards."""
     if given:
-        from urushi.data.dataset import Problem, find_images
+        from urushi.data.dataset import Problem
+        from urushi.data.names import Names
+        from urushi.data.parts import find_parts
         from urushi.errors import DatasetError
 
-        paths = [found for found in find_images(given) if not isinstance(found, Problem)]
+        entries, left_out = find_parts(given, Names())
+        note_problems(left_out)
+        paths = [found for found in entries if not isinstance(found, Problem)]
         if not paths:
             raise DatasetError(f"no images below {', '.join(map(str, given))}; give images or a folder that holds some")
         yield paths

@@ -95,7 +95,7 @@ def _write(old: "Detector", part: "Part", defects: list[Path], place: Path) -> N
 def _show(detector: "Detector", defects: list[Path], *, as_json: bool) -> None:
     from urushi.calibration import compare_rules
 
-    scores, unreadable = detector.scores_of(defects)
+    scores, unreadable = detector.scores_of_defects(defects)
     outcomes = compare_rules(detector.held_out, scores)
     _console.list_unreadable(unreadable)
     if as_json:

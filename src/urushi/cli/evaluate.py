@@ -15,11 +15,11 @@ from urushi.cli._running import DeviceOption, PrecisionOption, RuntimeOption, Th
 from urushi.printable import printable
 
 if TYPE_CHECKING:
-    from urushi.cli._outputs import ReportWriter
+    from urushi.cli._outputs import Listener
     from urushi.data.samples import Sample
     from urushi.detector import Detector
     from urushi.evaluation import Evaluation
-    from urushi.inspection import Inspection, Unreadable
+    from urushi.inspection import Cautions, Inspection, Unreadable
     from urushi.reporting.report import Evaluation as ReportedEvaluation
 
     _Result = tuple[Sample, Inspection | Unreadable]
@@ -69,6 +69,7 @@ def run(
     from urushi.cli._plots import PlotWriter, curves_for_report
     from urushi.data.masks import read_mask
     from urushi.evaluation import evaluate as measure
+    from urushi.inspection import Cautions
 
     samples = _test_samples(folder, layout, good_folders)
     results = zip(samples, detector.inspect_many(sample.path for sample in samples), strict=True)
@@ -77,8 +78,11 @@ def run(
     title = f"Evaluation on {folder.resolve().name}"
     page = None if report is None else ReportWriter(report, detector, title, labels)
     drawn = None if plots is None else PlotWriter(plots, detector)
-    shown = shown if page is None else _tap(shown, page)
+    cautions = Cautions()
+    shown = _tap(shown, [cautions] if page is None else [cautions, page])
     found = measure(shown if drawn is None else drawn.tap(shown), read_mask=read_mask, seed=seed)
+    for line in cautions.lines():
+        _console.note(f"warning: {printable(line)}")
     if page is not None:
         page.close(_reported(found.to_json()), curves_for_report(found))
     if drawn is not None:
@@ -106,9 +110,10 @@ def _test_samples(folder: Path, layout: str | None, good_folders: Sequence[str])
     return samples
 
 
-def _tap(results: "Iterable[_Result]", page: "ReportWriter") -> "Iterator[_Result]":
+def _tap(results: "Iterable[_Result]", listeners: "Sequence[Listener | Cautions]") -> "Iterator[_Result]":
     for sample, result in results:
-        page.add(result)
+        for listener in listeners:
+            listener.add(result)
         yield sample, result
 
 
@@ -143,7 +148,15 @@ def _reported(figures: dict[str, Any]) -> "ReportedEvaluation":
     if figures["pixel"]:
         metrics |= {f"pixel {name}": figure for name, figure in figures["pixel"]["metrics"].items()}
     per_defect = [_defect_row(row) for row in figures["per_defect"]]
-    return {"metrics": metrics, "per_defect": per_defect, "luminance": figures["luminance"]}
+    headings = {"Images without pixel figures": "pixel_left_out", "Masks to look at": "pixel_remarks"}
+    about_masks = {heading: found for heading, key in headings.items() if (found := figures[key])}
+    return {
+        "metrics": metrics,
+        "per_defect": per_defect,
+        "luminance": figures["luminance"],
+        "pixel_reason": figures["pixel_reason"],
+        "about_masks": about_masks,
+    }
 
 
 def _defect_row(row: dict[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from urushi.recipe import Recipe
 
 _MOST_PROBLEMS = 3  # that are listed where nothing is left to learn from
-_MOST_SUSPECTS = 20  # that are listed; the card has them all
+_MOST_LISTED = 20  # of copies and suspects; the card has them all
 
 
 def fit(
@@ -101,6 +101,10 @@ def report_fit(detector: "Detector", output: Path, sources: Sequence[Path]) -> N
     print(f"{output}: fitted on {facts['n_training']} of {facts['n_images']} good images in {facts['seconds']} s")
     if note := detector.levels.note:
         _console.note(f"note: {note}")
+    if copies := facts["copies"]:
+        _report_copies(copies, sources)
+    for concern in facts["concerns"]:
+        _console.note(f"warning: {printable(concern)}")
     if suspects := facts.get("suspicious", []):
         _report_suspects(suspects, sources)
     if concern := facts.get("training", {}).get("concern"):
@@ -108,10 +112,19 @@ def report_fit(detector: "Detector", output: Path, sources: Sequence[Path]) -> N
     print(f"threshold {detector.threshold.value:.6g}: {detector.threshold.explanation}")
 
 
+def _report_copies(copies: Sequence[Mapping[str, int]], sources: Sequence[Path]) -> None:
+    _console.note(f"note: images with the same pixels as others, which are left out: {len(copies)}")
+    for copy in copies[:_MOST_LISTED]:
+        pair = (printable(str(sources[copy[name]])) for name in ("image", "of"))
+        _console.note(f"  {' = '.join(pair)}")
+    if len(copies) > _MOST_LISTED:
+        _console.note(f"  and {len(copies) - _MOST_LISTED} more")
+
+
 def _report_suspects(suspects: Sequence[Mapping[str, Any]], sources: Sequence[Path]) -> None:
     n_out = sum(suspect["is_left_out"] for suspect in suspects)
     _console.note(f"note: {len(suspects)} training images look as if they were no good ones, {n_out} were left out:")
-    for suspect in suspects[:_MOST_SUSPECTS]:
+    for suspect in suspects[:_MOST_LISTED]:
         out = ", left out" if suspect["is_left_out"] else ""
         _console.note(f"  {printable(str(sources[suspect['image']]))} (p = {suspect['p_value']:.1g}{out})")
     if n_out < len(suspects):
@@ -130,6 +143,8 @@ def _good_images(good: Path, layout: str | None, good_folders: Sequence[str]) ->
         note_problems(dataset.problems[:_MOST_PROBLEMS])
         raise DatasetError(f"{good} has no good training images; `urushi doctor {good}` shows what it has")
     note_problems(dataset.problems)
+    if spare := dataset.validation():
+        _console.note(f"note: {len(spare)} validation images are left out: the fit holds out some of its own")
     _refuse_masks(dataset)
     openable = [sample for sample in samples if _is_openable(file_of(sample.path))]
     facts: dict[str, Any] = {

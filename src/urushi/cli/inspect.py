@@ -78,7 +78,7 @@ def inspect(
     if maps or report:
         make_folder(out)
     teller = TypeTeller(loaded, types, novelty_buffer) if typed else None
-    listeners: list[Listener] = [tally := Tally(), *([MapWriter(out)] if maps else [])]
+    listeners: list[Listener] = [tally := Tally(is_endless=watch is not None), *([MapWriter(out)] if maps else [])]
     if watch is not None:
         from urushi.cli._watching import until_stopped, watch_of, watched
 

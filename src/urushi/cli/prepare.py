@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from urushi.cli import _console
-from urushi.cli._datasets import BitsOption
+from urushi.cli._datasets import BitsOption, GoodFolderOption, note_problems
 from urushi.printable import printable
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def prepare(
     ] = False,
     layout: Annotated[str | None, typer.Option(help="Layout of the folder, if it is not recognised.")] = None,
     bits: BitsOption = None,
+    good_folder: GoodFolderOption = [],  # noqa: B006
 ) -> None:
     """Prepare images as a recipe does, and show what each step makes of them."""
     from urushi.cli._prepared import Preparer, choose_shown, find_items
@@ -52,9 +53,8 @@ def prepare(
     from urushi.reporting.preparation import PreparationReport
 
     _require_one(recipe, is_proposed=propose)
-    items, problems = find_items(sources, out, layout)
-    for problem in problems:
-        _console.note(f"note: {printable(f'{problem.path}: {problem.reason}')}")
+    items, problems = find_items(sources, out, layout, good_folder)
+    note_problems(problems)
     stated = partial(Stated.of, bits=bits)
     good = [stated(path) for path in _good_images(items, fit_on)]
     proposal = _proposal(good or [stated(item.path) for item in items]) if propose else None

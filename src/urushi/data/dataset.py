@@ -8,7 +8,7 @@ from pathlib import Path
 
 from urushi import catalogue
 from urushi.data.folders import count_other_files, exists, find_images, is_folder, subfolders
-from urushi.data.layouts.base import Layout
+from urushi.data.layouts.base import Layout, Rank
 from urushi.data.masks import mask_files
 from urushi.data.names import Names, plain
 from urushi.data.paged_samples import by_page
@@ -112,15 +112,14 @@ def _refuse_unknown(layout: str) -> None:
 
 
 def _detected(root: Path, layouts: dict[str, Layout]) -> str:
-    named = {name: layout for name, layout in layouts.items() if not layout.is_fallback}
-    fitting = [name for name, layout in named.items() if not layout.is_loose and layout.matches(root)]
-    fitting = fitting or [name for name, layout in named.items() if layout.is_loose and layout.matches(root)]
+    matching = {name: layout.rank for name, layout in layouts.items() if layout.matches(root)}
+    rank = min(matching.values())
+    fitting = [name for name, of_it in matching.items() if of_it == rank]
     if len(fitting) > 1:
         raise DatasetError(f"{str(root)!r} fits the layouts {', '.join(fitting)}; name the one that is meant.")
-    if fitting:
-        return fitting[0]
-    _refuse_several(root, list(named.values()))
-    return next(name for name, layout in layouts.items() if layout.is_fallback)
+    if rank == Rank.fallback:
+        _refuse_several(root, [layout for layout in layouts.values() if layout.rank < rank])
+    return fitting[0]
 
 
 def _refuse_several(root: Path, layouts: list[Layout]) -> None:

@@ -1,6 +1,5 @@
 """Looks at every image of a data set before any model does: what is there, what is broken, what would mislead."""
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from urushi.data.appearance import content_of
 from urushi.data.dataset import Dataset, Problem, Sample
 from urushi.data.images import Stated, luminance, read_image
 from urushi.data.levels import LearntLevels, Levels
@@ -78,7 +78,7 @@ class _Look:
     size: Size = (0, 0)
     levels: Levels = _NO_LEVELS
     colour: str = ""
-    content: bytes = b""
+    content: str = ""
     luminance: float = 0.0
     unreadable: str = ""  # reason
     problems: tuple[Problem, ...] = ()
@@ -122,13 +122,11 @@ def _look(sample: Sample, bits: int | None = None) -> _Look:
     except UnreadableImageError as error:
         return _Look(sample, unreadable=error.reason)
     size = (pixels.shape[0], pixels.shape[1])
-    content = hashlib.sha256(f"{pixels.shape} {pixels.dtype}".encode() + b"\n")
-    content.update(pixels.data)
     colour = "grey" if pixels.ndim == 2 else "RGB"
     mask_problems, covered = look_at_mask(sample, size)
     problems = (*_too_small(sample.path, size), *mask_problems)
     level = luminance(pixels)
-    return _Look(sample, size, Levels.of(pixels), colour, content.digest(), level, "", problems, covered)
+    return _Look(sample, size, Levels.of(pixels), colour, content_of(pixels), level, "", problems, covered)
 
 
 def _too_small(path: Path, size: Size) -> Iterator[Problem]:
@@ -160,7 +158,7 @@ Groups = tuple[tuple[Path, ...], ...]
 
 def _same_content(looks: list[_Look]) -> tuple[Groups, Groups]:
     """Groups of equal images within one split, and groups that reach over several splits."""
-    groups: dict[bytes, list[Sample]] = defaultdict(list)
+    groups: dict[str, list[Sample]] = defaultdict(list)
     for look in looks:
         groups[look.content].append(look.sample)
     same = [group for group in groups.values() if len(group) > 1]

@@ -1,6 +1,8 @@
 """Looks at the masks of a data set: what cannot be used, does not fit, or marks what it should not."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,9 +36,29 @@ def covering_problems(masks: Sequence[CoveredMask]) -> Iterator[Problem]:
             yield Problem(path, f"the mask {coverage.remark}")
 
 
+def without_inverted(samples: Sequence[Sample]) -> tuple[tuple[Sample, ...], list[Problem]]:
+    """The samples, those whose masks are inverted without them, and a problem for each folder of such masks."""
+    covered = {sample.mask: coverage for sample in samples if (coverage := _coverage(sample)) is not None}
+    refused = inverted(list(covered.values()))
+    out = {mask for mask, one in covered.items() if one.is_doubtful and one.kind in refused}
+    folders = Counter(mask.parent for mask in out if mask is not None)
+    problems = [Problem(folder, f"{n} masks are left out; each {INVERTED}") for folder, n in sorted(folders.items())]
+    return tuple(replace(one, mask=None) if one.mask in out else one for one in samples), problems
+
+
+def _coverage(sample: Sample) -> Coverage | None:
+    """Of the mask of a defective image; None without one, and of one that cannot be read or marks nothing."""
+    if sample.mask is None or not sample.label:
+        return None
+    try:
+        mask = read_mask(sample.mask)
+    except UnreadableImageError:
+        return None
+    return Coverage.of(mask, sample.defect) if mask.any() else None
+
+
 def _problems(sample: Sample, path: Path, mask: np.ndarray, size: Size) -> Iterator[Problem]:
-    turned = fitting(mask, size, sample.path)
-    if turned is None or turned.shape != size:
+    if fitting(mask, size, sample.path) is None:
         yield Problem(path, misfit(mask, size))
     if bool(np.any(mask)) != bool(sample.label):
         marks = "marks nothing, but its image is anomalous" if sample.label else "marks a defect in a normal image"

@@ -84,9 +84,8 @@ class Coverage:
 
     @classmethod
     def of(cls, mask: np.ndarray, kind: str) -> "Coverage":
-        """That of a mask (h, w) or (h, w, C), non-zero = defect."""
-        marked = mask != 0 if mask.ndim == 2 else (mask != 0).any(axis=2)
-        return cls(kind, float(marked.mean()), float(border(marked).mean()))
+        """That of a mask (h, w), non-zero = defect."""
+        return cls(kind, float((mask != 0).mean()), float(border(mask != 0).mean()))
 
     @property
     def is_doubtful(self) -> bool:

@@ -4,9 +4,10 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from pathlib import Path
 
-from urushi.data.folders import find_images, images_below, is_folder
+from urushi.data.folders import find_images, images_below, images_in, is_folder
 from urushi.data.masklike import look_like_masks
 from urushi.data.names import Meaning, Names, meaning, plain
 from urushi.data.samples import Problem
@@ -91,12 +92,44 @@ def parts_among(found: Sequence[Path | Problem], folder: Path, names: Names, rul
     return Parts(images, dict(labels), left_out, problems)
 
 
+def why_no_part(image: Path, folder: Path) -> str | None:
+    """Why an image that has arrived in a folder shows no part, or None where nothing says so yet."""
+    if ruling_out := _ruling_out(image, folder, Names(), frozenset(["mask"])):
+        return f"{ruling_out[0]}: its images are left out: its name says {ruling_out[1]}"
+    if may_be_label(image) and image in owners_of_labels(images_in(image.parent)):
+        return f"{image.parent}: {_BESIDE}"
+    return None
+
+
+def may_be_label(image: Path) -> bool:
+    """Whether an image is called like a label image, of which there may be the image or not."""
+    return bool(_labelled_stems(image))
+
+
 def owners_of_labels(images: Iterable[Path]) -> dict[Path, Path]:
-    """Each label image among images (`part00_label.png`), with the image beside it that it labels (`part00.jpg`)."""
+    """Each label image among images (`part00_label.png`), with the image beside it that it labels (`part00.jpg`).
+
+    Of two of one name (`part00.png`, `part00.jpg`), those of one suffix are label images where nearly all look like
+    masks and the others do not.
+    """
     images = list(images)
     by_stem = {(image.parent, plain(image.stem)): image for image in reversed(images)}
     pairs = ((image, by_stem.get((image.parent, stem))) for image in images for stem in _labelled_stems(image))
-    return {label: image for label, image in pairs if image is not None}
+    return _owners_of_namesakes(images) | {label: image for label, image in pairs if image is not None}
+
+
+def _owners_of_namesakes(images: list[Path]) -> dict[Path, Path]:
+    """By their looks, which must be read: only pairs of one name and two suffixes are."""
+    by_name: dict[Path, list[Path]] = defaultdict(list)
+    for image in images:
+        by_name[image.with_suffix("")].append(image)
+    pairs: dict[tuple[Path, str, str], list[tuple[Path, Path]]] = defaultdict(list)
+    for files in by_name.values():
+        for one, other in permutations(files, 2) if len(files) == 2 else ():
+            pairs[one.parent, one.suffix, other.suffix].append((one, other))
+    alike = {key for key, found in pairs.items() if look_like_masks([label for label, _ in found])}
+    sure = (found for key, found in pairs.items() if key in alike and (key[0], key[2], key[1]) not in alike)
+    return {label: image for found in sure for label, image in found}
 
 
 def _owners_of_masks(folder: Path, masks: list[Path], images: list[Path]) -> dict[Path, Path]:

@@ -44,7 +44,7 @@ class Watch:
     patience_seconds: float = 10.0
     poll_seconds: float = 0.1
     only_new: bool = False  # leave alone what lies there at the start
-    idle_seconds: float = math.inf  # end when nothing has happened for so long
+    idle_seconds: float = math.inf  # end when nothing has happened for so long, and no file is waited for
     report: Callable[[str], None] = print  # is told when the folder cannot be read
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
@@ -60,7 +60,7 @@ class Watch:
             for file in self._files.values():
                 file.due = math.inf
         last_event = self.clock()
-        while self.clock() - last_event < self.idle_seconds:
+        while self.clock() - last_event < self.idle_seconds or self._is_waiting():
             for arrival in self._due(self.clock()):
                 yield arrival
                 last_event = self.clock()
@@ -72,6 +72,9 @@ class Watch:
         """Hands the file out once more: when it has changed, or for the last time when it has not for long."""
         if (file := self._files.get(path)) is not None:
             file.due, file.is_last_try = file.since + self.patience_seconds, True
+
+    def _is_waiting(self) -> bool:
+        return any(file.due < math.inf for file in self._files.values())
 
     def _look(self, now: float) -> bool:
         """Takes note of what has changed since the last look, and says whether anything has."""

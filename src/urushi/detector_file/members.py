@@ -10,6 +10,7 @@ import safetensors.numpy
 
 from urushi.calibration import Calibration
 from urushi.catalogue.extras import require
+from urushi.data.familiar import Familiar
 from urushi.data.levels import LearntLevels
 from urushi.errors import CalibrationError, DetectorFileError, RecipeError
 from urushi.preprocessing import Pipeline
@@ -32,6 +33,7 @@ def to_members(
     calibrations: Mapping[str, Calibration],
     graphs: Mapping[str, bytes],
     pattern: np.ndarray | None,
+    familiar: Familiar | None,
 ) -> dict[str, bytes]:
     """Everything that the file holds beside the card, as bytes by member name.
 
@@ -39,10 +41,11 @@ def to_members(
     """
     state = pipeline.state()
     int8 = {engine: one.to_json() for engine, one in calibrations.items() if engine != FLOAT}
+    known = {"familiar": familiar.to_json()} if familiar else {}
     return {
         "recipe.toml": recipe.to_toml().encode(),
         **graphs,
-        CALIBRATION: _json(calibrations[FLOAT].to_json()),
+        CALIBRATION: _json(calibrations[FLOAT].to_json() | known),
         **({CALIBRATION_INT8: _json(int8)} if int8 else {}),
         **({"preprocessing.safetensors": safetensors.numpy.save(state)} if state else {}),
         **({} if pattern is None else {TILING: safetensors.numpy.save({"pattern": pattern})}),
@@ -70,6 +73,7 @@ def from_members(members: Mapping[str, bytes], card: Mapping[str, Any], wish: Wi
             "other_calibrations": calibrations,
             "card": card,
             "pattern": _pattern(recipe, members),
+            "familiar": _familiar(members),
             "graphs": {name: members[name] for name in (WEIGHTS, *GRAPHS.values()) if name in members},
         }
     except _DAMAGE as error:
@@ -87,6 +91,12 @@ def _calibrations(members: Mapping[str, bytes]) -> dict[str, Calibration]:
     int8 = json.loads(members.get(CALIBRATION_INT8, b"{}"))
     found = {FLOAT: json.loads(members[CALIBRATION])} | {engine: int8[engine] for engine in ENGINES if engine in int8}
     return {way: Calibration.from_json(one) for way, one in found.items()}
+
+
+def _familiar(members: Mapping[str, bytes]) -> Familiar | None:
+    """What the good images of the fit looked like; files of older versions do not tell."""
+    found = json.loads(members[CALIBRATION]).get("familiar")
+    return None if found is None else Familiar.from_json(found)
 
 
 def _json(data: object) -> bytes:

@@ -45,6 +45,7 @@ class ScoredImage:
     score: float
     decision: Decision
     p_value: float
+    caution: str | None = None  # why the threshold may not hold for it
 
 
 @dataclass(frozen=True)
@@ -137,9 +138,8 @@ def _collect(collected: _Collected, sample: LabelledSample, inspection: Inspecti
     if label not in (0, 1):
         raise InputError(f"{source}: its label is {label!r}; allowed are 0 (normal) and 1 (anomalous).")
     defect = (sample.defect or UNNAMED) if label == 1 else None
-    image = ScoredImage(
-        source, int(label), defect, float(inspection.score), inspection.decision, float(inspection.p_value)
-    )
+    numbers = (float(inspection.score), inspection.decision, float(inspection.p_value))
+    image = ScoredImage(source, int(label), defect, *numbers, inspection.caution)
     collected.images.append(image)
     collected.luminances.setdefault(defect or GOOD, []).append(luminance(inspection.image))
     collected.pixels.add(sample, defect or GOOD, inspection, read_mask)

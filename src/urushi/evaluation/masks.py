@@ -10,24 +10,22 @@ from urushi.errors import InputError
 
 
 def fit_mask(
-    mask_image: NDArray[Any], size: tuple[int, int], to_original: NDArray[Any], original_size: tuple[int, int]
+    mask: NDArray[Any], size: tuple[int, int], to_original: NDArray[Any], original_size: tuple[int, int]
 ) -> NDArray[np.bool_]:
-    """A mask image (h, w) or (h, w, C), non-zero = defect, as bool of a map's `size` (height, width) in px.
+    """A mask (h, w), non-zero = defect, as bool of a map's `size` (height, width) in px.
 
     `to_original` is the 3×3 matrix from the map's pixel corners to those of the image of `original_size`; what
     preprocessing cut off is left out, what it added is no defect. A pixel is defective if more than half of its area is
     (FINDINGS, 'Evaluation conventions'), so a smaller defect vanishes. Raises InputError if the mask has no pixels, or
     the matrix turns the image.
     """
-    if mask_image.ndim not in (2, 3) or mask_image.size == 0:
-        raise InputError(f"A mask has shape {mask_image.shape}; allowed is (height, width) with at least one pixel.")
+    if mask.ndim != 2 or mask.size == 0:
+        raise InputError(f"A mask has shape {mask.shape}; allowed is (height, width) with at least one pixel.")
     if np.abs(to_original[[0, 1, 2, 2], [1, 0, 0, 1]]).max() > 1e-9:
         raise InputError(f"The map is turned against the original image ({to_original.tolist()}); masks can't follow.")
-    is_defect = mask_image != 0
-    flat = is_defect if is_defect.ndim == 2 else is_defect.any(axis=2)
-    scale = np.array([flat.shape[1] / original_size[1], flat.shape[0] / original_size[0]])
+    scale = np.array([mask.shape[1] / original_size[1], mask.shape[0] / original_size[0]])
     corners = (to_original @ np.array([[0, size[1]], [0, size[0]], [1, 1]]))[:2] * scale[:, None]
-    seen = _window(flat.astype(np.float32), *np.rint(corners.T).astype(int))
+    seen = _window((mask != 0).astype(np.float32), *np.rint(corners.T).astype(int))
     share = cv2.resize(seen, (size[1], size[0]), interpolation=cv2.INTER_AREA)
     return np.asarray(share > 0.5)
 

@@ -13,7 +13,7 @@ from urushi.evaluation.masks import fit_mask
 from urushi.evaluation.pixel_metrics import PixelHistograms
 from urushi.inspection import Inspection, Unreadable
 
-ReadMask = Callable[[Path], NDArray[Any]]  # a mask image (h, w) or (h, w, C), non-zero = defect
+ReadMask = Callable[[Path], NDArray[Any]]  # a mask (h, w), non-zero = defect
 
 
 class MaskedSample(Protocol):

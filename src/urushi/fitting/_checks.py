@@ -1,23 +1,56 @@
 """What a fit refuses before it does anything that takes long."""
 
-from collections.abc import Collection
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
+from urushi.data.images import ImageSource, name_of
 from urushi.errors import CalibrationError, DatasetError, RecipeError
+from urushi.fitting._gathering import Gathered
 from urushi.fitting.learning import Learner
-from urushi.inspection import Unreadable
 from urushi.scoring import build_score
 from urushi.scoring.base import Score
 
+_LEAST_VARIATION = 1.5 / 255  # what noise alone gives a camera that sees the same part again and again
 
-def require_enough(n: int, unreadable: Collection[Unreadable]) -> None:
-    """Raises DatasetError unless n readable images are enough to learn from one and hold out another."""
-    if n >= 2:
-        return
-    worst = next(iter(unreadable), None)
-    first = f" The first: {worst.source}: {worst.reason}." if worst else ""
-    raise DatasetError(
-        f"{n} readable images were found, {len(unreadable)} could not be read; at least 2 good ones are needed.{first}"
-    )
+
+def require_enough(images: Gathered) -> None:
+    """Raises DatasetError unless the images are enough to learn from one and hold out another, and differ at all."""
+    n, n_copies, unreadable = len(images.places), len(images.copies), list(images.unreadable.values())
+    first = f" The first: {unreadable[0].source}: {unreadable[0].reason}." if unreadable else ""
+    if n < 2:
+        found = f"{n} readable images were found" if not n_copies else f"{n_copies + 1} images have the same pixels"
+        raise DatasetError(
+            f"{found}, {len(unreadable)} could not be read; at least 2 good ones that differ are needed.{first}"
+        )
+    if not any(image.contrast for image in images.appearances):
+        raise DatasetError(f"all {n} images have one level all over; there is nothing to learn from them")
+    if images.variation.rms == 0:
+        raise DatasetError(f"after preprocessing all {n} images are the same; there is no variation to learn")
+
+
+@contextmanager
+def counting_once(images: Gathered) -> Iterator[None]:
+    """Says of an error on too few images that copies do not count."""
+    try:
+        yield
+    except (CalibrationError, DatasetError) as error:
+        if not images.copies:
+            raise
+        n = len(images.copies)
+        raise type(error)(f"{error} Images with the same pixels count once: {n} were left out.") from None
+
+
+def concerns(images: Gathered, sources: Sequence[ImageSource]) -> Iterator[str]:
+    """What a fit takes, but makes its threshold doubtful."""
+    rms = images.variation.rms
+    if rms is not None and rms < _LEAST_VARIATION:
+        yield (
+            f"the good images hardly differ, by {255 * rms:.2g} of 255 levels: is it one part again and again? Then "
+            "the next part may be called anomalous; give images of many parts"
+        )
+    flat = [place for place, image in zip(images.places, images.appearances, strict=True) if not image.contrast]
+    if flat:
+        yield f"good images of one level all over: {len(flat)}, the first: {name_of(sources[flat[0]])}"
 
 
 def require_possible(learner: Learner) -> None:

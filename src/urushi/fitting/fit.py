@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from urushi.calibration import HeldOut
+from urushi.data.familiar import Familiar
 from urushi.data.images import ImageSource
-from urushi.fitting._checks import require_enough, require_possible
+from urushi.fitting._checks import concerns, counting_once, require_enough, require_possible
 from urushi.fitting._cross import fitted_crosswise
 from urushi.fitting._split import fitted_on_a_split, n_held_out
 from urushi.fitting.learning import Learner, Run, run_folder
@@ -34,6 +35,7 @@ class Fitted:
     model: Part  # of the recipe, with nothing left open
     facts: dict[str, Any]  # for the card
     unreadable: tuple[Unreadable, ...]
+    familiar: Familiar
 
 
 def fit(
@@ -58,20 +60,25 @@ def fit(
     images = TrainingImages.of(sources, recipe, run.seed)
 
     # 2. Check: what cannot work is refused here, before anything that takes long.
-    require_enough(len(images.sources), images.unreadable.values())
-    check(n_held_out(recipe, len(images.sources), run.seed))
+    require_enough(images.gathered)
+    familiar = Familiar.of(images.gathered.appearances)
+    with counting_once(images.gathered):
+        check(n_held_out(recipe, len(images.sources), run.seed))
     learner = Learner(images, run, scores, defects)
     require_possible(learner)
+    familiar.require_apart(defects)
 
     # 3. Learn, and 4. score what was held out: by one fit that has not seen it, or by a fit for each fold.
-    with run_folder(learner):
+    with run_folder(learner), counting_once(images.gathered):
         learnt, held_out = fitted_crosswise(learner) if recipe.split.n_folds else fitted_on_a_split(learner)
 
     # 5. Hand over: for each score a graph, the scores of held-out normals, and what the card says of it all.
     facts = learnt.facts | {"image_shape": list(images.shape), "n_images": len(images.sources)}
+    facts |= {"copies": [{"image": copy, "of": first} for copy, first in images.gathered.copies.items()]}
+    facts |= {"concerns": list(concerns(images.gathered, sources))}
     facts |= {"seconds": round(time.monotonic() - start, 1), "versions": {p: version(p) for p in _PACKAGES}}
-    unreadable = tuple(images.unreadable.values())
+    unreadable = tuple(images.gathered.unreadable.values())
     return tuple(
-        Fitted(learnt.pipeline, backend, held, pattern, learnt.model, facts, unreadable)
+        Fitted(learnt.pipeline, backend, held, pattern, learnt.model, facts, unreadable, familiar)
         for backend, held, pattern in zip(learnt.backends, held_out, learnt.patterns, strict=True)
     )

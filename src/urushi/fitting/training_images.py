@@ -10,35 +10,37 @@ from urushi.augmentation import Augmentation, augment_batch
 from urushi.data.cache import cache
 from urushi.data.images import ImageSource
 from urushi.data.stream import Decoded, batches, stream
-from urushi.errors import DatasetError, RecipeError
+from urushi.errors import DatasetError
+from urushi.fitting._gathering import Gathered, lesson
 from urushi.inspection import Unreadable
 from urushi.preprocessing import Pipeline
-from urushi.recipe import Recipe, Tiling
-from urushi.runtime.tiling import TileGrid
+from urushi.recipe import Recipe
 
 Embed = Callable[[np.ndarray], np.ndarray]  # (B, C, H, W) float32 -> (B, …): the frozen front of a method
 
 
 @dataclass
 class TrainingImages:
-    """The readable ones among the images of a fit, as a recipe prepares them; with tiling, some tiles of each."""
+    """The distinct readable ones among the images of a fit, as a recipe prepares them; with tiling, tiles of each."""
 
     sources: tuple[ImageSource, ...]
-    unreadable: dict[int, Unreadable]  # by their place among those that were given
+    gathered: Gathered
     recipe: Recipe
     seed: int
     pipeline: Pipeline  # fitted on all of them
-    prepared: np.ndarray  # (n rows, C, H, W) float32 in [0, 1]
-    owners: np.ndarray  # (n rows,): the image that a row is, or is a tile of
     _inputs_of_all: np.ndarray | None = field(default=None, init=False)
 
     @classmethod
     def of(cls, sources: Sequence[ImageSource], recipe: Recipe, seed: int) -> "TrainingImages":
         """Decodes and prepares every image; raises RecipeError if they come out in several shapes."""
         pipeline = Pipeline.of(recipe).fit(Decoded(sources))
-        prepared, owners, unreadable = _prepare(sources, pipeline, recipe, seed)
-        readable = tuple(source for i, source in enumerate(sources) if i not in unreadable)
-        return cls(readable, unreadable, recipe, seed, pipeline, prepared, owners)
+        found = Gathered.of(sources, pipeline, recipe, seed)
+        return cls(tuple(sources[place] for place in found.places), found, recipe, seed, pipeline)
+
+    @property
+    def prepared(self) -> np.ndarray:
+        """(n rows, C, H, W) float32 in [0, 1]."""
+        return self.gathered.rows
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -47,13 +49,12 @@ class TrainingImages:
         return channels, height, width
 
     def given(self, images: np.ndarray) -> list[int]:
-        """The places of some images among those that were given, unreadable ones counted."""
-        places = np.delete(np.arange(len(self.sources) + len(self.unreadable)), sorted(self.unreadable))
-        return sorted(places[images].tolist())
+        """The places of some images among those that were given, unreadable ones and copies counted."""
+        return sorted(self.gathered.places[image] for image in images)
 
     def rows_of(self, images: np.ndarray) -> np.ndarray:
         """The rows of some images, in their order; those of one image stand together."""
-        ends = (np.searchsorted(self.owners, images, side) for side in ("left", "right"))
+        ends = (np.searchsorted(self.gathered.owners, images, side) for side in ("left", "right"))
         return np.concatenate([np.arange(0), *(np.arange(first, last) for first, last in zip(*ends, strict=True))])
 
     def inputs_for(self, images: np.ndarray, embed: Embed | None) -> tuple[Pipeline, np.ndarray]:
@@ -66,10 +67,10 @@ class TrainingImages:
             if self._inputs_of_all is None:  # the frozen front of a method is the same for every part
                 self._inputs_of_all = self._inputs(self.prepared, embed)
             return self.pipeline, self._inputs_of_all
-        prepared, _, unreadable = _prepare(self.sources, pipeline, self.recipe, self.seed)
-        for found in unreadable.values():
+        anew = Gathered.of(self.sources, pipeline, self.recipe, self.seed)
+        for found in anew.unreadable.values():
             raise DatasetError(f"{found.source}: {found.reason}, where part of the images teaches the preprocessing")
-        return pipeline, self._inputs(prepared, embed)
+        return pipeline, self._inputs(anew.rows, embed)
 
     def with_copies(self, rows: np.ndarray) -> np.ndarray:
         """Rows, and those of their variants behind them."""
@@ -81,8 +82,8 @@ class TrainingImages:
         """At most n rows of some of the images, evenly spread, as a pipeline prepares them; of tiled ones, tiles."""
         chosen = images[np.unique(np.linspace(0, len(images) - 1, min(n, len(images))).round().astype(int))]
         numbered = [(int(image), self.sources[image]) for image in chosen]
-        found = stream(partial(_rows, pipeline, self.recipe.tiling, self.seed), numbered)
-        return np.concatenate([rows for rows in found if not isinstance(rows, Unreadable)])[:n]
+        found = stream(partial(lesson, pipeline, self.recipe.tiling, self.seed), numbered)
+        return np.concatenate([one.rows for one in found if not isinstance(one, Unreadable)])[:n]
 
     def _inputs(self, prepared: np.ndarray, embed: Embed | None) -> np.ndarray:
         n_copies = self.recipe.augmentation.n_copies
@@ -116,48 +117,6 @@ class Vary:
     def __call__(self, images: np.ndarray, rows: np.ndarray, epoch: int) -> np.ndarray:
         """(B, C, H, W) float32 in [0, 1] and the rows they come from -> as many variants."""
         return augment_batch(images, self.augmentation, seed=self.seed, epoch=epoch, indices=rows)
-
-
-def _prepare(
-    sources: Sequence[ImageSource], pipeline: Pipeline, recipe: Recipe, seed: int
-) -> tuple[np.ndarray, np.ndarray, dict[int, Unreadable]]:
-    """Rows (n, C, H, W) float32 in [0, 1] of all readable images, whose they are, and the others by their place."""
-    unreadable: dict[int, Unreadable] = {}
-    owners: list[int] = []
-    read = partial(_rows, pipeline, recipe.tiling, seed)
-
-    def rows() -> Iterator[np.ndarray]:
-        shape: tuple[int, ...] | None = None
-        for place, found in enumerate(stream(read, enumerate(sources))):
-            if isinstance(found, Unreadable):
-                unreadable[place] = found
-                continue
-            shape = shape or found.shape[1:]
-            _require_same_shape(found.shape[1:], shape)
-            owners.extend([place - len(unreadable)] * len(found))
-            yield from found
-
-    n_rows = len(sources) * (recipe.tiling.n_training_tiles if recipe.tiling.tile_px else 1)
-    return cache(rows(), n_rows), np.array(owners, int), unreadable
-
-
-def _rows(pipeline: Pipeline, tiling: Tiling, seed: int, numbered: tuple[int, ImageSource]) -> np.ndarray | Unreadable:
-    """What there is to learn from one image, (n, C, H, W); its tiles depend on seed and place alone."""
-    place, source = numbered
-    found, grid = pipeline.read(source), TileGrid.of(tiling)
-    if isinstance(found, Unreadable) or grid is None:
-        return found if isinstance(found, Unreadable) else found.pixels[None]
-    if problem := grid.problem(found.pixels.shape):
-        return Unreadable(found.source, problem)
-    return grid.drawn(found.pixels, tiling.n_training_tiles, np.random.default_rng((seed, place)))
-
-
-def _require_same_shape(found: tuple[int, ...], first: tuple[int, ...]) -> None:
-    if found != first:
-        raise RecipeError(
-            f"after preprocessing, images (C, H, W) of {found} and of {first} come together; give the recipe the step "
-            "`resize`, and `grey` or `rgb` before it"
-        )
 
 
 def _is_same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:

@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 Decision = Literal["normal", "unsure", "anomalous"]  # unsure only where the threshold has a band
+CautionKind = Literal["tiles", "depth", "learnt", "unlike"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,15 @@ class MapScale:
     region_threshold: float  # above it, a pixel belongs to a region
 
 
+@dataclass(frozen=True)
+class Caution:
+    """Why the threshold may not hold for one image: it is larger than those behind it, of another bit depth, one of
+    them, or unlike them."""
+
+    kind: CautionKind
+    text: str  # whole sentences
+
+
 @dataclass(frozen=True, eq=False)
 class Inspection:
     """One inspected image; a higher score is more anomalous, and it is anomalous if score > threshold.
@@ -60,7 +70,7 @@ class Inspection:
     warn_threshold: float | None = None
     defect_type: str | None = None  # a name, 'unknown' or 'novel', where types were asked for and it is not normal
     shows_similar: bool = False  # the reconstruction is the most similar good image that was kept, rebuilt is nothing
-    caution: str | None = None  # why the threshold may not hold for this image
+    cautions: tuple[Caution, ...] = ()  # why the threshold may not hold for this image
 
     @property
     def view(self) -> View:
@@ -68,6 +78,11 @@ class Inspection:
         height, width = self.image.shape[:2]
         (left, right), (top, bottom), _ = self.to_original @ np.array([[0, width], [0, height], [1, 1]])
         return View(float(left), float(top), float(right - left), float(bottom - top))
+
+    @property
+    def caution(self) -> str | None:
+        """All cautions in one text, or None."""
+        return " ".join(caution.text for caution in self.cautions) or None
 
     def to_json(self) -> dict[str, Any]:
         """The plain values, without the pictures, as in `cli/inspection.schema.json`."""
@@ -82,6 +97,7 @@ class Inspection:
             "map_scale": asdict(self.map_scale),
             "defect_type": self.defect_type,
             "caution": self.caution,
+            "caution_kinds": [caution.kind for caution in self.cautions],
             "original_size": {"height": self.original_size[0], "width": self.original_size[1]},
         }
 

@@ -49,6 +49,8 @@ class Evaluation(TypedDict):
     metrics: Mapping[str, MetricInterval]
     per_defect: Sequence[Mapping[str, object]]  # table rows, all with the same columns
     luminance: Mapping[str, Any]  # groups and warnings, as in `cli/evaluation.schema.json`
+    pixel_reason: NotRequired[str | None]  # why there are no pixel figures
+    about_masks: NotRequired[Mapping[str, Sequence[Mapping[str, str]]]]  # by heading: source and reason of each image
 
 
 class Report:
@@ -68,6 +70,7 @@ class Report:
     ) -> None:
         self._title, self._detector = title, detector
         self._evaluation: Evaluation | None = None
+        self._warnings: tuple[str, ...] = ()
         self._plots: dict[str, str] = {}  # data URIs by caption
         self._labels = labels or {}
         self._calibration_scores = [_finite(float(s), "a calibration score") for s in detector["calibration_scores"]]
@@ -101,13 +104,18 @@ class Report:
         self._unreadable.append(unreadable)
 
     def write(
-        self, path: str | Path, *, evaluation: Evaluation | None = None, plots: Mapping[str, str] | None = None
+        self,
+        path: str | Path,
+        *,
+        evaluation: Evaluation | None = None,
+        plots: Mapping[str, str] | None = None,
+        warnings: Sequence[str] = (),
     ) -> None:
         """Write the page whole or not at all; raises InputError if the file cannot be written.
 
-        `plots` are SVG documents by caption, shown beside the figures of the evaluation.
+        `plots` are SVG documents by caption, shown beside the figures of the evaluation; `warnings` come first.
         """
-        self._evaluation = evaluation
+        self._evaluation, self._warnings = evaluation, tuple(warnings)
         self._plots = {caption: svg_uri(document) for caption, document in (plots or {}).items()}
         write_whole(Path(path), render(self._context()))
 
@@ -126,6 +134,7 @@ class Report:
             "n_calibration": len(self._calibration_scores),
             "evaluation": self._evaluation,
             "plots": self._plots,
+            "warnings": self._warnings,
             "counts": self._counts,
             "outcomes": self._outcomes if any(self._outcomes.values()) else None,
             "unsure": self._unsure,
@@ -154,6 +163,7 @@ class Report:
     def _data(self) -> Iterator[str]:
         facts = {"format": FORMAT_VERSION, "title": self._title, "detector": self._detector}
         facts |= {"counts": self._counts | {"unreadable": len(self._unreadable)}, "evaluation": self._evaluation}
+        facts["warnings"] = self._warnings
         facts["unreadable"] = [{"source": u.source, "reason": u.reason} for u in self._unreadable]
         yield to_json(facts)[:-1] + ',"results":['
         yield ",\n".join(self._results)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from urushi.data.layouts.base import Found, Layout, samples_in
+from urushi.data.layouts.base import Found, Layout, Rank, samples_in
 from urushi.data.samples import GOOD
 
 
@@ -10,7 +10,7 @@ class Flat(Layout):
     """Good images only."""
 
     expects = "good images, directly in the folder or in folders below it"
-    is_fallback = True
+    rank = Rank.fallback
 
     def matches(self, root: Path) -> bool:  # noqa: ARG002
         """True of any folder, which is why it comes last."""

@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from urushi.data.folders import images_below, images_in, subfolders
-from urushi.data.layouts.base import Found, Layout, MaskFolder, hidden, samples_in, together, visible
+from urushi.data.layouts._mask_folder import MaskFolder
+from urushi.data.layouts.base import Found, Layout, Rank, hidden, samples_in, together, visible
 from urushi.data.masks import mask_files
 from urushi.data.names import Meaning, plain
 from urushi.data.samples import GOOD, Problem, Sample
@@ -15,7 +16,7 @@ class Labelled(Layout):
     """Folders whose names are labels; what is beside a good one and says nothing else is a kind of defect."""
 
     expects = "a folder named good (or ok, normal …) beside folders of defects, and a good one named test, or good/test"
-    is_loose = True
+    rank = Rank.loose
 
     def matches(self, root: Path) -> bool:
         """Whether a folder named like good lies beside one of defects, of masks, of good test images or unknown."""

@@ -6,10 +6,10 @@ Bergmann et al., "MVTec AD — A Comprehensive Real-World Dataset for Unsupervis
 from pathlib import Path
 
 from urushi.data.folders import images_in, is_folder, subfolders
+from urushi.data.layouts._mask_folder import MaskFolder
 from urushi.data.layouts.base import (
     Found,
     Layout,
-    MaskFolder,
     hidden,
     labelled_in,
     samples_in,

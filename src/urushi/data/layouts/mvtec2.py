@@ -7,7 +7,8 @@ Its test_private and test_private_mixed have no labels, so that nothing here can
 from pathlib import Path
 
 from urushi.data.folders import is_folder, subfolders
-from urushi.data.layouts.base import Found, Layout, MaskFolder, samples_in, stray_images, together
+from urushi.data.layouts._mask_folder import MaskFolder
+from urushi.data.layouts.base import Found, Layout, samples_in, stray_images, together
 from urushi.data.layouts.mvtec import missing_masks, no_training
 from urushi.data.samples import GOOD, Problem, Split
 

@@ -1,0 +1,127 @@
+"""What the good images of a fit looked like, and which they were: kept in the detector file, to know them again.
+
+The limits are wide, and no threshold: they tell images of other parts, another camera or another light, not defects.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from urushi.data.appearance import Appearance, content_of
+from urushi.data.images import ImageSource, name_of, read_image
+from urushi.data.stream import stream
+from urushi.errors import CalibrationError, DetectorFileError, UnreadableImageError
+from urushi.inspection import Caution
+
+_SIZE_FACTOR = 1.25  # how much larger or smaller than all good images is another size
+_CONTRAST_FACTOR = 4
+_LEAST_MARGIN = 0.1  # of brightness in full scales, where the good images are nearly alike
+_COLOUR, _NO_COLOUR = 0.04, 0.02  # what surely is an image in colour, and what may still be noise in a grey one
+
+_MOST = 0.5  # of an image: more than that a plain defect seldom takes
+_LEARNT = "It is one of the images that the detector was fitted on: its score tells nothing about new parts."
+_UNLIKE = "It looks like none of the images that the detector was fitted on"
+
+_Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+_Content = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+Range = tuple[_Number, _Number]  # lowest, highest
+
+
+@dataclass(frozen=True)
+class Familiar:
+    """The ranges over the distinct good images of a fit, light and colour in shares of full scale."""
+
+    contents: tuple[_Content, ...]  # one per image, as `content_of` says
+    height: Range  # px
+    width: Range
+    brightness: Range
+    contrast: Range
+    colour: Range
+
+    @classmethod
+    def of(cls, images: Sequence[Appearance]) -> "Familiar":
+        """What at least one image shows."""
+        names = ("height", "width", "brightness", "contrast", "colour")
+        values = ([float(getattr(image, name)) for image in images] for name in names)
+        return cls(tuple(image.content for image in images), *((min(found), max(found)) for found in values))
+
+    def cautions(self, image: Appearance, anomalous_share: float) -> Iterator[Caution]:
+        """Why a threshold from them may not hold for an image, of which a share shows more than they do anywhere."""
+        if image.content in self._contents:
+            yield Caution("learnt", _LEARNT)
+        found = list(self.differences(image))
+        if anomalous_share > _MOST:
+            found.append("is farther from its reconstruction in most places than they are in any")
+        if found:
+            yield Caution("unlike", f"{_UNLIKE}: it {'; it '.join(found)}.")
+
+    def require_apart(self, defects: Iterable[ImageSource]) -> None:
+        """Raises CalibrationError if an image of a defect is one of them; what cannot be read is not."""
+        found = zip((defects := list(defects)), stream(_content, defects), strict=True)
+        if both := [name_of(source) for source, content in found if content in self._contents]:
+            raise CalibrationError(
+                f"images given as defects are good images of the fit as well, by their pixels: {len(both)}, the first: "
+                f"{both[0]}; take them out of the one folder or the other"
+            )
+
+    def differences(self, image: Appearance) -> Iterator[str]:
+        """In what an image is far from all of them, in words that follow 'it'."""
+        size = (image.height, image.width)
+        if any(_is_far(side, known, _SIZE_FACTOR) for side, known in zip(size, (self.height, self.width), strict=True)):
+            yield f"has {size[0]} × {size[1]} px, they {_span(self.height)} × {_span(self.width)}"
+        if side := _beyond(image.brightness, self.brightness):
+            how = "darker" if side < 0 else "brighter"
+            yield f"is much {how} (mean {image.brightness:.1%} of full scale, they {_shares(self.brightness)})"
+        if _is_far(image.contrast, self.contrast, _CONTRAST_FACTOR):
+            how = "less" if image.contrast < self.contrast[0] else "more"
+            yield f"has much {how} contrast ({image.contrast:.1%} of full scale, they {_shares(self.contrast)})"
+        if image.colour > _COLOUR and self.colour[1] < _NO_COLOUR:
+            yield "is in colour, they are grey"
+        if image.colour == 0 and self.colour[0] > _NO_COLOUR:
+            yield "is grey, they are in colour"
+
+    def to_json(self) -> dict[str, Any]:
+        """The plain values under the names of the fields."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: object) -> "Familiar":
+        """The inverse of `to_json`; raises DetectorFileError if something is missing or wrong."""
+        try:
+            return TypeAdapter(cls).validate_python(data)
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"]
+            raise DetectorFileError(f"what it knows of its good images is damaged: {reason}") from None
+
+    @cached_property
+    def _contents(self) -> frozenset[str]:
+        return frozenset(self.contents)
+
+
+def _content(source: ImageSource) -> str:
+    try:
+        return content_of(read_image(source))
+    except UnreadableImageError:
+        return ""
+
+
+def _is_far(value: float, known: Range, factor: float) -> bool:
+    return not known[0] / factor <= value <= known[1] * factor
+
+
+def _beyond(value: float, known: Range) -> int:
+    """-1 or 1 where a value lies further below or above all known ones than these lie apart."""
+    margin = max(_LEAST_MARGIN, known[1] - known[0])
+    return int(value > known[1] + margin) - int(value < known[0] - margin)
+
+
+def _span(known: Range) -> str:
+    low, high = (f"{side:.0f}" for side in known)
+    return low if low == high else f"{low}…{high}"
+
+
+def _shares(known: Range) -> str:
+    return f"{known[0]:.1%} … {known[1]:.1%}"

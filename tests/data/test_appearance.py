@@ -1,0 +1,117 @@
+"""An image is known again by its pixels, and one that is far from all known ones is told from them."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from urushi.data.appearance import Appearance, content_of
+from urushi.data.familiar import Familiar
+from urushi.data.images import read_image
+from urushi.errors import CalibrationError, DetectorFileError
+
+RNG = np.random.default_rng(0)
+GREY = RNG.integers(0, 256, (20, 30), np.uint8)
+COLOUR = RNG.integers(0, 256, (20, 30, 3), np.uint8)
+
+
+def familiar(*images: np.ndarray) -> Familiar:
+    return Familiar.of([Appearance.of(image) for image in images])
+
+
+def words(known: Familiar, image: np.ndarray) -> str:
+    return "; ".join(known.differences(Appearance.of(image)))
+
+
+@pytest.mark.parametrize("ending", ["png", "bmp", "tif", "webp"])
+def test_the_same_pixels_are_known_in_any_format(tmp_path: Path, ending: str) -> None:
+    Image.fromarray(GREY).save(tmp_path / "a.png")
+    Image.fromarray(GREY).convert("RGB").save(tmp_path / f"b.{ending}", lossless=True)
+    assert content_of(read_image(tmp_path / "a.png")) == content_of(read_image(tmp_path / f"b.{ending}"))
+
+
+def test_one_other_pixel_shape_or_channel_is_another_image() -> None:
+    other, coloured = GREY.copy(), np.dstack([GREY] * 3)
+    other[-1, -1] ^= 1
+    coloured[-1, -1, 2] ^= 1  # the first row is grey
+    images = [GREY, other, GREY.T, GREY.reshape(30, 20), coloured, COLOUR, COLOUR[:, :, ::-1], GREY.astype(np.uint16)]
+    assert len({content_of(image) for image in images}) == len(images)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_light_contrast_and_colour_are_shares_of_full_scale(dtype: type) -> None:
+    full = {np.uint8: 255, np.uint16: 65535, np.float32: 1}[dtype]
+    image = np.zeros((4, 4, 3), dtype)
+    image[:2, :, 0] = full
+    found = Appearance.of(image)
+    assert (found.height, found.width) == (4, 4)
+    assert found.brightness == pytest.approx(1 / 6)
+    assert found.contrast == pytest.approx((0.25 / 3) ** 0.5)
+    assert found.colour == pytest.approx(0.5)
+    assert Appearance.of(np.full((4, 4), full // 2 if full > 1 else 0.5, dtype)).contrast == 0
+
+
+def test_what_is_near_the_known_images_differs_in_nothing() -> None:
+    known = familiar(GREY, GREY // 2 + 64)
+    assert words(known, GREY) == words(known, GREY // 2 + 50) == words(known, np.pad(GREY, 2, "reflect")) == ""
+    assert words(known, np.dstack([GREY] * 3)) == ""
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        (np.tile(GREY, (2, 1)), "has 40 × 30 px, they 20 × 30"),
+        (GREY // 8, "is much darker"),
+        (224 + GREY // 8, "is much brighter"),
+        (120 + GREY // 32, "has much less contrast"),
+        (np.full_like(GREY, 128), "has much less contrast (0.0%"),
+        (COLOUR, "is in colour, they are grey"),
+    ],
+)
+def test_another_size_light_contrast_or_colour_is_said(image: np.ndarray, said: str) -> None:
+    assert said in words(familiar(GREY), image)
+
+
+def test_a_grey_image_is_said_where_all_others_are_in_colour() -> None:
+    assert words(familiar(COLOUR), np.dstack([GREY] * 3)) == "is grey, they are in colour"
+    assert words(familiar(COLOUR, GREY), GREY) == ""
+
+
+def test_more_contrast_is_said() -> None:
+    assert "has much more contrast" in words(familiar(120 + GREY // 16), np.where(GREY > 127, 255, 0).astype(np.uint8))
+
+
+def test_a_good_image_among_the_defects_is_an_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "no_image.png").write_text("")
+    Image.fromarray(GREY).save(tmp_path / "again.bmp")
+    known = familiar(GREY)
+    known.require_apart([GREY.T, tmp_path / "no_image.png"])
+    with pytest.raises(CalibrationError, match=r"their pixels: 1, the first: .*again\.bmp"):
+        known.require_apart([GREY.T, tmp_path / "again.bmp"])
+
+
+def test_it_comes_back_from_json_and_nothing_else_does() -> None:
+    plain = familiar(GREY, COLOUR).to_json()
+    assert Familiar.from_json(plain) == familiar(GREY, COLOUR)
+    wrong = [{"width": [1, "x"]}, {"height": [1, float("nan")]}, {"contents": ["../"]}]
+    for one in ({}, None, *(plain | change for change in wrong)):
+        with pytest.raises(DetectorFileError, match="good images is damaged"):
+            Familiar.from_json(one)
+
+
+def test_an_encoded_copy_that_lost_something_is_another_image() -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(GREY).save(buffer, "JPEG")
+    assert content_of(read_image(Image.open(buffer))) != content_of(GREY)
+
+
+def test_the_map_of_more_than_half_an_image_tells_as_well_and_a_copy_is_known() -> None:
+    known = familiar(GREY)
+    assert [caution.kind for caution in known.cautions(Appearance.of(GREY), 0.5)] == ["learnt"]
+    assert list(known.cautions(Appearance.of(GREY.T.reshape(20, 30)), 0.5)) == []
+    (caution,) = known.cautions(Appearance.of(GREY.T.reshape(20, 30) // 8), 0.51)
+    assert caution.kind == "unlike"
+    assert "it is much darker" in caution.text
+    assert caution.text.endswith("; it is farther from its reconstruction in most places than they are in any.")
