@@ -260,9 +260,10 @@ class Detector:
 
     def scores_of_defects(self, sources: Sequence[ImageSource]) -> tuple[np.ndarray, tuple[Unreadable, ...]]:
         """As `scores_of`; raises CalibrationError if one is a good image that the detector was fitted on."""
+        stated = tuple(as_stated(images_of(sources), bits=self.levels.bits, bgr=False))
         if self.familiar is not None:
-            self.familiar.require_apart(sources)
-        return self.scores_of(sources)
+            self.familiar.require_apart(stated)
+        return self.scores_of(stated)
 
     def scores_of(self, sources: Iterable[ImageSource]) -> tuple[np.ndarray, tuple[Unreadable, ...]]:
         """The scores (m,) of those images that can be read, and what could not be."""

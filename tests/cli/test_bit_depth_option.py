@@ -101,3 +101,11 @@ def test_damaged_levels_in_a_file_are_found_when_it_is_loaded(detector):
         Detector.load(detector)
     replace(found, card={key: value for key, value in found.card.items() if key != "levels"}).save(detector)
     assert Detector.load(detector).levels.seen == {}
+
+
+def test_an_evaluation_says_that_images_are_of_another_depth(urushi, exported, ten, tmp_path):
+    for name, kind in (("good.png", "good"), ("bad.png", "scratch")):
+        write(tmp_path / "set" / "test" / kind / name, read_image(ten / name))
+    said = "2 of 2 images seem to be of another bit depth than those that the detector was fitted on"
+    assert said in urushi("evaluate", exported, tmp_path / "set").err
+    assert said not in urushi("evaluate", exported, tmp_path / "set", "--bits", "10").err

@@ -7,6 +7,7 @@ from urushi.inspection.results import CautionKind, Inspection, Unreadable
 _SAYS: dict[CautionKind, str] = {
     "learnt": "{n} of {total} images are ones that the detector was fitted on",
     "unlike": "{n} of {total} images look like none that the detector was fitted on",
+    "depth": "{n} of {total} images seem to be of another bit depth than those that the detector was fitted on",
     "tiles": "the threshold may not hold for {n} of {total} images",
 }
 _WRONG = " Is it the detector for these parts, and are camera, light and files as they were?"
