@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from urushi.evaluation.curves import FloatArray, ratio, tails
 from urushi.evaluation.histograms import ImageHistograms, coarse
-from urushi.evaluation.resampling import Figure, Statistics, bootstrap, moved
+from urushi.evaluation.resampling import Figure, Statistics, bootstrap
 
 AUPIMO_RANGE = (1e-5, 1e-4)
 
@@ -48,9 +48,10 @@ def aupimo(
     if reason is not None:
         return Figure(None, reason=reason), ()
     scores = _scores(images, found_from(normal), fpr_range)
-    mean, has_defect = _resampled_mean(images, fpr_range), [image.n_components > 0 for image in images]
-    rough = bootstrap(mean, has_defect, seed=seed, n_resamples=n_resamples, undefined={"aupimo": ""})["aupimo"]
-    return moved(rough, float(np.mean([one.value for one in scores]))), scores
+    rough, has_defect = _resampled_mean(images, fpr_range), [image.n_components > 0 for image in images]
+    exact = {"aupimo": float(np.mean([one.value for one in scores]))}
+    how: dict[str, Any] = {"seed": seed, "n_resamples": n_resamples, "undefined": {"aupimo": ""}}
+    return bootstrap(rough, has_defect, exact=exact, **how)["aupimo"], scores
 
 
 def found_from(normal: FloatArray) -> FloatArray:

@@ -23,7 +23,7 @@ from urushi.evaluation.histograms import (
     image_histograms,
     lower_edge,
 )
-from urushi.evaluation.resampling import Figure, bootstrap, moved
+from urushi.evaluation.resampling import Figure, bootstrap
 
 AUPRO_LIMITS = (0.3, 0.05)
 _N_GROUPS = 1024  # for resampling, coarse bins are joined to so many groups of about equal mass
@@ -86,7 +86,7 @@ class PixelHistograms:
     ) -> PixelFigures:
         """All pixel figures with intervals over images (defective and good ones apart); InputError without images.
 
-        Intervals come from coarser bins; the difference that these make to the figure itself is taken off them.
+        Intervals come from coarser bins, the figures themselves do not.
         """
         if not self._images:
             raise InputError("There are no images with masks, so there are no pixel figures. Add some first.")
@@ -100,9 +100,9 @@ class PixelHistograms:
         def statistics(weights: FloatArray) -> dict[str, FloatArray]:
             return _statistics(weights @ stack, weights @ n_components, values, aupro_limits)
 
-        undefined = dict.fromkeys(exact, _UNDEFINED)
-        rough = bootstrap(statistics, n_components > 0, seed=seed, n_resamples=n_resamples, undefined=undefined)
-        metrics = {name: moved(rough[name], float(exact[name][0])) for name in exact}
+        how: dict[str, Any] = {"seed": seed, "n_resamples": n_resamples, "undefined": dict.fromkeys(exact, _UNDEFINED)}
+        values_exact = {name: float(value[0]) for name, value in exact.items()}
+        metrics = bootstrap(statistics, n_components > 0, exact=values_exact, **how)
         metrics["aupimo"], of_images = aupimo(
             images, self._normal_images, aupimo_range, seed=seed, n_resamples=n_resamples
         )
