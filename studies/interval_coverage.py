@@ -2,8 +2,8 @@
 
 How often a 95 % interval has the true value, by simulation. Scores of normal and anomalous images come from laws whose
 true figures are known from half a million images; each run draws a test set and asks for its intervals. Beside them:
-the percentile bootstrap over images, which fails near 1. Decisions come from a true recall and specificity. Pixel figures
-are stood for by means over defective images, of which some fail or all vary. Nothing but NumPy is needed.
+the percentile bootstrap over images, which fails near 1. Decisions come from a true recall and specificity. Pixel
+figures are stood for by means over defective images, of which some fail or all vary. Nothing but NumPy is needed.
 Results: studies/results/interval_coverage.json and .md.
 """
 
