@@ -99,6 +99,18 @@ def test_figures_of_a_stream():
     assert (found.pixel_reason, found.pixel_left_out) == (None, ())
 
 
+def test_maps_far_from_zero_have_the_same_pixel_figures():
+    results, masks = stream()
+    shifted = [
+        (s, replace(r, anomaly_map=np.float32(4096 + r.anomaly_map), map_scale=MapScale(4096, 4097, 4096.5)))
+        for s, r in results
+    ]
+    usual, found = run(results, masks).pixel, run(shifted, masks).pixel
+    for name, figure in usual.metrics.items():
+        assert found.metrics[name].value == pytest.approx(figure.value, abs=2e-3), name
+    assert found.best_iou_threshold == pytest.approx(4096 + usual.best_iou_threshold, abs=2e-3)
+
+
 def test_json_is_plain_and_complete():
     plain = json.loads(json.dumps(run(*stream()).to_json(), allow_nan=False))
     assert (plain["n_images"], plain["n_normal"], plain["n_anomalous"], plain["n_unreadable"]) == (12, 6, 6, 0)

@@ -21,6 +21,7 @@ from urushi.evaluation.histograms import ImageHistograms, coarse
 from urushi.evaluation.resampling import Figure, Statistics, bootstrap
 
 AUPIMO_RANGE = (1e-5, 1e-4)
+PIMO_FPR = tuple(float(rate) for rate in np.logspace(-5, 0, 26))  # of the curves that are reported
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class ImageScore:
 
     source: str
     value: float
+    curve: tuple[float, ...]  # the share of its defect pixels found at each of `PIMO_FPR`
 
 
 def aupimo(
@@ -68,13 +70,14 @@ def credit(rates: FloatArray, fpr_range: tuple[float, float] = AUPIMO_RANGE) -> 
 def _scores(
     images: Sequence[ImageHistograms], rates: FloatArray, fpr_range: tuple[float, float]
 ) -> tuple[ImageScore, ...]:
-    return tuple(
-        ImageScore(
-            image.source, float(np.average(credit(rates[image.defect_bins], fpr_range), weights=image.defect_counts))
-        )
-        for image in images
-        if image.n_components
-    )
+    return tuple(_score(image, rates[image.defect_bins], fpr_range) for image in images if image.n_components)
+
+
+def _score(image: ImageHistograms, rates: FloatArray, fpr_range: tuple[float, float]) -> ImageScore:
+    """From the rate at which each bin of its defect pixels is found, (J,)."""
+    shares = image.defect_counts / image.defect_counts.sum(dtype=np.float64)
+    curve = tuple(float(shares[rates <= rate].sum()) for rate in PIMO_FPR)
+    return ImageScore(image.source, float(credit(rates, fpr_range) @ shares), curve)
 
 
 def _resampled_mean(images: Sequence[ImageHistograms], fpr_range: tuple[float, float]) -> Statistics:

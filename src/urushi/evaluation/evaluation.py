@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from urushi.data.images import luminance
 from urushi.data.samples import GOOD
 from urushi.errors import InputError
+from urushi.evaluation.aupimo import PIMO_FPR
 from urushi.evaluation.confusion import confusion
 from urushi.evaluation.image_metrics import DefectFigures, defect_figures, image_figures
 from urushi.evaluation.intervals import CONFIDENCE
@@ -196,4 +197,11 @@ def _pixel_json(pixel: PixelFigures) -> dict[str, Any]:
         "metrics": _figures_json(pixel.metrics),
         "best_iou_threshold": pixel.best_iou_threshold,
         "aupimo_of_images": [asdict(one) for one in pixel.aupimo_of_images],
+        "pimo_fpr": list(PIMO_FPR),
+        "per_defect": [
+            {"defect": row.defect, "n_images": row.n_images, "n_components": row.n_components}
+            | _figures_json(row.figures)
+            for row in pixel.per_defect
+        ],
+        "n_levels": pixel.n_levels,
     }
