@@ -205,9 +205,9 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    cells = [{"kind": "scores", "law": law, "n": list(n)} for n in SIZES for law in LAWS]
+    cells = [{"kind": "means", "law": quality, "n": [n]} for n in (5, 15, 50, 100) for quality in QUALITIES]
     cells += [{"kind": "decisions", "law": "", "n": list(n)} for n in SIZES]
-    cells += [{"kind": "means", "law": quality, "n": [n]} for n in (5, 15, 50, 100) for quality in QUALITIES]
+    cells += [{"kind": "scores", "law": law, "n": list(n)} for n in SIZES for law in LAWS]
 
     def run(kind: str, law: str, n: list[int]) -> Iterator[dict[str, Any]]:
         yield from measure(kind, law, n, n_runs=options.runs, seed=options.seed)
