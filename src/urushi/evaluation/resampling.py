@@ -14,7 +14,7 @@ Statistics = Callable[[FloatArray], Mapping[str, FloatArray]]  # weights of n im
 
 NO_RESAMPLES = "no interval: no resamples were asked for"
 _CHUNK = 100  # resamples at a time: memory stays bounded
-CAUTION = 1.5  # found by simulation: the plain variance is too small where few images decide
+CAUTION = 1.75  # found by simulation: the plain variance is too small where few images decide
 _SHARE_DEFINED = 0.95  # an interval over fewer resamples than this would be one of other, luckier data
 
 

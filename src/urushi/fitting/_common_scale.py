@@ -18,7 +18,7 @@ def on_scale(rows: list[Scored], own: list[Scored], other: list[Scored]) -> list
     other_middle, other_spread = _location(other)
     factor = np.divide(other_spread, spread, out=np.ones(3), where=(spread > 0) & (other_spread > 0))
     moved = (_columns(rows) - middle) * factor + other_middle
-    return [Scored(*values, row.n_tiles) for values, row in zip(moved.tolist(), rows, strict=True)]
+    return [row._replace(score=s, peak=p, median=m) for row, (s, p, m) in zip(rows, moved.tolist(), strict=True)]
 
 
 def _location(rows: list[Scored]) -> tuple[np.ndarray, np.ndarray]:
