@@ -21,7 +21,8 @@ _N_ANGLES = 20_001  # of Student's distribution
 def wilson(hits: float, n: float) -> Interval:
     """Wilson's interval of a share, hits of n > 0; of 0 of 19 it is 0 to 0.17."""
     centre, spread = hits + _Z**2 / 2, _Z * math.sqrt(max(0.0, hits * (n - hits) / n) + _Z**2 / 4)
-    return max(0.0, (centre - spread) / (n + _Z**2)), min(1.0, (centre + spread) / (n + _Z**2))
+    low, high = (centre - spread) / (n + _Z**2), (centre + spread) / (n + _Z**2)
+    return min(max(low, 0.0), hits / n), max(min(high, 1.0), hits / n)  # rounding must not leave the share outside
 
 
 def from_variance(value: float, variance: float, sizes: Sequence[int], *, caution: float = 1.0) -> Interval:
