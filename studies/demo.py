@@ -25,7 +25,7 @@ from urushi.cli.demo import HALF_HELD_OUT
 from urushi.cli.fit import chosen_recipe
 from urushi.data.dataset import find_dataset
 from urushi.data.demo import N_GOOD, STRENGTHS, make_demo
-from urushi.evaluation.resampling import wilson
+from urushi.evaluation.intervals import wilson
 from urushi.recipe import Part
 
 RATES = (0.05, 0.01)

@@ -104,7 +104,7 @@ def _pixel(row: Row, metric: str) -> Figure:
 
 
 def _share(counts: dict[str, int], called: str, others: str) -> Figure:
-    """Counts say how sure a share is; its bootstrap interval would have no width where nothing, or all, was called."""
+    """Counts say how sure a share is."""
     n = counts[called] + counts[others]
     return {"value": counts[called] / n, "counts": f"{counts[called]}/{n}"} if n else {"value": None}
 
@@ -139,7 +139,7 @@ def _table(columns: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 def _notes(groups: Sequence[list[Row]]) -> str:
     rows = [row for group in groups for row in group]
     notes = [
-        "In brackets: 95 % bootstrap interval over test images, or counts of images. ±: standard error over seeds.",
+        "In brackets: 95 % interval over test images, or counts of images. ±: standard error over seeds.",
         "The threshold comes from held-out training images, never from the test set; *stated rate* is the share of "
         "good parts that it allows, *false alarms* the share of good test images that were called anomalous.",
         *_left_out(rows),

@@ -99,6 +99,18 @@ def test_figures_of_a_stream():
     assert (found.pixel_reason, found.pixel_left_out) == (None, ())
 
 
+def test_maps_far_from_zero_have_the_same_pixel_figures():
+    results, masks = stream()
+    shifted = [
+        (s, replace(r, anomaly_map=np.float32(4096 + r.anomaly_map), map_scale=MapScale(4096, 4097, 4096.5)))
+        for s, r in results
+    ]
+    usual, found = run(results, masks).pixel, run(shifted, masks).pixel
+    for name, figure in usual.metrics.items():
+        assert found.metrics[name].value == pytest.approx(figure.value, abs=2e-3), name
+    assert found.best_iou_threshold == pytest.approx(4096 + usual.best_iou_threshold, abs=2e-3)
+
+
 def test_json_is_plain_and_complete():
     plain = json.loads(json.dumps(run(*stream()).to_json(), allow_nan=False))
     assert (plain["n_images"], plain["n_normal"], plain["n_anomalous"], plain["n_unreadable"]) == (12, 6, 6, 0)
@@ -127,18 +139,17 @@ def test_json_counts_normal_anomalous_and_unreadable_images_apart():
 
 
 def intervals(found):
-    """Both ends of one interval of each kind."""
+    """Both ends of one interval of each kind that is drawn."""
     figures = {
-        "image": found.image["roc_auc"],
-        "defect": found.per_defect[0].figures["roc_auc"],
-        "pixel": found.pixel.metrics["roc_auc"],
-        "reconstruction": found.reconstruction["ssim"],
-        "luminance": found.luminance.groups[1].roc_auc,
+        "image": found.image["average_precision"],
+        "decision": found.image["f1"],
+        "defect": found.per_defect[0].figures["average_precision"],
+        "pixel": found.pixel.metrics["best_iou"],
     }
     return {kind: (figure.low, figure.high) for kind, figure in figures.items()}
 
 
-def test_every_kind_of_figure_has_its_interval_from_the_seed():
+def test_every_kind_of_drawn_interval_comes_from_the_seed():
     results, masks = stream(n=24)
     light = np.random.default_rng(0).uniform(0.5, 1, 24).astype(np.float32)
     results = [
@@ -153,7 +164,7 @@ def test_resamples_and_limits_are_those_asked_for():
     results, masks = stream()
     found = run(results, masks, n_resamples=0, aupro_limits=(0.2,))
     assert {name for name in found.pixel.metrics if name.startswith("aupro")} == {"aupro_0.2"}
-    for figure in (found.image["roc_auc"], found.pixel.metrics["roc_auc"], found.reconstruction["mse"]):
+    for figure in (found.image["f1"], found.pixel.metrics["roc_auc"], found.image["average_precision"]):
         assert (figure.value is not None, figure.low) == (True, None)
 
 

@@ -5,8 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from urushi.data.images import luminance
-from urushi.evaluation.luminance import LuminanceGroup, compare_luminances, dataset_luminances
-from urushi.evaluation.resampling import Figure
+from urushi.evaluation.luminance import compare_luminances, dataset_luminances
 
 
 def test_luminance_is_the_mean_in_shares_of_full_scale():
@@ -74,17 +73,22 @@ def test_no_good_image_at_all_is_no_figure_and_no_crash():
     assert not dataset_luminances({}).groups
 
 
-@pytest.mark.parametrize(
-    ("value", "low", "high", "is_separate"),
-    [
-        (0.8, 0.65, 0.9, True),
-        (0.79, 0.7, 0.9, False),  # brighter, but not by enough
-        (0.9, 0.64, 1.0, False),  # or not surely
-        (0.2, 0.1, 0.35, True),
-        (0.21, 0.1, 0.3, False),
-        (0.1, 0.0, 0.36, False),
-        (0.9, None, None, False),
-    ],
-)
-def test_a_group_is_separate_from_the_limits_on(value, low, high, is_separate):
-    assert LuminanceGroup("dent", 9, 0.5, 0.1, 0.4, 0.6, Figure(value, low, high)).is_separate == is_separate
+@pytest.mark.parametrize(("n", "n_others"), [(2, 2), (3, 3), (4, 4), (5, 5), (7, 7), (20, 3), (40, 9)])
+def test_equal_groups_seldom_warn_however_few_their_images(n, n_others):
+    rng = np.random.default_rng(0)
+    draws = rng.normal(0.5, 0.1, (300, n + n_others))
+    warned = sum(bool(compare_luminances(("good", row[:n]), {"dent": row[n:]}).warnings) for row in draws)
+    assert warned <= 6  # 2 %; two, three and four images warned in 34, 9 and 6 % once
+
+
+@pytest.mark.parametrize(("n", "warns"), [(4, False), (5, True)])
+def test_five_images_each_are_enough_to_tell_light_from_dark(n, warns):
+    found = compare_luminances(("good", np.linspace(0.2, 0.3, n)), {"dent": np.linspace(0.7, 0.8, n)})
+    assert bool(found.warnings) == warns
+    assert found.groups[1].is_separate == warns
+
+
+@pytest.mark.parametrize(("n_brighter", "warns"), [(80, True), (79, False)])
+def test_what_is_brighter_by_little_is_no_warning_however_many_its_images(n_brighter, warns):
+    dent = np.repeat([1.0, 0.0], [n_brighter, 100 - n_brighter])
+    assert bool(compare_luminances(("good", [0.5] * 100), {"dent": dent}).warnings) == warns

@@ -10,6 +10,7 @@ import torch
 
 from urushi import Detector, Recipe, load
 from urushi.errors import CalibrationError, DatasetError, RecipeError, TrainingError
+from urushi.fitting import _held_out
 from urushi.recipe import Part
 from urushi.scoring import build_graph
 
@@ -48,6 +49,26 @@ def test_each_held_out_score_comes_from_a_fit_without_its_image():
     assert len(scores) == 12
     assert scores[-1] > 3 * scores[-2]
     assert detector.inspect(good[5]).score < 0.2 * scores[-1]  # the final fit has seen it
+
+
+@pytest.mark.parametrize("n_folds", [2, 4])
+def test_scores_of_trained_folds_lie_where_the_final_fit_has_those_of_its_own_images(n_folds, monkeypatch):
+    """Fits that differ in scale a hundredfold: the score of a fold's fit is multiplied by the number of its fold."""
+    n_fits, plain = iter([1.0, 100.0, 10.0, 1000.0, 5.0]), _held_out.scored
+    scales: dict[int, float] = {}
+
+    def scaled(learner, learnt, images):
+        if id(learnt) not in scales:
+            scales[id(learnt)] = next(n_fits)
+        factor = scales[id(learnt)]
+        kept.append(learnt)  # or another one might get its id
+        return [[row._replace(score=factor * row.score) for row in rows] for rows in plain(learner, learnt, images)]
+
+    kept: list[Any] = []
+    monkeypatch.setattr("urushi.fitting._cross.scored", scaled)
+    good = pictures(12)
+    held_out = Detector.fit(good, recipe(**{"split.n_folds": n_folds})).held_out
+    assert max(held_out.scores) < 3 * min(held_out.scores)
 
 
 # Training images that are no good ones

@@ -64,3 +64,10 @@ def test_clipped_weights_are_small():
     network = nn.Linear(8, 8)
     adversarial.clip_weights(network)
     assert max(weight.abs().max() for weight in network.parameters()) <= adversarial.CLIP
+
+
+def test_the_gradient_penalty_takes_double_precision():
+    real, made = torch.rand(6, 1, 4, 4, dtype=torch.float64), torch.rand(6, 1, 4, 4, dtype=torch.float64)
+    penalty = adversarial.gradient_penalty(lambda x: x.flatten(1).sum(1) / 4, real, made)
+    assert penalty.dtype == torch.float64
+    assert penalty.item() == pytest.approx(0, abs=1e-12)

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 from skimage.metrics import structural_similarity
 from torch.nn import functional as F
 
@@ -47,6 +48,28 @@ def test_pixel_losses_are_what_torch_says():
     one, other = images(), images(seed=1)
     assert loss_of("mse", one, other) == pytest.approx(F.mse_loss(one, other).item())
     assert loss_of("l1", one, other) == pytest.approx(F.l1_loss(one, other).item())
+
+
+def test_ms_ssim_of_grey_images_is_the_product_over_five_widths():
+    """Zhao et al. 2017, eq. 8: luminance at the widest Gaussian, contrast and structure at all of them."""
+    one, other = images(1, px=48), (images(1, px=48) + 0.5 * images(1, px=48, seed=1)).clamp(0, 1)
+    a, b = (image[0, 0].numpy().astype(np.float64) for image in (one, other))
+    similarity = np.ones_like(a)
+    for sigma in (0.5, 1, 2, 4, 8):
+        mean_a, mean_b, aa, bb, ab = (blurred(x, sigma) for x in (a, b, a * a, b * b, a * b))
+        cs = (2 * (ab - mean_a * mean_b) + 0.03**2) / (aa - mean_a**2 + bb - mean_b**2 + 0.03**2)
+        similarity *= cs
+    similarity *= (2 * mean_a * mean_b + 0.01**2) / (mean_a**2 + mean_b**2 + 0.01**2)
+    assert loss_of("ms_ssim", one, other).item() == pytest.approx(1 - similarity.mean(), abs=1e-3)
+
+
+def blurred(image: np.ndarray, sigma: float) -> np.ndarray:
+    return gaussian_filter(image, sigma, mode="constant", radius=16)
+
+
+def test_ssim_of_two_black_images_is_one():
+    black = torch.zeros(1, 1, 32, 32)
+    assert loss_of("ssim", black, black).item() == 0
 
 
 def test_ssim_is_what_scikit_image_says_away_from_the_border():

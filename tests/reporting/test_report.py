@@ -166,7 +166,7 @@ def test_metrics_and_defects_are_tabulated_and_undefined_ones_named(facts: Detec
 
 def test_brightness_that_separates_is_warned_of(facts: DetectorFacts, written: Written) -> None:
     found = compare_luminances(
-        ("good", [0.5, 0.52, 0.51, 0.5]), {"<dark>": [0.3, 0.31, 0.3], "dent": [0.5, 0.52, 0.51]}
+        ("good", [0.5, 0.52, 0.51, 0.5, 0.52]), {"<dark>": [0.3, 0.31, 0.3, 0.31, 0.3], "dent": [0.5, 0.52, 0.51]}
     )
     shown = {"metrics": {}, "per_defect": [], "luminance": found.to_json()}
     page = written(Report("evaluation", facts), evaluation=shown)

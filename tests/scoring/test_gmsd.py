@@ -15,9 +15,9 @@ OTHER = np.clip(IMAGE + 0.2 * RANDOM.standard_normal(IMAGE.shape), 0, 1)
 PREWITT = np.array([[1, 0, -1], [1, 0, -1], [1, 0, -1]]) / 3  # eq. 6.21
 
 
-def run(a: np.ndarray, b: np.ndarray, n_scales: int = 1) -> tuple[np.ndarray, float]:
+def run(a: np.ndarray, b: np.ndarray, n_scales: int = 1, *, halved: bool = False) -> tuple[np.ndarray, float]:
     pair = Reconstruction(*(torch.from_numpy(image.astype(np.float32))[None, None] for image in (a, b)))
-    anomaly_map, score = Gmsd("pixels", n_scales=n_scales)(pair, a.shape)
+    anomaly_map, score = Gmsd("pixels", n_scales=n_scales, halved=halved)(pair, a.shape)
     return anomaly_map[0, 0].numpy(), float(score)
 
 
@@ -33,7 +33,7 @@ def similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return (2 * ma * mb + 170) / (ma**2 + mb**2 + 170)
 
 
-def halved(image: np.ndarray, n: int) -> np.ndarray:
+def smaller(image: np.ndarray, n: int) -> np.ndarray:
     return block_reduce(image, (2**n, 2**n), np.mean)
 
 
@@ -43,14 +43,24 @@ def test_map_and_score_are_those_of_the_written_formula():
     assert score == pytest.approx(similarity(IMAGE, OTHER).std(), rel=1e-4)  # eq. 6.25
 
 
+def test_halved_first_it_is_that_of_its_authors():
+    anomaly_map, score = run(IMAGE, OTHER, halved=True)
+    assert anomaly_map.shape == IMAGE.shape
+    assert score == pytest.approx(similarity(smaller(IMAGE, 1), smaller(OTHER, 1)).std(), rel=1e-4)
+    _, of_two = run(IMAGE, OTHER, 2, halved=True)
+    weights = np.array([0.096, 0.596]) / 0.692
+    deviations = [similarity(smaller(IMAGE, n), smaller(OTHER, n)).std() for n in (1, 2)]
+    assert of_two == pytest.approx(np.sqrt(np.sum(weights * np.square(deviations))), rel=1e-4)
+
+
 def test_several_scales_are_summed_in_squares():
     for n_scales in [2, 3, 4]:
         weights = np.array([0.096, 0.596, 0.289, 0.019])[:n_scales]
-        deviations = [similarity(halved(IMAGE, n), halved(OTHER, n)).std() for n in range(n_scales)]
+        deviations = [similarity(smaller(IMAGE, n), smaller(OTHER, n)).std() for n in range(n_scales)]
         expected = np.sqrt(np.sum(weights / weights.sum() * np.square(deviations)))
         anomaly_map, score = run(IMAGE, OTHER, n_scales)
         assert score == pytest.approx(expected, rel=1e-4), n_scales
-        means = [1 - similarity(halved(IMAGE, n), halved(OTHER, n)).mean() for n in range(n_scales)]
+        means = [1 - similarity(smaller(IMAGE, n), smaller(OTHER, n)).mean() for n in range(n_scales)]
         expected = np.average(means, weights=weights)
         assert anomaly_map.mean() == pytest.approx(expected, rel=0.02), n_scales  # enlarging moves it a bit
 

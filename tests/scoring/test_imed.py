@@ -69,3 +69,13 @@ def test_channels_are_averaged():
 def test_a_width_out_of_range_is_refused(sigma_px):
     with pytest.raises(RecipeError, match=rf"score\.sigma_px = {sigma_px}"):
         options.build(Imed, {"sigma_px": sigma_px}, "score", "pixels")
+
+
+def test_the_root_is_a_distance_and_leaves_the_map_alone():
+    found, black = torch.from_numpy(differences(12, 16).astype(np.float32))[:, None], torch.zeros(4, 1, 12, 16)
+    (map_of_form, form), (map_of_root, root) = (
+        Imed("pixels", root=chosen)(Reconstruction(found, black), (12, 16)) for chosen in (False, True)
+    )
+    assert torch.allclose(root**2, form)
+    assert torch.equal(map_of_form, map_of_root)
+    assert Imed("pixels", root=True)(Reconstruction(black, black), (12, 16))[1].max() == 0

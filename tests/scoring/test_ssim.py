@@ -41,6 +41,12 @@ def test_the_map_is_one_minus_the_local_ssim_of_scikit_image():
     assert np.allclose(map_of(IMAGE, OTHER)[inside], 1 - expected[inside], atol=1e-5)
 
 
+@pytest.mark.parametrize("level", [0, 1])
+def test_two_constant_images_alike_are_no_anomaly(level):
+    assert map_of(*np.full((2, 20, 20), level, np.float32)).max() == 0
+    assert global_score(*np.full((2, 1, 20, 20), level, np.float32)) == 0
+
+
 def test_the_window_has_the_side_that_is_asked_for():
     for window_px in [3, 7, 11, 15]:
         half = window_px // 2

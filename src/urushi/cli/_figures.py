@@ -8,6 +8,7 @@ from urushi.printable import printable
 
 _BLOCK_WIDTH, _GAP = 39, 2
 _MAX_DEFECTS = 8
+_ONLY_IN_JSON = ("partial_roc_auc_0.1", "error_rate", "macro_precision", "macro_recall", "best_iou", "iou_auc", "pro")
 
 Block = tuple[str, list[str]]  # a title and its lines
 _EMPTY: Block = ("", [])
@@ -35,8 +36,9 @@ def _blocks(figures: Mapping[str, Any]) -> Iterator[Block]:
 
 
 def _rows(figures: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    width = max(map(len, figures))
-    return [f"{name:{width}} {_number(one['value']):>6}  {_interval(one)}" for name, one in figures.items()]
+    shown = {name: one for name, one in figures.items() if name not in _ONLY_IN_JSON}
+    width = max(map(len, shown))
+    return [f"{name:{width}} {_number(one['value']):>6}  {_interval(one)}" for name, one in shown.items()]
 
 
 def _defects(table: Sequence[Mapping[str, Any]]) -> Block:

@@ -137,6 +137,8 @@ def _about_masks(found: "Evaluation") -> "Iterator[str]":
     elif left_out:
         first = f"the first: {left_out[0].source}: {left_out[0].reason}"
         yield f"warning: images left out of the pixel figures: {len(left_out)}; {first}"
+    if found.pixel is not None and found.pixel.remark:
+        yield f"warning: {found.pixel.remark}"
     if found.pixel is not None and found.pixel_remarks:
         first = f"the first: {found.pixel_remarks[0].source}: {found.pixel_remarks[0].reason}"
         yield f"warning: masks to look at: {len(found.pixel_remarks)}; {first}"

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from urushi.evaluation.curves import FloatArray, ratio, tails
 from urushi.evaluation.histograms import ImageHistograms, coarse
-from urushi.evaluation.resampling import Figure, Statistics, bootstrap, moved
+from urushi.evaluation.resampling import Figure, Statistics, bootstrap
 
 AUPIMO_RANGE = (1e-5, 1e-4)
+PIMO_FPR = tuple(float(rate) for rate in np.logspace(-5, 0, 26))  # of the curves that are reported
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class ImageScore:
 
     source: str
     value: float
+    curve: tuple[float, ...]  # the share of its defect pixels found at each of `PIMO_FPR`
 
 
 def aupimo(
@@ -48,9 +50,10 @@ def aupimo(
     if reason is not None:
         return Figure(None, reason=reason), ()
     scores = _scores(images, found_from(normal), fpr_range)
-    mean, has_defect = _resampled_mean(images, fpr_range), [image.n_components > 0 for image in images]
-    rough = bootstrap(mean, has_defect, seed=seed, n_resamples=n_resamples, undefined={"aupimo": ""})["aupimo"]
-    return moved(rough, float(np.mean([one.value for one in scores]))), scores
+    rough, has_defect = _resampled_mean(images, fpr_range), [image.n_components > 0 for image in images]
+    exact = {"aupimo": float(np.mean([one.value for one in scores]))}
+    how: dict[str, Any] = {"seed": seed, "n_resamples": n_resamples, "undefined": {"aupimo": ""}}
+    return bootstrap(rough, has_defect, exact=exact, **how)["aupimo"], scores
 
 
 def found_from(normal: FloatArray) -> FloatArray:
@@ -67,13 +70,14 @@ def credit(rates: FloatArray, fpr_range: tuple[float, float] = AUPIMO_RANGE) -> 
 def _scores(
     images: Sequence[ImageHistograms], rates: FloatArray, fpr_range: tuple[float, float]
 ) -> tuple[ImageScore, ...]:
-    return tuple(
-        ImageScore(
-            image.source, float(np.average(credit(rates[image.defect_bins], fpr_range), weights=image.defect_counts))
-        )
-        for image in images
-        if image.n_components
-    )
+    return tuple(_score(image, rates[image.defect_bins], fpr_range) for image in images if image.n_components)
+
+
+def _score(image: ImageHistograms, rates: FloatArray, fpr_range: tuple[float, float]) -> ImageScore:
+    """From the rate at which each bin of its defect pixels is found, (J,)."""
+    shares = image.defect_counts / image.defect_counts.sum(dtype=np.float64)
+    curve = tuple(float(shares[rates <= rate].sum()) for rate in PIMO_FPR)
+    return ImageScore(image.source, float(credit(rates, fpr_range) @ shares), curve)
 
 
 def _resampled_mean(images: Sequence[ImageHistograms], fpr_range: tuple[float, float]) -> Statistics:

@@ -39,6 +39,15 @@ def roc_auc(normal: FloatArray, defect: FloatArray) -> FloatArray:
     return area(_share(normal), _share(defect))
 
 
+def partial_roc_auc(normal: FloatArray, defect: FloatArray, limit: float) -> FloatArray:
+    """Area under the ROC curve up to a false-positive rate `limit`, so scaled that chance is 0.5 and the best 1, (…).
+
+    The scale is McClish's (1989), as in scikit-learn.
+    """
+    chance = limit / 2
+    return (1 + (area(_share(normal), _share(defect), limit) - chance) / (1 - chance)) / 2
+
+
 def average_precision(normal: FloatArray, defect: FloatArray) -> FloatArray:
     """Σ (Rₙ − Rₙ₋₁)·Pₙ in [0, 1], (…): the area under the precision-recall curve as scikit-learn defines it."""
     false, true = tails(normal)[..., 1:], tails(defect)[..., 1:]

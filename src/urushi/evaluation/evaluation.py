@@ -8,12 +8,15 @@ from typing import Any, Protocol
 from urushi.data.images import luminance
 from urushi.data.samples import GOOD
 from urushi.errors import InputError
-from urushi.evaluation.image_metrics import DefectFigures, confusion, defect_figures, image_figures
+from urushi.evaluation.aupimo import PIMO_FPR
+from urushi.evaluation.confusion import confusion
+from urushi.evaluation.image_metrics import DefectFigures, defect_figures, image_figures
+from urushi.evaluation.intervals import CONFIDENCE
 from urushi.evaluation.luminance import LuminanceReport, compare_luminances
 from urushi.evaluation.pixel_collection import PixelCollection, ReadMask
 from urushi.evaluation.pixel_metrics import AUPRO_LIMITS, PixelFigures
 from urushi.evaluation.reconstruction_metrics import reconstruction_errors, reconstruction_figures
-from urushi.evaluation.resampling import CONFIDENCE, Figure
+from urushi.evaluation.resampling import Figure
 from urushi.inspection import Decision, Inspection, Unreadable
 
 UNNAMED = "(unnamed)"  # the type of a defect that has none
@@ -166,17 +169,17 @@ def _evaluation(collected: _Collected, seed: int, n_resamples: int, aupro_limits
         pixel_reason=None if figures else collected.pixels.reason,
         pixel_left_out=collected.pixels.left_out,
         pixel_remarks=collected.pixels.remarks,
-        reconstruction=reconstruction_figures(errors, seed=seed, n_resamples=n_resamples) if errors else None,
+        reconstruction=reconstruction_figures(errors) if errors else None,
         reconstruction_reason=None if errors else "no normal image came with a reconstruction in pixels",
-        luminance=_luminance(collected.luminances, seed),
+        luminance=_luminance(collected.luminances),
         seed=seed,
         n_resamples=n_resamples,
     )
 
 
-def _luminance(found: dict[str, list[float]], seed: int) -> LuminanceReport:
+def _luminance(found: dict[str, list[float]]) -> LuminanceReport:
     kinds = {kind: sorted(found[kind]) for kind in sorted(found)}  # the same whatever the order of the images
-    return compare_luminances((GOOD, kinds.pop(GOOD, [])), kinds, seed=seed)
+    return compare_luminances((GOOD, kinds.pop(GOOD, [])), kinds)
 
 
 def _figures_json(figures: dict[str, Figure]) -> dict[str, Any]:
@@ -194,4 +197,11 @@ def _pixel_json(pixel: PixelFigures) -> dict[str, Any]:
         "metrics": _figures_json(pixel.metrics),
         "best_iou_threshold": pixel.best_iou_threshold,
         "aupimo_of_images": [asdict(one) for one in pixel.aupimo_of_images],
+        "pimo_fpr": list(PIMO_FPR),
+        "per_defect": [
+            {"defect": row.defect, "n_images": row.n_images, "n_components": row.n_components}
+            | _figures_json(row.figures)
+            for row in pixel.per_defect
+        ],
+        "n_levels": pixel.n_levels,
     }

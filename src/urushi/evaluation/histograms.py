@@ -1,5 +1,7 @@
 """Fixed bins of float32 values: no range is needed beforehand, and no value is ever out of it.
 
+Their width is relative, so an offset that all values share is taken off first.
+
 The bit patterns of non-negative float32 ascend with their values (and descend for negatives, hence the flip of signs),
 so the upper 20 bits make 2²⁰ bins of 0.05 % relative width, and the upper 16 bits 2¹⁶ bins of 0.8 %.
 """
@@ -9,6 +11,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from urushi.evaluation.region_metrics import FoundPixels
 
 FINE_BITS = 20  # of 32: sign, exponent and 11 bits of the mantissa
 COARSE_BITS = 16
@@ -44,6 +48,8 @@ class ImageHistograms:
     defect_counts: NDArray[np.float32]  # (J,)
     defect_weights: NDArray[np.float32]  # (J,) where each pixel counts 1/|component|
     n_components: int
+    kind: str  # of defect, or what normal images are called
+    found: FoundPixels | None  # at the detector's threshold for regions
 
     @property
     def n_pixels(self) -> int:
@@ -52,7 +58,14 @@ class ImageHistograms:
 
 
 def image_histograms(
-    source: str, bins: NDArray[np.intp], mask: NDArray[np.bool_], weights: NDArray[np.float64], n_components: int
+    source: str,
+    bins: NDArray[np.intp],
+    mask: NDArray[np.bool_],
+    weights: NDArray[np.float64],
+    n_components: int,
+    *,
+    kind: str = "",
+    found: FoundPixels | None = None,
 ) -> ImageHistograms:
     """From the fine bin of each pixel (H, W), the mask (H, W), and the weights of its defect pixels."""
     normal_counts = np.bincount(coarse(bins[~mask]), minlength=1 << COARSE_BITS)
@@ -66,4 +79,6 @@ def image_histograms(
         defect_counts=np.bincount(place, minlength=len(defect_bins)).astype(np.float32),
         defect_weights=np.bincount(place, weights, minlength=len(defect_bins)).astype(np.float32),
         n_components=n_components,
+        kind=kind,
+        found=found,
     )

@@ -4,17 +4,18 @@ Where it does, a good figure of a detector may be one of the lamp, not of the de
 differ from those of the training, false alarms are to be expected.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from urushi.evaluation.image_metrics import UNDEFINED, image_figures
+from urushi.evaluation.image_metrics import roc_auc_figure
 from urushi.evaluation.resampling import Figure
 
 SEPARATING = 0.8  # ROC-AUC from which brightness alone is worth a warning, in either direction
-_AT_LEAST = 0.65  # what its interval must stay above, so that a handful of images gives no warning by chance
+_SURELY = 2.576  # standard deviations from 0.5 that equal groups reach in 1 % of cases; of few images, in fewer
 
 
 @dataclass(frozen=True)
@@ -28,19 +29,11 @@ class LuminanceGroup:
     lowest: float
     highest: float
     roc_auc: Figure | None  # of brightness against the reference; below 0.5 it is darker; None for the reference
-
-    @property
-    def is_separate(self) -> bool:
-        """Whether brightness alone tells it from the reference, beyond what few images may show by chance."""
-        figure = self.roc_auc
-        if figure is None or figure.value is None or figure.low is None or figure.high is None:
-            return False
-        value, surely = max((figure.value, figure.low), (1 - figure.value, 1 - figure.high))
-        return value >= SEPARATING and surely >= _AT_LEAST
+    is_separate: bool  # whether brightness alone tells it from the reference, beyond what few images show by chance
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        return asdict(self) | {"roc_auc": self.roc_auc and self.roc_auc.to_json(), "is_separate": self.is_separate}
+        return asdict(self) | {"roc_auc": self.roc_auc and self.roc_auc.to_json()}
 
 
 @dataclass(frozen=True)
@@ -60,18 +53,19 @@ class LuminanceReport:
 
 
 def compare_luminances(
-    reference: tuple[str, Sequence[float]], others: Mapping[str, Sequence[float]], *, seed: int = 0
+    reference: tuple[str, Sequence[float]], others: Mapping[str, Sequence[float]]
 ) -> LuminanceReport:
     """Mean luminances (n,) of named kinds of images against those of a reference; kinds without images are left out."""
     name, normal = reference
-    groups = [_group(name, normal, None)] if len(normal) else []
+    groups = [_group(name, normal)] if len(normal) else []
     for other, values in others.items():
         if len(values):
-            groups.append(_group(other, values, _separation(normal, values, seed)))
+            figure = _separation(normal, values)
+            groups.append(_group(other, values, figure, _is_separate(figure.value, len(normal), len(values))))
     return LuminanceReport(tuple(groups))
 
 
-def dataset_luminances(luminances: Mapping[tuple[str, str], Sequence[float]], *, seed: int = 0) -> LuminanceReport:
+def dataset_luminances(luminances: Mapping[tuple[str, str], Sequence[float]]) -> LuminanceReport:
     """The report of a data set from mean luminances by (split, kind).
 
     Good test images, or else good training ones, are compared with each kind of defect, and both with each other.
@@ -81,20 +75,28 @@ def dataset_luminances(luminances: Mapping[tuple[str, str], Sequence[float]], *,
     others = {name: values for name, values in named.items() if name not in ("train/good", reference)}
     if reference == "test/good" and "train/good" in named:
         others = {"train/good": named["train/good"], **others}
-    return compare_luminances((reference, named.get(reference, ())), others, seed=seed)
+    return compare_luminances((reference, named.get(reference, ())), others)
 
 
-def _group(name: str, values: Sequence[float], roc_auc: Figure | None) -> LuminanceGroup:
+def _group(
+    name: str, values: Sequence[float], roc_auc: Figure | None = None, is_separate: bool = False
+) -> LuminanceGroup:
     found = np.asarray(values, dtype=np.float64)
     facts = (float(found.mean()), float(found.std()), float(found.min()), float(found.max()))
-    return LuminanceGroup(name, len(found), *facts, roc_auc)
+    return LuminanceGroup(name, len(found), *facts, roc_auc, is_separate)
 
 
-def _separation(normal: Sequence[float], values: Sequence[float], seed: int) -> Figure:
-    if not len(normal):
-        return Figure(None, reason=UNDEFINED["roc_auc"])
-    labels = np.repeat([0, 1], [len(normal), len(values)])
-    return image_figures([*normal, *values], labels, labels == 1, seed=seed)["roc_auc"]
+def _separation(normal: Sequence[float], values: Sequence[float]) -> Figure:
+    is_other = np.repeat([False, True], [len(normal), len(values)])
+    return roc_auc_figure(np.array([*normal, *values], dtype=np.float64), is_other)
+
+
+def _is_separate(roc_auc: float | None, n_reference: int, n: int) -> bool:
+    """Against the deviation of the ROC-AUC of equal groups (Mann and Whitney 1947), √((m + n + 1) / 12mn)."""
+    if roc_auc is None:
+        return False
+    distance, deviation = abs(roc_auc - 0.5), math.sqrt((n_reference + n + 1) / (12 * n_reference * n))
+    return distance >= max(SEPARATING - 0.5, _SURELY * deviation)
 
 
 def _sentence(group: LuminanceGroup, reference: str) -> str:

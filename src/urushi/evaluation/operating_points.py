@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from urushi.evaluation.curves import FloatArray
-from urushi.evaluation.resampling import CONFIDENCE, NO_RESAMPLES, Figure
+from urushi.evaluation.intervals import CONFIDENCE, Interval, beta, ends
+from urushi.evaluation.resampling import NO_RESAMPLES, Figure
 
 RATES = (0.01, 0.05)
 POINTS = tuple(f"{point}_{rate:g}" for point in ("tpr_at_fpr", "tnr_at_fnr") for rate in RATES)
@@ -64,25 +65,17 @@ def _share_at_rate(
     return Figure(value, min(low, value), max(high, value), _why_from_0(rate, len(others), kind))
 
 
-def _interval(hits: NDArray[np.intp], rate: float, rng: np.random.Generator, n_resamples: int) -> tuple[float, float]:
+def _interval(hits: NDArray[np.intp], rate: float, rng: np.random.Generator, n_resamples: int) -> Interval:
     """Both ends, whatever the distributions of scores; `hits` (m + 1,) of the lowest cut that calls k of m `others`.
 
     The bootstrap fails here: no resample has a normal score beyond the highest. But a cut of true rate r calls k of m
     images with k ~ Binomial(m, r). It lies between the k-th highest of them and the next, so that many of `sought` are
-    above it as above the first, at least, and as above the second, at most. And a share of which h of n were seen is
-    between Beta(h, n − h + 1) and Beta(h + 1, n − h), as in Clopper and Pearson's interval.
+    above it as above the first, at least, and as above the second, at most.
     """
     m, n = len(hits) - 1, int(hits[-1])
     at_least = np.append(0, hits[:-1])
     n_called = rng.binomial(m, rate, n_resamples)
-    low, high = _beta(rng, at_least[n_called], n + 1), 1 - _beta(rng, n - hits[n_called], n + 1)
-    return float(np.quantile(low, (1 - CONFIDENCE) / 2)), float(np.quantile(high, (1 + CONFIDENCE) / 2))
-
-
-def _beta(rng: np.random.Generator, hits: NDArray[np.intp], total: int) -> FloatArray:
-    """Draws from Beta(hits, total − hits), 0 where there is no hit."""
-    drawn = np.maximum(hits, 1)
-    return np.where(hits > 0, rng.beta(drawn, total - drawn), 0.0)
+    return ends(beta(rng, at_least[n_called], n + 1), 1 - beta(rng, n - hits[n_called], n + 1))
 
 
 def _why_from_0(rate: float, n: int, kind: str) -> str | None:

@@ -32,7 +32,7 @@ class PixelCollection:
     """Collects images one by one; those whose masks may be inverted stay apart until all masks are known."""
 
     def __init__(self) -> None:
-        self._histograms = PixelHistograms()
+        self._histograms: PixelHistograms | None = None  # made with the first image, whose detector is that of all
         self._doubtful: dict[str, tuple[PixelHistograms, set[str]]] = {}  # by kind of defect, with sources
         self._coverages: list[Coverage] = []
         self._unmasked: list[Unreadable] = []
@@ -45,22 +45,24 @@ class PixelCollection:
         if isinstance(found, Unreadable):
             (self._unmasked if sample.mask is None else self._unusable).append(found)
             return
+        if self._histograms is None:
+            self._histograms = _empty(inspection)
         histograms = self._histograms
         if sample.label == 1 and self._coverages[-1].is_doubtful:
-            histograms, sources = self._doubtful.setdefault(kind, (PixelHistograms(), set()))
+            histograms, sources = self._doubtful.setdefault(kind, (_empty(inspection), set()))
             sources.add(inspection.source)
-        histograms.add(inspection.source, inspection.anomaly_map, found)
+        histograms.add(inspection.source, inspection.anomaly_map, found, kind)
 
     def close(self) -> PixelHistograms:
         """The images that take part, once all have come."""
-        refused = inverted(self._coverages)
+        refused, taken = inverted(self._coverages), self._histograms or PixelHistograms()
         for kind, (histograms, sources) in self._doubtful.items():
             if kind in refused:
                 self._unusable += [Unreadable(source, f"its mask {INVERTED}") for source in sources]
                 self._remarks = [one for one in self._remarks if one.source not in sources]
             else:
-                self._histograms.join(histograms)
-        return self._histograms
+                taken.join(histograms)
+        return taken
 
     @property
     def reason(self) -> str:
@@ -113,3 +115,7 @@ class PixelCollection:
             return mask
         place = f"{mask.shape[0]}x{mask.shape[1]}"
         return Unreadable(source, f"its mask marks nothing, or nothing that preprocessing leaves at {place} px")
+
+
+def _empty(inspection: Inspection) -> PixelHistograms:
+    return PixelHistograms(inspection.map_scale.low, inspection.map_scale.region_threshold)

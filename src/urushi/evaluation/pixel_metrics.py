@@ -3,6 +3,7 @@
 Pixels within one bin (0.05 % of their value) are tied; otherwise the figures are exact.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,20 +15,24 @@ from urushi.evaluation import curves
 from urushi.evaluation.aupimo import AUPIMO_RANGE, ImageScore, aupimo
 from urushi.evaluation.aupro import aupro, component_weights
 from urushi.evaluation.curves import FloatArray
-from urushi.evaluation.histograms import (
-    COARSE_BITS,
-    FINE_BITS,
-    ImageHistograms,
-    bin_of,
-    coarse,
-    image_histograms,
-    lower_edge,
-)
-from urushi.evaluation.resampling import Figure, bootstrap, moved
+from urushi.evaluation.histograms import FINE_BITS, ImageHistograms, bin_of, image_histograms, lower_edge
+from urushi.evaluation.joined_bins import groups, stack
+from urushi.evaluation.region_metrics import REGION_FIGURES, found_pixels, region_figures
+from urushi.evaluation.resampling import Figure, bootstrap
 
 AUPRO_LIMITS = (0.3, 0.05)
-_N_GROUPS = 1024  # for resampling, coarse bins are joined to so many groups of about equal mass
+FEW_LEVELS = 100  # of anomaly maps: with fewer, figures of pixels are coarse
 _UNDEFINED = "needs normal and defective pixels, and anomaly maps that are not constant"
+
+
+@dataclass(frozen=True)
+class DefectPixels:
+    """AUPRO of the defects of one type, against normal images and what is normal on its own."""
+
+    defect: str
+    n_images: int
+    n_components: int
+    figures: dict[str, Figure]
 
 
 @dataclass(frozen=True)
@@ -39,12 +44,26 @@ class PixelFigures:
     metrics: dict[str, Figure]
     best_iou_threshold: float | None  # a pixel is found if it is strictly above
     aupimo_of_images: tuple[ImageScore, ...]  # of defective images; none where AUPIMO is undefined
+    per_defect: tuple[DefectPixels, ...]  # sorted by name
+    n_levels: int  # how many values of anomaly maps can be told apart
+
+    @property
+    def remark(self) -> str | None:
+        """Why these figures are worth little, where they are."""
+        if self.n_levels >= FEW_LEVELS:
+            return None
+        return f"anomaly maps have only {self.n_levels} values that can be told apart: pixel figures are coarse"
 
 
 class PixelHistograms:
-    """Collects anomaly maps and masks image by image, in 32 MB plus some kB per image whatever the image size."""
+    """Collects anomaly maps and masks image by image, in 32 MB plus some kB per image whatever the image size.
 
-    def __init__(self) -> None:
+    `offset` is taken off all maps: bins are relative, and what all maps share would fill a few of them. A pixel above
+    `region_threshold` belongs to a region.
+    """
+
+    def __init__(self, offset: float = 0.0, region_threshold: float | None = None) -> None:
+        self._offset, self._region_threshold = offset, region_threshold
         self._fine = np.zeros((3, 1 << FINE_BITS))
         self._normal_images = np.zeros(1 << FINE_BITS)  # the share of each image, summed
         self._images: list[ImageHistograms] = []
@@ -55,9 +74,12 @@ class PixelHistograms:
         """How many connected defects there are in all masks."""
         return sum(image.n_components for image in self._images)
 
-    def add(self, source: str, anomaly_map: NDArray[Any], mask: NDArray[np.bool_]) -> None:
-        """Add one image: its map (H, W), finite, and its mask (H, W), True = defect; raises InputError otherwise."""
-        values = _checked(source, anomaly_map, mask)
+    def add(self, source: str, anomaly_map: NDArray[Any], mask: NDArray[np.bool_], kind: str = "") -> None:
+        """Add one image: its map (H, W), finite, and its mask (H, W), True = defect; raises InputError otherwise.
+
+        `kind` is the type of its defect.
+        """
+        values = _checked(source, anomaly_map, mask, self._offset)
         weights, n_components = component_weights(mask)
         bins = bin_of(values)
         np.add.at(self._fine[0], bins[~mask], 1.0)  # with the integer 1, NumPy is fifty times slower
@@ -65,7 +87,9 @@ class PixelHistograms:
         np.add.at(self._fine[2], bins[mask], weights)
         if not n_components:
             np.add.at(self._normal_images, bins.ravel(), 1.0 / bins.size)
-        self._images.append(image_histograms(source, bins, mask, weights, n_components))
+        limit = self._region_threshold
+        found = None if limit is None else found_pixels(anomaly_map > limit, mask, weights)
+        self._images.append(image_histograms(source, bins, mask, weights, n_components, kind=kind, found=found))
         self._lowest = min(self._lowest, float(values.min()))
         self._highest = max(self._highest, float(values.max()))
 
@@ -86,7 +110,7 @@ class PixelHistograms:
     ) -> PixelFigures:
         """All pixel figures with intervals over images (defective and good ones apart); InputError without images.
 
-        Intervals come from coarser bins; the difference that these make to the figure itself is taken off them.
+        Intervals come from coarser bins, the figures themselves do not.
         """
         if not self._images:
             raise InputError("There are no images with masks, so there are no pixel figures. Add some first.")
@@ -94,19 +118,30 @@ class PixelHistograms:
         occupied = np.flatnonzero(self._fine.any(axis=0))
         masses, n_components = self._fine[:, None, occupied], np.array([float(image.n_components) for image in images])
         exact = _statistics(masses, n_components.sum(keepdims=True), self._values(occupied), aupro_limits)
-        group_of, firsts = _groups(masses[:, 0], occupied)
-        stack, values = _stack(images, group_of, len(firsts)), self._values(firsts)
+        group_of, firsts = groups(masses[:, 0], occupied)
+        stacked, values = stack(images, group_of, len(firsts)), self._values(firsts)
+        found = np.array([image.found for image in images if image.found]).reshape(-1, 4)
 
         def statistics(weights: FloatArray) -> dict[str, FloatArray]:
-            return _statistics(weights @ stack, weights @ n_components, values, aupro_limits)
+            own = region_figures((weights @ found).T, weights @ n_components) if len(found) else {}
+            return _statistics(weights @ stacked, weights @ n_components, values, aupro_limits) | own
 
-        undefined = dict.fromkeys(exact, _UNDEFINED)
-        rough = bootstrap(statistics, n_components > 0, seed=seed, n_resamples=n_resamples, undefined=undefined)
-        metrics = {name: moved(rough[name], float(exact[name][0])) for name in exact}
+        undefined = dict.fromkeys((*exact, *REGION_FIGURES), _UNDEFINED)
+        how: dict[str, Any] = {"seed": seed, "n_resamples": n_resamples, "undefined": undefined}
+        values_exact = {name: float(value[0]) for name, value in exact.items()}
+        metrics = bootstrap(statistics, n_components > 0, exact=values_exact, **how)
         metrics["aupimo"], of_images = aupimo(
             images, self._normal_images, aupimo_range, seed=seed, n_resamples=n_resamples
         )
-        return PixelFigures(len(images), self.n_components, metrics, _best_threshold(masses, occupied), of_images)
+        return PixelFigures(
+            n_images=len(images),
+            n_components=self.n_components,
+            metrics=metrics,
+            best_iou_threshold=_best_threshold(masses, occupied, self._offset),
+            aupimo_of_images=of_images,
+            per_defect=tuple(_per_defect(images, stacked, aupro_limits, seed=seed, n_resamples=n_resamples)),
+            n_levels=len(occupied),
+        )
 
     def _values(self, bins: NDArray[np.intp]) -> FloatArray:
         return np.clip(lower_edge(bins).astype(np.float64), self._lowest, self._highest)
@@ -127,44 +162,42 @@ def _statistics(
     return figures | {f"aupro_{limit:g}": aupro(normal, overlap, n_components, limit) for limit in aupro_limits}
 
 
-def _groups(masses: FloatArray, occupied: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The group of every coarse bin, and the first fine bin of each group; normals and defects weigh the same."""
-    share = (masses / np.maximum(masses.sum(axis=1, keepdims=True), 1)).sum(axis=0)
-    bins, starts = np.unique(coarse(occupied), return_index=True)
-    mass = np.add.reduceat(share, starts)
-    wanted = ((np.cumsum(mass) - mass / 2) / mass.sum() * _N_GROUPS).astype(np.intp)
-    _, firsts, group = np.unique(wanted, return_index=True, return_inverse=True)
-    group_of = np.zeros(1 << COARSE_BITS, dtype=np.intp)
-    group_of[bins] = group
-    return group_of, occupied[starts[firsts]]
+def _per_defect(
+    images: list[ImageHistograms], stacked: FloatArray, limits: tuple[float, ...], *, seed: int, n_resamples: int
+) -> Iterator[DefectPixels]:
+    """Each type of defect with all images that have none."""
+    kinds, n_components = np.array([image.kind for image in images]), np.array([i.n_components for i in images])
+    for kind in np.unique(kinds[n_components > 0]):
+        own = (kinds == kind) | (n_components == 0)
+        histograms, n_own = stacked[:, own], n_components[own]
+
+        def statistics(
+            weights: FloatArray, histograms: FloatArray = histograms, n_own: NDArray[Any] = n_own
+        ) -> dict[str, FloatArray]:
+            normal, _, overlap = weights @ histograms
+            return {f"aupro_{limit:g}": aupro(normal, overlap, weights @ n_own, limit) for limit in limits}
+
+        undefined = {f"aupro_{limit:g}": _UNDEFINED for limit in limits}
+        figures = bootstrap(statistics, n_own > 0, seed=seed, n_resamples=n_resamples, undefined=undefined)
+        yield DefectPixels(str(kind), int((n_own > 0).sum()), int(n_own.sum()), figures)
 
 
-def _stack(images: list[ImageHistograms], group_of: NDArray[np.intp], n_groups: int) -> FloatArray:
-    """Histograms of every image over groups of bins, (3, n, n_groups)."""
-    stack = np.zeros((3, len(images), n_groups))
-    for row, image in enumerate(images):
-        normal, defect = group_of[image.normal_bins], group_of[coarse(image.defect_bins)]
-        masses = ((normal, image.normal_counts), (defect, image.defect_counts), (defect, image.defect_weights))
-        stack[:, row] = [np.bincount(groups, weights=mass, minlength=n_groups) for groups, mass in masses]
-    return stack
-
-
-def _best_threshold(masses: FloatArray, occupied: NDArray[np.intp]) -> float | None:
+def _best_threshold(masses: FloatArray, occupied: NDArray[np.intp], offset: float) -> float | None:
     iou = curves.iou(masses[0], masses[1])[0]
     if np.isnan(iou).any():
         return None
     lowest_found = lower_edge(occupied[[len(occupied) - int(np.argmax(iou))]])[0]
-    return float(np.nextafter(lowest_found, np.float32(-np.inf)))
+    return offset + float(np.nextafter(lowest_found, np.float32(-np.inf)))
 
 
-def _checked(source: str, anomaly_map: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+def _checked(source: str, anomaly_map: NDArray[Any], mask: NDArray[np.bool_], offset: float) -> NDArray[np.float32]:
     if anomaly_map.ndim != 2 or anomaly_map.size == 0 or mask.shape != anomaly_map.shape or mask.dtype != np.bool_:
         raise InputError(
             f"{source}: the anomaly map has shape {anomaly_map.shape} and the mask {mask.shape} of {mask.dtype}; "
             "allowed are (height, width) for both and a mask of bool. Bring the mask to size with `fit_mask`."
         )
     with np.errstate(over="ignore"):
-        values: NDArray[np.float32] = anomaly_map.astype(np.float32)
+        values: NDArray[np.float32] = (anomaly_map.astype(np.float64) - offset).astype(np.float32)
     if not np.isfinite(values).all():
         n_bad = int((~np.isfinite(values)).sum())
         raise InputError(

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from urushi.errors import InputError
-from urushi.evaluation.curves import FloatArray
-from urushi.evaluation.resampling import Figure, bootstrap
+from urushi.evaluation.intervals import student
+from urushi.evaluation.resampling import Figure
 
 _SSIM_SIDE_PX = 11  # the Gaussian window of Wang et al. 2004
 
@@ -30,17 +30,18 @@ def reconstruction_errors(image: NDArray[Any], reconstruction: NDArray[Any]) -> 
     return mse, float(-10 * np.log10(mse)) if mse > 0 else np.nan, _ssim(image, reconstruction)
 
 
-def reconstruction_figures(
-    errors: list[tuple[float, float, float]], *, seed: int = 0, n_resamples: int = 1000
-) -> dict[str, Figure]:
-    """Means over n ≥ 1 images of what `reconstruction_errors` gave, with intervals over images."""
-    columns = dict(zip(("mse", "psnr", "ssim"), np.array(errors).T, strict=True))
+def reconstruction_figures(errors: list[tuple[float, float, float]]) -> dict[str, Figure]:
+    """Means over n ≥ 1 images of what `reconstruction_errors` gave, with Student's intervals over images."""
+    columns = zip(("mse", "psnr", "ssim"), np.array(errors).T, strict=True)
+    return {name: _mean(name, values) for name, values in columns}
 
-    def statistics(weights: FloatArray) -> dict[str, FloatArray]:
-        return {name: np.average(np.tile(v, (len(weights), 1)), axis=1, weights=weights) for name, v in columns.items()}
 
-    strata = np.zeros(len(errors))
-    return bootstrap(statistics, strata, seed=seed, n_resamples=n_resamples, undefined=UNDEFINED)
+def _mean(name: str, values: NDArray[Any]) -> Figure:
+    if not np.isfinite(values).all():
+        return Figure(None, reason=UNDEFINED[name])
+    if len(values) < 2:
+        return Figure(float(values.mean()), reason="no interval: it needs at least two normal images")
+    return Figure(float(values.mean()), *student(values))
 
 
 def _ssim(image: NDArray[Any], reconstruction: NDArray[Any]) -> float:

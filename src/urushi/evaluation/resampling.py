@@ -1,22 +1,20 @@
-"""Uncertainty of a figure: bootstrap intervals over images, mean ± standard error over repeats."""
+"""Uncertainty of a figure: intervals from the bootstrap variance over images, mean ± standard error over repeats."""
 
-import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from urushi.errors import InputError
+from urushi.evaluation.intervals import FloatArray, from_variance
 
-FloatArray = NDArray[np.float64]
 Statistics = Callable[[FloatArray], Mapping[str, FloatArray]]  # weights of n images (R, n) → each figure (R,)
 
-CONFIDENCE = 0.95
 NO_RESAMPLES = "no interval: no resamples were asked for"
-_Z = 1.959964  # of the normal distribution at that confidence
 _CHUNK = 100  # resamples at a time: memory stays bounded
+CAUTION = 1.75  # found by simulation: the plain variance is too small where few images decide
 _SHARE_DEFINED = 0.95  # an interval over fewer resamples than this would be one of other, luckier data
 
 
@@ -55,35 +53,26 @@ def mean_and_standard_error(values: ArrayLike) -> MeanError:
 
 
 def bootstrap(
-    statistics: Statistics, strata: ArrayLike, *, seed: int, n_resamples: int = 1000, undefined: Mapping[str, str]
+    statistics: Statistics,
+    strata: ArrayLike,
+    *,
+    seed: int,
+    n_resamples: int = 1000,
+    undefined: Mapping[str, str],
+    exact: Mapping[str, float] | None = None,
 ) -> dict[str, Figure]:
-    """Figures of n images with percentile intervals of confidence 95 %, from resampling images within each stratum.
+    """Figures in [0, 1] of n images with 95 % intervals from their variance when images are resampled in each stratum.
 
-    `strata` (n,) are the labels; `undefined` says for each figure when it is. Same seed, same interval; no resamples
-    (0), or a stratum of one image, gives no interval.
+    `strata` (n,) are the labels; `undefined` says for each figure when it is; `exact` holds the values of figures that
+    `statistics` gives only roughly. Same seed, same interval; no resamples (0), or a stratum of one image, gives none.
     """
     kinds = np.asarray(strata)
-    value = statistics(np.ones((1, len(kinds))))
-    problem = _no_interval(kinds, n_resamples)
+    value = {name: float(one[0]) for name, one in statistics(np.ones((1, len(kinds)))).items()} | dict(exact or {})
+    sizes = np.unique(kinds, return_counts=True)[1].tolist()
+    problem = _no_interval(sizes, n_resamples)
     chunks = [] if problem else [statistics(w) for w in resamples(kinds, seed, n_resamples)]
     draws = {name: np.concatenate([chunk[name] for chunk in chunks]) if chunks else None for name in value}
-    return {name: _figure(float(value[name][0]), draws[name], problem, undefined[name]) for name in value}
-
-
-def moved(rough: Figure, value: float) -> Figure:
-    """The interval in [0, 1] of a figure that was found roughly, moved to its exact value."""
-    if not np.isfinite(value):
-        return Figure(None, reason=rough.reason)
-    if rough.value is None or rough.low is None or rough.high is None:
-        return replace(rough, value=value)
-    low, high = (min(max(end + value - rough.value, 0.0), 1.0) for end in (rough.low, rough.high))
-    return Figure(value, low, high)
-
-
-def wilson(hits: float, n: float) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share, hits of n ≥ 1; of 0 of 19 it is 0 to 0.17."""
-    centre, spread = hits + _Z**2 / 2, _Z * math.sqrt(hits * (n - hits) / n + _Z**2 / 4)
-    return max(0.0, (centre - spread) / (n + _Z**2)), min(1.0, (centre + spread) / (n + _Z**2))
+    return {name: _figure(value[name], draws[name], sizes, problem, undefined[name]) for name in value}
 
 
 def resamples(strata: NDArray[Any], seed: int, n_resamples: int) -> Iterator[FloatArray]:
@@ -97,15 +86,15 @@ def resamples(strata: NDArray[Any], seed: int, n_resamples: int) -> Iterator[Flo
         yield weights
 
 
-def _no_interval(strata: NDArray[Any], n_resamples: int) -> str | None:
+def _no_interval(sizes: list[int], n_resamples: int) -> str | None:
     if n_resamples < 1:
         return NO_RESAMPLES
-    if np.unique(strata, return_counts=True)[1].min() < 2:
+    if min(sizes) < 2:
         return "no interval: it needs at least two images of each label"
     return None
 
 
-def _figure(value: float, draws: FloatArray | None, problem: str | None, undefined: str) -> Figure:
+def _figure(value: float, draws: FloatArray | None, sizes: list[int], problem: str | None, undefined: str) -> Figure:
     if not np.isfinite(value):
         return Figure(None, reason=undefined)
     if draws is None:
@@ -113,5 +102,5 @@ def _figure(value: float, draws: FloatArray | None, problem: str | None, undefin
     defined = draws[np.isfinite(draws)]
     if len(defined) < _SHARE_DEFINED * len(draws):
         return Figure(value, reason=f"no interval: undefined in {len(draws) - len(defined)} of {len(draws)} resamples")
-    low, high = np.quantile(defined, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Figure(value, float(low), float(high))
+    n = min(sizes)
+    return Figure(value, *from_variance(value, float(defined.var()) * n / (n - 1), sizes, caution=CAUTION))

@@ -61,7 +61,7 @@ def accuracy(contest: Contest, real: Tensor, made: Tensor) -> Tensor:
 
 def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, made: Tensor) -> Tensor:
     """λ(‖∇D‖ − 1)² at random points between real and made images (Gulrajani et al. 2017), a scalar."""
-    share = torch.rand(len(real), *[1] * (real.ndim - 1), device=real.device)
+    share = torch.rand(len(real), *[1] * (real.ndim - 1), device=real.device, dtype=real.dtype)
     between = torch.lerp(real.detach(), made.detach(), share).requires_grad_(True)
     (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
     penalty: Tensor = _PENALTY * (gradient.flatten(1).norm(dim=1) - 1).square().mean()

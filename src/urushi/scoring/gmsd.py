@@ -20,7 +20,8 @@ class Gmsd(Score):
 
     With several scales, each half as large as the one before, the image score is √(Σ w·GMSD²), after Zhang et al.
     2017: w is 0.096, 0.596, 0.289, 0.019, or the first of these brought to a sum of 1. Their masking of flat places is
-    left out: every scale is S2's GMSD. The map is the mean of the scales' maps with the same weights.
+    left out: every scale is S2's GMSD. The map is the mean of the scales' maps with the same weights. Xue et al.
+    2014, who published GMSD, halve images before all else; S2's equations do not, so that it is an option, `halved`.
     """
 
     spaces: ClassVar[tuple[Space, ...]] = ("pixels",)  # `C` names a grey level; features have none
@@ -30,6 +31,7 @@ class Gmsd(Score):
         self,
         space: Space,
         *,
+        halved: Annotated[bool, Field(description="2 × 2 px are averaged first, as Xue et al. published it")] = False,
         n_scales: Annotated[int, Field(ge=1, le=4, description="resolutions to compare; 1: the image's own")] = 1,
         pooling: PoolingOption = None,
         top_fraction: TopFraction = 0.01,
@@ -37,6 +39,7 @@ class Gmsd(Score):
     ) -> None:
         super().__init__(space, pooling=pooling, top_fraction=top_fraction, quantile=quantile)
         chosen = SCALE_WEIGHTS[:n_scales]
+        self.halved = halved
         self.weights = [weight / sum(chosen) for weight in chosen]
 
     def compare(self, pair: Reconstruction) -> Tensor:
@@ -46,7 +49,7 @@ class Gmsd(Score):
         return torch.stack(maps).sum(dim=0)
 
     def image_score(self, pair: Reconstruction, residual: Tensor) -> Tensor:
-        if len(self.weights) == 1:
+        if len(self.weights) == 1 and not self.halved:
             return super().image_score(pair, residual)
         deviations = [self.pooled(one, "deviation") for one in self._scales(pair)]
         squares = [weight * one.square() for weight, one in zip(self.weights, deviations, strict=True)]
@@ -55,11 +58,12 @@ class Gmsd(Score):
     def _scales(self, pair: Reconstruction) -> list[Tensor]:
         """The map (B, 1, h, w) of each scale, from fine to coarse."""
         a, b, n = pair.original, pair.reconstruction, len(self.weights)
-        if (side := min(a.shape[-2:])) < 2 ** (n - 1):
+        if (side := min(a.shape[-2:]) >> self.halved) < 2 ** (n - 1):
             raise RecipeError(f"score.n_scales = {n}: images of {side} px take at most {side.bit_length()}")
-        maps = [_unlikeness(a, b)]
-        for _ in range(n - 1):
-            a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
+        maps = []
+        for scale in range(n):
+            if scale or self.halved:
+                a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
             maps.append(_unlikeness(a, b))
         return maps
 

@@ -16,6 +16,8 @@ from urushi.scoring.base import Pooling, PoolingOption, Quantile, Score, TopFrac
 class Imed(Score):
     """The image score is dᵀGd for the difference d = x − x̂ (eq. 6.12), the map's sum; averaged over channels.
 
+    With `root` it is √(dᵀGd), a distance, as S2's saved results suggest: it ranks images alike.
+
     G weighs every pair of pixels by a Gaussian of their distance. The map is the square of G^½d: never negative, as
     the products d·Gd may be, and its sum is the score exactly, at the border, too. G^½ smooths like a Gaussian that is
     narrower by √2.
@@ -27,6 +29,7 @@ class Imed(Score):
         self,
         space: Space,
         *,
+        root: Annotated[bool, Field(description="the image score is the root of the sum, a distance")] = False,
         sigma_px: Annotated[
             float, Field(gt=0, le=20, description="width of the Gaussian; in cells where features are compared")
         ] = 1.0,
@@ -35,10 +38,14 @@ class Imed(Score):
         quantile: Quantile = 0.99,
     ) -> None:
         super().__init__(space, pooling=pooling, top_fraction=top_fraction, quantile=quantile)
-        self.sigma_px = sigma_px
+        self.root, self.sigma_px = root, sigma_px
 
     def compare(self, pair: Reconstruction) -> Tensor:
         return root_smoothed(pair.original - pair.reconstruction, self.sigma_px).square().mean(dim=1, keepdim=True)
+
+    def image_score(self, pair: Reconstruction, residual: Tensor) -> Tensor:
+        score = super().image_score(pair, residual)
+        return score.sqrt() if self.root else score
 
 
 def root_smoothed(difference: Tensor, sigma_px: float) -> Tensor:
