@@ -217,7 +217,13 @@ def test_run_that_failed_leaves_the_folder_to_the_next_one(tmp_path):
 
 def test_run_folder_keeps_logs_and_checkpoints_and_the_default_keeps_none(tmp_path):
     Detector.fit(pictures(8), recipe(), folder=tmp_path / "run")
-    assert {path.name for path in (tmp_path / "run").iterdir()} == {".lock", "run.json", "logs", "best.ckpt", "last.ckpt"}
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {
+        ".lock",
+        "run.json",
+        "logs",
+        "best.ckpt",
+        "last.ckpt",
+    }
 
 
 def test_closed_form_needs_no_run_folder(tmp_path):
