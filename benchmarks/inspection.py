@@ -80,7 +80,7 @@ def bare(detector: Detector, images: list[np.ndarray]) -> dict[str, Callable[[],
         tensors = [torch.from_numpy(batch).contiguous(memory_format=torch.channels_last) for batch in batched]
         return {"bare graph": lambda: forward(backend.graph, tensors)}
     runs = {"backend": lambda: deque(side_by_side(backend.run, batched, backend.n_parallel), maxlen=0)}
-    session = plain_session(backend, detector.graphs["graph.onnx"])
+    session = plain_session(backend, detector.ways.graphs["graph.onnx"])
     return {f"bare {name}": run for name, run in runs.items()} | {
         "bare plain": lambda: deque((session(image[None]) for image in images), maxlen=0)
     }

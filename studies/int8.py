@@ -45,7 +45,7 @@ def measure(recipe: str, category: str, options: argparse.Namespace) -> dict[str
     normal = [good[place] for place in held_out]
     detector = detector.export(normal, learnt=learnt, seed=options.seed)
     detector, refused = in_int8(detector, normal, learnt, options.seed)
-    own, facts = detector.other_calibrations["onnx"], detector.card["exports"][-1]
+    own, facts = detector.ways.calibrations["onnx"], detector.card["exports"][-1]
     samples, prepared = readable(detector, dataset.test())
     backends = {precision: opened(detector, precision) for precision in ("fp32", "int8")}
     scores = {
@@ -101,7 +101,7 @@ def readable(detector: Detector, samples: Sequence[Sample]) -> tuple[list[Sample
 
 def opened(detector: Detector, precision: Any) -> Any:
     chosen = Exported("onnx", precision, 0.0, True)
-    return open_export(detector.graphs, chosen, tuple(detector.card["fit"]["image_shape"]), None)
+    return open_export(detector.ways.graphs, chosen, tuple(detector.card["fit"]["image_shape"]), None)
 
 
 def share(called: np.ndarray) -> dict[str, Any]:

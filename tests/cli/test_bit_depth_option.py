@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from tests.cli.conftest import scratched, texture, write
 from urushi.cli.fit import report_fit
 from urushi.data.images import Stated, read_image
 from urushi.detector import Detector
+from urushi.detector_file import archive
 from urushi.errors import DetectorFileError, InputError, UnreadableImageError
 
 
@@ -50,7 +52,7 @@ def test_a_detector_keeps_the_bits_of_its_fit(urushi, dataset, quick, ten, tmp_p
     result = urushi("fit", tmp_path / "set", "-o", tmp_path / "x.urushi", "--bits", "10", *quick)
     assert "16-bit images reach" not in result.err
     detector = Detector.load(tmp_path / "x.urushi")
-    assert detector.levels.bits == 10
+    assert detector.bits == 10
     found = list(detector.inspect_many(sorted(ten.iterdir())))
     assert [(one.decision, one.caution) for one in found] == [("anomalous", None), ("normal", None)]
     assert detector.inspect(np.int64(ten_bits(texture(700)))).score == found[1].score
@@ -64,8 +66,8 @@ def test_a_detector_keeps_the_bits_of_its_fit(urushi, dataset, quick, ten, tmp_p
 
 def test_good_images_that_are_nearly_black_are_said(urushi, fitted, ten, tmp_path, capsys):
     detector = Detector.load(fitted)
-    dark = {"bits": None, "seen": {"uint16": [0.01, 1020 / 65535]}}
-    report_fit(replace(detector, card={**detector.card, "levels": dark}), tmp_path / "x.urushi", [])
+    dark = replace(detector.familiar, highest={"uint16": (0.01, 1020 / 65535)})
+    report_fit(replace(detector, familiar=dark), tmp_path / "x.urushi", [])
     assert "the levels of the 16-bit images reach 1020 of 65535 only" in capsys.readouterr().err
     found = json.loads(urushi("doctor", ten, "--json").out)
     assert any("say so with --bits 10" in warning for warning in found["warnings"])
@@ -95,12 +97,35 @@ def test_the_order_of_channels_of_a_frame_can_be_said(exported):
 
 
 def test_damaged_levels_in_a_file_are_found_when_it_is_loaded(detector):
+    members, card, _ = as_of_an_older_urushi(detector)
+    for damage in ({"bits": 99}, {"bits": "8"}, {"seen": {"uint8": [0.1]}}, 5, None):
+        archive.write(detector, members, card | {"levels": damage})
+        with pytest.raises(DetectorFileError, match=r"do not fit together|is damaged"):
+            Detector.load(detector)
+
+
+def test_levels_in_the_card_of_an_older_file_are_known(detector):
+    members, card, highest = as_of_an_older_urushi(detector)
+    archive.write(detector, members, card | {"levels": {"bits": 10, "seen": highest}})
     found = Detector.load(detector)
-    replace(found, card={**found.card, "levels": {"bits": 99}}).save(detector)
-    with pytest.raises(DetectorFileError, match="do not fit together"):
-        Detector.load(detector)
-    replace(found, card={key: value for key, value in found.card.items() if key != "levels"}).save(detector)
-    assert Detector.load(detector).levels.seen == {}
+    assert found.bits == 10
+    assert {kind: list(known) for kind, known in found.familiar.highest.items()} == highest
+    found.save(detector)
+    again = Detector.load(detector)
+    assert (again.bits, again.familiar) == (10, found.familiar)
+    del card["levels"]
+    archive.write(detector, members, card)
+    assert Detector.load(detector).bits is None
+    assert Detector.load(detector).familiar.highest == {}
+
+
+def as_of_an_older_urushi(detector: Path) -> tuple[dict[str, bytes], dict[str, Any], dict[str, list[float]]]:
+    """Members and card, and the highest levels, which stood in the card."""
+    members, card = archive.read(detector)
+    del members["card.json"]
+    calibration = json.loads(members["calibration.json"])
+    highest = calibration["familiar"].pop("highest")
+    return {**members, "calibration.json": json.dumps(calibration).encode()}, card, highest
 
 
 def test_an_evaluation_says_that_images_are_of_another_depth(urushi, exported, ten, tmp_path):

@@ -44,7 +44,7 @@ def test_export_says_what_was_compared_and_writes_elsewhere_where_asked_to(urush
     assert "0 decisions differ" in result.out
     assert result.out.splitlines()[-1] == f"{tmp_path / 'new.urushi'}: runs in onnx fp32"
     assert exported.read_bytes() == before
-    assert "graph.onnx" in Detector.load(tmp_path / "new.urushi").graphs
+    assert "graph.onnx" in Detector.load(tmp_path / "new.urushi").ways.graphs
 
 
 @pytest.mark.slow
@@ -114,10 +114,9 @@ def test_inspect_takes_the_graph_and_says_so_unless_told_otherwise(urushi, expor
 def test_an_int8_graph_of_an_older_urushi_is_left_alone_and_it_is_said(urushi, exported, defects, tmp_path):
     old = Detector.load(exported, runtime="torch")
     entry = {**old.card["exports"][0], "precision": "int8", "milliseconds": 0.001}
-    graphs = {**old.graphs, "graph-int8.onnx": old.graphs["graph.onnx"]}
-    replace(old, graphs=graphs, card={**old.card, "exports": [*old.card["exports"], entry]}).save(
-        tmp_path / "old.urushi"
-    )
+    graphs = {**old.ways.graphs, "graph-int8.onnx": old.ways.graphs["graph.onnx"]}
+    ways = replace(old.ways, graphs=graphs, exports=(*old.ways.exports, entry))
+    replace(old, ways=ways).save(tmp_path / "old.urushi")
     result = urushi("inspect", tmp_path / "old.urushi", defects)
     assert "(fp32" in result.err.splitlines()[0]
     assert "no threshold of its own" in result.err

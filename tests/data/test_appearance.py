@@ -53,6 +53,26 @@ def test_light_contrast_and_colour_are_shares_of_full_scale(dtype: type) -> None
     assert Appearance.of(np.full((4, 4), full // 2 if full > 1 else 0.5, dtype)).contrast == 0
 
 
+def test_between_the_rows_that_stand_for_a_large_image_nothing_is_overlooked() -> None:
+    """One pixel there makes another content, a contrast, a highest level and a colour."""
+    flat = np.full((300, 40), 100, np.uint8)
+    spotted, tinted = flat.copy(), np.dstack([flat] * 3)
+    spotted[1, 7] = tinted[1, 7, 2] = 110
+    assert Appearance.of(flat).contrast == Appearance.of(np.dstack([flat] * 3)).colour == 0
+    assert Appearance.of(spotted).contrast > 0
+    assert Appearance.of(spotted).highest == 110 / 255
+    assert Appearance.of(tinted).colour > 0
+    assert len({content_of(image) for image in (flat, spotted, tinted)}) == 3
+    assert content_of(flat) == content_of(np.dstack([flat] * 3))
+
+
+def test_some_rows_of_a_large_image_tell_its_light_as_all_do() -> None:
+    image = np.clip(np.add.outer(np.linspace(0, 200, 1000), RNG.normal(0, 20, 700)), 0, 255).astype(np.uint8)
+    found = Appearance.of(image)
+    assert found.brightness == pytest.approx(image.mean() / 255, abs=0.01)
+    assert found.contrast == pytest.approx(image.std() / 255, abs=0.01)
+
+
 def test_what_is_near_the_known_images_differs_in_nothing() -> None:
     known = familiar(GREY, GREY // 2 + 64)
     assert words(known, GREY) == words(known, GREY // 2 + 50) == words(known, np.pad(GREY, 2, "reflect")) == ""
@@ -96,6 +116,7 @@ def test_it_comes_back_from_json_and_nothing_else_does() -> None:
     plain = familiar(GREY, COLOUR).to_json()
     assert Familiar.from_json(plain) == familiar(GREY, COLOUR)
     wrong = [{"width": [1, "x"]}, {"height": [1, float("nan")]}, {"contents": ["../"]}]
+    wrong += [{"highest": damage} for damage in ({"uint8": [0.1]}, {"uint8": [0.1, float("nan")]}, [], None)]
     for one in ({}, None, *(plain | change for change in wrong)):
         with pytest.raises(DetectorFileError, match="good images is damaged"):
             Familiar.from_json(one)

@@ -10,7 +10,6 @@ import torch
 from PIL import Image
 
 from urushi.data.images import Stated, name_of, read_image
-from urushi.data.levels import LearntLevels, Levels
 from urushi.data.pages import images_of
 from urushi.errors import InputError, UnreadableImageError
 
@@ -236,67 +235,3 @@ def test_the_order_of_axes_is_asked_for_where_it_is_another():
 def test_masked_pixels_are_refused():
     assert_reads(np.ma.masked_array(GREY, mask=False), GREY)
     assert "some pixels are masked" in reason(np.ma.masked_array(GREY, mask=GREY > 250))
-
-
-# --- doubts -----------------------------------------------------------------------------------------------------------
-
-SEEN = [np.full((4, 4), level, np.uint16) for level in (900, 1020)]
-SEEN_8 = [np.full((4, 4), level, np.uint8) for level in (200, 250)]
-
-
-def learnt(images: list[np.ndarray], bits: int | None = None) -> LearntLevels:
-    return LearntLevels.of(map(Levels.of, images), bits)
-
-
-@pytest.mark.parametrize(
-    ("known", "image", "is_doubtful"),
-    [
-        (SEEN, np.uint16([[1000]]), False),
-        (SEEN, np.uint16([[4095]]), True),
-        (SEEN, np.uint16([[255]]), False),
-        (SEEN, np.uint16([[200]]), True),
-        (SEEN, np.uint8([[250]]), True),
-        (SEEN_8, np.uint8([[3]]), False),
-        (SEEN_8, np.uint16([[1020]]), True),
-        (SEEN_8, np.uint16([[64000]]), False),
-        (SEEN_8, np.float32([[0.9]]), False),
-        (SEEN_8, np.float32([[255]]), True),
-        ([np.float32([[-500]])], np.float32([[700]]), False),
-        ([np.float32([[3000]])], np.float32([[200]]), True),
-        ([], np.uint16([[1]]), False),
-    ],
-)
-def test_an_image_whose_levels_are_of_another_order_is_doubted(known, image, is_doubtful):
-    assert bool(learnt(known).doubt(Levels.of(image))) == is_doubtful
-
-
-def test_a_doubt_says_what_was_found_and_what_to_do():
-    said = learnt(SEEN_8).doubt(Levels.of(np.uint16([[1020]])))
-    assert said == (
-        "Its highest level is 1020 of 65535, 1.6% of full scale, that of good images 78.4% … 98.0%: is it of another "
-        "bit depth? --bits (bits= in Python) says so."
-    )
-
-
-def test_good_images_that_use_a_quarter_of_16_bits_at_most_are_noted():
-    assert "reach 1020 of 65535 only" in str(learnt(SEEN).note)
-    assert "--bits 10" in str(learnt(SEEN).note)
-    assert "--bits 14" in str(learnt([np.uint16([[16383]])]).note)
-    assert learnt([*SEEN, np.uint16([[30000]])]).note is None
-    assert learnt(SEEN_8).note is None
-    assert learnt([np.uint16([[0]])]).note is None
-
-
-def test_what_was_learnt_of_levels_comes_back_and_damage_is_refused():
-    known = learnt(SEEN, bits=10)
-    assert LearntLevels.from_json(known.to_json()).doubt(Levels.of(SEEN_8[0])) == known.doubt(Levels.of(SEEN_8[0]))
-    assert LearntLevels.from_json(None) == LearntLevels()
-    for wrong in (
-        {"bits": 17},
-        {"bits": "10"},
-        {"seen": {"uint8": [0.1]}},
-        {"seen": {"uint8": [0.1, float("nan")]}},
-        [],
-    ):
-        with pytest.raises(ValueError, match="validation error"):
-            LearntLevels.from_json(wrong)

@@ -55,12 +55,12 @@ def test_on_new_images_it_gives_what_pytorch_gives(exported, exported_autoencode
 
 def test_the_detector_itself_is_left_as_it_was(detector, exported):
     assert "exports" not in detector.card
-    assert GRAPHS["fp32"] not in detector.graphs
-    assert exported.graphs[GRAPHS["fp32"]]
+    assert GRAPHS["fp32"] not in detector.ways.graphs
+    assert exported.ways.graphs[GRAPHS["fp32"]]
 
 
 def test_the_graph_says_what_it_takes(exported):
-    model = onnx.load_from_string(exported.graphs[GRAPHS["fp32"]])
+    model = onnx.load_from_string(exported.ways.graphs[GRAPHS["fp32"]])
     onnx.checker.check_model(model)
     assert model.producer_name == "urushi"
     assert "[0, 1]" in {entry.key: entry.value for entry in model.metadata_props}["images"]
@@ -69,18 +69,21 @@ def test_the_graph_says_what_it_takes(exported):
 
 def test_a_second_runtime_gets_the_very_same_graph_and_an_entry_of_its_own(exported, textures):
     both = exported.export(textures, to="openvino")
-    assert both.graphs == exported.graphs
+    assert both.ways.graphs == exported.ways.graphs
     assert [entry["runtime"] for entry in both.card["exports"]] == ["onnx", "openvino"]
     again = both.export(textures, to="onnx")
     assert [entry["runtime"] for entry in again.card["exports"]] == ["openvino", "onnx"]
 
 
 def test_a_graph_that_computes_something_else_does_not_pass(detector, exported, textures):
-    model = onnx.load_from_string(exported.graphs[GRAPHS["fp32"]])
+    model = onnx.load_from_string(exported.ways.graphs[GRAPHS["fp32"]])
     for weights in model.graph.initializer:
         if len(weights.dims) == 4:
             weights.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weights) * 1.5, weights.name))
-    changed = replace(detector, graphs={**detector.graphs, GRAPHS["fp32"]: model.SerializeToString()})
+    changed = replace(
+        detector,
+        ways=replace(detector.ways, graphs={**detector.ways.graphs, GRAPHS["fp32"]: model.SerializeToString()}),
+    )
     with pytest.raises(ExportError, match="does not give what PyTorch gives: scores differ"):
         changed.export(textures)
 
@@ -114,12 +117,18 @@ def both(exported, textures) -> Detector:
     return exported.export(textures, precision="int8")
 
 
+def in_float_alone(detector: Detector, **changes: Any) -> Detector:
+    """Without the calibrations of int8, though its graph and entry are there."""
+    ways = replace(detector.ways, calibrations={"float": detector.ways.calibrations["float"]}, **changes)
+    return replace(detector, ways=ways)
+
+
 def test_int8_has_a_threshold_of_its_own_and_runs_only_where_it_is_asked_for(both, textures, tmp_path):
     both.save(tmp_path / "both.urushi")
     plain, int8 = (Detector.load(tmp_path / "both.urushi", precision=one) for one in (None, "int8"))
     assert (plain.backend.precision, int8.backend.precision) == ("fp32", "int8")
     assert plain.threshold == both.threshold
-    own = both.other_calibrations["onnx"]
+    own = both.ways.calibrations["onnx"]
     assert (int8.threshold, int8.held_out) == (own.threshold, own.held_out)
     assert own.threshold.value != both.threshold.value
     assert own.threshold.rate_kind == "approximate"
@@ -142,19 +151,18 @@ def test_an_int8_graph_without_a_threshold_of_its_own_is_refused_and_made_anew(b
     """As files have it that an older Urushi wrote."""
     old_entry = {**both.card["exports"][1], "runtime": "openvino"}
     del old_entry["has_own_threshold"]
-    exports = [both.card["exports"][0], old_entry]
-    old = replace(both, other_calibrations={}, card={**both.card, "exports": exports})
+    old = in_float_alone(both, exports=(both.card["exports"][0], old_entry))
     old.save(tmp_path / "old.urushi")
     assert Detector.load(tmp_path / "old.urushi").backend.precision == "fp32"
     with pytest.raises(InputError, match="no threshold of its own"):
         Detector.load(tmp_path / "old.urushi", precision="int8")
-    assert GRAPHS["int8"] not in old.export(textures).graphs
+    assert GRAPHS["int8"] not in old.export(textures).ways.graphs
     new = old.export(textures, precision="int8")
     assert [(e["runtime"], e["precision"]) for e in new.card["exports"]] == [("onnx", "fp32"), ("onnx", "int8")]
 
 
 def test_a_file_whose_card_promises_a_threshold_that_it_lacks_is_an_error(both, tmp_path):
-    replace(both, other_calibrations={}).save(tmp_path / "forged.urushi")
+    in_float_alone(both).save(tmp_path / "forged.urushi")
     with pytest.raises(DetectorFileError, match="do not fit together"):
         Detector.load(tmp_path / "forged.urushi", precision="int8")
 
@@ -164,25 +172,25 @@ def test_held_out_images_and_ranges_from_others_keep_the_promise(exported, textu
     places = exported.card["fit"]["held_out"]
     learnt = [image for place, image in enumerate(textures) if place not in places]
     made = exported.export([textures[place] for place in places], learnt=learnt, precision="int8")
-    own = made.other_calibrations["onnx"]
+    own = made.ways.calibrations["onnx"]
     assert own.threshold.rate_kind == "guaranteed"
     assert not own.held_out.is_moved
     assert own.held_out.scores != exported.held_out.scores
 
 
 def test_int8_goes_with_the_threshold_it_was_proved_for(both):
-    assert set(GRAPHS.values()) <= both.graphs.keys()
-    operations = {node.op_type for node in onnx.load_from_string(both.graphs[GRAPHS["int8"]]).graph.node}
+    assert set(GRAPHS.values()) <= both.ways.graphs.keys()
+    operations = {node.op_type for node in onnx.load_from_string(both.ways.graphs[GRAPHS["int8"]]).graph.node}
     assert {"QuantizeLinear", "DequantizeLinear"} <= operations
     calibrated = both.calibrate(both.recipe.threshold)
-    assert GRAPHS["int8"] not in calibrated.graphs
-    assert GRAPHS["fp32"] in calibrated.graphs
+    assert GRAPHS["int8"] not in calibrated.ways.graphs
+    assert GRAPHS["fp32"] in calibrated.ways.graphs
     assert [entry["precision"] for entry in calibrated.card["exports"]] == ["fp32"]
 
 
 @pytest.mark.slow
 def test_the_score_and_the_first_layers_stay_in_float_where_asked_for(exported, textures):
-    graph, images = exported.graphs[GRAPHS["fp32"]], [image[None].astype(np.float32) / 255 for image in textures]
+    graph, images = exported.ways.graphs[GRAPHS["fp32"]], [image[None].astype(np.float32) / 255 for image in textures]
 
     def n_quantised(n_float: int) -> int:
         nodes = onnx.load_from_string(quantised(graph, images, n_float=n_float)).graph.node

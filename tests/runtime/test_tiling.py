@@ -181,7 +181,7 @@ def test_images_of_several_sizes_come_in_order_and_a_small_one_is_told_apart(det
 def test_saved_and_loaded_it_gives_the_same(detector, tmp_path):
     detector.save(tmp_path / "part.urushi")
     loaded = Detector.load(tmp_path / "part.urushi")
-    assert loaded.grid == detector.grid
+    assert loaded.network.grid == detector.network.grid
     assert (loaded.pattern == detector.pattern).all()
     assert detector.pattern.std() > 0
     assert loaded.inspect(texture(5)).score == detector.inspect(texture(5)).score
@@ -223,5 +223,5 @@ def test_prepared_images_of_several_sizes_have_one_output_each(detector):
     """What studies and benchmarks ask for."""
     images = [texture(1), texture(2, 40, 40)]
     prepared = [detector.prepare(image).pixels for image in images]
-    found = [row.score for output in detector.outputs(prepared) for row in output.rows()]
+    found = [row.score for output in detector.network.outputs(prepared) for row in output.rows()]
     assert found == [detector.inspect(image).score for image in images]

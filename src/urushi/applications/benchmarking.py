@@ -128,12 +128,12 @@ def _network_rate(detector: Detector, image: Path, seconds: float) -> float:
     """Images per second of the backend alone, called by as many threads as serve it best."""
     prepared = detector.prepare(image)
     assert isinstance(prepared, Prepared)
-    batch = [prepared.pixels] * detector.batch_size
+    batch = [prepared.pixels] * detector.network.batch_size
 
     def run(images: list[np.ndarray]) -> list[Output]:
-        return list(detector.outputs(images))
+        return list(detector.network.outputs(images))
 
-    return len(batch) * _rate(side_by_side(run, cycle([batch]), detector.n_parallel), seconds)
+    return len(batch) * _rate(side_by_side(run, cycle([batch]), detector.network.n_parallel), seconds)
 
 
 def _peak_memory_mb() -> float | None:

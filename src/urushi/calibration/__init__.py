@@ -4,6 +4,7 @@ One file per threshold rule, found by its name through `urushi.catalogue` (room 
 training images have no place here: they are lower than those of new good parts, and the threshold would be too tight.
 """
 
+from urushi.calibration._building import build_rule
 from urushi.calibration._calibration import Calibration
 from urushi.calibration._comparison import RuleOutcome, compare_rules
 from urushi.calibration._false_discovery import (
@@ -24,6 +25,7 @@ __all__ = [
     "Threshold",
     "ThresholdRule",
     "benjamini_hochberg",
+    "build_rule",
     "check_false_discovery_rate",
     "compare_rules",
     "false_discovery_threshold",

@@ -32,7 +32,8 @@ def decide_together(
         return detector, iter(kept)
     threshold = detector.held_out.qualified(false_discovery_threshold(scores, normals, rate))
     _console.note(f"threshold of this batch {threshold.value:.6g}: {threshold.explanation}")
-    return replace(detector, threshold=threshold), (_decided(result, threshold) for result in kept)
+    ways = detector.ways.with_threshold(detector.backend, threshold)
+    return replace(detector, ways=ways), (_decided(result, threshold) for result in kept)
 
 
 def _without_pictures(result: Inspection | Unreadable) -> Inspection | Unreadable:

@@ -83,7 +83,7 @@ def _write(old: "Detector", part: "Part", defects: list[Path], place: Path) -> N
     _console.list_unreadable(new.unreadable)
     if old.threshold.warn_value is not None and new.threshold.warn_value is None:
         _console.note("note: no image will be unsure any more; --warn-rate gives the new threshold a band as well")
-    if old.graphs.keys() - new.graphs.keys():
+    if old.ways.graphs.keys() - new.ways.graphs.keys():
         _console.note(
             "note: the int8 graph was proved for the old threshold and is left out; `urushi export --int8` again"
         )

@@ -67,7 +67,8 @@ def _exported(detector: "Detector", good: _Good, to: Engine, precision: Precisio
     print(f"{to} {precision}: {Parity(**facts['parity']).describe()}")
     times = facts["milliseconds"], facts["milliseconds_in_torch"]
     print(f"{to} {precision}: {times[0]:.1f} ms per image, PyTorch {times[1]:.1f} ms, here and now")
-    if own := made.other_calibrations.get(to if precision == "int8" else ""):
+    if precision == "int8":
+        own = made.ways.calibrations[to]
         print(f"{to} {precision}: threshold {own.threshold.value:.6g}: {own.threshold.explanation}")
     return made
 

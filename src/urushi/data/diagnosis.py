@@ -7,18 +7,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from urushi.data.appearance import content_of
+from urushi.data.appearance import Appearance
 from urushi.data.dataset import Dataset, Problem, Sample
+from urushi.data.familiar import Familiar
 from urushi.data.images import Stated, luminance, read_image
-from urushi.data.levels import LearntLevels, Levels
 from urushi.data.mask_diagnosis import CoveredMask, covering_problems, look_at_mask
 from urushi.data.stream import stream
 from urushi.errors import UnreadableImageError
 
 _SMALLEST_SIDE_PX = 8
 _FEWEST_TRAINING = 20
-
-_NO_LEVELS = Levels("", 0.0)
 
 Size = tuple[int, int]  # height, width in px
 
@@ -75,14 +73,11 @@ class _Look:
     """What stays of one sample after its pixels are gone."""
 
     sample: Sample
-    size: Size = (0, 0)
-    levels: Levels = _NO_LEVELS
-    colour: str = ""
-    content: str = ""
-    luminance: float = 0.0
-    unreadable: str = ""  # reason
-    problems: tuple[Problem, ...] = ()
-    covered: CoveredMask | None = None  # of a defective image whose mask marks something
+    appearance: Appearance
+    colour: str
+    luminance: float
+    problems: tuple[Problem, ...]
+    covered: CoveredMask | None  # of a defective image whose mask marks something
 
 
 def diagnose(dataset: Dataset, *, bits: int | None = None) -> Diagnosis:
@@ -90,23 +85,24 @@ def diagnose(dataset: Dataset, *, bits: int | None = None) -> Diagnosis:
 
     `bits` a channel are those of images that don't say so themselves.
     """
-    looks = list(stream(partial(_look, bits=bits), dataset.samples))
-    readable = [look for look in looks if not look.unreadable]
-    duplicates, leaks = _same_content(readable)
+    found = list(stream(partial(_look, bits=bits), dataset.samples))
+    looks = [look for look in found if isinstance(look, _Look)]
+    unreadable = tuple(problem for problem in found if isinstance(problem, Problem))
+    duplicates, leaks = _same_content(looks)
     return Diagnosis(
         root=dataset.root,
         layout=dataset.layout,
         counts=_counts(dataset),
         n_masks=sum(sample.mask is not None for sample in dataset.samples),
-        sizes=_sizes(readable),
-        dtypes=dict(sorted(Counter(look.levels.kind for look in readable).items())),
-        colours=dict(sorted(Counter(look.colour for look in readable).items())),
-        unreadable=tuple(Problem(look.sample.path, look.unreadable) for look in looks if look.unreadable),
+        sizes=_sizes(looks),
+        dtypes=dict(sorted(Counter(look.appearance.kind for look in looks).items())),
+        colours=dict(sorted(Counter(look.colour for look in looks).items())),
+        unreadable=unreadable,
         problems=tuple(_problems(dataset, looks)),
         duplicates=duplicates,
         leaks=leaks,
-        luminances=_luminances(readable),
-        warnings=tuple(_warnings(readable, len(duplicates), len(leaks))),
+        luminances=_luminances(looks),
+        warnings=tuple(_warnings(looks, len(duplicates), len(leaks))),
     )
 
 
@@ -116,17 +112,16 @@ def _problems(dataset: Dataset, looks: list[_Look]) -> Iterator[Problem]:
     yield from covering_problems([look.covered for look in looks if look.covered is not None])
 
 
-def _look(sample: Sample, bits: int | None = None) -> _Look:
+def _look(sample: Sample, bits: int | None = None) -> _Look | Problem:
     try:
         pixels = read_image(Stated(sample.path, bits))
     except UnreadableImageError as error:
-        return _Look(sample, unreadable=error.reason)
-    size = (pixels.shape[0], pixels.shape[1])
+        return Problem(sample.path, error.reason)
+    appearance = Appearance.of(pixels)
     colour = "grey" if pixels.ndim == 2 else "RGB"
-    mask_problems, covered = look_at_mask(sample, size)
-    problems = (*_too_small(sample.path, size), *mask_problems)
-    level = luminance(pixels)
-    return _Look(sample, size, Levels.of(pixels), colour, content_of(pixels), level, "", problems, covered)
+    mask_problems, covered = look_at_mask(sample, appearance.size)
+    problems = (*_too_small(sample.path, appearance.size), *mask_problems)
+    return _Look(sample, appearance, colour, luminance(pixels), problems, covered)
 
 
 def _too_small(path: Path, size: Size) -> Iterator[Problem]:
@@ -149,7 +144,7 @@ def _luminances(looks: list[_Look]) -> dict[tuple[str, str], tuple[float, ...]]:
 
 
 def _sizes(looks: list[_Look]) -> dict[Size, int]:
-    sizes = Counter(look.size for look in looks)
+    sizes = Counter(look.appearance.size for look in looks)
     return dict(sorted(sizes.items(), key=lambda item: (item[0][0] * item[0][1], item[0])))
 
 
@@ -160,7 +155,7 @@ def _same_content(looks: list[_Look]) -> tuple[Groups, Groups]:
     """Groups of equal images within one split, and groups that reach over several splits."""
     groups: dict[str, list[Sample]] = defaultdict(list)
     for look in looks:
-        groups[look.content].append(look.sample)
+        groups[look.appearance.content].append(look.sample)
     same = [group for group in groups.values() if len(group) > 1]
     within = [tuple(s.path for s in group) for group in same if len({s.split for s in group}) == 1]
     across = [tuple(s.path for s in group) for group in same if len({s.split for s in group}) > 1]
@@ -175,10 +170,10 @@ def _warnings(looks: list[_Look], n_duplicates: int, n_leaks: int) -> Iterator[s
         yield f"{n_leaks} images are in more than one split: results on the test split would be too good"
     if n_duplicates:
         yield f"{n_duplicates} images occur more than once in their split"
-    if note := LearntLevels.of([look.levels for look in looks], None).note:
+    if looks and (note := Familiar.of([look.appearance for look in looks]).note):
         yield note
-    yield from _mixed("sizes (height × width)", {f"{h} × {w}" for h, w in (look.size for look in looks)})
-    yield from _mixed("bit depths", {look.levels.kind for look in looks})
+    yield from _mixed("sizes (height × width)", {f"{h} × {w}" for h, w in (look.appearance.size for look in looks)})
+    yield from _mixed("bit depths", {look.appearance.kind for look in looks})
     yield from _mixed("colours", {look.colour for look in looks})
 
 

@@ -3,14 +3,14 @@
 The limits are wide, and no threshold: they tell images of other parts, another camera or another light, not defects.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from urushi.data.appearance import Appearance, content_of
+from urushi.data.appearance import FULL_SCALES, Appearance, content_of
 from urushi.data.images import ImageSource, name_of, read_image
 from urushi.data.stream import stream
 from urushi.errors import CalibrationError, DetectorFileError, UnreadableImageError
@@ -19,6 +19,7 @@ from urushi.inspection import Caution
 _SIZE_FACTOR = 1.25  # how much larger or smaller than all good images is another size
 _CONTRAST_FACTOR = 4
 _LEAST_MARGIN = 0.1  # of brightness in full scales, where the good images are nearly alike
+_DEPTH_FACTOR = 4  # two bits; light alone seldom changes the brightest pixel of a part by as much
 _COLOUR, _NO_COLOUR = 0.04, 0.02  # what surely is an image in colour, and what may still be noise in a grey one
 
 _MOST = 0.5  # of an image: more than that a plain defect seldom takes
@@ -40,16 +41,21 @@ class Familiar:
     brightness: Range
     contrast: Range
     colour: Range
+    highest: Mapping[str, Range] = field(default_factory=dict)  # of the images of each kind that there was
 
     @classmethod
     def of(cls, images: Sequence[Appearance]) -> "Familiar":
         """What at least one image shows."""
         names = ("height", "width", "brightness", "contrast", "colour")
-        values = ([float(getattr(image, name)) for image in images] for name in names)
-        return cls(tuple(image.content for image in images), *((min(found), max(found)) for found in values))
+        ranges = {name: _range(getattr(image, name) for image in images) for name in names}
+        kinds = sorted({image.kind for image in images})
+        highest = {kind: _range(image.highest for image in images if image.kind == kind) for kind in kinds}
+        return cls(tuple(image.content for image in images), **ranges, highest=highest)
 
     def cautions(self, image: Appearance, anomalous_share: float) -> Iterator[Caution]:
         """Why a threshold from them may not hold for an image, of which a share shows more than they do anywhere."""
+        if doubt := self.doubt_of_depth(image):
+            yield Caution("depth", doubt)
         if image.content in self._contents:
             yield Caution("learnt", _LEARNT)
         found = list(self.differences(image))
@@ -83,6 +89,36 @@ class Familiar:
         if image.colour == 0 and self.colour[0] > _NO_COLOUR:
             yield "is grey, they are in colour"
 
+    def doubt_of_depth(self, image: Appearance) -> str | None:
+        """Why an image may be of another bit depth than they are, or None.
+
+        Between images of 8 bits there is no such doubt: one is dark, or it is not.
+        """
+        if not self.highest or (image.kind == "uint8" and "uint8" in self.highest):
+            return None
+        low, high = _range(side for known in self._highest_beside(image.kind) for side in known)
+        if low <= 0 or low / _DEPTH_FACTOR < image.highest < high * _DEPTH_FACTOR:
+            return None
+        return (
+            f"Its highest level is {_level(image.kind, image.highest)}, {image.highest:.1%} of full scale, that of "
+            f"good images {low:.1%} … {high:.1%}: is it of another bit depth? --bits (bits= in Python) says so."
+        )
+
+    def _highest_beside(self, kind: str) -> Iterable[Range]:
+        return [self.highest[kind]] if kind in self.highest else self.highest.values()
+
+    @property
+    def note(self) -> str | None:
+        """What makes the depth of the good images themselves doubtful, or None."""
+        _, high = self.highest.get("uint16", (0.0, 1.0))
+        if high > 1 / _DEPTH_FACTOR or not high:
+            return None
+        n_bits = round(high * FULL_SCALES["uint16"]).bit_length()
+        return (
+            f"the levels of the 16-bit images reach {_level('uint16', high)} only, which is nearly black: if they have "
+            f"{n_bits} bits, say so with --bits {n_bits} (bits={n_bits} in Python)"
+        )
+
     def to_json(self) -> dict[str, Any]:
         """The plain values under the names of the fields."""
         return asdict(self)
@@ -108,6 +144,11 @@ def _content(source: ImageSource) -> str:
         return ""
 
 
+def _range(values: Iterable[float]) -> Range:
+    found = [float(value) for value in values]
+    return min(found), max(found)
+
+
 def _is_far(value: float, known: Range, factor: float) -> bool:
     return not known[0] / factor <= value <= known[1] * factor
 
@@ -116,6 +157,11 @@ def _beyond(value: float, known: Range) -> int:
     """-1 or 1 where a value lies further below or above all known ones than these lie apart."""
     margin = max(_LEAST_MARGIN, known[1] - known[0])
     return int(value > known[1] + margin) - int(value < known[0] - margin)
+
+
+def _level(kind: str, share: float) -> str:
+    full = FULL_SCALES[kind]
+    return f"{share:g}" if full == 1 else f"{share * full:.0f} of {full:.0f}"
 
 
 def _span(known: Range) -> str:

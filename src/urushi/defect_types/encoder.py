@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from urushi.detector_file.members import WEIGHTS
 from urushi.errors import InputError
 from urushi.inspection import Inspection
+from urushi.runtime.ways import WEIGHTS
 
 if TYPE_CHECKING:
     from urushi.detector import Detector
@@ -39,14 +39,14 @@ class Encoder:
     @property
     def key(self) -> str:
         """Names the fitted weights: latent codes of other weights cannot be compared."""
-        return hashlib.sha256(self.detector.graphs[WEIGHTS]).hexdigest()[:16]
+        return hashlib.sha256(self.detector.ways.graphs[WEIGHTS]).hexdigest()[:16]
 
     def image(self, inspection: Inspection) -> np.ndarray:
         """What the network saw of an inspected image, (C, H, W); of a tiled one, the tile round the map's peak."""
         pixels = inspection.image.transpose(2, 0, 1)
-        if self.detector.grid is None:
+        if self.detector.network.grid is None:
             return pixels
-        grid = self.detector.grid
+        grid = self.detector.network.grid
         peak = np.unravel_index(int(inspection.anomaly_map.argmax()), inspection.anomaly_map.shape)
         places = zip(peak, pixels.shape[1:], strict=True)
         y, x = (min(max(0, int(p) - grid.tile_px // 2), side - grid.tile_px) for p, side in places)

@@ -2,54 +2,63 @@
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import safetensors
 import safetensors.numpy
+from pydantic import Field, TypeAdapter
 
 from urushi.calibration import Calibration
 from urushi.catalogue.extras import require
 from urushi.data.familiar import Familiar
-from urushi.data.levels import LearntLevels
+from urushi.detector_file import archive
 from urushi.errors import CalibrationError, DetectorFileError, RecipeError
 from urushi.preprocessing import Pipeline
 from urushi.recipe import Recipe
 from urushi.runtime.backend import Backend
-from urushi.runtime.choice import ENGINES, GRAPHS, Wish, choose, open_export
+from urushi.runtime.choice import ENGINES, GRAPHS, Wish, choose, exports, open_export
+from urushi.runtime.ways import FLOAT, WEIGHTS, Ways
 
 if TYPE_CHECKING:
     from urushi.runtime.torch_backend import TorchBackend
 
-WEIGHTS, TILING = "weights.safetensors", "tiling.safetensors"
+TILING = "tiling.safetensors"
+LEVELS, EXPORTS = "levels", "exports"  # keys of the card
 CALIBRATION, CALIBRATION_INT8 = "calibration.json", "calibration-int8.json"
-FLOAT = "float"
+_BITS = TypeAdapter[int | None](Annotated[int, Field(ge=1, le=16, strict=True)] | None)
 _DAMAGE = (ValueError, KeyError, TypeError, RecursionError, CalibrationError, RecipeError, safetensors.SafetensorError)
 
 
 def to_members(
     recipe: Recipe,
     pipeline: Pipeline,
-    calibrations: Mapping[str, Calibration],
-    graphs: Mapping[str, bytes],
+    ways: Ways,
     pattern: np.ndarray | None,
     familiar: Familiar | None,
 ) -> dict[str, bytes]:
-    """Everything that the file holds beside the card, as bytes by member name.
-
-    `calibrations` is that of float, `FLOAT`, and those of int8 by their engines.
-    """
+    """Everything that the file holds beside the card, as bytes by member name."""
     state = pipeline.state()
-    int8 = {engine: one.to_json() for engine, one in calibrations.items() if engine != FLOAT}
+    int8 = {engine: one.to_json() for engine, one in ways.calibrations.items() if engine != FLOAT}
     known = {"familiar": familiar.to_json()} if familiar else {}
     return {
         "recipe.toml": recipe.to_toml().encode(),
-        **graphs,
-        CALIBRATION: _json(calibrations[FLOAT].to_json() | known),
+        **ways.graphs,
+        CALIBRATION: _json(ways.calibrations[FLOAT].to_json() | known),
         **({CALIBRATION_INT8: _json(int8)} if int8 else {}),
         **({"preprocessing.safetensors": safetensors.numpy.save(state)} if state else {}),
         **({} if pattern is None else {TILING: safetensors.numpy.save({"pattern": pattern})}),
     }
+
+
+def read(path: Path, wish: Wish) -> dict[str, Any]:
+    """As `from_members`, of a file."""
+    members, card = archive.read(path)
+    try:
+        return from_members(members, card, wish)
+    except DetectorFileError as error:
+        raise DetectorFileError(f"{path} cannot be used: {error}") from None
 
 
 def from_members(members: Mapping[str, bytes], card: Mapping[str, Any], wish: Wish) -> dict[str, Any]:
@@ -59,22 +68,19 @@ def from_members(members: Mapping[str, bytes], card: Mapping[str, Any], wish: Wi
     """
     try:
         recipe = Recipe.from_toml(members["recipe.toml"].decode(), "recipe.toml")
-        LearntLevels.from_json(card.get("levels"))  # its damage is found here and not with the first image
         state = members.get("preprocessing.safetensors")
         backend = _backend(recipe, members, card, wish)
-        calibrations = _calibrations(members)
-        own = calibrations.pop(way_of(backend))
+        ways = _ways(members, card)
+        ways.calibration(backend)  # that there is none is found here and not with the first image
         return {
             "recipe": recipe,
             "pipeline": Pipeline.of(recipe).with_state(safetensors.numpy.load(state) if state else {}),
             "backend": backend,
-            "held_out": own.held_out,
-            "threshold": own.threshold,
-            "other_calibrations": calibrations,
-            "card": card,
+            "ways": ways,
+            "origin": {key: value for key, value in card.items() if key not in (LEVELS, EXPORTS)},
+            "bits": _BITS.validate_python(_levels(card).get("bits")),
             "pattern": _pattern(recipe, members),
-            "familiar": _familiar(members),
-            "graphs": {name: members[name] for name in (WEIGHTS, *GRAPHS.values()) if name in members},
+            "familiar": _familiar(members, card),
         }
     except _DAMAGE as error:
         raise DetectorFileError(
@@ -82,9 +88,15 @@ def from_members(members: Mapping[str, bytes], card: Mapping[str, Any], wish: Wi
         ) from None
 
 
-def way_of(backend: Backend) -> str:
-    """The name of the calibration that belongs to a backend."""
-    return backend.runtime if backend.precision == "int8" else FLOAT
+def card_of(origin: Mapping[str, Any], bits: int | None, ways: Ways) -> dict[str, Any]:
+    """What the card says: where a detector comes from, its bits a channel where they were stated, what was exported."""
+    return {**origin, LEVELS: {"bits": bits}, **({EXPORTS: list(ways.exports)} if ways.exports else {})}
+
+
+def _ways(members: Mapping[str, bytes], card: Mapping[str, Any]) -> Ways:
+    exports(card)  # whose damage is found here and not when it is calibrated
+    graphs = {name: members[name] for name in (WEIGHTS, *GRAPHS.values()) if name in members}
+    return Ways(graphs, _calibrations(members), tuple(card.get(EXPORTS, ())))
 
 
 def _calibrations(members: Mapping[str, bytes]) -> dict[str, Calibration]:
@@ -93,10 +105,14 @@ def _calibrations(members: Mapping[str, bytes]) -> dict[str, Calibration]:
     return {way: Calibration.from_json(one) for way, one in found.items()}
 
 
-def _familiar(members: Mapping[str, bytes]) -> Familiar | None:
-    """What the good images of the fit looked like; files of older versions do not tell."""
+def _familiar(members: Mapping[str, bytes], card: Mapping[str, Any]) -> Familiar | None:
+    """What the good images of the fit looked like; files of older versions do not tell, or part of it in the card."""
     found = json.loads(members[CALIBRATION]).get("familiar")
-    return None if found is None else Familiar.from_json(found)
+    return None if found is None else Familiar.from_json({"highest": _levels(card).get("seen", {}), **found})
+
+
+def _levels(card: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(card.get(LEVELS, {}))
 
 
 def _json(data: object) -> bytes:

@@ -1,7 +1,7 @@
 """From a fitted graph to one that needs no PyTorch, checked before it is used. Part of the torch core."""
 
-from urushi.exporting._export import Good, Made, export
+from urushi.exporting._export import Good, export
 from urushi.exporting._parity import Judge, Parity
 from urushi.exporting._recalibration import Recalibration
 
-__all__ = ["Good", "Judge", "Made", "Parity", "Recalibration", "export"]
+__all__ = ["Good", "Judge", "Parity", "Recalibration", "export"]

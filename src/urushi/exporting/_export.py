@@ -2,25 +2,33 @@
 
 import statistics
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from itertools import cycle, islice
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from urushi.calibration import Calibration
+from urushi.calibration import Calibration, build_rule
 from urushi.catalogue.extras import is_installed
 from urushi.data.defects import fading, planted
+from urushi.data.images import ImageSource
 from urushi.errors import DatasetError, ExportError
 from urushi.exporting._int8 import N_FLOAT, quantised
 from urushi.exporting._onnx import to_onnx
 from urushi.exporting._parity import Judge, Parity
 from urushi.exporting._recalibration import Recalibration
+from urushi.inspection import Unreadable
+from urushi.preprocessing import Prepared
+from urushi.recipe import Recipe
 from urushi.runtime.backend import Backend, Output
 from urushi.runtime.choice import GRAPHS, Exported, open_export
 from urushi.runtime.names import Engine, Precision
+from urushi.runtime.network import Network
 from urushi.runtime.torch_backend import TorchBackend
+from urushi.runtime.ways import FLOAT, Ways
 
 N_IMAGES = 100  # at most so many normal ones go through the gate
 N_SPOILT = 30  # so many defects fade in them, several in each where there are fewer images
@@ -30,10 +38,21 @@ _PACKAGES = ("torch", "onnx", "onnxruntime", "openvino")
 
 
 class Good(NamedTuple):
-    """Prepared good images (C, H, W)."""
+    """Good images, and what a detector makes of them."""
 
-    normal: Iterable[np.ndarray]  # for the gate, best those that the fit has not seen
-    learnt: Iterable[np.ndarray]  # for the ranges of integers, best those that it has
+    normal: Sequence[ImageSource]  # for the gate, best those that the fit has not seen
+    learnt: Sequence[ImageSource]  # for the ranges of integers, best those that it has; none: the normal ones
+    prepare: Callable[[ImageSource], Prepared | Unreadable]
+    network: Network
+
+    def prepared(self, sources: Iterable[ImageSource]) -> Iterator[np.ndarray]:
+        """Those that can be read, (C, H, W)."""
+        return (found.pixels for found in map(self.prepare, sources) if isinstance(found, Prepared))
+
+    def outputs(self, backend: Backend) -> Iterator[Output]:
+        """What a backend says of the normal ones, each as a whole."""
+        network = replace(self.network, backend=backend)
+        return (output for image in self.prepared(self.normal) for output in network.outputs([image]))
 
 
 class Made(NamedTuple):
@@ -45,30 +64,34 @@ class Made(NamedTuple):
 
 
 def export(
+    ways: Ways,
+    recipe: Recipe,
     reference: TorchBackend,
     good: Good,
-    own: Recalibration,
-    judge: Judge,
     *,
     to: Engine,
     precision: Precision,
     seed: int,
-    present: Mapping[str, bytes],
-) -> Made:
-    """A graph that gives on good images, and on synthetic defects in them, what PyTorch gives.
+) -> Ways:
+    """With a graph that gives on good images, and on synthetic defects in them, what PyTorch gives.
 
-    A graph of this precision that is `present` already, since it serves another runtime, is not made again: one that
+    A graph of this precision that is there already, since it serves another runtime, is not made again: one that
     differed from it would not have passed that one's gate; and int8 is made from fp32. Raises ExportError if there is
     none, DatasetError if there are no images, MissingPackageError.
     """
-    gate = _Gate.of(reference, _middles(good.normal, reference), judge, own, seed)
+    if recipe.tiling.one_pass:
+        raise ExportError("a graph takes images of one size, and this detector any; fit with tiling.one_pass=false")
+    rule = partial(build_rule, recipe.threshold, n_defects=0)
+    present, in_float = ways.trusted().graphs, ways.calibrations[FLOAT]
+    own = Recalibration(in_float.held_out, rule, reference, good.outputs, is_apart=bool(good.learnt))
+    gate = _Gate.of(reference, _middles(good.prepared(good.normal), reference), Judge.of(in_float), own, seed)
     if GRAPHS[precision] in present:
-        return gate.accept(present[GRAPHS[precision]], to, precision)
+        return ways.exported(*gate.accept(present[GRAPHS[precision]], to, precision))
     graph = present.get(GRAPHS["fp32"]) or to_onnx(reference.graph)
     if precision == "fp32":
-        return gate.accept(graph, to, precision)
-    learnt = _middles(good.learnt, reference)[:N_RANGES]
-    return _int8(gate, graph, [*learnt, *planted(learnt, seed + 1)], to)
+        return ways.exported(*gate.accept(graph, to, precision))
+    learnt = _middles(good.prepared(good.learnt or good.normal), reference)[:N_RANGES]
+    return ways.exported(*_int8(gate, graph, [*learnt, *planted(learnt, seed + 1)], to))
 
 
 def _int8(gate: "_Gate", graph: bytes, images: list[np.ndarray], to: Engine) -> Made:

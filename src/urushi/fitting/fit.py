@@ -1,7 +1,7 @@
 """The way of a fit: prepare → check → learn → score what was held out → hand over. Imported only when fitting."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -20,6 +20,7 @@ from urushi.inspection import Unreadable
 from urushi.preprocessing import Pipeline
 from urushi.recipe import Part, Recipe
 from urushi.runtime.torch_backend import TorchBackend
+from urushi.runtime.ways import Ways
 
 _PACKAGES = ("torch", "lightning", "numpy", "opencv-python-headless", "pillow")
 
@@ -32,10 +33,23 @@ class Fitted:
     backend: TorchBackend
     held_out: HeldOut
     pattern: np.ndarray | None  # of tiles; None where images are inspected whole
-    model: Part  # of the recipe, with nothing left open
-    facts: dict[str, Any]  # for the card
+    recipe: Recipe  # with this score and nothing left open
+    card: dict[str, Any]  # what the card says of the fit
     unreadable: tuple[Unreadable, ...]
     familiar: Familiar
+
+    def fields(self, origin: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of a detector; `origin` is what its card says beside the fit."""
+        return {
+            "recipe": self.recipe,
+            "pipeline": self.pipeline,
+            "backend": self.backend,
+            "ways": Ways.of_fit(self.backend.weights(), self.held_out),
+            "origin": {**origin, **self.card},
+            "unreadable": self.unreadable,
+            "pattern": self.pattern,
+            "familiar": self.familiar,
+        }
 
 
 def fit(
@@ -78,7 +92,8 @@ def fit(
     facts |= {"concerns": list(concerns(images.gathered, sources))}
     facts |= {"seconds": round(time.monotonic() - start, 1), "versions": {p: version(p) for p in _PACKAGES}}
     unreadable = tuple(images.gathered.unreadable.values())
+    recipes = (recipe.model_copy(update={"score": score, "model": learnt.model}) for score in scores)
     return tuple(
-        Fitted(learnt.pipeline, backend, held, pattern, learnt.model, facts, unreadable, familiar)
-        for backend, held, pattern in zip(learnt.backends, held_out, learnt.patterns, strict=True)
+        Fitted(learnt.pipeline, backend, held, pattern, own, {"fit": facts}, unreadable, familiar)
+        for backend, held, pattern, own in zip(learnt.backends, held_out, learnt.patterns, recipes, strict=True)
     )

@@ -4,13 +4,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from urushi.calibration import build_rule
 from urushi.data import defects
 from urushi.data.images import ImageSource, read_image
 from urushi.data.stream import stream
@@ -19,7 +20,7 @@ from urushi.fitting._split import n_held_out
 from urushi.fitting.fit import Fitted, fit
 from urushi.fitting.learning import Run
 from urushi.inspection import Unreadable
-from urushi.recipe import Recipe
+from urushi.recipe import Part, Recipe
 from urushi.runtime.tiling import TileGrid
 
 OPACITIES = (1 / 2, 1 / 4, 1 / 8, 1 / 16)  # of the defects planted in each image; bold ones are found by all candidates
@@ -27,6 +28,18 @@ _HELD_OUT = 0.3
 _MOST_HELD_OUT = 48
 _FEWEST = 10
 _SPLIT = {"split.n_folds": 0, "split.calibration_fraction": _HELD_OUT, "split.leave_out_suspicious": False}
+
+
+def fit_chosen(
+    sources: Sequence[ImageSource], recipe: Recipe, run: Run, scores: Sequence[Part], defects: Sequence[ImageSource]
+) -> tuple[Fitted, ...]:
+    """As `fit`, by the recipe's candidate that suits the images, if it has any, and its rule's word on their number."""
+    rule = build_rule(recipe.threshold, n_defects=len(defects))
+    if not recipe.trial.candidates:
+        return fit(sources, recipe, run, rule.check, scores=scores, defects=defects)
+    chosen, facts = choose(sources, recipe, run, rule.check, defects=defects)
+    fitted = fit(sources, chosen, run, rule.check, scores=scores, defects=defects)
+    return tuple(replace(one, card={"trial": facts, **one.card}) for one in fitted)
 
 
 class Choice(NamedTuple):
@@ -108,7 +121,7 @@ def _tried(
     start, recipe = time.monotonic(), recipe.with_settings(_SPLIT)
     with tempfile.TemporaryDirectory(prefix="urushi-") as folder:
         (fitted,) = fit(sources, recipe, Run(seed, Path(folder)), _require, defects=labelled)
-    held_out = [sources[place] for place in fitted.facts["held_out"]][:_MOST_HELD_OUT]
+    held_out = [sources[place] for place in fitted.card["fit"]["held_out"]][:_MOST_HELD_OUT]
     clean = np.array(fitted.held_out.scores[: len(held_out)])  # in the order of their places
     spoilt = _scores(fitted, recipe, planted(held_out, seed)).reshape(len(held_out), len(OPACITIES))
     above = (spoilt > clean[:, None, None]) + 0.5 * (spoilt == clean[:, None, None])

@@ -11,7 +11,6 @@ from urushi import catalogue
 from urushi.catalogue import options
 from urushi.data.appearance import Appearance
 from urushi.data.images import ImageSource, name_of, read_image
-from urushi.data.levels import Levels
 from urushi.errors import RecipeError, UnreadableImageError
 from urushi.inspection import Unreadable
 from urushi.preprocessing.base import Image, Step
@@ -26,7 +25,6 @@ class Prepared(NamedTuple):
     pixels: np.ndarray  # (C, H, W) float32 in [0, 1]
     to_original: np.ndarray  # 3×3, pixel corners (x, y, 1) of `pixels` -> those of the decoded image
     original_size: tuple[int, int]  # height, width of the decoded image in px
-    levels: Levels  # of the decoded image
     appearance: Appearance  # of the decoded image
     source: str = "image"  # path or name
 
@@ -46,11 +44,11 @@ class Pipeline:
         """(H, W[, 3]) of any depth -> pixels (C, H, W) float32 in [0, 1]; raises UnreadableImageError."""
         _require_finite(image)
         original_size, to_original = image.shape[:2], np.eye(3)
-        levels, appearance = Levels.of(image), Appearance.of(image)
+        appearance = Appearance.of(image)
         for step in self.steps:
             image, back = step.place(image)
             to_original = to_original @ back
-        return Prepared(_as_model_input(image), to_original, original_size, levels, appearance)
+        return Prepared(_as_model_input(image), to_original, original_size, appearance)
 
     def read(self, source: ImageSource) -> Prepared | Unreadable:
         """A path, array, Pillow image or tensor, decoded and prepared, or why that can't be done."""

@@ -27,6 +27,14 @@ class Wish(NamedTuple):
     device: str = "cpu"  # others are PyTorch's
     n_threads: int | None = None  # None: as many as there are cores
 
+    @classmethod
+    def of(cls, backend: Backend) -> "Wish":
+        """That another process run a detector as this backend does."""
+        # PyTorch's number of threads is a setting of the whole process, and another process has its own.
+        if backend.runtime == "torch":
+            return cls("torch", None, backend.device)
+        return cls(backend.runtime, backend.precision, backend.device, backend.n_threads)
+
 
 class Exported(NamedTuple):
     """A graph in a detector file that has passed its parity gate in one engine."""

@@ -75,7 +75,7 @@ def _inspect(detectors: tuple[Detector, ...], dataset: Dataset) -> dict[str, Any
     """Each image is decoded and prepared once; all detectors of a run have the same preprocessing."""
     samples = dataset.test()
     paths = [sample.path for sample in samples]
-    prepared = stream(detectors[0].prepare, paths, ahead=2 * detectors[0].batch_size)
+    prepared = stream(detectors[0].prepare, paths, ahead=2 * detectors[0].network.batch_size)
     rows, unreadable = [], []
     for sample, found in zip(samples, _scored(detectors, prepared), strict=True):
         if isinstance(found, Unreadable):
@@ -99,7 +99,7 @@ _Found = tuple[float, float | None, list[float]]  # luminance, squared error, on
 def _scored(
     detectors: tuple[Detector, ...], prepared: Iterable[Prepared | Unreadable]
 ) -> Iterator[_Found | Unreadable]:
-    for batch in batches(prepared, detectors[0].batch_size):
+    for batch in batches(prepared, detectors[0].network.batch_size):
         readable = [item.pixels for item in batch if isinstance(item, Prepared)]
         found = _score(detectors, readable)
         for item in batch:
@@ -107,7 +107,7 @@ def _scored(
 
 
 def _score(detectors: tuple[Detector, ...], images: list[np.ndarray]) -> Iterator[_Found]:
-    by_detector = ([row for output in one.outputs(images) for row in output.rows()] for one in detectors)
+    by_detector = ([row for output in one.network.outputs(images) for row in output.rows()] for one in detectors)
     for image, *rows in zip(images, *by_detector, strict=True):
         rebuilt = rows[0].reconstruction
         error = None if rebuilt is None else float(((rebuilt - image) ** 2).mean())
