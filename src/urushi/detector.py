@@ -201,7 +201,7 @@ class Detector:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process gets it as its file, which is checked there, and runs it as this one does."""
-        return _from_bytes, (archive.packed(self._members(), self.card), Wish.of(self.backend))
+        return _from_bytes, (archive.packed(self._members(), self.card), *Wish.of(self.backend))
 
     def _members(self) -> dict[str, bytes]:
         return members.to_members(self.recipe, self.pipeline, self.ways, self.pattern, self.familiar)
@@ -293,6 +293,6 @@ class Detector:
             yield from self.familiar.cautions(item.appearance, float(share))
 
 
-def _from_bytes(content: bytes, wish: Wish) -> Detector:
-    """A detector from what its file holds."""
-    return Detector(**members.from_members(*archive.unpacked(content), wish))
+def _from_bytes(content: bytes, *how: Any) -> Detector:
+    """A detector from what its file holds; `how` is the wish that it be run as before."""
+    return Detector(**members.from_members(*archive.unpacked(content), Wish(*how)))

@@ -9,6 +9,7 @@ from urushi import Detector, Inspection, Recipe, Unreadable
 from urushi.errors import RecipeError
 from urushi.recipe import Part, Tiling
 from urushi.runtime.backend import FakeBackend, Output
+from urushi.runtime.network import Network
 from urushi.runtime.tiling import TileGrid, pattern_of
 
 sides = st.integers(32, 300)
@@ -197,8 +198,8 @@ def test_the_same_seed_gives_the_same_and_small_training_images_are_listed(detec
 
 def test_whatever_batch_is_asked_for_large_images_come_one_by_one(detector, monkeypatch):
     sizes = []
-    outputs = Detector.outputs
-    monkeypatch.setattr(Detector, "outputs", lambda self, images: sizes.append(len(images)) or outputs(self, images))
+    outputs = Network.outputs
+    monkeypatch.setattr(Network, "outputs", lambda self, images: sizes.append(len(images)) or outputs(self, images))
     assert len(list(detector.inspect_many([texture(s) for s in range(5)], batch_size=4))) == 5
     assert sizes == [1] * 5
 

@@ -90,7 +90,8 @@ def from_members(members: Mapping[str, bytes], card: Mapping[str, Any], wish: Wi
 
 def card_of(origin: Mapping[str, Any], bits: int | None, ways: Ways) -> dict[str, Any]:
     """What the card says: where a detector comes from, its bits a channel where they were stated, what was exported."""
-    return {**origin, LEVELS: {"bits": bits}, **({EXPORTS: list(ways.exports)} if ways.exports else {})}
+    # Before the rest, so that what is loaded and saved again is the same file.
+    return {LEVELS: {"bits": bits}, **({EXPORTS: list(ways.exports)} if ways.exports else {}), **origin}
 
 
 def _ways(members: Mapping[str, bytes], card: Mapping[str, Any]) -> Ways:
