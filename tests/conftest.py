@@ -48,10 +48,13 @@ settings.register_profile("urushi", deadline=None, max_examples=60, suppress_hea
 settings.load_profile("urushi")
 
 
+gc.disable()  # while all is imported and collected, which leaves nothing to be thrown away
+
+
 def pytest_collection_finish() -> None:
     """What imports and collection brought stays: the garbage collector need not go through it again and again."""
-    gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_unconfigure() -> None:
