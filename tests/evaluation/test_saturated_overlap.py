@@ -6,8 +6,8 @@ import weakref
 import numpy as np
 import pytest
 from PIL import Image
-
 from test_evaluation import SIDE, Labelled, inspection
+
 from urushi.data.masks import read_mask
 from urushi.data.saturation import DefectSaturation, Saturation
 from urushi.evaluation import evaluate
@@ -188,5 +188,3 @@ def test_a_region_that_vanishes_at_the_size_of_the_map_is_said(tmp_path):
     assert [one.reason for one in found.pixel_remarks] == [
         "1 of the 2 regions of its mask vanish at the size of the anomaly map"
     ]
-
-

@@ -8,7 +8,17 @@ from urushi.printable import printable
 
 _BLOCK_WIDTH, _GAP = 39, 2
 _MAX_DEFECTS = 8
-_ONLY_IN_JSON = ("partial_roc_auc_0.1", "error_rate", "macro_precision", "macro_recall", "best_iou", "iou_auc", "pro")
+_ONLY_IN_JSON = (
+    "partial_roc_auc_0.1",
+    "error_rate",
+    "macro_precision",
+    "macro_recall",
+    "best_iou",
+    "iou_auc",
+    "auspro_0.3",
+    "pro",
+)
+_INSTEAD = {"auspro_0.05": "aupro_0.05"}  # shown in place of what then is only in JSON
 
 _AUSPRO = "auspro_0.05"  # the one limit of which the table of defects has room
 Block = tuple[str, list[str]]  # a title and its lines
@@ -37,7 +47,8 @@ def _blocks(figures: Mapping[str, Any]) -> Iterator[Block]:
 
 
 def _rows(figures: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    shown = {name: one for name, one in figures.items() if name not in _ONLY_IN_JSON}
+    hidden = {*_ONLY_IN_JSON, *(other for name, other in _INSTEAD.items() if name in figures)}
+    shown = {name: one for name, one in figures.items() if name not in hidden}
     width = max(map(len, shown))
     return [f"{name:{width}} {_number(one['value']):>6}  {_interval(one)}" for name, one in shown.items()]
 

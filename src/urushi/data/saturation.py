@@ -38,7 +38,7 @@ class DefectSaturation(BaseModel):
         return self
 
     def saturation_px(self, area_px: int) -> float:
-        """The area of a defect, in px, from which on it counts as found whole; at least 1, and rounded as MVTec does."""
+        """From how many found px on a defect counts as found whole; at least 1, and rounded as in MVTec's code."""
         own = int(self.saturation_threshold * area_px) if self.relative_saturation else self.saturation_threshold
         return max(min(own, area_px), 1)
 
@@ -92,13 +92,15 @@ class Saturation:
 
     def _unknown(self, pixels: NDArray[np.generic], levels: NDArray[np.generic]) -> str:
         if pixels.ndim != 2 or levels.size > 1:
-            return "it has several levels or colours; saturation needs one grey level in a file, one file for each region"
+            return (
+                "it has several levels or colours; saturation needs one grey level in a file, one file for each region"
+            )
         return f"its level {levels[0]} names no defect in {self.file}"
 
 
 _ALLOWED = (
-    "It must be a list of objects with defect_name, pixel_value (1 to 65535, each once), saturation_threshold (above 0) "
-    "and relative_saturation (true or false), as MVTec LOCO's defects_config.json."
+    "It must be a list of objects with defect_name, pixel_value (1 to 65535, each once), saturation_threshold (above "
+    "0) and relative_saturation (true or false), as MVTec LOCO's defects_config.json."
 )
 
 

@@ -209,7 +209,12 @@ def _pixel_json(pixel: PixelFigures) -> dict[str, Any]:
         "aupimo_of_images": [asdict(one) for one in pixel.aupimo_of_images],
         "pimo_fpr": list(PIMO_FPR),
         "per_defect": [
-            {"defect": row.defect, "n_images": row.n_images, "n_components": row.n_components, "n_regions": row.n_regions}
+            {
+                "defect": row.defect,
+                "n_images": row.n_images,
+                "n_components": row.n_components,
+                "n_regions": row.n_regions,
+            }
             | _figures_json(row.figures)
             for row in pixel.per_defect
         ],

@@ -71,7 +71,7 @@ def image_histograms(
     kind: str = "",
     found: FoundPixels | None = None,
 ) -> ImageHistograms:
-    """From the fine bin of each pixel (H, W), the mask (H, W), and the weights of its defect pixels, saturated or not."""
+    """From each pixel's fine bin (H, W), the mask (H, W), and the weights of its defect pixels, plain and saturated."""
     normal_counts = np.bincount(coarse(bins[~mask]), minlength=1 << COARSE_BITS)
     normal_bins = np.flatnonzero(normal_counts)
     defect_bins, place = np.unique(bins[mask], return_inverse=True)

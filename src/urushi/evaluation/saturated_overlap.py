@@ -29,7 +29,7 @@ class MapRegion:
 
 
 def map_regions(regions: Sequence[Region], inspection: Inspection, image: str) -> list[MapRegion]:
-    """Regions as the anomaly map sees them, without those that vanish at its size; UnreadableImageError for a misfit."""
+    """Regions as the anomaly map sees them, without those that vanish there. Raises UnreadableImageError."""
     found = [_map_region(region, inspection, image) for region in regions]
     return [region for region in found if region.mask.any()]
 
