@@ -48,6 +48,26 @@ def test_evaluate_says_which_test_images_are_training_images(
     assert f"2 of 13 {KNOWN}" in (tmp_path / "page.html").read_text()
 
 
+def test_evaluate_says_which_test_images_are_copies_of_others(
+    urushi: Any, fitted: Path, dataset: Path, tmp_path: Path
+) -> None:
+    own = Path(shutil.copytree(dataset, tmp_path / "own"))
+    good, bad = (sorted((own / "test" / kind).iterdir())[0] for kind in ("good", "scratch"))
+    for image in (good, bad):
+        Image.open(image).convert("RGB").save(own / "test" / "good" / f"zz_{image.stem}.bmp")
+    result = urushi("evaluate", fitted, own, "--json", tmp_path / "found.json", "--report", tmp_path / "page.html")
+    same, other = own / "test" / "good" / f"zz_{good.stem}.bmp", own / "test" / "scratch" / bad.name
+    assert "warning: test images with the same pixels as others, which count twice: 2; the first: " in result.err
+    assert json.loads((tmp_path / "found.json").read_text())["repeats"] == [
+        {"source": str(same), "reason": f"the same pixels as {good}"},
+        {
+            "source": str(other),
+            "reason": f"the same pixels as {other.parents[1] / 'good' / f'zz_{bad.stem}.bmp'}, which has another label",
+        },
+    ]
+    assert "Images that repeat others" in (tmp_path / "page.html").read_text()
+
+
 def test_nothing_is_said_of_new_images_of_the_right_part(urushi: Any, fitted: Path, dataset: Path) -> None:
     assert "warning" not in urushi("evaluate", fitted, dataset).err
     inspected = urushi("inspect", fitted, dataset / "test", "--format", "json")

@@ -157,13 +157,19 @@ def print_figures(found: "Evaluation") -> None:
     """The figures on one screen of stdout; what is to be heeded on stderr."""
     figures = found.to_json()
     print("\n".join(lines(figures)))
-    for line in _about_masks(found):
+    for line in (*_about_repeats(found), *_about_masks(found)):
         _console.note(printable(line))
     if any(found.unsure.values()):
         normal, anomalous = found.unsure["normal"], found.unsure["anomalous"]
         _console.note(f"unsure: {normal} good and {anomalous} defective images, counted as not called anomalous")
     for warning in found.luminance.warnings:
         _console.note(f"warning: {printable(warning)}")
+
+
+def _about_repeats(found: "Evaluation") -> "Iterator[str]":
+    if found.repeats:
+        first = f"the first: {found.repeats[0].source}: {found.repeats[0].reason}"
+        yield f"warning: test images with the same pixels as others, which count twice: {len(found.repeats)}; {first}"
 
 
 def _about_masks(found: "Evaluation") -> "Iterator[str]":
@@ -188,14 +194,18 @@ def _reported(figures: dict[str, Any]) -> "ReportedEvaluation":
     if figures["pixel"]:
         metrics |= {f"pixel {name}": figure for name, figure in figures["pixel"]["metrics"].items()}
     per_defect = [_defect_row(row) for row in figures["per_defect"]]
-    headings = {"Images without pixel figures": "pixel_left_out", "Masks to look at": "pixel_remarks"}
-    about_masks = {heading: found for heading, key in headings.items() if (found := figures[key])}
+    headings = {
+        "Images that repeat others": "repeats",
+        "Images without pixel figures": "pixel_left_out",
+        "Masks to look at": "pixel_remarks",
+    }
+    about_images = {heading: found for heading, key in headings.items() if (found := figures[key])}
     return {
         "metrics": metrics,
         "per_defect": per_defect,
         "luminance": figures["luminance"],
         "pixel_reason": figures["pixel_reason"],
-        "about_masks": about_masks,
+        "about_images": about_images,
     }
 
 

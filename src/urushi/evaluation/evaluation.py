@@ -17,6 +17,7 @@ from urushi.evaluation.luminance import LuminanceReport, compare_luminances
 from urushi.evaluation.pixel_collection import PixelCollection, ReadMask
 from urushi.evaluation.pixel_metrics import AUPRO_LIMITS, PixelFigures
 from urushi.evaluation.reconstruction_metrics import reconstruction_errors, reconstruction_figures
+from urushi.evaluation.repeats import Seen, repeats
 from urushi.evaluation.resampling import Figure
 from urushi.inspection import Decision, Inspection, Unreadable
 
@@ -58,6 +59,7 @@ class Evaluation:
 
     images: tuple[ScoredImage, ...]  # sorted by source
     unreadable: tuple[Unreadable, ...]
+    repeats: tuple[Unreadable, ...]  # images with the same pixels as others, and as which
     counts: dict[str, int]  # tp, fp, tn, fn
     image: dict[str, Figure]
     per_defect: tuple[DefectFigures, ...]
@@ -88,6 +90,7 @@ class Evaluation:
             "n_anomalous": sum(image.label == 1 for image in self.images),
             "n_unreadable": len(self.unreadable),
             "unreadable": [asdict(one) for one in self.unreadable],
+            "repeats": [asdict(one) for one in self.repeats],
             "interval": {"confidence": CONFIDENCE, "n_resamples": self.n_resamples, "seed": self.seed},
             "counts": self.counts,
             "unsure": self.unsure,
@@ -110,6 +113,7 @@ class Evaluation:
 class _Collected:
     images: list[ScoredImage] = field(default_factory=list)
     unreadable: list[Unreadable] = field(default_factory=list)
+    seen: list[Seen] = field(default_factory=list)
     pixels: PixelCollection = field(default_factory=PixelCollection)
     errors: list[tuple[str, tuple[float, float, float]]] = field(default_factory=list)
     luminances: dict[str, list[float]] = field(default_factory=dict)  # by kind
@@ -151,6 +155,7 @@ def _collect(collected: _Collected, sample: LabelledSample, inspection: Inspecti
     numbers = (float(inspection.score), inspection.decision, float(inspection.p_value))
     image = ScoredImage(source, int(label), defect, *numbers, inspection.caution)
     collected.images.append(image)
+    collected.seen.append(Seen(source, int(label), inspection.content))
     collected.luminances.setdefault(defect or GOOD, []).append(luminance(inspection.image))
     collected.pixels.add(sample, defect or GOOD, inspection, read_mask)
     if label == 0 and inspection.reconstruction is not None and not inspection.shows_similar:
@@ -169,6 +174,7 @@ def _evaluation(collected: _Collected, seed: int, n_resamples: int, aupro_limits
     return Evaluation(
         images=tuple(images),
         unreadable=tuple(sorted(collected.unreadable, key=lambda one: one.source)),
+        repeats=repeats(collected.seen),
         counts={name: int(n[0]) for name, n in vars(confusion(labels, called)).items()},
         image=image_figures(scores, labels, called, seed=seed, n_resamples=n_resamples),
         per_defect=tuple(rows),
