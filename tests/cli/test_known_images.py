@@ -1,5 +1,7 @@
 """Commands say that images are those of the fit, or of other parts than those of the fit; a fit names copies."""
 
+import csv
+import io
 import json
 import shutil
 from pathlib import Path
@@ -85,6 +87,18 @@ def test_images_of_another_part_call_the_detector_into_question(
     assert warning.startswith(said)
     assert "it has 128 × 128 px, they 64 × 64" in warning
     assert said in (tmp_path / "report.html").read_text()
+
+
+def test_the_csv_of_inspect_says_which_images_are_known_or_of_another_part(
+    urushi: Any, fitted: Path, others: Path, dataset: Path, good: Path
+) -> None:
+    images = (good / "100.png", dataset / "train" / "good" / "03.png", others)
+    result = urushi("inspect", fitted, *images, "--format", "csv")
+    new, learnt, *rows = csv.DictReader(io.StringIO(result.out, newline=""))
+    assert list(new)[-2:] == ["reason", "caution"]
+    assert new["caution"] == ""
+    assert learnt["caution"].startswith("It is one of the images that the detector was fitted on")
+    assert all("it has 128 × 128 px, they 64 × 64" in row["caution"] for row in rows)
 
 
 def test_another_pattern_of_the_same_size_and_light_is_told_by_its_distance(
