@@ -89,6 +89,16 @@ def test_without_saturation_there_is_no_auspro_and_nothing_else_changes():
     assert plain.metrics.items() <= figures(made).metrics.items()
 
 
+def test_one_defect_whose_regions_are_not_known_leaves_auspro_out():
+    made = pictures()
+    last = next(i for i in reversed(range(len(made))) if made[i][2])
+    made[last] = (*made[last][:2], None)
+    found = figures(made)
+    assert found.n_regions is None
+    assert "auspro_0.3" not in found.metrics
+    assert figures(made[:1]).n_regions is None  # a good image alone
+
+
 def test_regions_are_not_kept():
     made, histograms = pictures(n=3), PixelHistograms()
     kept = [weakref.ref(region.mask) for *_, regions in made for region in regions]

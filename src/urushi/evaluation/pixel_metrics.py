@@ -3,7 +3,7 @@
 Pixels within one bin (0.05 % of their value) are tied; otherwise the figures are exact.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,28 +13,17 @@ from numpy.typing import NDArray
 from urushi.errors import InputError
 from urushi.evaluation import curves
 from urushi.evaluation.aupimo import AUPIMO_RANGE, ImageScore, aupimo
-from urushi.evaluation.aupro import aupro, component_weights
+from urushi.evaluation.aupro import component_weights
 from urushi.evaluation.curves import FloatArray
 from urushi.evaluation.histograms import FINE_BITS, ImageHistograms, bin_of, image_histograms, lower_edge
 from urushi.evaluation.joined_bins import groups, stack
+from urushi.evaluation.overlap_areas import UNDEFINED, DefectPixels, n_regions, overlap_areas, parts_of, per_defect
 from urushi.evaluation.region_metrics import REGION_FIGURES, found_pixels, region_figures
 from urushi.evaluation.resampling import Figure, bootstrap
 from urushi.evaluation.saturated_overlap import MapRegion, saturated_weights
 
 AUPRO_LIMITS = (0.3, 0.05)
 FEW_LEVELS = 100  # of anomaly maps: with fewer, figures of pixels are coarse
-_UNDEFINED = "needs normal and defective pixels, and anomaly maps that are not constant"
-
-
-@dataclass(frozen=True)
-class DefectPixels:
-    """AUPRO and AU-sPRO of the defects of one type, against normal images and what is normal on its own."""
-
-    defect: str
-    n_images: int
-    n_components: int
-    n_regions: int | None  # that saturate; None without AU-sPRO
-    figures: dict[str, Figure]
 
 
 @dataclass(frozen=True)
@@ -129,7 +118,7 @@ class PixelHistograms:
             raise InputError("There are no images with masks, so there are no pixel figures. Add some first.")
         images = sorted(self._images, key=lambda image: image.source)  # intervals independent of the order of images
         occupied = np.flatnonzero(self._fine.any(axis=0))
-        masses, parts = self._fine[:, None, occupied], _parts(images)
+        masses, parts = self._fine[:, None, occupied], parts_of(images)
         n_components = parts[0]
         exact = _statistics(masses, parts.sum(axis=1, keepdims=True), self._values(occupied), aupro_limits)
         group_of, firsts = groups(masses[:, 0], occupied)
@@ -140,7 +129,7 @@ class PixelHistograms:
             own = region_figures((weights @ found).T, weights @ n_components) if len(found) else {}
             return _statistics(weights @ stacked, parts @ weights.T, values, aupro_limits) | own
 
-        undefined = dict.fromkeys((*exact, *REGION_FIGURES), _UNDEFINED)
+        undefined = dict.fromkeys((*exact, *REGION_FIGURES), UNDEFINED)
         how: dict[str, Any] = {"seed": seed, "n_resamples": n_resamples, "undefined": undefined}
         values_exact = {name: float(value[0]) for name, value in exact.items()}
         metrics = bootstrap(statistics, n_components > 0, exact=values_exact, **how)
@@ -150,11 +139,11 @@ class PixelHistograms:
         return PixelFigures(
             n_images=len(images),
             n_components=self.n_components,
-            n_regions=_n_regions(parts),
+            n_regions=n_regions(parts),
             metrics=metrics,
             best_iou_threshold=_best_threshold(masses, occupied, self._offset),
             aupimo_of_images=of_images,
-            per_defect=tuple(_per_defect(images, stacked, parts, aupro_limits, seed=seed, n_resamples=n_resamples)),
+            per_defect=tuple(per_defect(images, stacked, parts, aupro_limits, seed=seed, n_resamples=n_resamples)),
             n_levels=len(occupied),
         )
 
@@ -174,55 +163,7 @@ def _statistics(
         "best_iou": curves.iou(normal, defect).max(axis=-1),
         "iou_auc": curves.iou_auc(normal, defect, values),
     }
-    return figures | _overlap_areas(masses, parts, aupro_limits)
-
-
-def _overlap_areas(masses: FloatArray, parts: FloatArray, limits: tuple[float, ...]) -> dict[str, FloatArray]:
-    """AUPRO (R,) and, with `parts` (2, R), AU-sPRO (R,); parts (1, R) are the components alone."""
-    normal, _, *overlaps = masses
-    return {
-        f"{name}_{limit:g}": aupro(normal, overlap, n_parts, limit)
-        for name, overlap, n_parts in zip(("aupro", "auspro"), overlaps, parts, strict=False)
-        for limit in limits
-    }
-
-
-def _parts(images: list[ImageHistograms]) -> FloatArray:
-    """How many components each image has and, where that is known of all defects, how many regions: (1 or 2, n)."""
-    parts = [[float(image.n_components) for image in images]]
-    if all(image.n_regions is not None for image in images if image.n_components):
-        parts.append([float(image.n_regions or 0) for image in images])
-    return np.array(parts)
-
-
-def _n_regions(parts: FloatArray) -> int | None:
-    return int(parts[1].sum()) if len(parts) > 1 else None
-
-
-def _per_defect(
-    images: list[ImageHistograms],
-    stacked: FloatArray,
-    parts: FloatArray,
-    limits: tuple[float, ...],
-    *,
-    seed: int,
-    n_resamples: int,
-) -> Iterator[DefectPixels]:
-    """Each type of defect with all images that have none."""
-    kinds, n_components = np.array([image.kind for image in images]), parts[0]
-    for kind in np.unique(kinds[n_components > 0]):
-        own = (kinds == kind) | (n_components == 0)
-        histograms, n_own = stacked[:, own], parts[:, own]
-
-        def statistics(
-            weights: FloatArray, histograms: FloatArray = histograms, n_own: FloatArray = n_own
-        ) -> dict[str, FloatArray]:
-            return _overlap_areas(weights @ histograms, n_own @ weights.T, limits)
-
-        has_defect = n_own[0] > 0
-        undefined = dict.fromkeys(statistics(np.ones((1, len(has_defect)))), _UNDEFINED)
-        figures = bootstrap(statistics, has_defect, seed=seed, n_resamples=n_resamples, undefined=undefined)
-        yield DefectPixels(str(kind), int(has_defect.sum()), int(n_own[0].sum()), _n_regions(n_own), figures)
+    return figures | overlap_areas(masses, parts, aupro_limits)
 
 
 def _best_threshold(masses: FloatArray, occupied: NDArray[np.intp], offset: float) -> float | None:
