@@ -37,6 +37,8 @@ QUICK = (
 )
 TRAINED = ("--recipe", "autoencoder", "--set", "training.max_epochs=3", *QUICK[:4])
 STUDY = """title = "killed"
+repeats = 3
+draws = 2
 [[data]]
 name = "brick"
 folder = "images"
@@ -47,8 +49,6 @@ recipe = "default"
 "model.blocks" = [4]
 [[methods]]
 name = "pca"
-repeats = 3
-draws = 2
 """
 COMMANDS: dict[str, tuple[str, ...]] = {
     "prepare": ("prepare", "images", "out", "--recipe", "default"),

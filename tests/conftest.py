@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +48,13 @@ settings.register_profile("urushi", deadline=None, max_examples=60, suppress_hea
 settings.load_profile("urushi")
 
 
+gc.disable()  # while all is imported and collected, which leaves nothing to be thrown away
+
+
 def pytest_collection_finish() -> None:
     """What imports and collection brought stays: the garbage collector need not go through it again and again."""
-    gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_unconfigure() -> None:
@@ -69,6 +72,14 @@ def home() -> Path:
 def sent() -> list[str]:
     """What has tried to leave this machine so far; nothing is to."""
     return _SENT
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_leaves(home: Path, sent: list[str]) -> Iterator[None]:
+    """Whatever the tests of this worker ran: each command, each engine, each library that trains or draws."""
+    yield
+    assert sent == []
+    assert [str(path.relative_to(home)) for path in home.rglob("*")] == []
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ def recipe(model: str = "feature_reconstruction", *, steps: list[dict[str, Any]]
     return Recipe.from_table(
         {
             "preprocessing": steps,
-            "model": {"name": model} | ({"windows": []} if model == "feature_reconstruction" else {}),
+            "model": {"name": model} | ({"windows": [], "blocks": [4, 7]} if model == "feature_reconstruction" else {}),
             "score": {"name": MODELS[model]},
             "training": {"max_epochs": 3, "batch_size": 4, "accelerator": "cpu"},
         },

@@ -283,6 +283,7 @@ class Detector:
             reconstruction=None if row.reconstruction is None else row.reconstruction.transpose(1, 2, 0),
             shows_similar="n_pictures" in self.origin["fit"],
             cautions=tuple(self._cautions(item, row.anomaly_map)),
+            content=item.appearance.content,
         )
 
     def _cautions(self, item: Prepared, anomaly_map: np.ndarray) -> Iterator[Caution]:

@@ -223,3 +223,73 @@ def test_the_report_lists_images_without_pixel_figures_and_why(urushi, fitted, o
     shutil.rmtree(own / "ground_truth")
     urushi("evaluate", fitted, own, "--report", tmp_path / "page.html")
     assert "No pixel figures: no image has a mask that marks a defect." in (tmp_path / "page.html").read_text("utf-8")
+
+
+def as_loco(own, config, level=255):
+    """Each mask becomes a folder of one file, in one grey level; the thresholds lie beside."""
+    for path in masks_of(own):
+        mask = np.asarray(Image.open(path)) > 0
+        path.unlink()
+        folder = path.parent / path.stem.removesuffix("_mask")
+        folder.mkdir()
+        Image.fromarray((mask * level).astype(np.uint8)).save(folder / "000.png")
+    (own / "defects_config.json").write_text(config)
+
+
+def saturation(threshold):
+    entry = {"defect_name": "x", "pixel_value": 255, "saturation_threshold": threshold, "relative_saturation": True}
+    return json.dumps([entry])
+
+
+def test_spro_with_the_thresholds_that_lie_in_the_data_set(urushi, fitted, own, tmp_path):
+    as_loco(own, saturation(0.5))
+    result = urushi("evaluate", fitted, own, "--json", tmp_path / "figures.json")
+    found = figures(tmp_path / "figures.json")
+    validator().validate(found)
+    assert f"note: sPRO with the saturation thresholds of {own / 'defects_config.json'}" in result.err
+    assert found["saturation_file"] == str(own / "defects_config.json")
+    assert found["pixel"]["n_regions"] == 5
+    for of in (found["pixel"]["metrics"], found["pixel"]["per_defect"][0]):
+        assert of["auspro_0.05"]["value"] > of["aupro_0.05"]["value"]
+    assert "\nauspro_0.05 " in result.out
+    assert "\naupro_0.05 " not in result.out
+
+
+def test_spro_with_thresholds_that_are_given_is_pro_where_all_must_be_found(urushi, fitted, own, tmp_path):
+    as_loco(own, "no JSON")
+    (tmp_path / "own.json").write_text(saturation(1))
+    urushi("evaluate", fitted, own, "--saturation", tmp_path / "own.json", "--json", tmp_path / "figures.json")
+    metrics = figures(tmp_path / "figures.json")["pixel"]["metrics"]
+    assert metrics["auspro_0.3"]["value"] == pytest.approx(metrics["aupro_0.3"]["value"])
+
+
+def test_thresholds_that_cannot_be_used_are_named(urushi, fitted, own, tmp_path):
+    as_loco(own, "no JSON", level=9)
+    result = urushi("evaluate", fitted, own)
+    assert (result.status, "warning: no sPRO: " in result.err, "auspro" in result.out) == (0, True, False)
+    assert urushi("evaluate", fitted, own, "--saturation", own / "defects_config.json").status == 2
+    (own / "defects_config.json").write_text(saturation(1))
+    result = urushi("evaluate", fitted, own, "--json", tmp_path / "figures.json")
+    found = figures(tmp_path / "figures.json")
+    validator().validate(found)
+    assert "level 9 names no defect" in found["saturation_reason"]
+    assert f"warning: no sPRO: {found['saturation_reason']}" in result.err
+
+
+def test_with_spro_the_table_of_defects_has_a_column_more_on_the_same_screen(urushi, fitted, own, tmp_path):
+    as_loco(own, saturation(0.5))
+    urushi("evaluate", fitted, own, "--json", tmp_path / "figures.json")
+    found = figures(tmp_path / "figures.json")
+    image, pixel = found["per_defect"][0], found["pixel"]["per_defect"][0]
+    names = ["logical_anomalies", *(f"kind {n} of a long name" for n in range(14))]
+    found["per_defect"] = [{**image, "defect": name, "n": 1000} for name in names]
+    found["pixel"]["per_defect"] = [
+        {**pixel, "defect": name, "auspro_0.05": {**pixel["auspro_0.05"], "value": 0.777}} for name in names[:1]
+    ]
+    found["reconstruction"] = dict.fromkeys(("mse", "psnr", "ssim"), pixel["auspro_0.05"])
+    *printed, _ = lines(found)
+    assert max(map(cell_len, printed)) <= 80
+    assert len(printed) <= 23
+    assert any("logical_anomalies1000 1.000 1.000 0.777" in line for line in printed)
+    assert any("roc  rec.  sPRO" in line for line in printed)
+    assert any(line.endswith("1.000 1.000     –") for line in printed)

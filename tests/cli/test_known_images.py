@@ -1,5 +1,7 @@
 """Commands say that images are those of the fit, or of other parts than those of the fit; a fit names copies."""
 
+import csv
+import io
 import json
 import shutil
 from pathlib import Path
@@ -48,6 +50,26 @@ def test_evaluate_says_which_test_images_are_training_images(
     assert f"2 of 13 {KNOWN}" in (tmp_path / "page.html").read_text()
 
 
+def test_evaluate_says_which_test_images_are_copies_of_others(
+    urushi: Any, fitted: Path, dataset: Path, tmp_path: Path
+) -> None:
+    own = Path(shutil.copytree(dataset, tmp_path / "own"))
+    good, bad = (sorted((own / "test" / kind).iterdir())[0] for kind in ("good", "scratch"))
+    for image in (good, bad):
+        Image.open(image).convert("RGB").save(own / "test" / "good" / f"zz_{image.stem}.bmp")
+    result = urushi("evaluate", fitted, own, "--json", tmp_path / "found.json", "--report", tmp_path / "page.html")
+    same, other = own / "test" / "good" / f"zz_{good.stem}.bmp", own / "test" / "scratch" / bad.name
+    assert "warning: test images with the same pixels as others, which count twice: 2; the first: " in result.err
+    assert json.loads((tmp_path / "found.json").read_text())["repeats"] == [
+        {"source": str(same), "reason": f"the same pixels as {good}"},
+        {
+            "source": str(other),
+            "reason": f"the same pixels as {other.parents[1] / 'good' / f'zz_{bad.stem}.bmp'}, which has another label",
+        },
+    ]
+    assert "Images that repeat others" in (tmp_path / "page.html").read_text()
+
+
 def test_nothing_is_said_of_new_images_of_the_right_part(urushi: Any, fitted: Path, dataset: Path) -> None:
     assert "warning" not in urushi("evaluate", fitted, dataset).err
     inspected = urushi("inspect", fitted, dataset / "test", "--format", "json")
@@ -65,6 +87,18 @@ def test_images_of_another_part_call_the_detector_into_question(
     assert warning.startswith(said)
     assert "it has 128 × 128 px, they 64 × 64" in warning
     assert said in (tmp_path / "report.html").read_text()
+
+
+def test_the_csv_of_inspect_says_which_images_are_known_or_of_another_part(
+    urushi: Any, fitted: Path, others: Path, dataset: Path, good: Path
+) -> None:
+    images = (good / "100.png", dataset / "train" / "good" / "03.png", others)
+    result = urushi("inspect", fitted, *images, "--format", "csv")
+    new, learnt, *rows = csv.DictReader(io.StringIO(result.out, newline=""))
+    assert list(new)[-2:] == ["reason", "caution"]
+    assert new["caution"] == ""
+    assert learnt["caution"].startswith("It is one of the images that the detector was fitted on")
+    assert all("it has 128 × 128 px, they 64 × 64" in row["caution"] for row in rows)
 
 
 def test_another_pattern_of_the_same_size_and_light_is_told_by_its_distance(

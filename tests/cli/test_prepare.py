@@ -291,3 +291,25 @@ def test_folders_of_a_name_may_be_declared_good(urushi, parts, recipe, tmp_path)
     result = urushi("prepare", parts, tmp_path / "out", "--recipe", recipe, "--good-folder", "A")
     assert result.status == 0
     assert len(list((tmp_path / "out" / "train" / "A").iterdir())) == 6
+
+
+@pytest.mark.parametrize("both", [False, True], ids=["fit-on alone", "both"])
+def test_good_folders_of_the_images_that_steps_learn_from(urushi, parts, tmp_path, both):
+    recipe = tmp_path / "midway.toml"
+    recipe.write_text(
+        RECIPE.split("[[")[0] + '[[preprocessing]]\nname="midway_equalization"\n[[preprocessing]]\nname="scale"\n'
+    )
+    for number in range(4):
+        write_image(tmp_path / "known" / ("A", "B")[number % 2] / f"{number}.png", part(30 + number))
+    source = parts if both else parts / "test" / "hole"
+    if both:
+        (parts / "train" / "good").rename(parts / "train" / "A")
+    named = ["--fit-on", tmp_path / "known", "--good-folder", "A"]
+    assert urushi("prepare", source, tmp_path / "out", "--recipe", recipe, *named).status == 0
+    pipeline = Pipeline.of(Recipe.find(str(recipe))).fit([part(30), part(32)])
+    expected = pipeline.prepare(part(20)).pixels[0]
+    place = "test/hole/0.png" if both else "0.png"
+    assert written(tmp_path / "out" / place) == pytest.approx(expected, abs=0.5 / 65535)
+    result = urushi("prepare", source, tmp_path / "more", "--recipe", recipe, *named, "--good-folder", "fein")
+    assert result.status == 2
+    assert "no folder called 'fein'" in result.err

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from urushi import catalogue
+from urushi.data import demo
 from urushi.recipe import Recipe, recipe_names
 
 ROOMS = {
@@ -131,7 +132,9 @@ def test_doctor_refuses_a_folder_that_is_not_there(urushi, tmp_path):
     assert "There is no folder" in result.err
 
 
-def test_the_demo_goes_the_whole_way(urushi, tmp_path):
+def test_the_demo_goes_the_whole_way(urushi, tmp_path, monkeypatch):
+    for name, n in {"N_TRAIN": 80, "N_GOOD": 15, "N_PER_DEFECT": 1, "N_DEFECTIVE": 18}.items():
+        monkeypatch.setattr(demo, name, n)
     text = urushi("recipes", "default").out
     smaller = {"= 256": "= 64", "[model]\n": "[model]\nblocks = [4]\nstride = 8\n"}
     for old, new in smaller.items():
@@ -140,9 +143,9 @@ def test_the_demo_goes_the_whole_way(urushi, tmp_path):
     (tmp_path / "small.toml").write_text(text, "utf-8")
     result = urushi("demo", "--out", "demo", "--recipe", "small.toml")
     assert result.status == 0, result.err
-    assert "fitted on 100 of 200 good images" in result.out
-    assert "50 normal and 90 anomalous images" in result.out
-    assert set(re.findall(r"(\w+) +30 +[01]\.", result.out)) == {"full", "half", "quarter"}
+    assert "fitted on 40 of 80 good images" in result.out
+    assert "15 normal and 18 anomalous images" in result.out
+    assert set(re.findall(r"(\w+) +6 +[01]\.", result.out)) == {"full", "half", "quarter"}
     assert "aupro_0.3" in result.out
     assert (tmp_path / "demo" / "report.html").stat().st_size > 10_000
     assert (tmp_path / "demo" / "part.urushi").exists()

@@ -505,7 +505,7 @@ def test_kill_9_while_saving_leaves_the_old_file_or_the_new_one(content, tmp_pat
     process = subprocess.Popen([sys.executable, "-c", SAVE_FOR_EVER, str(path)], stdout=subprocess.PIPE)
     try:
         assert process.stdout.readline() == b"ready\n"
-        for _ in range(40):  # stopped anywhere, the file is whole
+        for _ in range(20):  # stopped anywhere, the file is whole
             time.sleep(rng.uniform(0.001, 0.02))
             process.send_signal(signal.SIGSTOP)
             seen.add(Detector.load(path).threshold.value)

@@ -22,7 +22,7 @@ def recipe(model: str = "autoencoder", steps: list[dict[str, Any]] = RESIZED, **
     return Recipe.from_table(
         {
             "preprocessing": steps,
-            "model": {"name": model} | ({"windows": []} if model == "feature_reconstruction" else {}),
+            "model": {"name": model} | ({"windows": [], "blocks": [4, 7]} if model == "feature_reconstruction" else {}),
             "score": {"name": "squared_error"},
             "training": {"max_epochs": 1, "batch_size": 4, "accelerator": "cpu"},
         },

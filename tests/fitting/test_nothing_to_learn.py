@@ -17,7 +17,7 @@ TEXTURES = [np.random.default_rng(seed).integers(60, 200, (32, 32), np.uint8) fo
 def recipe(model: str = "autoencoder", **settings: Any) -> Recipe:
     table = {
         "preprocessing": [{"name": "grey"}, {"name": "resize", "height": 32, "width": 32}, {"name": "scale"}],
-        "model": {"name": model} | ({"windows": []} if model == "feature_reconstruction" else {}),
+        "model": {"name": model} | ({"windows": [], "blocks": [4, 7]} if model == "feature_reconstruction" else {}),
         "score": {"name": "squared_error"},
         "training": {"max_epochs": 1, "batch_size": 4, "accelerator": "cpu"},
     }

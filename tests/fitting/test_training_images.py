@@ -21,7 +21,7 @@ ROTATED = {"transforms": [{"name": "rotation"}]}
 def recipe(model: str = "autoencoder", **sections: Any) -> Recipe:
     table = {
         "preprocessing": [{"name": "grey"}, {"name": "resize", "height": 32, "width": 32}, {"name": "scale"}],
-        "model": {"name": model},
+        "model": {"name": model} | ({"windows": [], "blocks": [4, 7]} if model == "feature_reconstruction" else {}),
         "score": {"name": "squared_error"},
         "training": {"max_epochs": 1, "batch_size": 4, "accelerator": "cpu"},
     }

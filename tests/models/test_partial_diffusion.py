@@ -161,7 +161,7 @@ def test_a_trained_denoiser_takes_noise_away():
     made.train()
     (optimizer,) = made.optimizers().values()
     flat = torch.full((8, *SHAPE), 0.5)
-    for _ in range(80):
+    for _ in range(40):
         for _, loss in made.losses(flat):
             optimizer.zero_grad()
             loss.backward()

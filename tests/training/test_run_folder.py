@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from urushi.errors import TrainingError
-from urushi.training import digest, finish, held, open_folder
+from urushi.training import digest, finish, held, open_folder, run_folder
 
 RUN = {"recipe": {"model": "a"}, "seed": 0, "images": "abc"}
 
@@ -105,8 +105,8 @@ def test_a_folder_in_use_is_refused_with_the_pid_of_who_is_in_it(tmp_path):
 
 def test_a_process_that_was_killed_holds_no_folder(tmp_path):
     code = f"""
-import os, pathlib
-from urushi.training import held
+import os, pathlib, runpy
+held = runpy.run_path({run_folder.__file__!r})["held"]  # without the rest of its room, which takes seconds to load
 with held(pathlib.Path({str(tmp_path)!r})):
     os.kill(os.getpid(), 9)
 """

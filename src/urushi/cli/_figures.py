@@ -8,8 +8,19 @@ from urushi.printable import printable
 
 _BLOCK_WIDTH, _GAP = 39, 2
 _MAX_DEFECTS = 8
-_ONLY_IN_JSON = ("partial_roc_auc_0.1", "error_rate", "macro_precision", "macro_recall", "best_iou", "iou_auc", "pro")
+_ONLY_IN_JSON = (
+    "partial_roc_auc_0.1",
+    "error_rate",
+    "macro_precision",
+    "macro_recall",
+    "best_iou",
+    "iou_auc",
+    "auspro_0.3",
+    "pro",
+)
+_INSTEAD = {"auspro_0.05": "aupro_0.05"}  # shown in place of what then is only in JSON
 
+_AUSPRO = "auspro_0.05"  # the one limit of which the table of defects has room
 Block = tuple[str, list[str]]  # a title and its lines
 _EMPTY: Block = ("", [])
 
@@ -30,28 +41,39 @@ def _blocks(figures: Mapping[str, Any]) -> Iterator[Block]:
     if figures["pixel"]:
         yield "pixel", _rows(figures["pixel"]["metrics"])
     if len(figures["per_defect"]) > 1:
-        yield _defects(figures["per_defect"])
+        yield _defects(figures["per_defect"], _saturated(figures))
     if figures["reconstruction"]:
         yield "reconstruction of normal images", _rows(figures["reconstruction"])
 
 
 def _rows(figures: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    shown = {name: one for name, one in figures.items() if name not in _ONLY_IN_JSON}
+    hidden = {*_ONLY_IN_JSON, *(other for name, other in _INSTEAD.items() if name in figures)}
+    shown = {name: one for name, one in figures.items() if name not in hidden}
     width = max(map(len, shown))
     return [f"{name:{width}} {_number(one['value']):>6}  {_interval(one)}" for name, one in shown.items()]
 
 
-def _defects(table: Sequence[Mapping[str, Any]]) -> Block:
+def _saturated(figures: Mapping[str, Any]) -> dict[str, float | None]:
+    """AU-sPRO of each type of defect; empty where no saturation thresholds are known."""
+    rows = (figures["pixel"] or {}).get("per_defect", [])
+    return {row["defect"]: row[_AUSPRO]["value"] for row in rows if _AUSPRO in row}
+
+
+def _defects(table: Sequence[Mapping[str, Any]], saturated: Mapping[str, float | None]) -> Block:
     """The types that are hardest to tell from normal images come first."""
     hardest = sorted(table, key=lambda row: (row["roc_auc"]["value"] is None, row["roc_auc"]["value"] or 0))
     n_shown = len(table) if len(table) <= _MAX_DEFECTS else _MAX_DEFECTS - 1
-    rows = [_defect(row) for row in hardest[:n_shown]]
+    rows = [_defect(row, saturated) for row in hardest[:n_shown]]
     more = [f"and {len(table) - n_shown} more, in --json"] if n_shown < len(table) else []
-    return f"{'defect':17} images roc_auc recall", [*rows, *more]
+    head = f"{'defect':17}   n   roc  rec.  sPRO" if saturated else f"{'defect':17} images roc_auc recall"
+    return head, [*rows, *more]
 
 
-def _defect(row: Mapping[str, Any]) -> str:
+def _defect(row: Mapping[str, Any], saturated: Mapping[str, float | None]) -> str:
     roc_auc, recall = (_number(row[name]["value"]) for name in ("roc_auc", "recall"))
+    if saturated:
+        auspro = _number(saturated.get(row["defect"]))
+        return f"{_fit(printable(row['defect']), 17)}{row['n']:4}{roc_auc:>6}{recall:>6}{auspro:>6}"
     return f"{_fit(printable(row['defect']), 17)} {row['n']:6} {roc_auc:>7} {recall:>6}"
 
 

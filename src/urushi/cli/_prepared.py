@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from urushi.data.dataset import Problem, Sample, find_dataset
+from urushi.data.dataset import Problem, Sample, find_dataset, good_folders_in
 from urushi.data.images import Stated, read_image
 from urushi.data.mask_diagnosis import without_inverted
 from urushi.data.masks import fitting, misfit, read_mask
@@ -73,7 +73,7 @@ def find_items(
             pages = images_in_file(source, problems.append)
             items += [Item(page, as_file_name(Path(page.name)), is_training=True) for page in pages]
             continue
-        dataset = find_dataset(source, layout=layout, good_folders=good_folders)
+        dataset = find_dataset(source, layout=layout, good_folders=good_folders_in(source, good_folders))
         samples, inverted = without_inverted(dataset.samples)
         problems += [*dataset.problems, *inverted]
         items += [_item(sample, source) for sample in samples]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from urushi.detector import Detector
 
 Show = Callable[[Inspection | Unreadable], None]
-_COLUMNS = ("source", "decision", "score", "threshold", "p_value", "n_regions", "defect_type", "reason")
+_COLUMNS = ("source", "decision", "score", "threshold", "p_value", "n_regions", "defect_type", "reason", "caution")
 _FORMULA = ("=", "+", "-", "@")
 _MARKS = {"normal": "  ok  ", "unsure": " unsure", "anomalous": "ANOMALY"}
 
@@ -62,10 +62,11 @@ def _csv(detector: "Detector") -> Iterator[Show]:  # noqa: ARG001
 
     def show(result: Inspection | Unreadable) -> None:
         if isinstance(result, Unreadable):
-            writer.writerow([_cell(result.source), "", "", "", "", "", "", _cell(result.reason)])
+            writer.writerow([_cell(result.source), "", "", "", "", "", "", _cell(result.reason), ""])
         else:
             numbers = [result.score, result.threshold, result.p_value, len(result.regions)]
-            writer.writerow([_cell(result.source), result.decision, *numbers, _cell(result.defect_type or ""), ""])
+            texts = [_cell(result.defect_type or ""), "", _cell(result.caution or "")]
+            writer.writerow([_cell(result.source), result.decision, *numbers, *texts])
 
     yield show
 

@@ -17,6 +17,7 @@ from urushi.printable import printable
 if TYPE_CHECKING:
     from urushi.cli._outputs import Listener
     from urushi.data.samples import Sample
+    from urushi.data.saturation import Saturation
     from urushi.detector import Detector
     from urushi.evaluation import Evaluation
     from urushi.inspection import Cautions, Inspection, Unreadable
@@ -33,6 +34,10 @@ def evaluate(
     plots: Annotated[Path | None, typer.Option(help="Write plots as PNG and SVG into this folder.")] = None,
     layout: Annotated[str | None, typer.Option(help="Layout of the folder, if it is not recognised.")] = None,
     good_folder: GoodFolderOption = [],  # noqa: B006
+    saturation: Annotated[
+        Path | None,
+        typer.Option(help="A file as MVTec LOCO's defects_config.json, for sPRO; found by itself in DATASET_DIR."),
+    ] = None,
     runtime: RuntimeOption = None,
     precision: PrecisionOption = None,
     device: DeviceOption = "cpu",
@@ -45,7 +50,16 @@ def evaluate(
     require_file_place(json_file, "--json")
     require_file_place(report, "--report")
     loaded = load(detector, runtime=runtime, precision=precision, device=device, n_threads=n_threads, bits=bits)
-    found = run(loaded, dataset, layout=layout, good_folders=good_folder, seed=seed, report=report, plots=plots)
+    found = run(
+        loaded,
+        dataset,
+        layout=layout,
+        good_folders=good_folder,
+        saturation=saturation,
+        seed=seed,
+        report=report,
+        plots=plots,
+    )
     print_figures(found)
     _console.list_unreadable(found.unreadable)
     if json_file is not None:
@@ -60,6 +74,7 @@ def run(
     *,
     layout: str | None = None,
     good_folders: Sequence[str] = (),
+    saturation: Path | None = None,
     seed: int = 0,
     report: Path | None = None,
     plots: Path | None = None,
@@ -72,6 +87,7 @@ def run(
     from urushi.inspection import Cautions
 
     samples = _test_samples(folder, layout, good_folders)
+    saturations = _saturation(folder, saturation)
     results = zip(samples, detector.inspect_many(sample.path for sample in samples), strict=True)
     shown = _console.progress(results, "evaluating", total=len(samples))
     labels = {str(sample.path): sample.defect for sample in samples}
@@ -80,7 +96,8 @@ def run(
     drawn = None if plots is None else PlotWriter(plots, detector)
     cautions = Cautions()
     shown = _tap(shown, [cautions] if page is None else [cautions, page])
-    found = measure(shown if drawn is None else drawn.tap(shown), read_mask=read_mask, seed=seed)
+    shown = shown if drawn is None else drawn.tap(shown)
+    found = measure(shown, read_mask=read_mask, saturation=saturations, seed=seed)
     for line in cautions.lines():
         _console.note(f"warning: {printable(line)}")
     if page is not None:
@@ -110,6 +127,25 @@ def _test_samples(folder: Path, layout: str | None, good_folders: Sequence[str])
     return samples
 
 
+def _saturation(folder: Path, given: Path | None) -> "Saturation | None":
+    """From a file that is given, or one that the data set comes with, which is named; one of those may be another's."""
+    from urushi.data.saturation import Saturation, find_saturation
+    from urushi.errors import InputError
+
+    if given is not None:
+        return Saturation.read(given)
+    own = find_saturation(folder)
+    if own is None:
+        return None
+    try:
+        found = Saturation.read(own)
+    except InputError as error:
+        _console.note(f"warning: no sPRO: {printable(str(error))}")
+        return None
+    _console.note(f"note: sPRO with the saturation thresholds of {printable(str(own))}")
+    return found
+
+
 def _tap(results: "Iterable[_Result]", listeners: "Sequence[Listener | Cautions]") -> "Iterator[_Result]":
     for sample, result in results:
         for listener in listeners:
@@ -121,13 +157,19 @@ def print_figures(found: "Evaluation") -> None:
     """The figures on one screen of stdout; what is to be heeded on stderr."""
     figures = found.to_json()
     print("\n".join(lines(figures)))
-    for line in _about_masks(found):
+    for line in (*_about_repeats(found), *_about_masks(found)):
         _console.note(printable(line))
     if any(found.unsure.values()):
         normal, anomalous = found.unsure["normal"], found.unsure["anomalous"]
         _console.note(f"unsure: {normal} good and {anomalous} defective images, counted as not called anomalous")
     for warning in found.luminance.warnings:
         _console.note(f"warning: {printable(warning)}")
+
+
+def _about_repeats(found: "Evaluation") -> "Iterator[str]":
+    if found.repeats:
+        first = f"the first: {found.repeats[0].source}: {found.repeats[0].reason}"
+        yield f"warning: test images with the same pixels as others, which count twice: {len(found.repeats)}; {first}"
 
 
 def _about_masks(found: "Evaluation") -> "Iterator[str]":
@@ -137,6 +179,8 @@ def _about_masks(found: "Evaluation") -> "Iterator[str]":
     elif left_out:
         first = f"the first: {left_out[0].source}: {left_out[0].reason}"
         yield f"warning: images left out of the pixel figures: {len(left_out)}; {first}"
+    if found.pixel is not None and found.saturation_reason:
+        yield f"warning: no sPRO: {found.saturation_reason}"
     if found.pixel is not None and found.pixel.remark:
         yield f"warning: {found.pixel.remark}"
     if found.pixel is not None and found.pixel_remarks:
@@ -150,14 +194,18 @@ def _reported(figures: dict[str, Any]) -> "ReportedEvaluation":
     if figures["pixel"]:
         metrics |= {f"pixel {name}": figure for name, figure in figures["pixel"]["metrics"].items()}
     per_defect = [_defect_row(row) for row in figures["per_defect"]]
-    headings = {"Images without pixel figures": "pixel_left_out", "Masks to look at": "pixel_remarks"}
-    about_masks = {heading: found for heading, key in headings.items() if (found := figures[key])}
+    headings = {
+        "Images that repeat others": "repeats",
+        "Images without pixel figures": "pixel_left_out",
+        "Masks to look at": "pixel_remarks",
+    }
+    about_images = {heading: found for heading, key in headings.items() if (found := figures[key])}
     return {
         "metrics": metrics,
         "per_defect": per_defect,
         "luminance": figures["luminance"],
         "pixel_reason": figures["pixel_reason"],
-        "about_masks": about_masks,
+        "about_images": about_images,
     }
 
 

@@ -45,6 +45,7 @@ def prepare(
 ) -> None:
     """Prepare images as a recipe does, and show what each step makes of them."""
     from urushi.cli._prepared import Preparer, choose_shown, find_items
+    from urushi.data.dataset import require_good_folders
     from urushi.data.images import Stated
     from urushi.data.stream import Decoded, stream
     from urushi.data.writing import claim, finish
@@ -54,9 +55,10 @@ def prepare(
 
     _require_one(recipe, is_proposed=propose)
     items, problems = find_items(sources, out, layout, good_folder)
+    require_good_folders([place for place in (*sources, fit_on) if place is not None], good_folder)
     note_problems(problems)
     stated = partial(Stated.of, bits=bits)
-    good = [stated(path) for path in _good_images(items, fit_on)]
+    good = [stated(path) for path in _good_images(items, fit_on, good_folder)]
     proposal = _proposal(good or [stated(item.path) for item in items]) if propose else None
     mask = (out / "dead_pixels.png").resolve()
     named = proposal.recipe(str(mask)) if proposal else Recipe.find(str(recipe))
@@ -104,14 +106,15 @@ def _require_one(recipe: str | None, *, is_proposed: bool) -> None:
         raise InputError("give either --recipe with the recipe to follow, or --propose to have one proposed")
 
 
-def _good_images(items: "Sequence[Item]", fit_on: Path | None) -> list[Path]:
+def _good_images(items: "Sequence[Item]", fit_on: Path | None, good_folders: Sequence[str]) -> list[Path]:
     """What steps learn from; raises DatasetError if a folder was named for it and holds nothing good."""
-    from urushi.data.dataset import find_dataset
+    from urushi.data.dataset import find_dataset, good_folders_in
     from urushi.errors import DatasetError
 
     if fit_on is None:
         return [item.path for item in items if item.is_training]
-    good = [sample.path for sample in find_dataset(fit_on).normal_training()]
+    dataset = find_dataset(fit_on, good_folders=good_folders_in(fit_on, good_folders))
+    good = [sample.path for sample in dataset.normal_training()]
     if not good:
         raise DatasetError(f"{fit_on} has no good training images; `urushi doctor {fit_on}` shows what it has")
     return good

@@ -67,7 +67,7 @@ def find_dataset(root: Path, *, layout: str | None = None, good_folders: Sequenc
     more than one fits, or if no folder is called as one of good_folders.
     """
     _require_folder(root)
-    _require_good_folders(root, good_folders)
+    require_good_folders([root], good_folders)
     layouts = _layouts(tuple(good_folders))
     name = layout if layout is not None else _detected(root, layouts)
     if name not in layouts:
@@ -82,6 +82,22 @@ def find_dataset(root: Path, *, layout: str | None = None, good_folders: Sequenc
     problems = [*found.problems, *of_pages, *_unfinished(root)]
     problems.sort(key=lambda problem: (problem.path, problem.reason))
     return Dataset(root, name, tuple(samples), tuple(problems), tuple(good_folders))
+
+
+def good_folders_in(root: Path, good_folders: Sequence[str]) -> list[str]:
+    """Those of the names that a folder in `root`, or in one of its folders, is called by."""
+    there = set(map(plain, _folder_names(root))) if good_folders else set()
+    return [name for name in good_folders if plain(name) in there]
+
+
+def require_good_folders(roots: Sequence[Path], good_folders: Sequence[str]) -> None:
+    """Raises DatasetError if none of the roots has a folder called by one of the names."""
+    names = sorted(set().union(*map(_folder_names, roots))) if good_folders else []
+    for wanted in good_folders:
+        if plain(wanted) not in map(plain, names):
+            place = " and ".join(repr(str(root)) for root in roots)
+            there = ", ".join(map(repr, names[:_N_LISTED])) or "none"
+            raise DatasetError(f"{place} has no folder called {wanted!r} to take as good; it has: {there}.")
 
 
 def _unfinished(root: Path) -> list[Problem]:
@@ -132,13 +148,9 @@ def _refuse_several(root: Path, layouts: list[Layout]) -> None:
         )
 
 
-def _require_good_folders(root: Path, good_folders: Sequence[str]) -> None:
-    outer = subfolders(root) if good_folders else []
-    names = sorted({folder.name for one in outer for folder in (one, *subfolders(one))})
-    for wanted in good_folders:
-        if plain(wanted) not in map(plain, names):
-            there = ", ".join(map(repr, names[:_N_LISTED])) or "none"
-            raise DatasetError(f"{str(root)!r} has no folder called {wanted!r} to take as good; it has: {there}.")
+def _folder_names(root: Path) -> set[str]:
+    """Of the folders in a folder and in those."""
+    return {folder.name for one in subfolders(root) for folder in (one, *subfolders(one))}
 
 
 def _require_folder(root: Path) -> None:

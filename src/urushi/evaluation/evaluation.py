@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from urushi.data.images import luminance
 from urushi.data.samples import GOOD
+from urushi.data.saturation import Saturation
 from urushi.errors import InputError
 from urushi.evaluation.aupimo import PIMO_FPR
 from urushi.evaluation.confusion import confusion
@@ -16,6 +17,7 @@ from urushi.evaluation.luminance import LuminanceReport, compare_luminances
 from urushi.evaluation.pixel_collection import PixelCollection, ReadMask
 from urushi.evaluation.pixel_metrics import AUPRO_LIMITS, PixelFigures
 from urushi.evaluation.reconstruction_metrics import reconstruction_errors, reconstruction_figures
+from urushi.evaluation.repeats import Seen, repeats
 from urushi.evaluation.resampling import Figure
 from urushi.inspection import Decision, Inspection, Unreadable
 
@@ -57,11 +59,14 @@ class Evaluation:
 
     images: tuple[ScoredImage, ...]  # sorted by source
     unreadable: tuple[Unreadable, ...]
+    repeats: tuple[Unreadable, ...]  # images with the same pixels as others, and as which
     counts: dict[str, int]  # tp, fp, tn, fn
     image: dict[str, Figure]
     per_defect: tuple[DefectFigures, ...]
     pixel: PixelFigures | None
     pixel_reason: str | None
+    saturation_file: str | None  # with the saturation thresholds of AU-sPRO
+    saturation_reason: str | None  # why there is no AU-sPRO, where saturation thresholds were given
     pixel_left_out: tuple[Unreadable, ...]  # images without pixel figures, and why
     pixel_remarks: tuple[Unreadable, ...]  # images with pixel figures whose mask should be looked at, and why
     reconstruction: dict[str, Figure] | None  # of normal images
@@ -85,6 +90,7 @@ class Evaluation:
             "n_anomalous": sum(image.label == 1 for image in self.images),
             "n_unreadable": len(self.unreadable),
             "unreadable": [asdict(one) for one in self.unreadable],
+            "repeats": [asdict(one) for one in self.repeats],
             "interval": {"confidence": CONFIDENCE, "n_resamples": self.n_resamples, "seed": self.seed},
             "counts": self.counts,
             "unsure": self.unsure,
@@ -92,6 +98,8 @@ class Evaluation:
             "per_defect": [_defect_json(row) for row in self.per_defect],
             "pixel": self.pixel and _pixel_json(self.pixel),
             "pixel_reason": self.pixel_reason,
+            "saturation_file": self.saturation_file,
+            "saturation_reason": self.saturation_reason,
             "pixel_left_out": [asdict(one) for one in self.pixel_left_out],
             "pixel_remarks": [asdict(one) for one in self.pixel_remarks],
             "reconstruction": self.reconstruction and _figures_json(self.reconstruction),
@@ -105,6 +113,7 @@ class Evaluation:
 class _Collected:
     images: list[ScoredImage] = field(default_factory=list)
     unreadable: list[Unreadable] = field(default_factory=list)
+    seen: list[Seen] = field(default_factory=list)
     pixels: PixelCollection = field(default_factory=PixelCollection)
     errors: list[tuple[str, tuple[float, float, float]]] = field(default_factory=list)
     luminances: dict[str, list[float]] = field(default_factory=dict)  # by kind
@@ -114,15 +123,17 @@ def evaluate(
     results: Iterable[tuple[LabelledSample, Inspection | Unreadable]],
     *,
     read_mask: ReadMask,
+    saturation: Saturation | None = None,
     seed: int = 0,
     n_resamples: int = 1000,
     aupro_limits: tuple[float, ...] = AUPRO_LIMITS,
 ) -> Evaluation:
     """All figures of a stream of inspected samples; the same whatever their order.
 
+    With `saturation` AU-sPRO is among them.
     Raises InputError if no image could be read, or one has no label, a non-finite score or a non-finite map.
     """
-    collected = _Collected()
+    collected = _Collected(pixels=PixelCollection(saturation))
     for sample, result in results:
         if isinstance(result, Unreadable):
             collected.unreadable.append(result)
@@ -144,6 +155,7 @@ def _collect(collected: _Collected, sample: LabelledSample, inspection: Inspecti
     numbers = (float(inspection.score), inspection.decision, float(inspection.p_value))
     image = ScoredImage(source, int(label), defect, *numbers, inspection.caution)
     collected.images.append(image)
+    collected.seen.append(Seen(source, int(label), inspection.content))
     collected.luminances.setdefault(defect or GOOD, []).append(luminance(inspection.image))
     collected.pixels.add(sample, defect or GOOD, inspection, read_mask)
     if label == 0 and inspection.reconstruction is not None and not inspection.shows_similar:
@@ -162,11 +174,14 @@ def _evaluation(collected: _Collected, seed: int, n_resamples: int, aupro_limits
     return Evaluation(
         images=tuple(images),
         unreadable=tuple(sorted(collected.unreadable, key=lambda one: one.source)),
+        repeats=repeats(collected.seen),
         counts={name: int(n[0]) for name, n in vars(confusion(labels, called)).items()},
         image=image_figures(scores, labels, called, seed=seed, n_resamples=n_resamples),
         per_defect=tuple(rows),
         pixel=figures,
         pixel_reason=None if figures else collected.pixels.reason,
+        saturation_file=collected.pixels.saturation_file,
+        saturation_reason=collected.pixels.saturation_reason,
         pixel_left_out=collected.pixels.left_out,
         pixel_remarks=collected.pixels.remarks,
         reconstruction=reconstruction_figures(errors) if errors else None,
@@ -194,12 +209,18 @@ def _pixel_json(pixel: PixelFigures) -> dict[str, Any]:
     return {
         "n_images": pixel.n_images,
         "n_components": pixel.n_components,
+        "n_regions": pixel.n_regions,
         "metrics": _figures_json(pixel.metrics),
         "best_iou_threshold": pixel.best_iou_threshold,
         "aupimo_of_images": [asdict(one) for one in pixel.aupimo_of_images],
         "pimo_fpr": list(PIMO_FPR),
         "per_defect": [
-            {"defect": row.defect, "n_images": row.n_images, "n_components": row.n_components}
+            {
+                "defect": row.defect,
+                "n_images": row.n_images,
+                "n_components": row.n_components,
+                "n_regions": row.n_regions,
+            }
             | _figures_json(row.figures)
             for row in pixel.per_defect
         ],

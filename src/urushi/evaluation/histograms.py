@@ -47,7 +47,9 @@ class ImageHistograms:
     defect_bins: NDArray[np.int32]  # (J,) fine bins of defect pixels
     defect_counts: NDArray[np.float32]  # (J,)
     defect_weights: NDArray[np.float32]  # (J,) where each pixel counts 1/|component|
+    saturated_weights: NDArray[np.float32]  # (J,) what each pixel adds to saturated overlaps
     n_components: int
+    n_regions: int | None  # that saturate; None where it is not known how they do
     kind: str  # of defect, or what normal images are called
     found: FoundPixels | None  # at the detector's threshold for regions
 
@@ -64,10 +66,12 @@ def image_histograms(
     weights: NDArray[np.float64],
     n_components: int,
     *,
+    saturated: NDArray[np.float64] | None = None,
+    n_regions: int | None = None,
     kind: str = "",
     found: FoundPixels | None = None,
 ) -> ImageHistograms:
-    """From the fine bin of each pixel (H, W), the mask (H, W), and the weights of its defect pixels."""
+    """From each pixel's fine bin (H, W), the mask (H, W), and the weights of its defect pixels, plain and saturated."""
     normal_counts = np.bincount(coarse(bins[~mask]), minlength=1 << COARSE_BITS)
     normal_bins = np.flatnonzero(normal_counts)
     defect_bins, place = np.unique(bins[mask], return_inverse=True)
@@ -78,7 +82,9 @@ def image_histograms(
         defect_bins=defect_bins.astype(np.int32),
         defect_counts=np.bincount(place, minlength=len(defect_bins)).astype(np.float32),
         defect_weights=np.bincount(place, weights, minlength=len(defect_bins)).astype(np.float32),
+        saturated_weights=np.bincount(place, saturated, minlength=len(defect_bins)).astype(np.float32),
         n_components=n_components,
+        n_regions=n_regions,
         kind=kind,
         found=found,
     )

@@ -24,10 +24,11 @@ def groups(masses: FloatArray, occupied: NDArray[np.intp]) -> tuple[NDArray[np.i
 
 
 def stack(images: Sequence[ImageHistograms], group_of: NDArray[np.intp], n_groups: int) -> FloatArray:
-    """Histograms of every image over groups of bins, (3, n, n_groups)."""
-    stacked = np.zeros((3, len(images), n_groups))
+    """Histograms of every image over groups of bins, (4, n, n_groups)."""
+    stacked = np.zeros((4, len(images), n_groups))
     for row, image in enumerate(images):
         normal, defect = group_of[image.normal_bins], group_of[coarse(image.defect_bins)]
-        masses = ((normal, image.normal_counts), (defect, image.defect_counts), (defect, image.defect_weights))
+        of_defects = (image.defect_counts, image.defect_weights, image.saturated_weights)
+        masses = ((normal, image.normal_counts), *((defect, mass) for mass in of_defects))
         stacked[:, row] = [np.bincount(own, weights=mass, minlength=n_groups) for own, mass in masses]
     return stacked

@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from urushi.data.masks import INVERTED, Coverage, fitting, inverted, misfit
+from urushi.data.saturation import Saturation
 from urushi.errors import UnreadableImageError
 from urushi.evaluation.masks import fit_mask
 from urushi.evaluation.pixel_metrics import PixelHistograms
+from urushi.evaluation.saturated_overlap import MapRegion, map_regions
 from urushi.inspection import Inspection, Unreadable
 
 ReadMask = Callable[[Path], NDArray[Any]]  # a mask (h, w), non-zero = defect
@@ -31,13 +33,15 @@ class MaskedSample(Protocol):
 class PixelCollection:
     """Collects images one by one; those whose masks may be inverted stay apart until all masks are known."""
 
-    def __init__(self) -> None:
+    def __init__(self, saturation: Saturation | None = None) -> None:
+        self._saturation = saturation
         self._histograms: PixelHistograms | None = None  # made with the first image, whose detector is that of all
         self._doubtful: dict[str, tuple[PixelHistograms, set[str]]] = {}  # by kind of defect, with sources
         self._coverages: list[Coverage] = []
         self._unmasked: list[Unreadable] = []
         self._unusable: list[Unreadable] = []
         self._remarks: list[Unreadable] = []
+        self._without_regions: list[Unreadable] = []
 
     def add(self, sample: MaskedSample, kind: str, inspection: Inspection, read_mask: ReadMask) -> None:
         """Add one image of a kind of defect, with its mask if it has one; raises InputError for a map with NaN."""
@@ -51,7 +55,8 @@ class PixelCollection:
         if sample.label == 1 and self._coverages[-1].is_doubtful:
             histograms, sources = self._doubtful.setdefault(kind, (_empty(inspection), set()))
             sources.add(inspection.source)
-        histograms.add(inspection.source, inspection.anomaly_map, found, kind)
+        regions = self._regions(sample, inspection)
+        histograms.add(inspection.source, inspection.anomaly_map, found, kind, regions)
 
     def close(self) -> PixelHistograms:
         """The images that take part, once all have come."""
@@ -60,6 +65,7 @@ class PixelCollection:
             if kind in refused:
                 self._unusable += [Unreadable(source, f"its mask {INVERTED}") for source in sources]
                 self._remarks = [one for one in self._remarks if one.source not in sources]
+                self._without_regions = [one for one in self._without_regions if one.source not in sources]
             else:
                 taken.join(histograms)
         return taken
@@ -73,6 +79,17 @@ class PixelCollection:
         return f"none of the {len(self._unusable)} masks can be used; the first: {first.source}: {first.reason}"
 
     @property
+    def saturation_file(self) -> str | None:
+        """The file with the saturation thresholds."""
+        return None if self._saturation is None else str(self._saturation.file)
+
+    @property
+    def saturation_reason(self) -> str | None:
+        """Why there is no AU-sPRO although saturation thresholds are given: the first image, and what is wrong."""
+        first = min(self._without_regions, key=lambda one: one.source, default=None)
+        return None if first is None else f"{first.source}: {first.reason}"
+
+    @property
     def left_out(self) -> tuple[Unreadable, ...]:
         """Images without pixel figures and why, sorted by source."""
         return tuple(sorted(self._unmasked + self._unusable, key=lambda one: one.source))
@@ -81,6 +98,21 @@ class PixelCollection:
     def remarks(self) -> tuple[Unreadable, ...]:
         """Images whose mask is used but should be looked at, and why, sorted by source."""
         return tuple(sorted(self._remarks, key=lambda one: one.source))
+
+    def _regions(self, sample: MaskedSample, inspection: Inspection) -> list[MapRegion] | None:
+        """The regions of a defective image that saturate, or None where it is not known how they do."""
+        if self._saturation is None or sample.mask is None or sample.label == 0:
+            return None
+        try:
+            whole = self._saturation.regions(sample.mask)
+            regions = map_regions(whole, inspection, inspection.source)
+        except UnreadableImageError as error:
+            self._without_regions.append(Unreadable(inspection.source, str(error)))
+            return None
+        if vanished := len(whole) - len(regions):
+            reason = f"{vanished} of the {len(whole)} regions of its mask vanish at the size of the anomaly map"
+            self._remarks.append(Unreadable(inspection.source, reason))
+        return regions
 
     def _mask(
         self, sample: MaskedSample, kind: str, inspection: Inspection, read_mask: ReadMask

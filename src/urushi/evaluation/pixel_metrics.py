@@ -3,7 +3,7 @@
 Pixels within one bin (0.05 % of their value) are tied; otherwise the figures are exact.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,26 +13,17 @@ from numpy.typing import NDArray
 from urushi.errors import InputError
 from urushi.evaluation import curves
 from urushi.evaluation.aupimo import AUPIMO_RANGE, ImageScore, aupimo
-from urushi.evaluation.aupro import aupro, component_weights
+from urushi.evaluation.aupro import component_weights
 from urushi.evaluation.curves import FloatArray
 from urushi.evaluation.histograms import FINE_BITS, ImageHistograms, bin_of, image_histograms, lower_edge
 from urushi.evaluation.joined_bins import groups, stack
+from urushi.evaluation.overlap_areas import UNDEFINED, DefectPixels, n_regions, overlap_areas, parts_of, per_defect
 from urushi.evaluation.region_metrics import REGION_FIGURES, found_pixels, region_figures
 from urushi.evaluation.resampling import Figure, bootstrap
+from urushi.evaluation.saturated_overlap import MapRegion, saturated_weights
 
 AUPRO_LIMITS = (0.3, 0.05)
 FEW_LEVELS = 100  # of anomaly maps: with fewer, figures of pixels are coarse
-_UNDEFINED = "needs normal and defective pixels, and anomaly maps that are not constant"
-
-
-@dataclass(frozen=True)
-class DefectPixels:
-    """AUPRO of the defects of one type, against normal images and what is normal on its own."""
-
-    defect: str
-    n_images: int
-    n_components: int
-    figures: dict[str, Figure]
 
 
 @dataclass(frozen=True)
@@ -41,6 +32,7 @@ class PixelFigures:
 
     n_images: int
     n_components: int  # connected defects
+    n_regions: int | None  # that saturate; None without AU-sPRO
     metrics: dict[str, Figure]
     best_iou_threshold: float | None  # a pixel is found if it is strictly above
     aupimo_of_images: tuple[ImageScore, ...]  # of defective images; none where AUPIMO is undefined
@@ -56,7 +48,7 @@ class PixelFigures:
 
 
 class PixelHistograms:
-    """Collects anomaly maps and masks image by image, in 32 MB plus some kB per image whatever the image size.
+    """Collects anomaly maps and masks image by image, in 40 MB plus some kB per image whatever the image size.
 
     `offset` is taken off all maps: bins are relative, and what all maps share would fill a few of them. A pixel above
     `region_threshold` belongs to a region.
@@ -64,7 +56,7 @@ class PixelHistograms:
 
     def __init__(self, offset: float = 0.0, region_threshold: float | None = None) -> None:
         self._offset, self._region_threshold = offset, region_threshold
-        self._fine = np.zeros((3, 1 << FINE_BITS))
+        self._fine = np.zeros((4, 1 << FINE_BITS))
         self._normal_images = np.zeros(1 << FINE_BITS)  # the share of each image, summed
         self._images: list[ImageHistograms] = []
         self._lowest, self._highest = np.inf, -np.inf
@@ -74,10 +66,17 @@ class PixelHistograms:
         """How many connected defects there are in all masks."""
         return sum(image.n_components for image in self._images)
 
-    def add(self, source: str, anomaly_map: NDArray[Any], mask: NDArray[np.bool_], kind: str = "") -> None:
+    def add(
+        self,
+        source: str,
+        anomaly_map: NDArray[Any],
+        mask: NDArray[np.bool_],
+        kind: str = "",
+        regions: Sequence[MapRegion] | None = None,
+    ) -> None:
         """Add one image: its map (H, W), finite, and its mask (H, W), True = defect; raises InputError otherwise.
 
-        `kind` is the type of its defect.
+        `kind` is the type of its defect, `regions` are those of its mask, where it is known how they saturate.
         """
         values = _checked(source, anomaly_map, mask, self._offset)
         weights, n_components = component_weights(mask)
@@ -85,11 +84,14 @@ class PixelHistograms:
         np.add.at(self._fine[0], bins[~mask], 1.0)  # with the integer 1, NumPy is fifty times slower
         np.add.at(self._fine[1], bins[mask], 1.0)
         np.add.at(self._fine[2], bins[mask], weights)
+        saturated = saturated_weights(bins, mask, regions or ())
+        np.add.at(self._fine[3], bins[mask], saturated)
         if not n_components:
             np.add.at(self._normal_images, bins.ravel(), 1.0 / bins.size)
         limit = self._region_threshold
         found = None if limit is None else found_pixels(anomaly_map > limit, mask, weights)
-        self._images.append(image_histograms(source, bins, mask, weights, n_components, kind=kind, found=found))
+        how: dict[str, Any] = {"n_regions": None if regions is None else len(regions), "kind": kind, "found": found}
+        self._images.append(image_histograms(source, bins, mask, weights, n_components, saturated=saturated, **how))
         self._lowest = min(self._lowest, float(values.min()))
         self._highest = max(self._highest, float(values.max()))
 
@@ -116,17 +118,18 @@ class PixelHistograms:
             raise InputError("There are no images with masks, so there are no pixel figures. Add some first.")
         images = sorted(self._images, key=lambda image: image.source)  # intervals independent of the order of images
         occupied = np.flatnonzero(self._fine.any(axis=0))
-        masses, n_components = self._fine[:, None, occupied], np.array([float(image.n_components) for image in images])
-        exact = _statistics(masses, n_components.sum(keepdims=True), self._values(occupied), aupro_limits)
+        masses, parts = self._fine[:, None, occupied], parts_of(images)
+        n_components = parts[0]
+        exact = _statistics(masses, parts.sum(axis=1, keepdims=True), self._values(occupied), aupro_limits)
         group_of, firsts = groups(masses[:, 0], occupied)
         stacked, values = stack(images, group_of, len(firsts)), self._values(firsts)
         found = np.array([image.found for image in images if image.found]).reshape(-1, 4)
 
         def statistics(weights: FloatArray) -> dict[str, FloatArray]:
             own = region_figures((weights @ found).T, weights @ n_components) if len(found) else {}
-            return _statistics(weights @ stacked, weights @ n_components, values, aupro_limits) | own
+            return _statistics(weights @ stacked, parts @ weights.T, values, aupro_limits) | own
 
-        undefined = dict.fromkeys((*exact, *REGION_FIGURES), _UNDEFINED)
+        undefined = dict.fromkeys((*exact, *REGION_FIGURES), UNDEFINED)
         how: dict[str, Any] = {"seed": seed, "n_resamples": n_resamples, "undefined": undefined}
         values_exact = {name: float(value[0]) for name, value in exact.items()}
         metrics = bootstrap(statistics, n_components > 0, exact=values_exact, **how)
@@ -136,10 +139,11 @@ class PixelHistograms:
         return PixelFigures(
             n_images=len(images),
             n_components=self.n_components,
+            n_regions=n_regions(parts),
             metrics=metrics,
             best_iou_threshold=_best_threshold(masses, occupied, self._offset),
             aupimo_of_images=of_images,
-            per_defect=tuple(_per_defect(images, stacked, aupro_limits, seed=seed, n_resamples=n_resamples)),
+            per_defect=tuple(per_defect(images, stacked, parts, aupro_limits, seed=seed, n_resamples=n_resamples)),
             n_levels=len(occupied),
         )
 
@@ -148,10 +152,10 @@ class PixelHistograms:
 
 
 def _statistics(
-    masses: FloatArray, n_components: FloatArray, values: FloatArray, aupro_limits: tuple[float, ...]
+    masses: FloatArray, parts: FloatArray, values: FloatArray, aupro_limits: tuple[float, ...]
 ) -> dict[str, FloatArray]:
-    """Every figure (R,) from histograms (3, R, K) over bins that begin at `values` (K,)."""
-    normal, defect, overlap = masses
+    """Every figure (R,) from histograms (4, R, K) over bins that begin at `values` (K,)."""
+    normal, defect = masses[:2]
     figures = {
         "roc_auc": curves.roc_auc(normal, defect),
         "pr_auc": curves.average_precision(normal, defect),
@@ -159,27 +163,7 @@ def _statistics(
         "best_iou": curves.iou(normal, defect).max(axis=-1),
         "iou_auc": curves.iou_auc(normal, defect, values),
     }
-    return figures | {f"aupro_{limit:g}": aupro(normal, overlap, n_components, limit) for limit in aupro_limits}
-
-
-def _per_defect(
-    images: list[ImageHistograms], stacked: FloatArray, limits: tuple[float, ...], *, seed: int, n_resamples: int
-) -> Iterator[DefectPixels]:
-    """Each type of defect with all images that have none."""
-    kinds, n_components = np.array([image.kind for image in images]), np.array([i.n_components for i in images])
-    for kind in np.unique(kinds[n_components > 0]):
-        own = (kinds == kind) | (n_components == 0)
-        histograms, n_own = stacked[:, own], n_components[own]
-
-        def statistics(
-            weights: FloatArray, histograms: FloatArray = histograms, n_own: NDArray[Any] = n_own
-        ) -> dict[str, FloatArray]:
-            normal, _, overlap = weights @ histograms
-            return {f"aupro_{limit:g}": aupro(normal, overlap, weights @ n_own, limit) for limit in limits}
-
-        undefined = {f"aupro_{limit:g}": _UNDEFINED for limit in limits}
-        figures = bootstrap(statistics, n_own > 0, seed=seed, n_resamples=n_resamples, undefined=undefined)
-        yield DefectPixels(str(kind), int((n_own > 0).sum()), int(n_own.sum()), figures)
+    return figures | overlap_areas(masses, parts, aupro_limits)
 
 
 def _best_threshold(masses: FloatArray, occupied: NDArray[np.intp], offset: float) -> float | None:

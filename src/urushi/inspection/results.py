@@ -71,6 +71,7 @@ class Inspection:
     defect_type: str | None = None  # a name, 'unknown' or 'novel', where types were asked for and it is not normal
     shows_similar: bool = False  # the reconstruction is the most similar good image that was kept, rebuilt is nothing
     cautions: tuple[Caution, ...] = ()  # why the threshold may not hold for this image
+    content: str = ""  # stands for the pixels of the original image: equal ones have the same; "" where it is not known
 
     @property
     def view(self) -> View:

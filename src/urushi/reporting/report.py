@@ -50,7 +50,7 @@ class Evaluation(TypedDict):
     per_defect: Sequence[Mapping[str, object]]  # table rows, all with the same columns
     luminance: Mapping[str, Any]  # groups and warnings, as in `cli/evaluation.schema.json`
     pixel_reason: NotRequired[str | None]  # why there are no pixel figures
-    about_masks: NotRequired[Mapping[str, Sequence[Mapping[str, str]]]]  # by heading: source and reason of each image
+    about_images: NotRequired[Mapping[str, Sequence[Mapping[str, str]]]]  # by heading: source and reason of each image
 
 
 class Report:
