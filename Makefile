@@ -6,8 +6,8 @@ PYTHON ?= python3
 demo: .venv/.installed  ## fit on real photographs, inspect, write a report
 	.venv/bin/urushi demo
 
-test: .venv/.installed  ## the tests that take seconds
-	.venv/bin/pytest -m "not slow"
+test: .venv/.installed  ## the quick tests
+	.venv/bin/pytest -m "not slow and not thorough"
 
 lint: .venv/.installed  ## style, types, layering
 	.venv/bin/ruff check
@@ -15,7 +15,7 @@ lint: .venv/.installed  ## style, types, layering
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
-check: lint  ## all that must pass before a merge, slow tests too
+check: lint  ## all that must pass before a merge, thorough and slow tests too
 	.venv/bin/pytest
 
 .venv/.installed: pyproject.toml constraints.txt

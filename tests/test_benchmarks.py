@@ -49,6 +49,7 @@ def fail_on(constant: str) -> None:
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
+@pytest.mark.thorough
 def test_benchmark_runs_and_leaves_a_record(name: str, tmp_path: Path) -> None:
     if name == "memory" and not Path("/proc/self/status").exists():
         pytest.skip("resident memory is read from /proc")

@@ -62,6 +62,7 @@ SLOW = (  # each takes a second of processor time or more, and what is like it i
     r"sample .* --height",
     r"represent camera",
 )
+THOROUGH = (r"evaluate potato", r"interpolate part", r"--recipe tiled", r"represent picture")  # a second each, nearly
 # What stands for something else, and what only takes longer. Options at the end win.
 MEANT = {
     r"^urushi --debug COMMAND": "urushi --debug doctor",
@@ -281,8 +282,9 @@ def run(command: str, folder: Path) -> Result:
 def cases() -> Iterator[object]:
     for command in COMMANDS:
         if command.text not in NOT_RUN:
-            is_slow = any(re.search(pattern, command.text) for pattern in SLOW)
-            yield pytest.param(command, id=command.text, marks=[pytest.mark.slow] if is_slow else [])
+            marks = {"slow": SLOW, "thorough": THOROUGH}
+            own = [name for name, patterns in marks.items() if any(re.search(one, command.text) for one in patterns)]
+            yield pytest.param(command, id=command.text, marks=[getattr(pytest.mark, name) for name in own[:1]])
 
 
 @pytest.mark.parametrize("command", list(cases()))

@@ -100,6 +100,7 @@ def test_positional_encoding_has_ten_octaves_of_each_coordinate():
     assert PositionalEncoding()(torch.tensor([[y, x]]))[0].numpy() == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.thorough
 def test_sines_come_nearer_than_relu_and_a_seed_names_the_network():
     small = camera(48)
     how = {"width": 48, "depth": 3, "steps": 100, "learning_rate": 1e-3}

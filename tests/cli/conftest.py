@@ -7,14 +7,13 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from urushi.cli import main
 from urushi.data.dataset import find_dataset
 from urushi.detector import Detector
 from urushi.recipe import Recipe, parse_setting
+from weave import scratched, texture, write
 
 # Small enough to be fitted in a second: few channels, few pixels.
 SETTINGS = (
@@ -31,26 +30,6 @@ class Result(NamedTuple):
     status: int
     out: str
     err: str
-
-
-def texture(seed: int) -> np.ndarray:
-    """(64, 64) uint8: the same weave with other grain."""
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[:64, :64]
-    weave = 128 + 30 * np.sin(x / 3 + 0.1 * rng.normal()) + 20 * np.sin(y / 4 + 0.1 * rng.normal())
-    return np.clip(weave + rng.normal(0, 6, (64, 64)), 0, 255).astype(np.uint8)
-
-
-def scratched(seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """A texture with a hole of 14 × 16 px, and where it is."""
-    image, mask = texture(seed), np.zeros((64, 64), np.uint8)
-    mask[20:34, 24:40] = 255
-    return np.where(mask, 255 - image, image).astype(np.uint8), mask
-
-
-def write(path: Path, pixels: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path)
 
 
 @pytest.fixture(scope="session")

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.cli.conftest import scratched, texture, write
 
 from urushi.cli.fit import report_fit
 from urushi.data.images import Stated, read_image
 from urushi.detector import Detector
 from urushi.detector_file import archive
 from urushi.errors import DetectorFileError, InputError, UnreadableImageError
+from weave import scratched, texture, write
 
 
 def ten_bits(image: np.ndarray) -> np.ndarray:

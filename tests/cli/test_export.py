@@ -136,6 +136,7 @@ def test_both_runtimes_decide_alike(urushi, exported, dataset):
         assert one["score"] == pytest.approx(other["score"], rel=1e-3)
 
 
+@pytest.mark.thorough
 def test_an_exported_detector_needs_the_base_install_alone(exported, dataset, defects, tmp_path):
     done = without_torch("inspect", exported, defects, "--maps", "--report", "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
@@ -160,6 +161,7 @@ def test_what_there_is_of_pytorch_is_said_to_be_missing_without_it(command):
     assert "pip install 'urushi[train]'" in done.stderr
 
 
+@pytest.mark.thorough
 def test_benchmark_measures_every_way(urushi, exported, good):
     result = urushi("benchmark", exported, good, "--seconds", "0.1", "--threads", "1", "--json")
     assert result.status == 0

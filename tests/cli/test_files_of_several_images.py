@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.cli.conftest import scratched, texture, write
 
 from urushi.data.images import read_image
 from urushi.detector import Detector
 from urushi.errors import UnreadableImageError
 from urushi.inspection import Inspection, Unreadable
+from weave import scratched, texture, write
 
 GOOD, BAD = texture(700), scratched(701)[0]
 

@@ -112,6 +112,7 @@ def test_too_few_images_say_how_many_there_are(urushi, quick, dataset, tmp_path)
     assert "1 readable images were found" in result.err
 
 
+@pytest.mark.thorough
 def test_candidates_are_tried_aloud_and_the_verdict_is_told(urushi, quick, pictures, tmp_path):
     for number, pixels in enumerate(pictures(40, 64, 3, seed=0)):
         write_image(tmp_path / "good" / f"{number:02}.png", (255 * pixels).astype(np.uint8).transpose(1, 2, 0))

@@ -49,6 +49,7 @@ def test_materials_are_listed():
     assert "│ lead_alloy " in out
 
 
+@pytest.mark.thorough
 def test_figures_are_written(tmp_path):
     pytest.importorskip("matplotlib")
     assert run(*NEEDLE, "--voltages", "40,80", "--out", str(tmp_path)).exit_code == 0

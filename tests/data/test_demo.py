@@ -112,12 +112,14 @@ def test_what_an_earlier_run_left_is_gone(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "test").iterdir()) == ["full", "good", "half", "quarter"]
 
 
+@pytest.mark.thorough
 def test_same_seed_same_images_and_another_seed_others(folder: Path, tmp_path: Path) -> None:
     assert pixels(demo.make_demo(tmp_path / "again")) == pixels(folder)
     other = pixels(demo.make_demo(tmp_path / "other", seed=1))
     assert not set(other.values()) & set(pixels(folder).values())
 
 
+@pytest.mark.thorough
 def test_its_own_folder_is_written_anew(tmp_path: Path) -> None:
     demo.make_demo(tmp_path, seed=1)
     (tmp_path / "train" / "good" / "000.png").write_bytes(b"half written")

@@ -173,6 +173,7 @@ def test_folder_of_damaged_images_is_refused_with_the_first_reason(tmp_path):
         Detector.fit(damaged, recipe())
 
 
+@pytest.mark.thorough
 def test_of_fewer_images_than_folds_each_is_a_fold_of_its_own():
     few = pictures(5)
     found = Detector.fit(few, recipe(**{"split.n_folds": 20})).held_out

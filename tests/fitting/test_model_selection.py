@@ -48,6 +48,7 @@ def test_a_clearly_better_one_is_taken_and_the_card_says_why(fitted):
     assert facts["n_images"] * len(model_selection.OPACITIES) == facts["n_planted"] == 48
 
 
+@pytest.mark.thorough
 def test_the_first_stands_where_another_is_not_better(good, tmp_path):
     twin = {"name": "twin", "settings": {}}
     facts = tried(good, recipe(FIRST, twin), tmp_path)

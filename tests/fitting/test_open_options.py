@@ -51,6 +51,7 @@ def open_recipe(**settings) -> Recipe:
     return Recipe.find("partial-diffusion").with_settings(small | model | settings)
 
 
+@pytest.mark.thorough
 def test_a_detector_knows_what_was_chosen_and_why(pictures, tmp_path):
     images = [image[0] for image in pictures(24, 32, 1, seed=1)]
     detector = Detector.fit(images, open_recipe(), seed=0)

@@ -17,6 +17,7 @@ def gradient_of_generator(model: Gan, contest: Contest, noise: torch.Tensor) -> 
     return torch.stack([gradient.norm() for gradient in gradients]).norm().item()
 
 
+@pytest.mark.thorough
 def test_a_strong_discriminator_starves_a_minimax_generator_and_not_a_non_saturating_one(pictures):
     torch.manual_seed(0)
     images, model = torch.from_numpy(pictures(64, 32, 1, 0)), Gan((1, 32, 32), width=8)

@@ -91,6 +91,7 @@ def test_minibatch_discrimination_sees_that_images_of_a_batch_are_alike(pictures
     assert not torch.allclose(alone, among, atol=1e-4)
 
 
+@pytest.mark.thorough
 def test_inversion_comes_nearer_with_more_steps(pictures):
     torch.manual_seed(0)
     images, errors = torch.from_numpy(pictures(8, 32, 1, 0)), []
@@ -102,6 +103,7 @@ def test_inversion_comes_nearer_with_more_steps(pictures):
     assert errors[1] < 0.9 * errors[0]
 
 
+@pytest.mark.thorough
 def test_ganomaly_finds_codes_of_what_it_never_saw_far_apart(pictures):
     torch.manual_seed(0)
     images, model = torch.from_numpy(pictures(64, 32, 1, 0)), Ganomaly((1, 32, 32), width=8)
@@ -114,6 +116,7 @@ def test_ganomaly_finds_codes_of_what_it_never_saw_far_apart(pictures):
     assert other.median() > known.median()
 
 
+@pytest.mark.thorough
 def test_colour_comes_back_from_grey(pictures):
     torch.manual_seed(0)
     grey = torch.from_numpy(pictures(48, 32, 1, 0))

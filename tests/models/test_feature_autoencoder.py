@@ -16,6 +16,7 @@ def batches(pictures):
     return list(FeatureAutoencoder(SHAPE, pictures=0).embed(images).split(8))
 
 
+@pytest.mark.thorough
 def test_windows_are_those_of_the_closed_form(batches):
     trained, closed = FeatureAutoencoder(SHAPE, pictures=0), FeatureReconstruction(SHAPE, pictures=0)
     trained.pretrain(batches)

@@ -156,6 +156,7 @@ def test_sides_that_cannot_be_halved_are_refused():
         PartialDiffusion((1, 20, 20), levels=4)
 
 
+@pytest.mark.thorough
 def test_a_trained_denoiser_takes_noise_away():
     made = model(trained_steps=100, steps=20, mode="no_diffusion", learning_rate=3e-3)
     made.train()

@@ -18,6 +18,7 @@ def fitted(pictures):
     return model
 
 
+@pytest.mark.thorough
 def test_codes_are_those_of_scikit_learn(fitted, pictures):
     patches, _ = fitted._patches(torch.from_numpy(pictures(2, seed=1)))
     found = fitted._codes(patches).flatten(0, 1).numpy()

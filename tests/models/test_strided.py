@@ -90,6 +90,7 @@ def test_layers_sizes_and_number_of_parameters_are_those_of_the_tables(model, ta
 
 @pytest.mark.parametrize("cls", [Autoencoder, VariationalAutoencoder])
 @pytest.mark.parametrize("size", [32, 64, 256, 512])
+@pytest.mark.thorough
 def test_other_powers_of_two_keep_the_bottleneck_of_512(cls, size):
     model = cls((3, size, size), latent_dimension=2)
     images = torch.rand(2, 3, size, size)

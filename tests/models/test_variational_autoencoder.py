@@ -52,6 +52,7 @@ def structured(n: int) -> np.ndarray:
     return (pattern + rng.normal(0, 0.02, (n, 1, 32, 32))).clip(0, 1).astype(np.float32)
 
 
+@pytest.mark.thorough
 def test_posterior_does_not_collapse(trained):
     model, images = trained(VariationalAutoencoder)
     with torch.no_grad():

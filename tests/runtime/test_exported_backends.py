@@ -56,6 +56,7 @@ threads = [threading.Thread(target=lambda: (together.wait(), backend.run(images)
 """
 
 
+@pytest.mark.thorough
 def test_threads_that_are_first_at_once_do_not_wait_for_each_other_forever():
     """Without care, one process in eight or so hung here in OpenVINO's own first use of NumPy; a few are tried."""
     content = graph().SerializeToString()

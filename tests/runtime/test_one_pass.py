@@ -52,6 +52,7 @@ def test_sides_need_not_be_multiples_of_the_stride(detector, size):
     assert np.isfinite(found.anomaly_map).all()
 
 
+@pytest.mark.thorough
 def test_a_spot_is_found_where_it_is(detector):
     image = weave(52, 120, 160)
     image[70:80, 100:112] = 255

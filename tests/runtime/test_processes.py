@@ -93,7 +93,10 @@ def run(code: str, folder: Path, *arguments: object) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("runtime", ["onnx", pytest.param("openvino", marks=pytest.mark.slow), "torch"])
+ENGINES = ["onnx", *(pytest.param(name, marks=pytest.mark.thorough) for name in ("openvino", "torch"))]
+
+
+@pytest.mark.parametrize("runtime", ENGINES)
 def test_a_forked_child_inspects_as_its_parent_does_and_ends_in_peace(runtime, both, tmp_path):
     run(FORK, tmp_path, both, runtime)
 

@@ -149,6 +149,7 @@ def detector() -> Detector:
     return Detector.fit([texture(seed) for seed in range(20)], tiled())
 
 
+@pytest.mark.thorough
 def test_held_out_images_are_scored_whole(detector):
     assert len(detector.held_out.scores) == 8
     assert detector.card["fit"]["image_shape"] == [1, 32, 32]
@@ -188,6 +189,7 @@ def test_saved_and_loaded_it_gives_the_same(detector, tmp_path):
     assert loaded.inspect(texture(5)).score == detector.inspect(texture(5)).score
 
 
+@pytest.mark.thorough
 def test_the_same_seed_gives_the_same_and_small_training_images_are_listed(detector):
     fitted = Detector.fit([*(texture(seed) for seed in range(20)), texture(0, 20, 90)], tiled())
     assert [found.reason for found in fitted.unreadable] == [

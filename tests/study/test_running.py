@@ -45,6 +45,7 @@ def measured_out(folder: Path, datasets: dict[str, Dataset], tmp_path_factory: p
     return out
 
 
+@pytest.mark.thorough
 def test_a_study_that_was_killed_goes_on_and_gives_the_same_tables(study, datasets, measured_out, tmp_path):
     said: list[str] = []
 

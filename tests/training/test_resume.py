@@ -99,6 +99,7 @@ def assert_same(one: Detector, other: Detector) -> None:
     assert one.card["fit"]["training"] == other.card["fit"]["training"]
 
 
+@pytest.mark.thorough
 def test_autoencoder_resumed_after_a_cut_has_the_weights_of_an_uninterrupted_run(copied):
     resumed = fit(recipe("autoencoder"), copied, resume=True)
     assert resumed.card["fit"]["training"]["epochs"] == N_EPOCHS
@@ -155,6 +156,7 @@ def test_threshold_may_be_changed_when_resuming(copied):
     assert fit(chosen, copied, resume=True).threshold.n_normals == 3
 
 
+@pytest.mark.thorough
 def test_resumed_run_makes_way_for_a_new_one_when_it_is_done(copied):
     fit(recipe("autoencoder"), copied, resume=True)
     again = recipe("autoencoder", **{"training.max_epochs": 1})

@@ -143,6 +143,7 @@ def test_an_interrupt_stays_one_and_the_next_is_heard_too(finds_rate, tmp_path):
 # The learning-rate finder
 
 
+@pytest.mark.thorough
 def test_learning_rate_finder_gives_a_rate_in_its_range_and_leaves_weights_and_seeds_as_they_were(tmp_path):
     found, given = (made(Autoencoder, seed=0) for _ in range(2))
     rate = run(found, tmp_path / "a", find_learning_rate=True, max_epochs=1).learning_rate

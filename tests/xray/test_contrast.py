@@ -54,6 +54,7 @@ def test_contrast_is_best_at_the_lowest_voltage_but_the_ratio_is_not():
     assert found.best_cnr.voltage_kv > 60
 
 
+@pytest.mark.thorough
 def test_thin_products_want_less_voltage_than_thick_ones():
     low, middle, high = 50, 70, 110
     found = [needle(thickness_mm=mm, voltages_kv=[low, middle, high], fixed="photons") for mm in (10.0, 200.0)]

@@ -42,6 +42,7 @@ def test_the_k_lines_of_tungsten_need_more_than_its_binding_energy_of_69_5_kev()
     assert line_over_surroundings(100) > 3
 
 
+@pytest.mark.thorough
 def test_more_voltage_and_more_filter_harden_the_beam():
     means_kev = [tube_spectrum(kv).mean_kev for kv in (40, 60, 80, 100)]
     assert means_kev == sorted(means_kev)
