@@ -7,6 +7,7 @@ checking. The same few lines serve models, scores, threshold rules and preproces
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -54,6 +55,7 @@ def build(cls: type[T], options: Mapping[str, Any], where: str, *context: Any) -
     return cls(*context, **check(cls, options, where))
 
 
+@cache  # a schema takes ten milliseconds to make, and each part of a recipe needs one
 def _schema(cls: type) -> Any:
     hints = get_type_hints(cls.__init__, include_extras=True)  # type: ignore[misc]
     parameters = inspect.signature(cls).parameters.values()
