@@ -155,12 +155,14 @@ def test_metrics_and_defects_are_tabulated_and_undefined_ones_named(facts: Detec
     metrics = {
         "image ROC-AUC": {"value": 0.9, "low": 0.85, "high": 0.95},
         "AUPIMO": {"value": None, "low": None, "high": None},
+        "image f1_max": {"value": 0.7, "low": None, "high": None},
     }
     rows = [{"defect": "crack", "images": 4, "ROC-AUC": 0.98765}, {"defect": "dent", "images": 1, "ROC-AUC": None}]
     evaluation = {"metrics": metrics, "per_defect": rows, "luminance": NO_LUMINANCE}
     page = written(Report("evaluation", facts), evaluation=evaluation)
     assert "0.850 to 0.950" in page
     assert "not defined" in page
+    assert '<td class="num">0.700</td><td class="num">none</td>' in page
     assert "0.9877" in page
 
 
