@@ -2,7 +2,6 @@
 
 import io
 import struct
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,15 +22,6 @@ RGB = RANDOM.integers(0, 256, (16, 12, 3)).astype(np.uint8)
 DEEP_RGB = RANDOM.integers(0, 65536, (16, 12, 3)).astype(np.uint16)
 TEN = (GREY.astype(np.uint16) << 2) | 3  # 3 … 1023
 FILLED = np.rint(TEN / 1023 * 65535).astype(np.uint16)
-
-
-@pytest.fixture
-def put(tmp_path: Path):
-    def write(data: bytes, name: str = "x.tif") -> Path:
-        (tmp_path / name).write_bytes(data)
-        return tmp_path / name
-
-    return write
 
 
 def tiff(array: np.ndarray, **options) -> bytes:

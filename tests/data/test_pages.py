@@ -71,15 +71,6 @@ def dicom(frames, syntax: str = "1.2.840.10008.1.2.1") -> bytes:
     return file.getvalue()
 
 
-@pytest.fixture
-def put(tmp_path: Path):
-    def write(data: bytes, name: str = "x.tif") -> Path:
-        (tmp_path / name).write_bytes(data)
-        return tmp_path / name
-
-    return write
-
-
 def names_in(path: Path, notices: list | None = None) -> list[str]:
     tell = None if notices is None else notices.append
     return [image.name for image in images_in_file(path, tell)]

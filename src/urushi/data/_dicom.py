@@ -20,7 +20,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from urushi.catalogue import extras
 from urushi.data._endless import refuse_endless_boxes
-from urushi.data._jpeg import refuse_incomplete, refuse_many_scans
+from urushi.data._jpeg import load_whole
 from urushi.data._pixels import RefusalError, filling, refuse_larger, with_depth
 from urushi.data.limits import memory
 from urushi.errors import MissingPackageError
@@ -294,13 +294,11 @@ def _refuse_dishonest_frame(file: BinaryIO, header: _Header, index: int) -> None
         _refuse_dishonest_rle(len(frame), header.n_bytes_of(1))
         return
     refuse_endless_boxes(frame)
-    refuse_many_scans(frame)
     try:
         with Image.open(io.BytesIO(frame), formats=("JPEG", "JPEG2000")) as image:
             size = image.size
             if isinstance(image, JpegImageFile) and size == (header.columns, header.rows):
-                image.load()
-                refuse_incomplete(frame, image)
+                load_whole(image, frame)
     except UnidentifiedImageError as error:
         raise RefusalError(f"damaged, or an unsupported kind of {header.syntax.name!r:.80}") from error
     if size != (header.columns, header.rows):

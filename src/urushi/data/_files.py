@@ -26,7 +26,7 @@ from urushi.data._deep import (
 )
 from urushi.data._dicom import DICOM_MARK, DICOM_SUFFIXES, MARK_OFFSET, count_frames, decode_dicom, stored_bits
 from urushi.data._endless import refuse_endless_header
-from urushi.data._jpeg import refuse_incomplete, refuse_many_scans
+from urushi.data._jpeg import load_whole
 from urushi.data._odd_tiff import odd_tiff, pixels_of_tiff
 from urushi.data._pages import (
     MAX_FRAMES,
@@ -171,13 +171,11 @@ def _decoded(file: BinaryIO, image: ImageFile) -> np.ndarray:
     refuse_further_netpbm(file, image)
     if is_scaled_netpbm(image):
         return scaled_netpbm(file, image)
-    misread, data = is_misread(image), b""
+    misread = is_misread(image)
     if type(image) is JpegImageFile:
         file.seek(0)
-        refuse_many_scans(data := file.read())
+        load_whole(image, file.read())
     image.load()  # also where OpenCV decodes: only Pillow finds out that a file is truncated
-    if type(image) is JpegImageFile:
-        refuse_incomplete(data, image)
     stored = by_opencv(file, image) if misread else pixels_of(image)
     if stored.shape[:2] != (image.height, image.width):
         raise RefusalError(f"damaged: {image.width} × {image.height} pixels by its header, {stored.shape} decoded")

@@ -31,25 +31,30 @@ class _Scans:
     bits: dict[tuple[int, int], int]  # (component, coefficient) -> how many low bits are missing
 
 
-def refuse_incomplete(data: bytes, image: JpegImageFile) -> None:
-    """Raises RefusalError where a picture that was decoded from these bytes lacks scans, or the end of one."""
-    scans, pixels = _scans(data), np.asarray(image)
+def load_whole(image: JpegImageFile, data: bytes) -> None:
+    """Decodes a picture from the bytes of its file; raises RefusalError if it lacks scans, or the end of one.
+
+    So does, before anything is decoded, one of more scans than any camera writes.
+    """
+    scans = _scans(data)
+    if scans.number > MAX_SCANS:
+        raise RefusalError(f"a JPEG of {scans.number} scans; at most {MAX_SCANS} are decoded")
+    image.load()
+    _refuse_incomplete(data, scans, image)
+
+
+def _refuse_incomplete(data: bytes, scans: _Scans, image: JpegImageFile) -> None:
+    pixels = np.asarray(image)
     if scans.end is None:
         raise RefusalError("truncated: it has no end mark")
     components = {component for component, _ in scans.bits}
-    if is_progressive(image) and any(scans.bits.get((c, k), 1) for c in components for k in range(64)):
+    if _is_progressive(image) and any(scans.bits.get((c, k), 1) for c in components for k in range(64)):
         raise RefusalError("truncated: some of its scans are missing")
-    if (is_progressive(image) or _ends_flat(pixels)) and _needs_more(data, scans.end, pixels):
+    if (_is_progressive(image) or _ends_flat(pixels)) and _needs_more(data, scans.end, pixels):
         raise RefusalError("truncated: its data end before its picture does")
 
 
-def refuse_many_scans(data: bytes) -> None:
-    """Raises RefusalError, before anything is decoded, for more scans than any camera writes."""
-    if (n := _scans(data).number) > MAX_SCANS:
-        raise RefusalError(f"a JPEG of {n} scans; at most {MAX_SCANS} are decoded")
-
-
-def is_progressive(image: JpegImageFile) -> bool:
+def _is_progressive(image: JpegImageFile) -> bool:
     """Whether its header says that details come in later scans."""
     return bool(image.info.get("progressive"))
 
