@@ -27,15 +27,18 @@ def claim(folder: Path, title: str, about: str) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         atomic_file.replace(marker, f"{title}\n\n{about}\n".encode())
-        begin(folder)
     except OSError as error:
         raise InputError(f"{folder} cannot be written: {error.strerror}") from None
+    begin(folder)
 
 
 def begin(folder: Path) -> None:
-    """Marks a folder as not whole, and removes what a run that was killed has left half written; raises OSError."""
+    """Marks a folder as not whole, and removes what a run that was killed has left half written; raises InputError."""
     atomic_file.sweep(folder)
-    atomic_file.replace(folder / UNFINISHED, _NOT_WHOLE.encode())
+    try:
+        atomic_file.replace(folder / UNFINISHED, _NOT_WHOLE.encode())
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written: {error.strerror}") from None
 
 
 def finish(folder: Path) -> None:
