@@ -44,7 +44,8 @@ def _layer(codes: np.ndarray, owners: np.ndarray) -> tuple[np.ndarray, np.ndarra
         return np.zeros((1, codes.shape[1])), np.zeros(1)
     from sklearn.linear_model import LogisticRegression
 
-    found = LogisticRegression(C=_REGULARISATION, max_iter=1000).fit(codes, owners)
+    with np.errstate(invalid="ignore"):  # some BLAS kernels raise this flag on finite numbers
+        found = LogisticRegression(C=_REGULARISATION, max_iter=1000).fit(codes, owners)
     if n_types > 2:
         return found.coef_, found.intercept_
     return np.vstack([-found.coef_ / 2, found.coef_ / 2]), np.concatenate([-found.intercept_, found.intercept_]) / 2
