@@ -58,13 +58,28 @@ class Backbone(nn.Module):
         return super().train(False)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        x = self.stem((images.expand(-1, 3, -1, -1) - _MEAN) / _SCALE)
+        maps, _ = self.within(images, -1)
+        return maps
+
+    def within(self, images: Tensor, inside: int) -> tuple[list[Tensor], Tensor]:
+        """The same maps, and what one block without a shortcut has in its many channels before it narrows them."""
+        x = wide = self.stem((images.expand(-1, 3, -1, -1) - _MEAN) / _SCALE)
         maps = []
         for index, block in enumerate(self.blocks):
-            x = block(x)
+            if index == inside:
+                wide = _widened(block, x)
+                x = block._bn2(block._project_conv(wide))
+            else:
+                x = block(x)
             if index in self.taken:
                 maps.append(x)
-        return maps
+        return maps, wide
+
+
+def _widened(block: nn.Module, x: Tensor) -> Tensor:
+    x = block._swish(block._bn0(block._expand_conv(x)))
+    wide: Tensor = block._swish(block._bn1(block._depthwise_conv(x)))
+    return wide
 
 
 _NORMALISED = (("conv", "bn"), ("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2"))

@@ -3,34 +3,49 @@
 from collections.abc import Callable, Iterable
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from urushi.models.base import Reconstructor, Statistics, added
 
-Batches = Callable[[np.ndarray, np.ndarray], Iterable[Tensor]]  # (inputs of all images, some images) -> their batches
+Places = Callable[[np.ndarray], np.ndarray]  # some images -> the rows that they have in the inputs
+Batches = Callable[[np.ndarray, np.ndarray], Iterable[Tensor]]  # (inputs of all images, some rows) -> their batches
 
 
 class ClosedForm:
     """Where statistics add up, a part's are those of all images less those of the few that it leaves out."""
 
-    def __init__(self, n_images: int, batches: Batches) -> None:
-        self.everything, self.batches = np.arange(n_images), batches
+    def __init__(self, n_images: int, places: Places, batches: Batches) -> None:
+        self.everything, self.places, self.batches = np.arange(n_images), places, batches
         self._inputs: np.ndarray | None = None
         self._of_all: Statistics = ()
+        self._descriptors = torch.empty(0)
 
     def fit(self, model: Reconstructor, inputs: np.ndarray, images: np.ndarray) -> None:
-        """On some images, by their places; `inputs` are those of all."""
+        """On some images, by their numbers; `inputs` are those of all."""
         rest = np.setdiff1d(self.everything, images)
         if model.is_additive and len(rest) < len(images):
-            model.learn(added([self._all(model, inputs), *self._less(model, inputs, rest)]))
+            self._look_at_all(model, inputs)
+            model.learn(added([self._of_all, *self._less(model, inputs, rest)]), self._descriptors_of(images))
         else:
-            model.fit(self.batches(inputs, images))
+            model.fit(self._batches(inputs, images))
 
-    def _all(self, model: Reconstructor, inputs: np.ndarray) -> Statistics:
-        if self._inputs is not inputs:  # a fold whose preprocessing learnt something else has its own
-            self._inputs, self._of_all = inputs, added(map(model.statistics, self.batches(inputs, self.everything)))
-        return self._of_all
+    def _look_at_all(self, model: Reconstructor, inputs: np.ndarray) -> None:
+        if self._inputs is inputs:  # a fold whose preprocessing learnt something else has its own
+            return
+        found = [(model.statistics(one), model.descriptors(one)) for one in self._batches(inputs, self.everything)]
+        statistics, descriptors = zip(*found, strict=True)
+        self._inputs, self._of_all, self._descriptors = inputs, added(statistics), torch.cat(descriptors)
 
     def _less(self, model: Reconstructor, inputs: np.ndarray, images: np.ndarray) -> Iterable[Statistics]:
-        found = map(model.statistics, self.batches(inputs, images))
+        found = map(model.statistics, self._batches(inputs, images))
         return (tuple(-tensor for tensor in statistics) for statistics in found)
+
+    def _descriptors_of(self, images: np.ndarray) -> Tensor:
+        """Those of all were taken in the order of their places."""
+        order = self.places(self.everything)
+        found = np.argsort(order)[np.searchsorted(np.sort(order), self.places(images))]
+        return self._descriptors[torch.from_numpy(found).to(self._descriptors.device)]
+
+    def _batches(self, inputs: np.ndarray, images: np.ndarray) -> Iterable[Tensor]:
+        return self.batches(inputs, self.places(images))

@@ -128,10 +128,12 @@ class Learner:
 
     @cached_property
     def _closed_form(self) -> ClosedForm:
-        return ClosedForm(len(self.images.sources), self._batches)
+        return ClosedForm(len(self.images.sources), self._places, self._batches)
 
-    def _batches(self, inputs: np.ndarray, images: np.ndarray) -> Iterable[torch.Tensor]:
-        rows = self.images.with_copies(self.images.rows_of(images))
+    def _places(self, images: np.ndarray) -> np.ndarray:
+        return self.images.with_copies(self.images.rows_of(images))
+
+    def _batches(self, inputs: np.ndarray, rows: np.ndarray) -> Iterable[torch.Tensor]:
         return Rows(inputs, rows).batches(self.recipe.training.batch_size, _device(self.recipe))
 
     def _teach(self, backend: TorchBackend, pipeline: Pipeline, inputs: np.ndarray, rows: np.ndarray) -> None:

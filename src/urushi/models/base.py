@@ -26,6 +26,7 @@ class Reconstruction:
     latents: Tensor | None = None  # (B, J) or a map (B, J, h', w'), where the method has a bottleneck
     critique: Tensor | None = None  # (B, 1, h', w'): how little a discriminator takes each place for normal
     perceived: Tensor | None = None  # (B,): distance of the two in the method's own features
+    residual: Tensor | None = None  # (B, 1, h', w') ≥ 0: how far apart they are at each place by the method's own measure
 
 
 class Reconstructor(nn.Module, ABC):
@@ -115,14 +116,21 @@ class Reconstructor(nn.Module, ABC):
 
     def fit(self, batches: Iterable[Tensor]) -> None:
         """Learns in closed form from batches of inputs (re-iterable) whose sizes and order do not matter."""
-        raise NotImplementedError(f"{type(self).__name__} has no closed form; it is trained by its losses")
+        if not self.is_additive:
+            raise NotImplementedError(f"{type(self).__name__} has no closed form; it is trained by its losses")
+        statistics, descriptors = zip(*((self.statistics(one), self.descriptors(one)) for one in batches), strict=True)
+        self.learn(added(statistics), torch.cat(descriptors))
 
     def statistics(self, inputs: Tensor) -> Statistics:
-        """All that `learn` needs to know of a batch of inputs; only of additive methods."""
+        """Sums over a batch of inputs that `learn` needs; only of additive methods."""
         raise NotImplementedError(f"{type(self).__name__} does not learn from sums over images")
 
-    def learn(self, statistics: Statistics) -> None:
-        """Learns in closed form from the statistics of all images."""
+    def descriptors(self, inputs: Tensor) -> Tensor:
+        """What `learn` needs of each input by itself, (B, J); mostly nothing, J = 0."""
+        return inputs.new_zeros(len(inputs), 0)
+
+    def learn(self, statistics: Statistics, descriptors: Tensor) -> None:
+        """Learns in closed form from the statistics of all inputs and the descriptor of each, (n, J)."""
         raise NotImplementedError(f"{type(self).__name__} does not learn from sums over images")
 
 

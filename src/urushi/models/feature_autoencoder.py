@@ -9,11 +9,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Adam, Optimizer
 
-from urushi.models._frozen_features import (
+from urushi.models._frozen_features import NetworkOption, PicturesOption
+from urushi.models._joined_features import (
     BlocksOption,
-    FrozenFeatures,
-    NetworkOption,
-    PicturesOption,
+    JoinedFeatures,
     StrideOption,
     WindowBlocksOption,
     WindowsOption,
@@ -23,7 +22,7 @@ from urushi.models.networks.channel_statistics import channel_statistics
 from urushi.models.networks.feature_windows import FeatureWindow
 
 
-class FeatureAutoencoder(FrozenFeatures):
+class FeatureAutoencoder(JoinedFeatures):
     """Squeezes standardised features through a bottleneck that normal ones pass and others do not.
 
     `autoencoder` takes each cell by itself, by 1×1 convolutions, and learns by the squared error. `distillation` has a

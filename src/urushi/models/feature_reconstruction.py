@@ -3,15 +3,15 @@
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
+import torch
 from pydantic import Field
 from torch import Tensor
 
 from urushi.errors import RecipeError
-from urushi.models._frozen_features import (
+from urushi.models._frozen_features import NetworkOption, PicturesOption
+from urushi.models._joined_features import (
     BlocksOption,
-    FrozenFeatures,
-    NetworkOption,
-    PicturesOption,
+    JoinedFeatures,
     StrideOption,
     WindowBlocksOption,
     WindowsOption,
@@ -24,7 +24,7 @@ _MEMORY = 2048  # cells, where their number is not named
 _WORST = 0.02  # share of cells that tell what kind of defect it is
 
 
-class FeatureReconstruction(FrozenFeatures):
+class FeatureReconstruction(JoinedFeatures):
     """Rebuilds features by what normal images have; what cannot be rebuilt is not normal.
 
     `pca` projects them onto the directions in which normal images vary, `nearest` takes the most similar cell of a
@@ -81,12 +81,12 @@ class FeatureReconstruction(FrozenFeatures):
         if isinstance(self.cells, FeatureMemory):
             self.cells.fit(batches)
         if self._linear:
-            self.learn(added(map(self.statistics, batches)))
+            self.learn(added(map(self.statistics, batches)), torch.empty(0))
 
     def statistics(self, inputs: Tensor) -> Statistics:
         return tuple(tensor for part in self._linear for tensor in part.statistics(inputs))
 
-    def learn(self, statistics: Statistics) -> None:
+    def learn(self, statistics: Statistics, descriptors: Tensor) -> None:  # noqa: ARG002
         for number, part in enumerate(self._linear):
             part.learn(statistics[3 * number : 3 * number + 3], self.variance)
 

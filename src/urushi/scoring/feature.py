@@ -16,8 +16,8 @@ from urushi.scoring.base import Pooling, PoolingOption, Quantile, Score, TopFrac
 class Feature(Score):
     """The squared distance of features, averaged over channels; the image score is the mean of its highest share.
 
-    A method that rebuilds features is compared in them directly, and what it perceives beside the map is added to the
-    image score; the pixels of any other method go through the backbone first, whose channel vectors are brought to unit
+    A method that rebuilds features is compared in them directly, or by its own measure of the residual where it has
+    one, and what it perceives beside the map is added to the image score; the pixels of any other method go through the backbone first, whose channel vectors are brought to unit
     length so that every block counts alike.
     """
 
@@ -36,6 +36,8 @@ class Feature(Score):
         self.backbone = Backbone(blocks) if space == "pixels" else None
 
     def compare(self, pair: Reconstruction) -> Tensor:
+        if pair.residual is not None:
+            return pair.residual
         if self.backbone is None:
             return _distance(pair.original, pair.reconstruction)
         pairs = zip(self.backbone(pair.original), self.backbone(pair.reconstruction), strict=True)

@@ -1,0 +1,119 @@
+"""Rebuilds three levels of a pretrained network's features, and compares the whole image by their statistics."""
+
+import math
+from collections.abc import Sequence
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from urushi.backbones.efficientnet_lite import STAGES, Backbone, Network
+from urushi.models._frozen_features import FrozenFeatures, NetworkOption, PicturesOption
+from urushi.models.base import Extra, Reconstruction, Statistics
+from urushi.models.networks.feature_level import FeatureLevel
+from urushi.models.networks.image_descriptor import ImageDescriptor, described
+
+_VARIANCES = (None, 0.9, 0.95)  # of the levels, from fine to coarse: what a PCA keeps; None: a Mahalanobis distance
+_WEIGHTS = (4, 2, 1)  # of their logarithms
+_LEAST = 0.05  # added to squared residuals, which are 1 on average, before the logarithm
+_SELF = 0.5  # share of the image's own mean that is taken from its logarithms
+_WORST = 0.02  # share of cells that tell what kind of defect it is
+
+
+class FeaturePyramid(FrozenFeatures):
+    """Each level's features are rebuilt from the mean at each place and the directions in which normal images vary.
+
+    The levels are a network's last maps at 1/8 and 1/16 and the next to last at 1/32 of the image's size. The map is
+    the geometric mean of their squared residuals at 1/8, divided by the root of the image's own mean, since an image
+    that is odd all over is nowhere odd in particular. What is odd all over is told by the image's statistics, which
+    count beside the map in the score: mean, deviation and roughness of all channels, at 1/16, twice at 1/32, and in the
+    many channels within the first block at 1/32. Their covariance weighs each of them by how normal images vary.
+    """
+
+    is_closed_form = True
+    is_additive = True
+    opinions = frozenset[Extra]({"perceived"})
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        *,
+        backbone: NetworkOption = "efficientnet_lite0",
+        pictures: PicturesOption = 64,
+        weight: Annotated[
+            float, Field(ge=0, le=1000, description="of the image's statistics in the score, beside the map")
+        ] = 10,
+    ) -> None:
+        *_, fine, _, middle, coarse, last = STAGES[backbone]
+        super().__init__(image_shape, Backbone((fine, middle, coarse, last), backbone))
+        self.weight, self.inside = weight, middle + 1
+        shapes = [self._shape(backbone, block) for block in (fine, middle, coarse)]
+        self.levels = nn.ModuleList(map(FeatureLevel, shapes, _VARIANCES))
+        self.sizes = [math.prod(shape) for shape in shapes]
+        self.whole = ImageDescriptor(self._n_described(backbone))
+        self.remember(pictures, shapes[1][0], shapes[1][1:])
+
+    def embed(self, images: Tensor) -> Tensor:
+        """(B, 1 or 3, H, W) in [0, 1] -> the three levels and the descriptor, each flat, joined: (B, J)."""
+        (*levels, last), wide = self.backbone.within(images, self.inside)
+        descriptor = described([levels[1], levels[2], last, wide])
+        return torch.cat([*(level.flatten(1) for level in levels), descriptor], dim=1)
+
+    def reconstruct(self, inputs: Tensor) -> Reconstruction:
+        *maps, descriptor = self._parts(inputs)
+        residual = self._residual([level(features) for level, features in zip(self.levels, maps, strict=True)])
+        original, rebuilt = self._middle.pair(maps[1])
+        return Reconstruction(original, rebuilt, residual=residual, perceived=self.weight * self.whole(descriptor))
+
+    def latents(self, inputs: Tensor) -> Tensor:
+        """What differs where most differs: the mean residual of the 2 % worst cells of the middle level, (B, C)."""
+        residual: Tensor = self._middle(self._parts(inputs)[1]).flatten(2)
+        n_cells = max(1, round(_WORST * residual.shape[2]))
+        worst = residual.square().sum(dim=1, keepdim=True).topk(n_cells, dim=2).indices
+        return residual.gather(2, worst.expand(-1, residual.shape[1], -1)).mean(dim=2)
+
+    def statistics(self, inputs: Tensor) -> Statistics:
+        pairs = zip(self._levels, self._parts(inputs), strict=False)
+        return tuple(tensor for level, features in pairs for tensor in level.statistics(features))
+
+    def descriptors(self, inputs: Tensor) -> Tensor:
+        return self._parts(inputs)[-1]
+
+    def learn(self, statistics: Statistics, descriptors: Tensor) -> None:
+        for number, level in enumerate(self._levels):
+            level.learn(statistics[3 * number : 3 * number + 3])
+        self.whole.learn(descriptors)
+
+    def _parts(self, inputs: Tensor) -> list[Tensor]:
+        """The levels, (B, C, h, w) each, and the descriptor (B, J)."""
+        *levels, descriptor = inputs.split([*self.sizes, inputs.shape[1] - sum(self.sizes)], dim=1)
+        return [*(flat.unflatten(1, level.shape) for flat, level in zip(levels, self._levels, strict=True)), descriptor]
+
+    def _residual(self, residuals: Sequence[Tensor]) -> Tensor:
+        """(B, 1, h, w) > 0 on the grid of the finest level."""
+        logarithms = [(one.square().sum(dim=1, keepdim=True) + _LEAST).log() for one in residuals]
+        fine, *coarser = logarithms
+        size = (fine.shape[2], fine.shape[3])
+        same = [fine, *(F.interpolate(one, size, mode="bicubic", align_corners=False) for one in coarser)]
+        mean = torch.cat([w * one for w, one in zip(_WEIGHTS, same, strict=True)], dim=1).sum(1, True) / sum(_WEIGHTS)
+        return (mean - _SELF * mean.mean(dim=(1, 2, 3), keepdim=True)).exp()
+
+    @property
+    def _levels(self) -> list[FeatureLevel]:
+        return [level for level in self.levels if isinstance(level, FeatureLevel)]
+
+    @property
+    def _middle(self) -> FeatureLevel:
+        return self._levels[1]
+
+    def _shape(self, backbone: Network, block: int) -> tuple[int, int, int]:
+        stride, channels = STAGES[backbone][block]
+        return (channels, -(-self.image_shape[1] // stride), -(-self.image_shape[2] // stride))
+
+    def _n_described(self, backbone: Network) -> int:
+        """Three statistics of each channel."""
+        wide = self.backbone.blocks[self.inside]._project_conv.in_channels
+        channels = [STAGES[backbone][block][1] for block in self.backbone.taken[1:]]
+        return 3 * (sum(channels) + int(wide))
