@@ -247,8 +247,8 @@ def smaller(name_or_path: str) -> Recipe:
     """The recipe of this name with fewer pixels, folds and epochs."""
     recipe = FIND(name_or_path)
     settings: dict[str, object] = {"training.max_epochs": 1, "split.n_folds": min(recipe.split.n_folds, 2)}
-    is_of_features = recipe.model.name == "feature_reconstruction"
-    if is_of_features:
+    is_of_features = recipe.model.name.startswith("feature_")
+    if recipe.model.name == "feature_reconstruction":
         settings |= {"model.blocks": [4], "model.stride": 8, "model.variance": 0.97}
     if any(step.name == "resize" for step in recipe.preprocessing):
         side = 64 if is_of_features else 32

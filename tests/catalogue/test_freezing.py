@@ -25,7 +25,7 @@ from urushi.recipes.files import recipe_names
 from urushi.reporting import page
 sources = page._sources("report.css", "report.js", "no.css")
 page._environment().get_template("report.html.j2")
-assert Recipe.find("default").model.name == "feature_reconstruction"
+assert Recipe.find("default").model.name == "feature_pyramid"
 names = {room: catalogue.names(f"urushi.{room}") for room in sys.argv[1:]}
 print(json.dumps([page.__file__, names, recipe_names(), sources]))
 """

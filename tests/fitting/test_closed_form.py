@@ -30,6 +30,11 @@ class Counting:
         return Rows(inputs, images).batches(4)
 
 
+def same(images: np.ndarray) -> np.ndarray:
+    """Each image has one row, under its own number."""
+    return images
+
+
 def model(**options) -> Reconstructor:
     return FeatureReconstruction(
         (3, 64, 64), pictures=0, blocks=BLOCKS, **({"windows": [0], "window_blocks": [4]} | options)
@@ -40,7 +45,7 @@ def model(**options) -> Reconstructor:
 def test_a_part_is_fitted_as_if_it_were_all_there_is(inputs, left_out):
     images = np.setdiff1d(np.arange(N), left_out)
     found, direct = model(), model()
-    ClosedForm(N, Counting()).fit(found, inputs, images)
+    ClosedForm(N, same, Counting()).fit(found, inputs, images)
     direct.fit(Rows(inputs, images).batches(4))
     for (name, a), (_, b) in zip(found.state_dict().items(), direct.state_dict().items(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5, msg=lambda text, name=name: f"{name}: {text}")
@@ -48,14 +53,14 @@ def test_a_part_is_fitted_as_if_it_were_all_there_is(inputs, left_out):
 
 def test_folds_look_at_each_image_twice_only(inputs):
     seen = Counting()
-    fits = ClosedForm(N, seen)
+    fits = ClosedForm(N, same, seen)
     for part in np.array_split(np.arange(N), 6):
         fits.fit(model(), inputs, np.setdiff1d(np.arange(N), part))
     assert seen.n == 2 * N
 
 
 def test_other_inputs_are_not_taken_for_the_same(inputs):
-    fits, images = ClosedForm(N, Counting()), np.arange(N)
+    fits, images = ClosedForm(N, same, Counting()), np.arange(N)
     one, other = model(), model()
     fits.fit(one, inputs, images)
     fits.fit(other, 2 * inputs, images)
@@ -66,8 +71,28 @@ def test_a_memory_of_cells_is_no_sum(inputs):
     seen, images = Counting(), np.arange(N - 1)
     nearest = model(kind="nearest", memory=8, windows=[])
     assert not nearest.is_additive
-    ClosedForm(N, seen).fit(nearest, inputs, images)
+    ClosedForm(N, same, seen).fit(nearest, inputs, images)
     assert seen.n == N - 1
     direct = model(kind="nearest", memory=8, windows=[])
     direct.fit(Rows(inputs, images).batches(4))
     torch.testing.assert_close(nearest.cells.cells, direct.cells.cells)
+
+
+def test_descriptors_follow_their_images_wherever_their_rows_lie(inputs):
+    """As those of tiles and of variants do: two rows each, the second ones behind all others."""
+    twice = np.concatenate([inputs, 1.5 * inputs])
+
+    def places(images: np.ndarray) -> np.ndarray:
+        return np.concatenate([images, N + images])
+
+    class Noting(FeatureReconstruction):
+        def descriptors(self, inputs):
+            return inputs.mean(dim=(1, 2, 3))[:, None]
+
+        def learn(self, statistics, descriptors):
+            self.noted = descriptors
+
+    images, fits = np.array([1, 4, 7, 8, 9, 10, 11]), ClosedForm(N, places, Counting())
+    found = Noting((3, 64, 64), pictures=0, blocks=BLOCKS, windows=[])
+    fits.fit(found, twice, images)
+    np.testing.assert_allclose(found.noted[:, 0], twice[places(images)].mean((1, 2, 3)), rtol=1e-5)

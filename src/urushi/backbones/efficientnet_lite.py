@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from functools import cache
 from importlib import import_module
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -53,6 +53,10 @@ class Backbone(nn.Module):
         """The least side of an image: below it, the last map would have no cell."""
         return self.stages[self.taken[-1]][0]
 
+    def n_within(self, block: int) -> int:
+        """Number of channels that `within` gives of a block."""
+        return int(self.get_submodule(f"blocks.{block}._project_conv").in_channels)  # type: ignore[arg-type]
+
     def train(self, mode: bool = True) -> "Backbone":  # noqa: ARG002  the signature is torch's
         """Stays in evaluation mode: batch statistics of a frozen network must not move."""
         return super().train(False)
@@ -67,8 +71,7 @@ class Backbone(nn.Module):
         maps = []
         for index, block in enumerate(self.blocks):
             if index == inside:
-                wide = _widened(block, x)
-                x = block._bn2(block._project_conv(wide))
+                wide, x = _widened(block, x)
             else:
                 x = block(x)
             if index in self.taken:
@@ -76,10 +79,11 @@ class Backbone(nn.Module):
         return maps, wide
 
 
-def _widened(block: nn.Module, x: Tensor) -> Tensor:
+def _widened(block: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Its many channels, and what becomes of them."""
     x = block._swish(block._bn0(block._expand_conv(x)))
-    wide: Tensor = block._swish(block._bn1(block._depthwise_conv(x)))
-    return wide
+    wide = block._swish(block._bn1(block._depthwise_conv(x)))
+    return wide, block._bn2(block._project_conv(wide))
 
 
 _NORMALISED = (("conv", "bn"), ("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2"))

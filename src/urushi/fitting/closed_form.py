@@ -1,6 +1,7 @@
 """Fits of methods in closed form on many parts of the same images, as folds are. Imported only when fitting."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -26,7 +27,8 @@ class ClosedForm:
         rest = np.setdiff1d(self.everything, images)
         if model.is_additive and len(rest) < len(images):
             self._look_at_all(model, inputs)
-            model.learn(added([self._of_all, *self._less(model, inputs, rest)]), self._descriptors_of(images))
+            with _one_thread():
+                model.learn(added([self._of_all, *self._less(model, inputs, rest)]), self._descriptors_of(images))
         else:
             model.fit(self._batches(inputs, images))
 
@@ -49,3 +51,14 @@ class ClosedForm:
 
     def _batches(self, inputs: np.ndarray, images: np.ndarray) -> Iterable[Tensor]:
         return self.batches(inputs, self.places(images))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Matrices are small here: beside other work, threads were seen to wait for each other a hundred times as long."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)

@@ -68,6 +68,11 @@ class Learner:
         """The method with its initial weights, to ask what kind it is; it learns nothing."""
         return build_model(self.recipe.model, self.images.shape, self.run.seed)
 
+    def _model(self) -> Reconstructor:
+        """With initial weights; one that learns from sums is made once, for that writes all of its state anew."""
+        is_fresh = not self.prototype.is_additive
+        return build_model(self.recipe.model, self.images.shape, self.run.seed) if is_fresh else self.prototype
+
     @property
     def has_epochs(self) -> bool:
         """Whether the method sees the images themselves again and again, so that they may be varied each time."""
@@ -75,7 +80,7 @@ class Learner:
 
     def learn(self, images: np.ndarray, subfolder: str) -> Learnt:
         """A fit on some images, by their places, that leaves the others alone."""
-        part, model = self.recipe.model, build_model(self.recipe.model, self.images.shape, self.run.seed)
+        part, model = self.recipe.model, self._model()
         backends = self._backends(model)
         pipeline, inputs = self.images.inputs_for(images, backends[0].embed if _has_front(model) else None)
         training, validation = (images, images) if model.is_closed_form else self._divided(images)

@@ -26,7 +26,7 @@ class Reconstruction:
     latents: Tensor | None = None  # (B, J) or a map (B, J, h', w'), where the method has a bottleneck
     critique: Tensor | None = None  # (B, 1, h', w'): how little a discriminator takes each place for normal
     perceived: Tensor | None = None  # (B,): distance of the two in the method's own features
-    residual: Tensor | None = None  # (B, 1, h', w') ≥ 0: how far apart they are at each place by the method's own measure
+    residual: Tensor | None = None  # (B, 1, h', w') ≥ 0: how far apart they are, by the method's measure
 
 
 class Reconstructor(nn.Module, ABC):

@@ -52,7 +52,7 @@ class FeaturePyramid(FrozenFeatures):
         shapes = [self._shape(backbone, block) for block in (fine, middle, coarse)]
         self.levels = nn.ModuleList(map(FeatureLevel, shapes, _VARIANCES))
         self.sizes = [math.prod(shape) for shape in shapes]
-        self.whole = ImageDescriptor(self._n_described(backbone))
+        self.whole = ImageDescriptor(3 * (sum(self.backbone.channels[1:]) + self.backbone.n_within(self.inside)))
         self.remember(pictures, shapes[1][0], shapes[1][1:])
 
     def embed(self, images: Tensor) -> Tensor:
@@ -88,8 +88,8 @@ class FeaturePyramid(FrozenFeatures):
 
     def _parts(self, inputs: Tensor) -> list[Tensor]:
         """The levels, (B, C, h, w) each, and the descriptor (B, J)."""
-        *levels, descriptor = inputs.split([*self.sizes, inputs.shape[1] - sum(self.sizes)], dim=1)
-        return [*(flat.unflatten(1, level.shape) for flat, level in zip(levels, self._levels, strict=True)), descriptor]
+        *levels, descriptor = torch.split(inputs, [*self.sizes, inputs.shape[1] - sum(self.sizes)], dim=1)
+        return [*(flat.reshape(-1, *level.shape) for flat, level in zip(levels, self._levels, strict=True)), descriptor]
 
     def _residual(self, residuals: Sequence[Tensor]) -> Tensor:
         """(B, 1, h, w) > 0 on the grid of the finest level."""
@@ -111,9 +111,3 @@ class FeaturePyramid(FrozenFeatures):
     def _shape(self, backbone: Network, block: int) -> tuple[int, int, int]:
         stride, channels = STAGES[backbone][block]
         return (channels, -(-self.image_shape[1] // stride), -(-self.image_shape[2] // stride))
-
-    def _n_described(self, backbone: Network) -> int:
-        """Three statistics of each channel."""
-        wide = self.backbone.blocks[self.inside]._project_conv.in_channels
-        channels = [STAGES[backbone][block][1] for block in self.backbone.taken[1:]]
-        return 3 * (sum(channels) + int(wide))

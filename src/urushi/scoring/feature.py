@@ -17,8 +17,8 @@ class Feature(Score):
     """The squared distance of features, averaged over channels; the image score is the mean of its highest share.
 
     A method that rebuilds features is compared in them directly, or by its own measure of the residual where it has
-    one, and what it perceives beside the map is added to the image score; the pixels of any other method go through the backbone first, whose channel vectors are brought to unit
-    length so that every block counts alike.
+    one, and what it perceives beside the map is added to the image score; the pixels of any other method go through the
+    backbone first, whose channel vectors are brought to unit length so that every block counts alike.
     """
 
     default_pooling: Pooling = "top"

@@ -8,7 +8,7 @@ from urushi.models.base import Statistics
 from urushi.models.networks.channel_statistics import rows_of
 
 _LEAST_VARIANCE = 1e-8
-_RIDGE = 0.1  # added to eigenvalues of the correlation: directions that normal images hardly know count ten times at most
+_RIDGE = 0.1  # added to eigenvalues of the correlation: no direction counts more than ten times the whole
 
 
 class FeatureLevel(nn.Module):

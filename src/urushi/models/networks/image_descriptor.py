@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 _LEAST_DEVIATION = 0.01  # of a statistic, in units of features: what normal images never show is no infinite surprise
 _RIDGE = 0.03  # variance that every direction has beside what was learnt
-_N_DIRECTIONS = 128
+_N_DIRECTIONS = 256
 _MOST = 512  # descriptors that directions are learnt from; more cost time and teach hardly more
 
 
@@ -59,12 +59,21 @@ class ImageDescriptor(nn.Module):
         z = self._compressed(descriptors[chosen.to(descriptors.device)])
         self.offset.copy_(z.mean(dim=0))
         z = z - self.offset
-        values, vectors = torch.linalg.eigh((z @ z.T).double())
-        values, vectors = values[-_N_DIRECTIONS:].clamp_min(0), vectors[:, -_N_DIRECTIONS:]
-        directions = (vectors / (values + _RIDGE * len(z)).sqrt()).T.to(z.dtype) @ z
+        directions = _directions((z @ z.T).double(), _RIDGE * len(z)).to(z.dtype) @ z
         self.directions.zero_()
         self.directions[: len(directions)] = directions
 
     def _compressed(self, descriptors: Tensor) -> Tensor:
         u = (descriptors - self.mean) / self.deviation
         return u.sign() * u.abs().log1p()
+
+
+def _directions(products: Tensor, ridge: float) -> Tensor:
+    """W (k, n) with WᵀW = (products + ridge·I)⁻¹, or what the largest eigenvalues hold of it where n is too many."""
+    n = len(products)
+    if n <= _N_DIRECTIONS:
+        ridged = products + ridge * torch.eye(n, dtype=products.dtype, device=products.device)
+        return torch.linalg.inv(torch.linalg.cholesky(ridged))
+    values, vectors = torch.linalg.eigh(products)
+    kept = vectors[:, -_N_DIRECTIONS:] / (values[-_N_DIRECTIONS:].clamp_min(0) + ridge).sqrt()
+    return kept.T
