@@ -26,7 +26,7 @@ from urushi.fitting.closed_form import ClosedForm
 from urushi.runtime.torch_backend import TorchBackend
 from urushi.scoring import build_graph
 
-N_FOLDS = (2, 5, 10, 20, 40)
+N_FOLDS = (5, 10, 20, 50, 100)
 RATE = 0.05
 ABOUT = " ".join((__doc__ or "").split("\n\n")[1].rpartition("Results:")[0].split())
 
@@ -54,7 +54,7 @@ def measure(category: str) -> Iterator[dict[str, Any]]:
 
 
 def crossed(backend: TorchBackend, features: np.ndarray, k: int) -> np.ndarray:
-    fits = ClosedForm(len(features), lambda inputs, images: Rows(inputs, images).batches(32))
+    fits = ClosedForm(len(features), lambda images: images, lambda inputs, rows: Rows(inputs, rows).batches(32))
     held_out, everything = np.zeros(len(features)), np.arange(len(features))
     for fold in folds(len(features), min(k, len(features)), seed=0):
         fits.fit(backend.graph.model, features, np.setdiff1d(everything, fold))

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar
 import torch
 from pydantic import Field
 from torch import Tensor
+from torch.nn import functional as F
 
 from urushi.backbones.efficientnet_lite import Backbone, Network
 from urushi.errors import RecipeError
@@ -21,7 +22,6 @@ class FrozenFeatures(Reconstructor):
     """Compares features of a backbone; the picture that is shown is the most similar one of some normal images."""
 
     space: ClassVar[Space] = "features"
-    memory: PictureMemory | None = None
 
     def __init__(self, image_shape: tuple[int, int, int], backbone: Backbone) -> None:
         super().__init__(image_shape)
@@ -32,6 +32,7 @@ class FrozenFeatures(Reconstructor):
                 "set preprocessing.resize.height and .width"
             )
         self.backbone = backbone
+        self.memory: PictureMemory | None = None
 
     def remember(self, n: int, n_channels: int, grid: tuple[int, int]) -> None:
         """Makes room for n normal images, told apart by the original of a pair (B, n_channels, *grid)."""
@@ -50,3 +51,12 @@ class FrozenFeatures(Reconstructor):
 
     def facts(self) -> dict[str, Any]:
         return {"n_pictures": self.n_pictures} if self.n_pictures else {}
+
+
+def to_grid(features: Tensor, grid: tuple[int, int]) -> Tensor:
+    """(B, C, h, w) -> (B, C, *grid), by averages or, where it is finer, between the cells."""
+    if features.shape[-2:] == grid:
+        return features
+    if features.shape[-1] > grid[1]:
+        return F.adaptive_avg_pool2d(features, grid)
+    return F.interpolate(features, grid, mode="bilinear", align_corners=False)

@@ -7,11 +7,10 @@ from typing import Annotated, Literal
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from urushi.backbones.efficientnet_lite import STAGES, Backbone, Network
 from urushi.errors import RecipeError
-from urushi.models._frozen_features import FrozenFeatures
+from urushi.models._frozen_features import FrozenFeatures, to_grid
 from urushi.models.base import Extra
 from urushi.models.networks.feature_windows import FeatureWindow
 
@@ -66,7 +65,7 @@ class JoinedFeatures(FrozenFeatures):
 
     def embed(self, images: Tensor) -> Tensor:
         """(B, 1 or 3, H, W) in [0, 1] -> joined features (B, C, H/stride, W/stride)."""
-        return torch.cat([_to_grid(features, self.grid) for features in self.backbone(images)], dim=1)
+        return torch.cat([to_grid(features, self.grid) for features in self.backbone(images)], dim=1)
 
     def perceived(self, inputs: Tensor) -> Tensor | None:
         """The highest mean squared residual of windows of each size, summed over sizes, (B,); None without windows."""
@@ -85,9 +84,3 @@ class JoinedFeatures(FrozenFeatures):
             raise RecipeError(f"model.window_blocks = {list(blocks)}: take some neighbours of blocks {list(taken)}")
         ends = [0, *accumulate(self.backbone.channels)]
         return range(ends[places[0]], ends[places[-1] + 1])
-
-
-def _to_grid(features: Tensor, grid: tuple[int, int]) -> Tensor:
-    if features.shape[-1] > grid[1]:
-        return F.adaptive_avg_pool2d(features, grid)
-    return F.interpolate(features, grid, mode="bilinear", align_corners=False)

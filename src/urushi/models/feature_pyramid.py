@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from urushi.backbones.efficientnet_lite import STAGES, Backbone, Network
-from urushi.models._frozen_features import FrozenFeatures, NetworkOption, PicturesOption
+from urushi.models._frozen_features import FrozenFeatures, NetworkOption, PicturesOption, to_grid
 from urushi.models.base import Extra, Reconstruction, Statistics
 from urushi.models.networks.feature_level import FeatureLevel
 from urushi.models.networks.image_descriptor import ImageDescriptor, described
@@ -57,9 +57,9 @@ class FeaturePyramid(FrozenFeatures):
 
     def embed(self, images: Tensor) -> Tensor:
         """(B, 1 or 3, H, W) in [0, 1] -> the three levels and the descriptor, each flat, joined: (B, J)."""
-        (*levels, last), wide = self.backbone.within(images, self.inside)
-        descriptor = described([levels[1], levels[2], last, wide])
-        return torch.cat([*(level.flatten(1) for level in levels), descriptor], dim=1)
+        maps, wide = self.backbone.within(images, self.inside)
+        levels = (to_grid(found, level.shape[1:]) for found, level in zip(maps, self._levels, strict=False))
+        return torch.cat([*(level.flatten(1) for level in levels), described([*maps[1:], wide])], dim=1)
 
     def reconstruct(self, inputs: Tensor) -> Reconstruction:
         *maps, descriptor = self._parts(inputs)

@@ -73,7 +73,8 @@ def _directions(products: Tensor, ridge: float) -> Tensor:
     n = len(products)
     if n <= _N_DIRECTIONS:
         ridged = products + ridge * torch.eye(n, dtype=products.dtype, device=products.device)
-        return torch.linalg.inv(torch.linalg.cholesky(ridged))
+        inverse: Tensor = torch.linalg.inv(torch.linalg.cholesky(ridged))
+        return inverse
     values, vectors = torch.linalg.eigh(products)
-    kept = vectors[:, -_N_DIRECTIONS:] / (values[-_N_DIRECTIONS:].clamp_min(0) + ridge).sqrt()
+    kept: Tensor = vectors[:, -_N_DIRECTIONS:] / (values[-_N_DIRECTIONS:].clamp_min(0) + ridge).sqrt()
     return kept.T
