@@ -23,13 +23,13 @@ from urushi.data.dataset import find_dataset
 from urushi.fitting import model_selection
 from urushi.fitting.learning import Run
 
+NEAREST = {"model.name": "feature_reconstruction", "model.kind": "nearest", "score.top_fraction": 0.03}
 CANDIDATES: dict[str, dict[str, Any]] = {
     "default": {},
-    "nearest": {"model.kind": "nearest"},
-    "cells": {"model.windows": []},
-    "nearest cells": {"model.kind": "nearest", "model.windows": []},
+    "map": {"model.weight": 2.0},
+    "map alone": {"model.weight": 0.0},
     "darker": {"preprocessing.exposure.mean": 0.2},
-    "top 10 %": {"score.top_fraction": 0.1},
+    "nearest": NEAREST | {"split.n_folds": 5},
 }
 ABOUT = (
     "Trial: image ROC-AUC of held-out good training images against the same with planted defects. Test: image ROC-AUC "

@@ -9,8 +9,8 @@ from urushi.calibration._p_values import n_allowed, n_needed, percent, require_e
 from urushi.calibration.base import FloatArray, Threshold, ThresholdRule
 from urushi.errors import CalibrationError
 
-_DEFAULT_RATE = 0.01
-_FALLBACK_RATE = 0.05  # the highest of few scores is a poor threshold: one odd image decides it
+_RATES = (0.01, 0.05)  # of these the lower one is the default where enough images decide the threshold
+_ENOUGH = 5  # held-out scores above it: the highest alone is a poor threshold, one odd image would decide it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +26,8 @@ class Conformal(ThresholdRule):
         Field(
             ge=1e-9,
             lt=1,
-            description="share of good parts that may be called anomalous; none: 0.01, or with fewer than 99 held-out "
-            "normals 0.05, or with fewer than 19 the smallest rate they allow, 1/(n+1)",
+            description="share of good parts that may be called anomalous; none: 0.05, with 499 held-out normals or "
+            "more 0.01, with fewer than 19 the smallest rate they allow, 1/(n+1)",
         ),
     ] = None
 
@@ -59,18 +59,20 @@ class Conformal(ThresholdRule):
     def _rate(self, n_normals: int) -> float:
         if self.false_alarm_rate is not None:
             return self.false_alarm_rate
-        supported = (rate for rate in (_DEFAULT_RATE, _FALLBACK_RATE) if n_allowed(rate, n_normals))
-        return next(supported, 1 / (n_normals + 1))
+        low, usual = _RATES
+        if n_allowed(low, n_normals) >= _ENOUGH:
+            return low
+        return usual if n_allowed(usual, n_normals) else 1 / (n_normals + 1)
 
     def _explanation(self, n: int, allowed: int) -> str:
         promise = f"at most {percent(allowed / (n + 1))} of good parts will be called anomalous on average"
-        if self.false_alarm_rate is None and self._rate(n) > _DEFAULT_RATE:
+        needed = f"the asked-for rate of {percent(self._rate(n))} needs at least {n_needed(self._rate(n))} of them"
+        if self.false_alarm_rate is None and self._rate(n) > _RATES[1]:
             return (
                 f"ATTENTION: {n} held-out normal images are too few for a false-alarm rate of "
-                f"{percent(_DEFAULT_RATE)}, which needs {n_needed(_DEFAULT_RATE)}, so a higher one is taken: "
+                f"{percent(_RATES[1])}, which needs {n_needed(_RATES[1])}, so a higher one is taken: "
                 f"{promise}, as long as new parts come from the same process."
             )
-        return (
-            f"With {n} held-out normal images, {promise}, as long as new parts come from the same process; "
-            f"the asked-for rate of {percent(self._rate(n))} needs at least {n_needed(self._rate(n))} of them."
-        )
+        if self.false_alarm_rate is None and self._rate(n) > _RATES[0]:
+            needed = f"a default of {percent(_RATES[0])} needs 499 of them, so that no single one decides"
+        return f"With {n} held-out normal images, {promise}, as long as new parts come from the same process; {needed}."
