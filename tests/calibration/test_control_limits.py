@@ -126,3 +126,8 @@ def test_pareto_counts_the_normals_above_its_threshold_and_tells_the_shape():
     assert f"highest 40 of 200 held-out normal images, {n_above} of which" in threshold.explanation
     assert n_above > 0
     assert (threshold.n_normals, threshold.n_defects) == (200, 0)
+
+
+def test_a_tail_of_which_only_the_highest_differs_has_a_shape():
+    excesses = [1.0, 1.0, 1.0, 5.0]  # means of the excesses and of those times (3, 2, 1, 0) / 3: 2 and 1/2
+    assert fit_tail(np.array(excesses)) == pytest.approx((0.0, 2.0))

@@ -97,3 +97,8 @@ def test_bad_repeats_are_refused(bad, message):
     for band in (roc_band, precision_recall_band):
         with pytest.raises(InputError, match=message):
             band(bad)
+
+
+def test_a_band_has_a_point_at_every_half_percent():
+    for band in (roc_band, precision_recall_band):
+        assert band(repeats(1)).x == pytest.approx(np.arange(201) / 200)

@@ -2,8 +2,11 @@
 
 import json
 import weakref
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
+from importlib import import_module
+from inspect import Parameter, signature
 from pathlib import Path
+from pkgutil import iter_modules
 
 import numpy as np
 import pytest
@@ -11,8 +14,15 @@ from sklearn.metrics import roc_auc_score
 from torch import tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
+from urushi import evaluation
 from urushi.errors import InputError, UnreadableImageError
-from urushi.evaluation import evaluate, fit_mask
+from urushi.evaluation import evaluate, fit_mask, resampled
+from urushi.evaluation.aupimo import aupimo
+from urushi.evaluation.confusion import decision_figures
+from urushi.evaluation.image_metrics import defect_figures, image_figures
+from urushi.evaluation.operating_points import operating_points, tnr_at_fnr, tpr_at_fpr
+from urushi.evaluation.pixel_metrics import PixelHistograms
+from urushi.evaluation.reconstruction_metrics import reconstruction_errors
 from urushi.inspection import Inspection, MapScale, Unreadable
 
 SIDE = 16
@@ -339,8 +349,6 @@ def test_reconstruction_of_normals_only():
 def test_ssim_is_the_one_of_torchmetrics():
     from torchmetrics.functional.image import structural_similarity_index_measure as torch_ssim
 
-    from urushi.evaluation.reconstruction_metrics import reconstruction_errors
-
     rng = np.random.default_rng(0)
     image = rng.uniform(size=(64, 64, 3)).astype(np.float32)
     rebuilt = np.clip(image + rng.normal(scale=0.1, size=image.shape), 0, 1).astype(np.float32)
@@ -441,3 +449,52 @@ def test_unsure_images_are_counted_apart_and_as_not_called_anomalous():
     assert before.unsure == {"normal": 0, "anomalous": 0}
     assert [results[i][1].decision for i in (0, 1, 2)] == ["normal"] * 3  # so the counts stay as they were
     assert (found.counts, found.image) == (before.counts, before.image)
+
+
+def test_what_is_drawn_is_drawn_alike_by_default_and_its_options_are_named():
+    n_resamples = dict.fromkeys((evaluate, image_figures, defect_figures, decision_figures), 1000)
+    n_resamples |= dict.fromkeys((tpr_at_fpr, tnr_at_fnr, operating_points, aupimo, PixelHistograms.figures), 1000)
+    for function, n in (n_resamples | {resampled: 200}).items():
+        options = signature(function).parameters
+        assert (options["seed"].default, options["n_resamples"].default) == (0, n), function
+        assert options["seed"].kind is options["n_resamples"].kind is Parameter.KEYWORD_ONLY, function
+        assert next(iter(options.values())).kind is Parameter.POSITIONAL_OR_KEYWORD, function
+
+
+def test_results_cannot_be_changed():
+    modules = [import_module(f"urushi.evaluation.{one.name}") for one in iter_modules(evaluation.__path__)]
+    found = {cls for module in modules for cls in vars(module).values() if isinstance(cls, type) and is_dataclass(cls)}
+    own = {cls.__name__: cls for cls in found if cls.__module__.startswith("urushi.evaluation.")}
+    assert {name for name, cls in own.items() if not cls.__dataclass_params__.frozen} == {"_Collected"}
+    assert {"Figure", "Evaluation", "ScoredImage", "PixelFigures"} <= own.keys()
+
+
+def test_normal_images_have_no_defect_and_unnamed_ones_are_a_type_of_their_own():
+    results, masks = stream()
+    results[0] = (Labelled(0, "good"), results[0][1])
+    results[1] = (Labelled(1, None, results[1][0].mask), results[1][1])
+    plain = run(results, masks).to_json()
+    assert plain["format"] == 1
+    assert [row["defect"] for row in plain["scores"][:4]] == [None, "(unnamed)", None, "hole"]
+    assert [(row["defect"], row["n"]) for row in plain["per_defect"]] == [("(unnamed)", 1), ("dent", 2), ("hole", 3)]
+    assert [group["name"] for group in plain["luminance"]["groups"]] == ["good", "(unnamed)", "dent", "hole"]
+
+
+def test_reconstruction_of_one_normal_image_has_no_interval_and_that_of_two_has():
+    results, masks = stream(n=5)
+    assert [run(results[:n], masks).reconstruction["ssim"].low is None for n in (2, 3)] == [True, False]
+
+
+@pytest.mark.parametrize(("shape", "is_defined"), [((11, 20, 1), True), ((10, 20, 1), False), ((20, 10, 1), False)])
+def test_ssim_needs_eleven_pixels_a_side(shape, is_defined):
+    image = np.random.default_rng(0).uniform(size=shape)
+    assert np.isfinite(reconstruction_errors(image, image * 0.9)[2]) == is_defined
+
+
+def test_errors_of_a_reconstruction_are_those_calculated_by_hand():
+    image = np.zeros((2, 2, 3), np.float32)
+    assert reconstruction_errors(image, image + np.float32(0.5))[:2] == pytest.approx((0.25, 6.0206), abs=1e-4)
+    with pytest.raises(InputError, match="both must be"):
+        reconstruction_errors(image, image[:1])
+    with pytest.raises(InputError, match="both must be"):
+        reconstruction_errors(image[0], image[0])

@@ -117,3 +117,55 @@ def test_a_mean_over_images_of_which_some_fail_has_the_true_value():
 def test_images_are_never_fewer_than_the_smaller_group():
     assert from_variance(0.99, 0.2, (10, 500)) == pytest.approx(wilson(9.9, 10))
     assert from_variance(0.9, 0.0, (10, 500), caution=2)[0] < from_variance(0.9, 0.0, (10, 500))[0]
+
+
+def test_half_of_all_without_any_variance_is_that_of_the_smaller_group():
+    assert from_variance(0.5, 0.0, (10, 20)) == pytest.approx(wilson(5, 10))
+
+
+def test_the_interval_of_draws_is_that_of_the_written_formula():
+    """Groups of 5 and 9 images; the formula of Wilson's interval is that of his paper, in shares."""
+    draws = np.linspace(0.4, 0.8, 100)
+    variance = draws.var() * 5 / 4 + (0.6 - 0.5) ** 2 * (1 / (5 * 6) + 1 / (9 * 10))
+    n, z = max(5, 0.6 * 0.4 / variance) / 1.75, 1.959964
+    centre, reach = 0.6 + z**2 / (2 * n), z * np.sqrt(0.24 / n + z**2 / (4 * n**2))
+    figure = drawn_as(draws, [0] * 5 + [1] * 9)
+    assert (figure.low, figure.high) == pytest.approx(
+        ((centre - reach) / (1 + z**2 / n), (centre + reach) / (1 + z**2 / n))
+    )
+
+
+@pytest.mark.parametrize(("n_undefined", "is_given"), [(0, True), (5, True), (6, False)])
+def test_an_interval_is_given_where_95_of_100_resamples_are_defined(n_undefined, is_given):
+    draws = np.where(np.arange(100) < n_undefined, np.nan, np.linspace(0.4, 0.8, 100))
+    figure = drawn_as(draws, [0] * 5 + [1] * 9)
+    assert (figure.low is not None) == is_given
+    assert figure.reason == (None if is_given else "no interval: undefined in 6 of 100 resamples")
+
+
+@pytest.mark.parametrize(("n", "is_given"), [(1, False), (2, True)])
+def test_an_interval_needs_two_images_of_each_label(n, is_given):
+    for strata in ([0] * n + [1] * 9, [0] * 9 + [1] * n):
+        assert (drawn_as(np.linspace(0.4, 0.8, 100), strata).low is not None) == is_given
+
+
+def drawn_as(draws, strata):
+    """The figure of value 0.6 with these values in 100 resamples."""
+    values = {1: np.array([0.6]), 100: draws}
+    return bootstrap(
+        lambda weights: {"it": values[len(weights)]}, strata, seed=0, n_resamples=100, undefined={"it": ""}
+    )["it"]
+
+
+def test_resamples_come_in_chunks_and_are_a_thousand_by_default():
+    sizes = []
+
+    def statistics(weights):
+        sizes.append(len(weights))
+        return {"it": weights.mean(axis=1) / 2}
+
+    bootstrap(statistics, [0, 0, 1, 1], seed=0, undefined={"it": ""})
+    assert sizes == [1] + [100] * 10
+    sizes.clear()
+    bootstrap(statistics, [0, 0, 1, 1], seed=0, n_resamples=101, undefined={"it": ""})
+    assert sizes == [1, 100, 1]

@@ -1,6 +1,7 @@
 """Pixel figures by streaming against naive ones on the exact values."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,11 +14,12 @@ from sklearn import metrics as sk
 from torchmetrics.functional.classification import binary_jaccard_index
 
 from urushi.errors import InputError
-from urushi.evaluation.aupimo import PIMO_FPR
+from urushi.evaluation.aupimo import AUPIMO_RANGE, PIMO_FPR
 from urushi.evaluation.aupro import aupro, component_weights
 from urushi.evaluation.curves import area
-from urushi.evaluation.histograms import bin_of, lower_edge
-from urushi.evaluation.pixel_metrics import PixelHistograms
+from urushi.evaluation.histograms import COARSE_BITS, FINE_BITS, bin_of, lower_edge
+from urushi.evaluation.joined_bins import groups
+from urushi.evaluation.pixel_metrics import AUPRO_LIMITS, PixelHistograms
 
 SIZE = (18, 16)
 FEW_PIXELS = (0.01, 0.1)  # the range of AUPIMO for maps as small as these
@@ -413,3 +415,37 @@ def test_the_curve_of_an_image_is_its_share_found_at_each_rate_of_normal_images(
         expected = [(rates <= rate).mean() for rate in PIMO_FPR]
         assert np.abs(np.array(one.curve) - expected).max() <= 0.05
         assert list(one.curve) == sorted(one.curve)
+
+
+def test_of_fewer_than_a_hundred_levels_figures_are_coarse():
+    found = figures(pictures())
+    assert replace(found, n_levels=100).remark is None
+    assert "only 99 values" in replace(found, n_levels=99).remark
+
+
+def test_bins_are_joined_to_1024_groups_of_equal_mass():
+    n = 1 << 13
+    occupied = np.arange(n) << (FINE_BITS - COARSE_BITS)  # the first fine bin of so many coarse ones
+    group_of, firsts = groups(np.ones((4, n)), occupied)
+    assert group_of[:n].tolist() == (np.arange(n) // 8).tolist()
+    assert firsts.tolist() == occupied[::8].tolist()
+    assert not group_of[n:].any()
+
+
+def test_in_groups_of_bins_normal_and_defective_pixels_weigh_the_same():
+    n = 1 << 13
+    masses = np.zeros((2, n))
+    masses[0, : n // 2], masses[1, n // 2 :] = 1, 1e-3  # a thousand times as many normal ones
+    group_of, _ = groups(masses, np.arange(n) << (FINE_BITS - COARSE_BITS))
+    assert (np.bincount(group_of[:n]) == 8).all()
+
+
+def test_without_resamples_no_figure_of_pixels_has_an_interval_and_all_say_why():
+    for figure in figures(pictures(), n_resamples=0).metrics.values():
+        assert (figure.low, figure.high, figure.reason) == (None, None, "no interval: no resamples were asked for")
+
+
+def test_areas_are_taken_to_these_limits_by_default():
+    assert AUPRO_LIMITS == (0.3, 0.05)
+    assert pytest.approx((1e-5, 1e-4)) == AUPIMO_RANGE
+    assert pytest.approx([10 ** (-5 + k / 5) for k in range(26)]) == PIMO_FPR

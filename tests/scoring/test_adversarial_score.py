@@ -57,3 +57,8 @@ def test_a_method_without_a_discriminator_is_refused_before_training(opinion):
     plain = build_model(Part(name="autoencoder"), (1, 64, 64))
     with pytest.raises(RecipeError):
         ScoringGraph(plain, Adversarial("pixels", opinion=opinion))
+
+
+def test_the_highest_share_of_the_map_is_the_one_asked_for(pair):
+    score = Adversarial("pixels", alpha=0.0, pooling="top", top_fraction=1.0)
+    assert score(pair, (64, 64))[1][1] == pytest.approx(0.25 * 64 / 64**2)  # a square of 8 px, 0.5 off

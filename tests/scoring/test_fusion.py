@@ -251,3 +251,9 @@ def test_before_it_is_fitted_it_gives_no_score():
 def test_normal_images_that_give_no_scale_are_refused(normal, message):
     with pytest.raises(CalibrationError, match=message):
         fusion().fit(normal, SIZE)
+
+
+def test_what_is_learnt_keeps_no_way_back_to_the_model():
+    score = fusion()
+    score.fit([Reconstruction(NORMAL.original, NORMAL.reconstruction.clone().requires_grad_())], SIZE)
+    assert not any(value.requires_grad for value in score.buffers())
