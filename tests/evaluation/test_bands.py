@@ -90,6 +90,8 @@ def test_resamples_of_one_test_set_keep_the_number_of_each_label_and_spread_abou
         ([([1.0, 2.0], [0, 2])], "needs both"),
         ([([1.0, np.nan], [0, 1])], "finite"),
         ([([1.0], [0, 1])], "one entry per image"),
+        ([(1.0, 0)], "one entry per image"),
+        ([([[1.0, 2.0]], [[0, 1]])], "one entry per image"),
         ([([], [])], "needs both"),
     ],
 )

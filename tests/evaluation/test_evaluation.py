@@ -432,7 +432,7 @@ def test_fit_mask_takes_any_size_of_one_channel():
     enlarged = np.diag([7 / 3, 5 / 11, 1])
     assert fit_mask(mask, (11, 3), enlarged, (5, 7)).all()
     assert fit_mask(mask, (11, 3), enlarged, (5, 7)).shape == (11, 3)
-    for wrong in (np.zeros((0, 3)), np.zeros((5, 7, 3))):
+    for wrong in (np.zeros((0, 3)), np.zeros((5, 7, 3)), np.zeros(5)):
         with pytest.raises(InputError, match="at least one pixel"):
             fit_mask(wrong, (2, 2), np.eye(3), (2, 2))
 
@@ -494,7 +494,6 @@ def test_ssim_needs_eleven_pixels_a_side(shape, is_defined):
 def test_errors_of_a_reconstruction_are_those_calculated_by_hand():
     image = np.zeros((2, 2, 3), np.float32)
     assert reconstruction_errors(image, image + np.float32(0.5))[:2] == pytest.approx((0.25, 6.0206), abs=1e-4)
-    with pytest.raises(InputError, match="both must be"):
-        reconstruction_errors(image, image[:1])
-    with pytest.raises(InputError, match="both must be"):
-        reconstruction_errors(image[0], image[0])
+    for pair in ((image, image[:1]), (image[0], image[0]), (image[None], image[None])):
+        with pytest.raises(InputError, match="both must be"):
+            reconstruction_errors(*pair)

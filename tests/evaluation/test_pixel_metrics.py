@@ -261,6 +261,8 @@ def test_no_image_at_all_is_an_error():
         (np.zeros((2, 2)), np.zeros((2, 3), bool), "fit_mask"),
         (np.zeros((2, 2)), np.zeros((2, 2), np.uint8), "fit_mask"),
         (np.zeros((1, 2, 2)), np.zeros((1, 2, 2), bool), "height, width"),
+        (np.zeros(2), np.zeros(2, bool), "height, width"),
+        (np.zeros((0, 2)), np.zeros((0, 2), bool), "height, width"),
     ],
 )
 def test_bad_maps_and_masks_are_refused(anomaly_map, mask, message):

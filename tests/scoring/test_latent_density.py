@@ -126,3 +126,7 @@ def test_what_is_learnt_keeps_no_way_back_to_the_model():
     score = LatentDensity("pixels")
     score.fit([Reconstruction(pair.original, pair.reconstruction, pair.latents.requires_grad_())], (4, 4))
     assert not any(value.requires_grad for value in score.buffers())
+
+
+def test_a_code_that_was_seen_has_no_distance_to_itself():
+    assert scores(fitted("nearest", n_neighbours=1), codes(40)[:9]) == pytest.approx(np.zeros(9), abs=2e-6)
