@@ -451,3 +451,16 @@ def test_areas_are_taken_to_these_limits_by_default():
     assert AUPRO_LIMITS == (0.3, 0.05)
     assert pytest.approx((1e-5, 1e-4)) == AUPIMO_RANGE
     assert pytest.approx([10 ** (-5 + k / 5) for k in range(26)]) == PIMO_FPR
+
+
+def test_every_interval_of_pixels_comes_from_the_seed():
+    made, found = pictures(n=24), []
+    for seed in (1, 1, 2):
+        histograms = PixelHistograms(region_threshold=0.2)
+        for i, (anomaly_map, mask) in enumerate(made):
+            histograms.add(f"{i:03}", anomaly_map, mask, "dent" if mask.any() else "good")
+        drawn = histograms.figures(seed=seed, n_resamples=100, aupimo_range=FEW_PIXELS)
+        found.append(drawn.metrics | {f"{name} of dents": one for name, one in drawn.per_defect[0].figures.items()})
+    first, again, other = found
+    assert first == again
+    assert [name for name, figure in first.items() if figure == other[name]] == []
