@@ -464,3 +464,10 @@ def test_every_interval_of_pixels_comes_from_the_seed():
     first, again, other = found
     assert first == again
     assert [name for name, figure in first.items() if figure == other[name]] == []
+
+
+def test_a_pixel_at_the_threshold_of_regions_is_not_found():
+    histograms = PixelHistograms(region_threshold=0.5)
+    histograms.add("", np.array([[0.5, 0.75], [0.0, 0.5]]), np.array([[True, True], [False, False]]))
+    found = histograms.figures(n_resamples=0).metrics
+    assert [found[name].value for name in ("seg_f1", "iou", "pro")] == [2 / 3, 0.5, 0.5]
