@@ -497,3 +497,8 @@ def test_errors_of_a_reconstruction_are_those_calculated_by_hand():
     for pair in ((image, image[:1]), (image[0], image[0]), (image[None], image[None])):
         with pytest.raises(InputError, match="both must be"):
             reconstruction_errors(*pair)
+
+
+def test_ssim_of_two_even_images_is_that_calculated_by_hand():
+    dark = np.full((12, 12, 1), 0.1)
+    assert reconstruction_errors(dark, 2 * dark)[2] == pytest.approx((0.04 + 1e-4) / (0.05 + 1e-4))  # 1e-4: 0.01²
