@@ -169,3 +169,17 @@ def test_resamples_come_in_chunks_and_are_a_thousand_by_default():
     sizes.clear()
     bootstrap(statistics, [0, 0, 1, 1], seed=0, n_resamples=101, undefined={"it": ""})
     assert sizes == [1, 100, 1]
+
+
+def test_figures_of_decisions_lie_between_those_of_the_least_and_the_most_of_both_shares():
+    """3 of 5 defects and 6 of 7 good images are right: Beta(h, n − h + 1) at least, Beta(h + 1, n − h) at most."""
+    labels, decided = np.repeat([1, 0], [5, 7]), np.repeat([True, False, True], [3, 8, 1])
+    found = decision_figures(confusion(labels, decided), n_resamples=20_000)
+    rng = np.random.default_rng(9)
+    least = rng.beta(3, 3, 100_000), rng.beta(6, 2, 100_000)
+    most = rng.beta(4, 2, 100_000), rng.beta(7, 1, 100_000)
+    balanced = [np.mean(shares, axis=0) for shares in (least, most)]
+    f1 = [2 * 5 * tpr / (5 * tpr + 7 * (1 - tnr) + 5) for tpr, tnr in (least, most)]
+    for name, (low, high) in {"macro_recall": balanced, "f1": f1}.items():
+        expected = np.quantile(low, 0.025), np.quantile(high, 0.975)
+        assert (found[name].low, found[name].high) == pytest.approx(expected, abs=0.01), name
