@@ -123,13 +123,14 @@ def test_half_of_all_without_any_variance_is_that_of_the_smaller_group():
     assert from_variance(0.5, 0.0, (10, 20)) == pytest.approx(wilson(5, 10))
 
 
-def test_the_interval_of_draws_is_that_of_the_written_formula():
+@pytest.mark.parametrize("value", [0.3, 0.6, 1.0])
+def test_the_interval_of_draws_is_that_of_the_written_formula(value):
     """Groups of 5 and 9 images; the formula of Wilson's interval is that of his paper, in shares."""
     draws = np.linspace(0.4, 0.8, 100)
-    variance = draws.var() * 5 / 4 + (0.6 - 0.5) ** 2 * (1 / (5 * 6) + 1 / (9 * 10))
-    n, z = max(5, 0.6 * 0.4 / variance) / 1.75, 1.959964
-    centre, reach = 0.6 + z**2 / (2 * n), z * np.sqrt(0.24 / n + z**2 / (4 * n**2))
-    figure = drawn_as(draws, [0] * 5 + [1] * 9)
+    variance = draws.var() * 5 / 4 + (value - 0.5) ** 2 * (1 / (5 * 6) + 1 / (9 * 10))
+    n, z = max(5, value * (1 - value) / variance) / 1.75, 1.959964
+    centre, reach = value + z**2 / (2 * n), z * np.sqrt(value * (1 - value) / n + z**2 / (4 * n**2))
+    figure = drawn_as(draws, [0] * 5 + [1] * 9, value)
     assert (figure.low, figure.high) == pytest.approx(
         ((centre - reach) / (1 + z**2 / n), (centre + reach) / (1 + z**2 / n))
     )
@@ -149,9 +150,9 @@ def test_an_interval_needs_two_images_of_each_label(n, is_given):
         assert (drawn_as(np.linspace(0.4, 0.8, 100), strata).low is not None) == is_given
 
 
-def drawn_as(draws, strata):
-    """The figure of value 0.6 with these values in 100 resamples."""
-    values = {1: np.array([0.6]), 100: draws}
+def drawn_as(draws, strata, value=0.6):
+    """The figure of this value with those of 100 resamples."""
+    values = {1: np.array([value]), 100: draws}
     return bootstrap(
         lambda weights: {"it": values[len(weights)]}, strata, seed=0, n_resamples=100, undefined={"it": ""}
     )["it"]
