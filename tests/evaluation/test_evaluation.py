@@ -502,3 +502,13 @@ def test_errors_of_a_reconstruction_are_those_calculated_by_hand():
 def test_ssim_of_two_even_images_is_that_calculated_by_hand():
     dark = np.full((12, 12, 1), 0.1)
     assert reconstruction_errors(dark, 2 * dark)[2] == pytest.approx((0.04 + 1e-4) / (0.05 + 1e-4))  # 1e-4: 0.01²
+
+
+def test_masks_follow_maps_that_are_no_squares():
+    mask = np.zeros((16, 32), np.uint8)
+    mask[4:8, 20:28] = 255
+    anomaly_map = np.random.default_rng(0).gamma(2.0, 0.1, (8, 16))
+    anomaly_map[2:4, 10:14] += 5
+    one = replace(inspection("a.png", anomaly_map), original_size=(16, 32))
+    found = run([(Labelled(1, "dent", Path("mask.png")), one)], Masks({Path("mask.png"): mask}))
+    assert found.pixel.metrics["roc_auc"].value == 1
