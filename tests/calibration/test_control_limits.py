@@ -18,6 +18,10 @@ def test_mean_deviation_is_the_control_limit_of_scipy():
     assert "exceeded by 0.621 % of good parts if scores were Gaussian" in MeanDeviation(k=2.5).fit(SCORES).explanation
 
 
+def test_scores_of_which_the_lowest_are_equal_have_a_deviation():
+    assert MeanDeviation(k=1).fit([1.0, 1.0, 4.0]).value == pytest.approx(2 + 3**0.5)
+
+
 def test_part_average_is_the_robust_limit_and_odd_parts_do_not_move_it():
     limit = np.median(SCORES) + 6 * stats.iqr(SCORES) / 1.35
     assert PartAverage().fit(SCORES).value == pytest.approx(limit)

@@ -422,9 +422,12 @@ def test_fit_mask_of_another_resolution_than_its_image():
     ]
 
 
-def test_fit_mask_refuses_a_map_that_is_turned():
+@pytest.mark.parametrize("place", [(0, 1), (1, 0), (2, 0), (2, 1)])
+def test_fit_mask_refuses_a_map_that_is_turned_sheared_or_in_perspective(place):
+    to_original = np.eye(3)
+    to_original[place] = -0.01
     with pytest.raises(InputError, match="turned"):
-        fit_mask(np.ones((4, 4)), (4, 4), np.array([[0.0, 1, 0], [1, 0, 0], [0, 0, 1]]), (4, 4))
+        fit_mask(np.ones((4, 4)), (4, 4), to_original, (4, 4))
 
 
 def test_fit_mask_takes_any_size_of_one_channel():
