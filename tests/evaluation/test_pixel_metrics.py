@@ -17,7 +17,7 @@ from urushi.errors import InputError
 from urushi.evaluation.aupimo import AUPIMO_RANGE, PIMO_FPR
 from urushi.evaluation.aupro import aupro, component_weights
 from urushi.evaluation.curves import area
-from urushi.evaluation.histograms import COARSE_BITS, FINE_BITS, bin_of, lower_edge
+from urushi.evaluation.histograms import COARSE_BITS, FINE_BITS, bin_of, coarse, lower_edge
 from urushi.evaluation.joined_bins import groups
 from urushi.evaluation.pixel_metrics import AUPRO_LIMITS, PixelHistograms
 
@@ -341,6 +341,13 @@ def test_bins_never_decrease_and_hold_their_values(found):
 def test_bins_are_no_wider_than_a_two_thousandth(value):
     edge = lower_edge(bin_of(np.array([value], np.float32)))[0]
     assert value - edge <= value / 2047
+
+
+def test_coarse_bins_begin_at_each_128th_of_a_power_of_two():
+    edges = np.float32([1, 1 + 1 / 128, 1 + 2 / 128, 2, 2 + 2 / 128])
+    below = np.nextafter(edges, np.float32(0))
+    assert np.diff(coarse(bin_of(edges))).tolist() == [1, 1, 126, 1]
+    assert (coarse(bin_of(edges)) - coarse(bin_of(below))).tolist() == [1] * 5
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0.05, 1))
