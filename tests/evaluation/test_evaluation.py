@@ -4,7 +4,7 @@ import json
 import weakref
 from dataclasses import dataclass, is_dataclass, replace
 from importlib import import_module
-from inspect import Parameter, signature
+from inspect import Parameter, isfunction, signature
 from pathlib import Path
 from pkgutil import iter_modules
 
@@ -461,7 +461,16 @@ def test_what_is_drawn_is_drawn_alike_by_default_and_its_options_are_named():
         options = signature(function).parameters
         assert (options["seed"].default, options["n_resamples"].default) == (0, n), function
         assert options["seed"].kind is options["n_resamples"].kind is Parameter.KEYWORD_ONLY, function
-        assert next(iter(options.values())).kind is Parameter.POSITIONAL_OR_KEYWORD, function
+
+
+def test_every_argument_can_be_named():
+    own = [vars(import_module(f"urushi.evaluation.{one.name}")).values() for one in iter_modules(evaluation.__path__)]
+    functions = [one for values in own for one in values if isfunction(one) and one.__module__.startswith("urushi.")]
+    kinds = {
+        p.kind for function in (*functions, PixelHistograms.figures) for p in signature(function).parameters.values()
+    }
+    assert len(functions) > 100
+    assert kinds == {Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY}
 
 
 def test_results_cannot_be_changed():
