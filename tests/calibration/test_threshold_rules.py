@@ -437,3 +437,9 @@ def test_thresholds_and_rules_cannot_be_changed_and_name_their_values():
     with pytest.raises(TypeError):
         Threshold(*GOOD.values())
     assert (ThresholdRule.__abstractmethods__, BestCut.__abstractmethods__) == ({"choose"}, {"aim", "quality"})
+
+
+@pytest.mark.parametrize(("n", "value", "rate"), [(3, 2.0, 2 / 4), (4, 3.0, 2 / 5)])
+def test_the_rate_of_a_band_is_one_of_the_normals_and_a_new_image(n, value, rate):
+    threshold = Threshold(**GOOD | {"value": 9.0}).with_band(np.arange(1.0, n + 1), 0.5)
+    assert (threshold.warn_value, threshold.warn_rate) == (value, rate)
