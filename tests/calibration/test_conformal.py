@@ -129,7 +129,8 @@ def test_p_values_keep_the_shape():
 
 
 @pytest.mark.parametrize(
-    ("scores", "normals"), [([1.0], []), ([float("nan")], [1.0]), ([1.0], [float("nan")]), ([1.0], [[1.0]])]
+    ("scores", "normals"),
+    [([1.0], []), ([float("nan")], [1.0]), ([1.0], [float("nan")]), ([1.0], [[1.0]]), ([1.0], 1.0)],
 )
 def test_p_values_refuse_what_has_no_order(scores, normals):
     with pytest.raises(CalibrationError):

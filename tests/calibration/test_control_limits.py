@@ -18,6 +18,10 @@ def test_mean_deviation_is_the_control_limit_of_scipy():
     assert "exceeded by 0.621 % of good parts if scores were Gaussian" in MeanDeviation(k=2.5).fit(SCORES).explanation
 
 
+def test_scores_of_which_the_lowest_are_equal_have_a_deviation():
+    assert MeanDeviation(k=1).fit([1.0, 1.0, 4.0]).value == pytest.approx(2 + 3**0.5)
+
+
 def test_part_average_is_the_robust_limit_and_odd_parts_do_not_move_it():
     limit = np.median(SCORES) + 6 * stats.iqr(SCORES) / 1.35
     assert PartAverage().fit(SCORES).value == pytest.approx(limit)
@@ -126,3 +130,8 @@ def test_pareto_counts_the_normals_above_its_threshold_and_tells_the_shape():
     assert f"highest 40 of 200 held-out normal images, {n_above} of which" in threshold.explanation
     assert n_above > 0
     assert (threshold.n_normals, threshold.n_defects) == (200, 0)
+
+
+def test_a_tail_of_which_only_the_highest_differs_has_a_shape():
+    excesses = [1.0, 1.0, 1.0, 5.0]  # means of the excesses and of those times (3, 2, 1, 0) / 3: 2 and 1/2
+    assert fit_tail(np.array(excesses)) == pytest.approx((0.0, 2.0))

@@ -65,5 +65,5 @@ def test_a_rate_that_so_few_normals_cannot_meet_is_an_error():
     for rate in (0, 1, -0.1, float("nan")):
         with pytest.raises(CalibrationError, match="above 0 and below 1"):
             false_discovery_threshold([1.0], np.arange(98.0), rate)
-    with pytest.raises(CalibrationError, match="inspected images are NaN"):
-        false_discovery_threshold([float("nan")], np.arange(98.0), 0.1)
+    with pytest.raises(CalibrationError, match="1 of 3 scores of inspected images are NaN"):
+        false_discovery_threshold([float("nan"), 1.0, 2.0], np.arange(98.0), 0.1)

@@ -122,3 +122,33 @@ def test_held_out_scores_that_are_all_equal_are_said_with_the_threshold(last, is
     threshold = held_out.qualified(Conformal().fit(np.array(scores)))
     assert ("all held-out images have the same score" in threshold.explanation) is is_said
     assert held_out.qualified(threshold) == threshold
+
+
+def test_one_image_alone_is_not_equal_to_others():
+    alone = HeldOut((2.0,), (2.0,), (1.0,), "split")
+    assert "the same score" not in alone.qualified(Conformal().fit(np.array([2.0]))).explanation
+
+
+def test_only_promises_are_qualified():
+    tail = replace(MeanDeviation().fit(HELD_OUT.scores), rate_kind="extrapolated")
+    assert HELD_OUT.qualified(tail) == replace(HELD_OUT, method="split").qualified(tail) == tail
+    observed = MeanDeviation().fit(HELD_OUT.scores)
+    assert HELD_OUT.qualified(observed) == replace(HELD_OUT, method="split").qualified(observed) == observed
+    band = HELD_OUT.qualified(replace(tail, warn_value=0.5, warn_rate=0.5))
+    assert band.rate_kind == "extrapolated"
+    assert "approximate" in band.explanation
+
+
+def test_the_first_fault_of_damaged_scores_is_named():
+    with pytest.raises(CalibrationError, match="damaged: Input should be a valid tuple"):
+        HeldOut.from_json({"scores": "x", "map_medians": [0.1], "method": "split"})
+
+
+@pytest.mark.parametrize(("tiles", "is_read"), [(1, True), (0, False), (1.0, False), (True, False)])
+def test_numbers_of_tiles_are_whole_and_at_least_one(tiles, is_read):
+    data = HELD_OUT.to_json() | {"n_tiles": [tiles] * 3}
+    if is_read:
+        assert HeldOut.from_json(data).n_tiles == (1, 1, 1)
+    else:
+        with pytest.raises(CalibrationError, match="damaged"):
+            HeldOut.from_json(data)

@@ -1,6 +1,7 @@
 """What every threshold rule must do, and the quantile and label-based rules against plain counting."""
 
 import json
+from dataclasses import FrozenInstanceError
 from math import isfinite
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from urushi import catalogue
 from urushi.calibration import HeldOut, Threshold, ThresholdRule, compare_rules, p_values
+from urushi.calibration._cuts import BestCut, Cuts
 from urushi.calibration.accuracy import Accuracy
 from urushi.calibration.conformal import Conformal
 from urushi.calibration.f1 import F1
@@ -19,7 +21,7 @@ from urushi.calibration.recall import Recall
 from urushi.calibration.specificity import Specificity
 from urushi.calibration.youden import Youden
 from urushi.catalogue import options
-from urushi.errors import CalibrationError
+from urushi.errors import CalibrationError, RecipeError
 
 ROOM = "urushi.calibration"
 RNG = np.random.default_rng(0)
@@ -335,3 +337,109 @@ def test_whatever_json_is_accepted_is_a_usable_threshold(changes):
         return
     assert isfinite(threshold.value)
     assert threshold.n_normals >= 1
+
+
+def test_the_quality_of_a_cut_is_that_calculated_by_hand():
+    of = Cuts(
+        values=np.array([-np.inf, 1.0, 2.0, 3.0]),
+        true_positives=np.array([4.0, 3.0, 1.0]),
+        false_positives=np.array([5.0, 1.0, 0.0]),
+        n_normals=5,
+        n_defects=4,
+    )
+    by_hand = {
+        F1(): [8 / 13, 6 / 8, 2 / 5],
+        GMean(): [0, 0.6**0.5, 0.5],
+        Accuracy(): [0, 7 / 9, 6 / 9],  # 0: more normals than defects lie above
+        Youden(): [0, 0.55, 0.25],
+        Recall(recall=0.75): [0, 0.8, 0],
+        Specificity(specificity=0.8): [0, 0.75, 0.25],
+    }
+    for rule, expected in by_hand.items():
+        assert rule.quality(of) == pytest.approx(expected), rule
+
+
+DEFAULTS = {
+    "accuracy": {},
+    "conformal": {"false_alarm_rate": None},
+    "f1": {},
+    "g_mean": {},
+    "mean_deviation": {"k": 3.0},
+    "pareto": {"false_alarm_rate": 0.001, "tail_fraction": 0.2},
+    "part_average": {"k": 6.0},
+    "quantile": {"quantile": 0.99},
+    "recall": {"recall": 0.95},
+    "specificity": {"specificity": 0.95},
+    "youden": {},
+}
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_a_recipe_that_names_no_option_means_these(name):
+    cls = catalogue.load(ROOM, name, ThresholdRule)
+    assert {one.name: one.default for one in options.describe(cls)} == DEFAULTS[name] | {"warn_rate": None}
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "allowed", "refused"),
+    [
+        ("conformal", "false_alarm_rate", (1e-9, 0.999), (0.9e-9, 1.0)),
+        ("conformal", "warn_rate", (1e-9, 0.999), (0.9e-9, 1.0)),
+        ("mean_deviation", "k", (1e-3, 100.0), (0.0, 100.001)),
+        ("pareto", "false_alarm_rate", (1e-9, 0.999), (0.9e-9, 1.0)),
+        ("pareto", "tail_fraction", (1e-3, 0.5), (0.0, 0.501)),
+        ("part_average", "k", (1e-3, 100.0), (0.0, 100.001)),
+        ("quantile", "quantile", (1e-3, 0.999), (0.0, 1.0)),
+        ("recall", "recall", (1e-3, 1.0), (0.0, 1.001)),
+        ("specificity", "specificity", (1e-3, 1.0), (0.0, 1.001)),
+    ],
+)
+def test_an_option_is_allowed_up_to_its_limits_and_not_beyond(name, option, allowed, refused):
+    cls = catalogue.load(ROOM, name, ThresholdRule)
+    for value in allowed:
+        assert getattr(cls(**{option: value}), option) == value
+    for value in refused:
+        with pytest.raises(RecipeError, match=rf"threshold\.{name}\.{option} = "):
+            cls(**{option: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "allowed", "refused"),
+    [
+        ("false_alarm_rate", (0.0, 1.0), (-0.001, 1.001)),
+        ("warn_rate", (0.0, 1.0), (-0.001, 1.001)),
+        ("n_normals", (1,), (0,)),
+        ("n_defects", (0,), (-1,)),
+        ("rule", ("x", 100 * "x"), ("", 101 * "x")),
+        ("explanation", ("", 2000 * "x"), (2001 * "x",)),
+    ],
+)
+def test_a_stored_threshold_is_read_up_to_its_limits_and_not_beyond(field, allowed, refused):
+    assert [getattr(Threshold.from_json(GOOD | {field: value}), field) for value in allowed] == list(allowed)
+    for value in refused:
+        with pytest.raises(CalibrationError, match=field):
+            Threshold.from_json(GOOD | {field: value})
+
+
+def test_of_a_damaged_threshold_five_faults_are_named_and_no_more_than_500_characters():
+    with pytest.raises(CalibrationError) as few:
+        Threshold.from_json(dict.fromkeys("abcdefg", 1) | GOOD)
+    assert str(few.value).count("Unexpected keyword argument") == 5
+    with pytest.raises(CalibrationError) as long:
+        Threshold.from_json(GOOD | {900 * "x": 1})
+    assert str(long.value).count("x") == 500
+
+
+def test_thresholds_and_rules_cannot_be_changed_and_name_their_values():
+    for one in (Threshold(**GOOD), HeldOut((1.0,), (1.0,), (0.5,), "split"), *every_rule(warn_rate=0.4)):
+        with pytest.raises(FrozenInstanceError):
+            one.warn_rate = 0.1
+    with pytest.raises(TypeError):
+        Threshold(*GOOD.values())
+    assert (ThresholdRule.__abstractmethods__, BestCut.__abstractmethods__) == ({"choose"}, {"aim", "quality"})
+
+
+@pytest.mark.parametrize(("n", "value", "rate"), [(3, 2.0, 2 / 4), (4, 3.0, 2 / 5)])
+def test_the_rate_of_a_band_is_one_of_the_normals_and_a_new_image(n, value, rate):
+    threshold = Threshold(**GOOD | {"value": 9.0}).with_band(np.arange(1.0, n + 1), 0.5)
+    assert (threshold.warn_value, threshold.warn_rate) == (value, rate)

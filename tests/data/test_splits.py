@@ -48,6 +48,8 @@ def test_the_seed_alone_decides():
     first, again, other = (split(50, fractions, seed=seed)["a"] for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
+    first, again, other = (np.concatenate(folds(50, 5, seed=seed)).tolist() for seed in (1, 1, 2))
+    assert first == again != other
 
 
 def test_too_few_images_say_how_many_are_needed():

@@ -90,6 +90,8 @@ def test_resamples_of_one_test_set_keep_the_number_of_each_label_and_spread_abou
         ([([1.0, 2.0], [0, 2])], "needs both"),
         ([([1.0, np.nan], [0, 1])], "finite"),
         ([([1.0], [0, 1])], "one entry per image"),
+        ([(1.0, 0)], "one entry per image"),
+        ([([[1.0, 2.0]], [[0, 1]])], "one entry per image"),
         ([([], [])], "needs both"),
     ],
 )
@@ -97,3 +99,8 @@ def test_bad_repeats_are_refused(bad, message):
     for band in (roc_band, precision_recall_band):
         with pytest.raises(InputError, match=message):
             band(bad)
+
+
+def test_a_band_has_a_point_at_every_half_percent():
+    for band in (roc_band, precision_recall_band):
+        assert band(repeats(1)).x == pytest.approx(np.arange(201) / 200)

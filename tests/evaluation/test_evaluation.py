@@ -2,8 +2,11 @@
 
 import json
 import weakref
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
+from importlib import import_module
+from inspect import Parameter, isfunction, signature
 from pathlib import Path
+from pkgutil import iter_modules
 
 import numpy as np
 import pytest
@@ -11,8 +14,15 @@ from sklearn.metrics import roc_auc_score
 from torch import tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
+from urushi import evaluation
 from urushi.errors import InputError, UnreadableImageError
-from urushi.evaluation import evaluate, fit_mask
+from urushi.evaluation import evaluate, fit_mask, resampled
+from urushi.evaluation.aupimo import aupimo
+from urushi.evaluation.confusion import decision_figures
+from urushi.evaluation.image_metrics import defect_figures, image_figures
+from urushi.evaluation.operating_points import operating_points, tnr_at_fnr, tpr_at_fpr
+from urushi.evaluation.pixel_metrics import PixelHistograms
+from urushi.evaluation.reconstruction_metrics import reconstruction_errors
 from urushi.inspection import Inspection, MapScale, Unreadable
 
 SIDE = 16
@@ -339,8 +349,6 @@ def test_reconstruction_of_normals_only():
 def test_ssim_is_the_one_of_torchmetrics():
     from torchmetrics.functional.image import structural_similarity_index_measure as torch_ssim
 
-    from urushi.evaluation.reconstruction_metrics import reconstruction_errors
-
     rng = np.random.default_rng(0)
     image = rng.uniform(size=(64, 64, 3)).astype(np.float32)
     rebuilt = np.clip(image + rng.normal(scale=0.1, size=image.shape), 0, 1).astype(np.float32)
@@ -414,9 +422,12 @@ def test_fit_mask_of_another_resolution_than_its_image():
     ]
 
 
-def test_fit_mask_refuses_a_map_that_is_turned():
+@pytest.mark.parametrize("place", [(0, 1), (1, 0), (2, 0), (2, 1)])
+def test_fit_mask_refuses_a_map_that_is_turned_sheared_or_in_perspective(place):
+    to_original = np.eye(3)
+    to_original[place] = -0.01
     with pytest.raises(InputError, match="turned"):
-        fit_mask(np.ones((4, 4)), (4, 4), np.array([[0.0, 1, 0], [1, 0, 0], [0, 0, 1]]), (4, 4))
+        fit_mask(np.ones((4, 4)), (4, 4), to_original, (4, 4))
 
 
 def test_fit_mask_takes_any_size_of_one_channel():
@@ -424,7 +435,7 @@ def test_fit_mask_takes_any_size_of_one_channel():
     enlarged = np.diag([7 / 3, 5 / 11, 1])
     assert fit_mask(mask, (11, 3), enlarged, (5, 7)).all()
     assert fit_mask(mask, (11, 3), enlarged, (5, 7)).shape == (11, 3)
-    for wrong in (np.zeros((0, 3)), np.zeros((5, 7, 3))):
+    for wrong in (np.zeros((0, 3)), np.zeros((5, 7, 3)), np.zeros(5)):
         with pytest.raises(InputError, match="at least one pixel"):
             fit_mask(wrong, (2, 2), np.eye(3), (2, 2))
 
@@ -441,3 +452,75 @@ def test_unsure_images_are_counted_apart_and_as_not_called_anomalous():
     assert before.unsure == {"normal": 0, "anomalous": 0}
     assert [results[i][1].decision for i in (0, 1, 2)] == ["normal"] * 3  # so the counts stay as they were
     assert (found.counts, found.image) == (before.counts, before.image)
+
+
+def test_what_is_drawn_is_drawn_alike_by_default_and_its_options_are_named():
+    n_resamples = dict.fromkeys((evaluate, image_figures, defect_figures, decision_figures), 1000)
+    n_resamples |= dict.fromkeys((tpr_at_fpr, tnr_at_fnr, operating_points, aupimo, PixelHistograms.figures), 1000)
+    for function, n in (n_resamples | {resampled: 200}).items():
+        options = signature(function).parameters
+        assert (options["seed"].default, options["n_resamples"].default) == (0, n), function
+        assert options["seed"].kind is options["n_resamples"].kind is Parameter.KEYWORD_ONLY, function
+
+
+def test_every_argument_can_be_named():
+    own = [vars(import_module(f"urushi.evaluation.{one.name}")).values() for one in iter_modules(evaluation.__path__)]
+    functions = [one for values in own for one in values if isfunction(one) and one.__module__.startswith("urushi.")]
+    kinds = {
+        p.kind for function in (*functions, PixelHistograms.figures) for p in signature(function).parameters.values()
+    }
+    assert len(functions) > 100
+    assert kinds == {Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY}
+
+
+def test_results_cannot_be_changed():
+    modules = [import_module(f"urushi.evaluation.{one.name}") for one in iter_modules(evaluation.__path__)]
+    found = {cls for module in modules for cls in vars(module).values() if isinstance(cls, type) and is_dataclass(cls)}
+    own = {cls.__name__: cls for cls in found if cls.__module__.startswith("urushi.evaluation.")}
+    assert {name for name, cls in own.items() if not cls.__dataclass_params__.frozen} == {"_Collected"}
+    assert {"Figure", "Evaluation", "ScoredImage", "PixelFigures"} <= own.keys()
+
+
+def test_normal_images_have_no_defect_and_unnamed_ones_are_a_type_of_their_own():
+    results, masks = stream()
+    results[0] = (Labelled(0, "good"), results[0][1])
+    results[1] = (Labelled(1, None, results[1][0].mask), results[1][1])
+    plain = run(results, masks).to_json()
+    assert plain["format"] == 1
+    assert [row["defect"] for row in plain["scores"][:4]] == [None, "(unnamed)", None, "hole"]
+    assert [(row["defect"], row["n"]) for row in plain["per_defect"]] == [("(unnamed)", 1), ("dent", 2), ("hole", 3)]
+    assert [group["name"] for group in plain["luminance"]["groups"]] == ["good", "(unnamed)", "dent", "hole"]
+
+
+def test_reconstruction_of_one_normal_image_has_no_interval_and_that_of_two_has():
+    results, masks = stream(n=5)
+    assert [run(results[:n], masks).reconstruction["ssim"].low is None for n in (2, 3)] == [True, False]
+
+
+@pytest.mark.parametrize(("shape", "is_defined"), [((11, 20, 1), True), ((10, 20, 1), False), ((20, 10, 1), False)])
+def test_ssim_needs_eleven_pixels_a_side(shape, is_defined):
+    image = np.random.default_rng(0).uniform(size=shape)
+    assert np.isfinite(reconstruction_errors(image, image * 0.9)[2]) == is_defined
+
+
+def test_errors_of_a_reconstruction_are_those_calculated_by_hand():
+    image = np.zeros((2, 2, 3), np.float32)
+    assert reconstruction_errors(image, image + np.float32(0.5))[:2] == pytest.approx((0.25, 6.0206), abs=1e-4)
+    for pair in ((image, image[:1]), (image[0], image[0]), (image[None], image[None])):
+        with pytest.raises(InputError, match="both must be"):
+            reconstruction_errors(*pair)
+
+
+def test_ssim_of_two_even_images_is_that_calculated_by_hand():
+    dark = np.full((12, 12, 1), 0.1)
+    assert reconstruction_errors(dark, 2 * dark)[2] == pytest.approx((0.04 + 1e-4) / (0.05 + 1e-4))  # 1e-4: 0.01²
+
+
+def test_masks_follow_maps_that_are_no_squares():
+    mask = np.zeros((16, 32), np.uint8)
+    mask[4:8, 20:28] = 255
+    anomaly_map = np.random.default_rng(0).gamma(2.0, 0.1, (8, 16))
+    anomaly_map[2:4, 10:14] += 5
+    one = replace(inspection("a.png", anomaly_map), original_size=(16, 32))
+    found = run([(Labelled(1, "dent", Path("mask.png")), one)], Masks({Path("mask.png"): mask}))
+    assert found.pixel.metrics["roc_auc"].value == 1

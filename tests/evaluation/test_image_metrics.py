@@ -118,17 +118,20 @@ def test_without_normals_specificity_is_undefined():
 
 
 @pytest.mark.parametrize(
-    ("scores", "labels", "decided"),
+    ("scores", "labels", "decided", "message"),
     [
-        ([], [], []),
-        ([1.0, np.nan], [0, 1], [False, True]),
-        ([1.0, np.inf], [0, 1], [False, True]),
-        ([1.0, 2.0], [0, 2], [False, True]),
-        ([1.0, 2.0], [0], [False, True]),
+        ([], [], [], "three vectors"),
+        (1.0, 0, False, "three vectors"),
+        ([[1.0, 2.0]], [[0, 1]], [[False, True]], "three vectors"),
+        ([1.0, 2.0], [0], [False, True], "three vectors"),
+        ([1.0, 2.0], [0, 1], [False], "three vectors"),
+        ([1.0, 2.0, np.nan], [0, 1, 1], [False, True, True], "1 scores are NaN"),
+        ([1.0, np.inf], [0, 1], [False, True], "1 scores are NaN"),
+        ([1.0, 2.0], [0, 2], [False, True], "Labels are"),
     ],
 )
-def test_bad_input_is_refused(scores, labels, decided):
-    with pytest.raises(InputError):
+def test_bad_input_is_refused(scores, labels, decided, message):
+    with pytest.raises(InputError, match=message):
         image_figures(scores, labels, decided)
 
 
@@ -218,10 +221,9 @@ def test_standard_error_of_repeats(repeats):
 
 def test_one_repeat_has_no_standard_error():
     assert mean_and_standard_error([0.9]).standard_error is None
-    with pytest.raises(InputError):
-        mean_and_standard_error([])
-    with pytest.raises(InputError):
-        mean_and_standard_error([0.5, float("nan")])
+    for wrong in ([], [0.5, float("nan")], 0.5, [[0.5, 0.6]]):
+        with pytest.raises(InputError, match="a vector of finite figures"):
+            mean_and_standard_error(wrong)
 
 
 def test_no_false_alarm_among_few_good_images_is_not_certainty() -> None:

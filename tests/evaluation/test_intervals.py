@@ -117,3 +117,70 @@ def test_a_mean_over_images_of_which_some_fail_has_the_true_value():
 def test_images_are_never_fewer_than_the_smaller_group():
     assert from_variance(0.99, 0.2, (10, 500)) == pytest.approx(wilson(9.9, 10))
     assert from_variance(0.9, 0.0, (10, 500), caution=2)[0] < from_variance(0.9, 0.0, (10, 500))[0]
+
+
+def test_half_of_all_without_any_variance_is_that_of_the_smaller_group():
+    assert from_variance(0.5, 0.0, (10, 20)) == pytest.approx(wilson(5, 10))
+
+
+@pytest.mark.parametrize("value", [0.3, 0.6, 1.0])
+def test_the_interval_of_draws_is_that_of_the_written_formula(value):
+    """Groups of 5 and 9 images; the formula of Wilson's interval is that of his paper, in shares."""
+    draws = np.linspace(0.4, 0.8, 100)
+    variance = draws.var() * 5 / 4 + (value - 0.5) ** 2 * (1 / (5 * 6) + 1 / (9 * 10))
+    n, z = max(5, value * (1 - value) / variance) / 1.75, 1.959964
+    centre, reach = value + z**2 / (2 * n), z * np.sqrt(value * (1 - value) / n + z**2 / (4 * n**2))
+    figure = drawn_as(draws, [0] * 5 + [1] * 9, value)
+    assert (figure.low, figure.high) == pytest.approx(
+        ((centre - reach) / (1 + z**2 / n), (centre + reach) / (1 + z**2 / n))
+    )
+
+
+@pytest.mark.parametrize(("n_undefined", "is_given"), [(0, True), (5, True), (6, False)])
+def test_an_interval_is_given_where_95_of_100_resamples_are_defined(n_undefined, is_given):
+    draws = np.where(np.arange(100) < n_undefined, np.nan, np.linspace(0.4, 0.8, 100))
+    figure = drawn_as(draws, [0] * 5 + [1] * 9)
+    assert (figure.low is not None) == is_given
+    assert figure.reason == (None if is_given else "no interval: undefined in 6 of 100 resamples")
+
+
+@pytest.mark.parametrize(("n", "is_given"), [(1, False), (2, True)])
+def test_an_interval_needs_two_images_of_each_label(n, is_given):
+    for strata in ([0] * n + [1] * 9, [0] * 9 + [1] * n):
+        assert (drawn_as(np.linspace(0.4, 0.8, 100), strata).low is not None) == is_given
+
+
+def drawn_as(draws, strata, value=0.6):
+    """The figure of this value with those of 100 resamples."""
+    values = {1: np.array([value]), 100: draws}
+    return bootstrap(
+        lambda weights: {"it": values[len(weights)]}, strata, seed=0, n_resamples=100, undefined={"it": ""}
+    )["it"]
+
+
+def test_resamples_come_in_chunks_and_are_a_thousand_by_default():
+    sizes = []
+
+    def statistics(weights):
+        sizes.append(len(weights))
+        return {"it": weights.mean(axis=1) / 2}
+
+    bootstrap(statistics, [0, 0, 1, 1], seed=0, undefined={"it": ""})
+    assert sizes == [1] + [100] * 10
+    sizes.clear()
+    bootstrap(statistics, [0, 0, 1, 1], seed=0, n_resamples=101, undefined={"it": ""})
+    assert sizes == [1, 100, 1]
+
+
+def test_figures_of_decisions_lie_between_those_of_the_least_and_the_most_of_both_shares():
+    """3 of 5 defects and 6 of 7 good images are right: Beta(h, n − h + 1) at least, Beta(h + 1, n − h) at most."""
+    labels, decided = np.repeat([1, 0], [5, 7]), np.repeat([True, False, True], [3, 8, 1])
+    found = decision_figures(confusion(labels, decided), n_resamples=20_000)
+    rng = np.random.default_rng(9)
+    least = rng.beta(3, 3, 100_000), rng.beta(6, 2, 100_000)
+    most = rng.beta(4, 2, 100_000), rng.beta(7, 1, 100_000)
+    balanced = [np.mean(shares, axis=0) for shares in (least, most)]
+    f1 = [2 * 5 * tpr / (5 * tpr + 7 * (1 - tnr) + 5) for tpr, tnr in (least, most)]
+    for name, (low, high) in {"macro_recall": balanced, "f1": f1}.items():
+        expected = np.quantile(low, 0.025), np.quantile(high, 0.975)
+        assert (found[name].low, found[name].high) == pytest.approx(expected, abs=0.01), name

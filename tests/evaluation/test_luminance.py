@@ -92,3 +92,24 @@ def test_five_images_each_are_enough_to_tell_light_from_dark(n, warns):
 def test_what_is_brighter_by_little_is_no_warning_however_many_its_images(n_brighter, warns):
     dent = np.repeat([1.0, 0.0], [n_brighter, 100 - n_brighter])
     assert bool(compare_luminances(("good", [0.5] * 100), {"dent": dent}).warnings) == warns
+
+
+def test_a_group_is_told_by_its_moments_and_the_reference_has_no_figure():
+    found = compare_luminances(("good", [0.1, 0.2, 0.3, 0.2]), {"dent": [0.5, 0.7], "none": []}).to_json()
+    good, dent = found["groups"]
+    moments = {"mean": 0.2, "standard_deviation": 0.005**0.5, "lowest": 0.1, "highest": 0.3}
+    assert {name: good[name] for name in moments} == pytest.approx(moments)
+    assert (good["name"], good["n"], good["roc_auc"], good["is_separate"]) == ("good", 4, None, False)
+    assert dent["roc_auc"].keys() == {"value", "low", "high"}
+    assert (dent["name"], dent["n"], dent["mean"], dent["roc_auc"]["value"]) == ("dent", 2, 0.6, 1.0)
+    assert found["warnings"] == []
+
+
+def test_the_warning_says_how_much_brighter_or_darker():
+    good, dark = [0.5, 0.6, 0.7, 0.8, 0.9], [0.1, 0.2, 0.3, 0.1, 0.2]
+    found = compare_luminances(("good", good), {"dent": dark})
+    figure = found.groups[1].roc_auc
+    assert found.warnings == (
+        "brightness alone tells dent from good: it is darker (ROC-AUC 0.00, 95 % interval "
+        f"{figure.low:.2f} … {figure.high:.2f}; mean 0.180 of full scale)",
+    )

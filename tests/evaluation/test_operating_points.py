@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import norm
+from scipy.stats import binomtest, norm
 from torchmetrics.functional.classification import binary_sensitivity_at_specificity
 
 from urushi.evaluation.image_metrics import image_figures
@@ -104,3 +104,10 @@ def test_a_missing_kind_leaves_them_undefined_with_a_reason():
     figures = image_figures([1.0, 2.0], [0, 0], [False, True])
     assert all(figures[name].value is None and "at least one" in figures[name].reason for name in POINTS)
     assert operating_points(np.arange(4.0), np.arange(4) > 1, n_resamples=0)["tpr_at_fpr_0.05"].low is None
+
+
+def test_where_every_cut_finds_the_same_the_interval_is_that_of_clopper_and_pearson():
+    scores, is_anomalous = np.repeat([0.0, 1.0, -1.0], [1000, 2, 3]), np.arange(1005) >= 1000
+    figure = tpr_at_fpr(scores, is_anomalous, 0.05, n_resamples=20_000)
+    exact = binomtest(2, 5).proportion_ci(0.95, "exact")
+    assert (figure.value, figure.low, figure.high) == pytest.approx((0.4, exact.low, exact.high), abs=0.01)

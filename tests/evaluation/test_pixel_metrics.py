@@ -1,6 +1,7 @@
 """Pixel figures by streaming against naive ones on the exact values."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,11 +14,12 @@ from sklearn import metrics as sk
 from torchmetrics.functional.classification import binary_jaccard_index
 
 from urushi.errors import InputError
-from urushi.evaluation.aupimo import PIMO_FPR
+from urushi.evaluation.aupimo import AUPIMO_RANGE, PIMO_FPR
 from urushi.evaluation.aupro import aupro, component_weights
 from urushi.evaluation.curves import area
-from urushi.evaluation.histograms import bin_of, lower_edge
-from urushi.evaluation.pixel_metrics import PixelHistograms
+from urushi.evaluation.histograms import COARSE_BITS, FINE_BITS, bin_of, coarse, lower_edge
+from urushi.evaluation.joined_bins import groups
+from urushi.evaluation.pixel_metrics import AUPRO_LIMITS, PixelHistograms
 
 SIZE = (18, 16)
 FEW_PIXELS = (0.01, 0.1)  # the range of AUPIMO for maps as small as these
@@ -259,6 +261,8 @@ def test_no_image_at_all_is_an_error():
         (np.zeros((2, 2)), np.zeros((2, 3), bool), "fit_mask"),
         (np.zeros((2, 2)), np.zeros((2, 2), np.uint8), "fit_mask"),
         (np.zeros((1, 2, 2)), np.zeros((1, 2, 2), bool), "height, width"),
+        (np.zeros(2), np.zeros(2, bool), "height, width"),
+        (np.zeros((0, 2)), np.zeros((0, 2), bool), "height, width"),
     ],
 )
 def test_bad_maps_and_masks_are_refused(anomaly_map, mask, message):
@@ -339,6 +343,13 @@ def test_bins_are_no_wider_than_a_two_thousandth(value):
     assert value - edge <= value / 2047
 
 
+def test_coarse_bins_begin_at_each_128th_of_a_power_of_two():
+    edges = np.float32([1, 1 + 1 / 128, 1 + 2 / 128, 2, 2 + 2 / 128])
+    below = np.nextafter(edges, np.float32(0))
+    assert np.diff(coarse(bin_of(edges))).tolist() == [1, 1, 126, 1]
+    assert (coarse(bin_of(edges)) - coarse(bin_of(below))).tolist() == [1] * 5
+
+
 @given(st.integers(0, 2**32 - 1), st.floats(0.05, 1))
 def test_aupro_of_one_pixel_components_is_the_partial_roc(seed, limit):
     rng = np.random.default_rng(seed)
@@ -413,3 +424,57 @@ def test_the_curve_of_an_image_is_its_share_found_at_each_rate_of_normal_images(
         expected = [(rates <= rate).mean() for rate in PIMO_FPR]
         assert np.abs(np.array(one.curve) - expected).max() <= 0.05
         assert list(one.curve) == sorted(one.curve)
+
+
+def test_of_fewer_than_a_hundred_levels_figures_are_coarse():
+    found = figures(pictures())
+    assert replace(found, n_levels=100).remark is None
+    assert "only 99 values" in replace(found, n_levels=99).remark
+
+
+def test_bins_are_joined_to_1024_groups_of_equal_mass():
+    n = 1 << 13
+    occupied = np.arange(n) << (FINE_BITS - COARSE_BITS)  # the first fine bin of so many coarse ones
+    group_of, firsts = groups(np.ones((4, n)), occupied)
+    assert group_of[:n].tolist() == (np.arange(n) // 8).tolist()
+    assert firsts.tolist() == occupied[::8].tolist()
+    assert not group_of[n:].any()
+
+
+def test_in_groups_of_bins_normal_and_defective_pixels_weigh_the_same():
+    n = 1 << 13
+    masses = np.zeros((2, n))
+    masses[0, : n // 2], masses[1, n // 2 :] = 1, 1e-3  # a thousand times as many normal ones
+    group_of, _ = groups(masses, np.arange(n) << (FINE_BITS - COARSE_BITS))
+    assert (np.bincount(group_of[:n]) == 8).all()
+
+
+def test_without_resamples_no_figure_of_pixels_has_an_interval_and_all_say_why():
+    for figure in figures(pictures(), n_resamples=0).metrics.values():
+        assert (figure.low, figure.high, figure.reason) == (None, None, "no interval: no resamples were asked for")
+
+
+def test_areas_are_taken_to_these_limits_by_default():
+    assert AUPRO_LIMITS == (0.3, 0.05)
+    assert pytest.approx((1e-5, 1e-4)) == AUPIMO_RANGE
+    assert pytest.approx([10 ** (-5 + k / 5) for k in range(26)]) == PIMO_FPR
+
+
+def test_every_interval_of_pixels_comes_from_the_seed():
+    made, found = pictures(n=24), []
+    for seed in (1, 1, 2):
+        histograms = PixelHistograms(region_threshold=0.2)
+        for i, (anomaly_map, mask) in enumerate(made):
+            histograms.add(f"{i:03}", anomaly_map, mask, "dent" if mask.any() else "good")
+        drawn = histograms.figures(seed=seed, n_resamples=100, aupimo_range=FEW_PIXELS)
+        found.append(drawn.metrics | {f"{name} of dents": one for name, one in drawn.per_defect[0].figures.items()})
+    first, again, other = found
+    assert first == again
+    assert [name for name, figure in first.items() if figure == other[name]] == []
+
+
+def test_a_pixel_at_the_threshold_of_regions_is_not_found():
+    histograms = PixelHistograms(region_threshold=0.5)
+    histograms.add("", np.array([[0.5, 0.75], [0.0, 0.5]]), np.array([[True, True], [False, False]]))
+    found = histograms.figures(n_resamples=0).metrics
+    assert [found[name].value for name in ("seg_f1", "iou", "pro")] == [2 / 3, 0.5, 0.5]

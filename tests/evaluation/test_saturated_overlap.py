@@ -198,3 +198,12 @@ def test_a_region_that_vanishes_at_the_size_of_the_map_is_said(tmp_path):
     assert [one.reason for one in found.pixel_remarks] == [
         "1 of the 2 regions of its mask vanish at the size of the anomaly map"
     ]
+
+
+def test_a_defect_none_of_whose_regions_is_left_is_still_one_of_its_type():
+    mask, good = np.zeros(SIZE, bool), np.zeros(SIZE, bool)
+    mask[2:5, 2:5] = True
+    anomaly_map = np.random.default_rng(0).gamma(2.0, size=SIZE)
+    made = [(anomaly_map, mask, [MapRegion(mask, 4.0)]), (anomaly_map, mask, []), (anomaly_map, good, None)]
+    (row,) = figures(made, ["dent", "dent", "good"]).per_defect
+    assert (row.n_images, row.n_components, row.n_regions) == (2, 2, 1)

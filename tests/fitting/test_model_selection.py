@@ -92,6 +92,8 @@ def test_defects_are_planted_anew_in_each_image_but_the_same_for_every_candidate
     assert all((image != good[number // 4]).any() for number, image in enumerate(planted))
     assert len({image.tobytes() for image in planted}) == 12
     assert all((a == b).all() for a, b in zip(planted, model_selection.planted(good[:3], seed=0), strict=True))
+    others = model_selection.planted(good[:3], seed=1)
+    assert all((a != b).any() for a, b in zip(planted, others, strict=True))
 
 
 def test_deep_images_get_defects_in_their_own_range():

@@ -57,3 +57,17 @@ def test_a_method_without_a_discriminator_is_refused_before_training(opinion):
     plain = build_model(Part(name="autoencoder"), (1, 64, 64))
     with pytest.raises(RecipeError):
         ScoringGraph(plain, Adversarial("pixels", opinion=opinion))
+
+
+def test_the_highest_share_of_the_map_is_the_one_asked_for(pair):
+    score = Adversarial("pixels", alpha=0.0, pooling="top", top_fraction=1.0)
+    assert score(pair, (64, 64))[1][1] == pytest.approx(0.25 * 64 / 64**2)  # a square of 8 px, 0.5 off
+
+
+def test_a_code_of_several_places_is_judged_place_by_place(pair):
+    z = torch.zeros(2, 8, 2, 2)
+    z[1, :, 0, 1] = 2
+    spatial = Reconstruction(pair.original, pair.reconstruction, z)
+    score = Adversarial("pixels", opinion="likelihood", alpha=1.0)
+    found = score.compare(spatial)
+    assert (found[0].max(), found[1, 0, 0, 63], found[1, 0, 63, 63]) == (0, 2, 0)

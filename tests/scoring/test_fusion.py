@@ -12,7 +12,7 @@ from urushi.catalogue import options
 from urushi.errors import CalibrationError, RecipeError
 from urushi.models.base import Reconstruction
 from urushi.recipe import Recipe, parse_setting
-from urushi.scoring import build_graph, restore_graph
+from urushi.scoring import _combination, build_graph, restore_graph
 from urushi.scoring._normal_reference import NormalReference
 from urushi.scoring.fusion import Fusion
 
@@ -251,3 +251,14 @@ def test_before_it_is_fitted_it_gives_no_score():
 def test_normal_images_that_give_no_scale_are_refused(normal, message):
     with pytest.raises(CalibrationError, match=message):
         fusion().fit(normal, SIZE)
+
+
+def test_what_is_learnt_keeps_no_way_back_to_the_model():
+    score = fusion()
+    score.fit([Reconstruction(NORMAL.original, NORMAL.reconstruction.clone().requires_grad_())], SIZE)
+    assert not any(value.requires_grad for value in score.buffers())
+
+
+def test_fisher_of_nothing_surprising_is_nothing_and_of_one_score_is_that_score():
+    assert _combination.fisher(torch.zeros(1, 3)).tolist() == pytest.approx([0], abs=1e-6)
+    assert _combination.fisher(torch.tensor([[0.3], [4.0]])).tolist() == pytest.approx([0.3, 4.0])

@@ -108,3 +108,25 @@ def test_a_method_without_a_bottleneck_is_refused_before_anything_is_fitted():
 
     with pytest.raises(RecipeError, match="this method has none"):
         ScoringGraph(Copy((1, 4, 4)), LatentDensity("pixels"))
+
+
+def test_two_normal_images_are_enough_and_one_is_not():
+    with pytest.raises(CalibrationError, match=r"at least 2 normal images .* not 1"):
+        LatentDensity("pixels").fit([pairs(codes(1))], (4, 4))
+    LatentDensity("pixels").fit([pairs(codes(2))], (4, 4))
+
+
+def test_more_components_than_normal_images_are_an_error():
+    with pytest.raises(CalibrationError, match=r"at least 4 normal images .* not 3"):
+        LatentDensity("pixels", n_components=4).fit([pairs(codes(3))], (4, 4))
+
+
+def test_what_is_learnt_keeps_no_way_back_to_the_model():
+    pair = pairs(codes(9))
+    score = LatentDensity("pixels")
+    score.fit([Reconstruction(pair.original, pair.reconstruction, pair.latents.requires_grad_())], (4, 4))
+    assert not any(value.requires_grad for value in score.buffers())
+
+
+def test_a_code_that_was_seen_has_no_distance_to_itself():
+    assert scores(fitted("nearest", n_neighbours=1), codes(40)[:9]) == pytest.approx(np.zeros(9), abs=2e-6)

@@ -85,3 +85,9 @@ def test_average_then_max_prefers_a_patch_to_a_brighter_pixel():
 def test_wrong_options_are_named(wrong, message):
     with pytest.raises(RecipeError, match=message):
         options.build(AbsoluteError, wrong, "score", "pixels")
+
+
+def test_the_side_of_a_map_that_is_no_square_is_its_width():
+    residual = np.zeros((1, 1, 50, 100), np.float32)
+    residual[0, 0, 10, 10] = 1
+    assert pooled(residual, "average_then_max") == 1 / 16

@@ -173,6 +173,59 @@ def test_the_exported_graph_gives_the_same_for_any_number_of_images(name, plante
             assert torch.allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
+POOLING_DEFAULTS = {"pooling": None, "top_fraction": 0.01, "quantile": 0.99}
+DEFAULTS = {
+    "absolute_error": {},
+    "adversarial": {"alpha": 0.5, "opinion": "posterior"},
+    "feature": {"blocks": (2, 4, 10)},
+    "gmsd": {"halved": False, "n_scales": 1},
+    "imed": {"root": False, "sigma_px": 1.0},
+    "latent_density": {
+        "estimator": "gaussian_mixture",
+        "n_components": 1,
+        "n_neighbours": 5,
+        "outlier_share": 0.1,
+    },
+    "squared_error": {},
+    "ssim": {"extent": "local", "window_px": 11},
+    "zncc": {"window_px": 11},
+}
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_a_recipe_that_names_no_option_means_these(name):
+    assert {one.name: one.default for one in options.describe(CLASSES[name])} == DEFAULTS[name] | POOLING_DEFAULTS
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "allowed", "refused"),
+    [
+        ("squared_error", "top_fraction", (1e-6, 1.0), (0.0, 1.001)),
+        ("squared_error", "quantile", (0.0, 1.0), (-0.001, 1.001)),
+        ("adversarial", "alpha", (0.0, 1.0), (-0.001, 1.001)),
+        ("gmsd", "n_scales", (1, 4), (0, 5)),
+        ("imed", "sigma_px", (1e-3, 20.0), (0.0, 20.001)),
+        ("ssim", "window_px", (3, 31), (1, 33)),
+        ("zncc", "window_px", (3, 31), (1, 33)),
+        ("latent_density", "n_components", (1, 64), (0, 65)),
+        ("latent_density", "n_neighbours", (1, 256), (0, 257)),
+        ("latent_density", "outlier_share", (1e-3, 0.999), (0.0, 1.0)),
+    ],
+)
+def test_an_option_is_allowed_up_to_its_limits_and_not_beyond(name, option, allowed, refused):
+    for value in allowed:
+        assert options.check(CLASSES[name], {option: value}, "score")[option] == value
+    for value in refused:
+        with pytest.raises(RecipeError, match=rf"score\.{option} = "):
+            options.check(CLASSES[name], {option: value}, "score")
+
+
+def test_only_fusion_and_latent_density_learn_and_neither_needs_defects_for_it():
+    assert {name for name in (*DEFAULTS, "fusion") if CLASSES[name].learns} == {"fusion", "latent_density"}
+    assert not any(CLASSES[name].needs_defects for name in (*DEFAULTS, "fusion"))
+    assert Score.__abstractmethods__ == {"compare"}
+
+
 def test_gradient_steps_change_nothing_in_a_score():
     for name, space in PAIRS:
         assert [n for n, p in score_of(name, space).named_parameters() if p.requires_grad] == [], (name, space)

@@ -7,6 +7,7 @@ from skimage.metrics import structural_similarity
 from urushi.catalogue import options
 from urushi.errors import RecipeError
 from urushi.models.base import Reconstruction
+from urushi.scoring._moments import moments
 from urushi.scoring.ssim import Ssim
 
 RANDOM = np.random.default_rng(5)
@@ -113,3 +114,10 @@ def test_images_smaller_than_the_window_are_refused_with_what_is_possible():
     with pytest.raises(RecipeError, match=r"window_px = 11: images of 5 px take at most 9"):
         map_of(IMAGE[:5], OTHER[:5])
     map_of(IMAGE[:5], OTHER[:5], window_px=9)
+
+
+def test_moments_are_divided_by_the_number_of_pixels_less_one_but_never_by_zero():
+    two = moments(Reconstruction(torch.tensor([[[[0.0, 1.0]]]]), torch.tensor([[[[0.0, 3.0]]]])))
+    assert [float(v) for v in (*two.means, *two.variances, two.covariance)] == [0.5, 1.5, 0.5, 4.5, 1.5]
+    one = moments(Reconstruction(torch.tensor([[[[0.2]]]]), torch.tensor([[[[0.9]]]])))
+    assert [float(v) for v in (*one.variances, one.covariance)] == [0, 0, 0]

@@ -5,7 +5,7 @@ from scipy.ndimage import correlate1d
 from scipy.stats import pearsonr
 
 from urushi.models.base import Reconstruction
-from urushi.scoring.zncc import Zncc
+from urushi.scoring.zncc import Zncc, correlation
 
 RANDOM = np.random.default_rng(4)
 IMAGE = RANDOM.random((30, 36))
@@ -81,3 +81,9 @@ def test_channels_are_averaged():
     each = [run(x, y) for x, y in zip(a[0], b[0], strict=True)]
     assert float(score) == pytest.approx(np.mean([value for _, value in each]), abs=1e-6)
     assert np.allclose(anomaly_map[0, 0], np.mean([one for one, _ in each], axis=0), atol=1e-5)
+
+
+@pytest.mark.parametrize("variances", [(4.0, -0.5), (-0.5, 4.0)])
+def test_a_variance_below_zero_is_rounding_and_counts_as_none(variances):
+    found = correlation(*map(torch.tensor, variances), torch.tensor(0.0), 1e-4)
+    assert float(found) == pytest.approx(1e-4 / np.sqrt(4.0001 * 1e-4))

@@ -18,7 +18,7 @@ Quantile = Annotated[float, Field(ge=0, le=1, description="share of the map belo
 def pool(residual: Tensor, pooling: Pooling, top_fraction: float = 0.01, quantile: float = 0.99) -> Tensor:
     """(B, 1, h, w) -> (B,): mean, max, sum, standard deviation, mean of the highest share, quantile, or S5's rule.
 
-    `average_then_max` is S5 §3: average pooling with a kernel of round(side / 25) px, then the maximum.
+    `average_then_max` is S5 §3: average pooling with a kernel of round(width / 25) px, then the maximum.
     """
     flat = residual.flatten(1)
     if pooling == "top":
