@@ -100,6 +100,7 @@ def test_a_method_that_cannot_be_exported_says_why(detector):
         to_onnx(graph)
 
 
+@pytest.mark.thorough
 def test_what_pytorch_cannot_export_is_an_error_in_one_line(detector):
     class Branching(ScoringGraph):
         def forward(self, images: torch.Tensor) -> Any:
