@@ -149,7 +149,7 @@ def test_masks_written_in_another_way_give_the_same_figures(urushi, fitted, usua
     assert figures(tmp_path / "figures.json")["pixel"]["metrics"] == usual["pixel"]["metrics"]
 
 
-@pytest.mark.parametrize("orientation", [5, 6, 7, 8])
+@pytest.mark.parametrize("orientation", [5, 6, *(pytest.param(n, marks=pytest.mark.thorough) for n in (7, 8))])
 def test_a_mask_as_large_as_the_unturned_image_is_turned_with_it(urushi, fitted, own, tmp_path, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
