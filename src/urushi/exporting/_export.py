@@ -83,7 +83,7 @@ def export(
         raise ExportError("a graph takes images of one size, and this detector any; fit with tiling.one_pass=false")
     rule = partial(build_rule, recipe.threshold, n_defects=0)
     present, in_float = ways.trusted().graphs, ways.calibrations[FLOAT]
-    if not present:  # told before the gate is made ready, which takes a while
+    if GRAPHS["fp32"] not in present:  # told before the gate is made ready, which takes a while
         require_exportable(reference.graph)
     own = Recalibration(in_float.held_out, rule, reference, good.outputs, is_apart=bool(good.learnt))
     gate = _Gate.of(reference, _middles(good.prepared(good.normal), reference), Judge.of(in_float), own, seed)
