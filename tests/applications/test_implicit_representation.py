@@ -76,6 +76,7 @@ def represented(waves):
     return ImplicitRepresentation.fit(waves, width=32, depth=2, steps=100, learning_rate=1e-3)
 
 
+@pytest.mark.thorough
 def test_derivatives_are_those_of_the_function_in_pixels(represented, waves):
     """Differences on a grid eight times as fine, whose step is an eighth of a pixel."""
     height, width = (8 * side for side in waves.shape)
