@@ -38,7 +38,7 @@ def before_the_sines(network, *inputs):
     return found
 
 
-@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.thorough) for seed in (1, 2))])
 def test_what_goes_into_the_sines_keeps_its_spread_through_five_layers(seed):
     torch.manual_seed(seed)
     found = before_the_sines(Siren(1, width=512, depth=5), torch.rand(1, 4000, 2) * 2 - 1)
