@@ -1,5 +1,8 @@
 # Each target makes its own environment in .venv when it is missing or older than what is to be installed.
 PYTHON ?= python3
+PIP_OPTIONS ?=
+# Byte code is kept, whatever the shell says: else each worker and each command compiles all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test lint check
 
@@ -20,5 +23,5 @@ check: lint  ## all that must pass before a merge, thorough and slow tests too
 
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	.venv/bin/pip install -c constraints.txt -e '.[dev]'
+	.venv/bin/pip install $(PIP_OPTIONS) -c constraints.txt -e '.[dev]'
 	touch $@

@@ -88,9 +88,9 @@ def share(scores: Scores, threshold: float | None) -> float | None:
 def markdown(found: dict[str, Any]) -> str:
     lines = ["# Which threshold", "", found["about"], ""]
     lines += [
-        "*Expected*: false alarms that the stated rate would give on average; where too few images are held out for 1 or "
-        "2 %, the smallest rate that they allow is stated. *Moved*: the threshold with an odd image beside, divided by "
-        "that without; the median over categories.",
+        "*Expected*: false alarms that the stated rate would give on average; where too few images are held out for 1 "
+        "or 2 %, the smallest rate that they allow is stated. *Moved*: the threshold with an odd image beside, divided "
+        "by that without; the median over categories.",
         "",
         "| rule | images | recall (mean) | false alarms of all | expected | moved | "
         f"{' | '.join(CATEGORIES)} (recall / false alarms) |",

@@ -21,7 +21,7 @@ def detectors(pictures):
         recipe = Recipe.find("gan").model_copy(update={"model": Part(name=name)})
         return Detector.fit(images, recipe.with_settings(SIZE | {f"training.{k}": v for k, v in training.items()}))
 
-    return {"gan": fitted("gan", 25), "convolutional_bigan": fitted("convolutional_bigan", 1)}
+    return {"gan": fitted("gan", 8), "convolutional_bigan": fitted("convolutional_bigan", 1)}
 
 
 def step(images: np.ndarray, others: np.ndarray) -> float:

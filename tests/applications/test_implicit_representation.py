@@ -38,7 +38,7 @@ def before_the_sines(network, *inputs):
     return found
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.thorough) for seed in (1, 2))])
 def test_what_goes_into_the_sines_keeps_its_spread_through_five_layers(seed):
     torch.manual_seed(seed)
     found = before_the_sines(Siren(1, width=512, depth=5), torch.rand(1, 4000, 2) * 2 - 1)
@@ -76,6 +76,7 @@ def represented(waves):
     return ImplicitRepresentation.fit(waves, width=32, depth=2, steps=100, learning_rate=1e-3)
 
 
+@pytest.mark.thorough
 def test_derivatives_are_those_of_the_function_in_pixels(represented, waves):
     """Differences on a grid eight times as fine, whose step is an eighth of a pixel."""
     height, width = (8 * side for side in waves.shape)

@@ -21,6 +21,7 @@ SETTINGS = (
     "preprocessing.resize.width=64",
     "model.blocks=[4]",
     "model.stride=8",
+    "model.windows=[0]",
     "split.n_folds=3",
 )
 N_GOOD = 24

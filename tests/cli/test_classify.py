@@ -37,6 +37,7 @@ def rough(dataset, tmp_path_factory, quick_recipe) -> Path:
     return path
 
 
+@pytest.mark.thorough
 def test_novelties_gather_over_runs_are_named_and_told_later(urushi, rough, labelled, tmp_path):
     buffer, page = tmp_path / "novel", tmp_path / "groups.png"
     assert "novel 10" in urushi("inspect", rough, labelled / "hole", "--novelty-buffer", buffer).err

@@ -26,6 +26,7 @@ def test_evaluate_leaves_plots(urushi, fitted, dataset, tmp_path, quick_writing)
         assert found == kinds | {"confusion", "luminance", "latent_map", "latent_histograms"}
 
 
+@pytest.mark.thorough
 def test_without_defects_there_is_no_curve_and_that_is_said(urushi, fitted, dataset, tmp_path, quick_writing):
     only_good = tmp_path / "data"
     (only_good / "train").mkdir(parents=True)

@@ -22,6 +22,7 @@ def generative(tmp_path_factory):
     return place
 
 
+@pytest.mark.thorough
 def test_samples_are_a_grid_that_a_seed_names(generative, tmp_path, urushi):
     for name in ("a.png", "b.png"):
         result = urushi("sample", generative, "-o", tmp_path / name, "-n", "4", "--seed", "7")

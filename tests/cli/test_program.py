@@ -148,13 +148,19 @@ def test_a_hostile_folder_can_be_fitted_on_too(hostile, launcher, tmp_path, quic
     ],
     ids=["wrong detector", "no detector", "recipe", "setting"],
 )
-def test_an_error_is_one_message_on_stderr_and_status_2(good, arguments, message):
-    done = run(*(argument.format(good=good) for argument in arguments))
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("error: ")
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+def test_an_error_is_one_message_on_stderr_and_status_2(urushi, good, arguments, message):
+    done = urushi(*(argument.format(good=good) for argument in arguments))
+    assert (done.status, done.out) == (2, "")
+    assert done.err.startswith("error: ")
+    assert message in done.err
+    assert "Traceback" not in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+def test_the_program_ends_with_the_status_and_the_message_of_its_entry_point(urushi, good):
+    arguments = ["inspect", f"{good}/100.png", good]
+    done, expected = run(*arguments), urushi(*arguments)
+    assert (done.returncode, done.stdout, done.stderr) == expected
 
 
 def test_debug_shows_where_it_happened():
@@ -165,11 +171,11 @@ def test_debug_shows_where_it_happened():
 
 
 @pytest.mark.parametrize("arguments", [["inspect"], ["inspekt"], ["inspect", "a", "b", "--format", "xml"], []])
-def test_wrong_use_is_status_2_and_shows_how_it_is_meant(arguments):
-    done = run(*arguments)
-    assert done.returncode == 2
-    assert "Usage: urushi" in done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
+def test_wrong_use_is_status_2_and_shows_how_it_is_meant(urushi, arguments):
+    done = urushi(*arguments)
+    assert done.status == 2
+    assert "Usage: urushi" in done.out + done.err
+    assert "Traceback" not in done.err
 
 
 def test_the_version_is_that_of_the_package():
@@ -189,7 +195,7 @@ def test_an_interrupt_ends_quietly(exported, good, started):
 
 
 def test_a_reader_who_has_seen_enough_causes_no_complaint(exported, good):
-    images = [str(good)] * 100
+    images = [str(good)] * 30
     with subprocess.Popen(
         [str(COMMAND), "inspect", str(exported), *images], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as running:

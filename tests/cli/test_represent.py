@@ -14,6 +14,7 @@ def picture(tmp_path):
     return tmp_path / "picture.png"
 
 
+@pytest.mark.thorough
 def test_a_figure_and_a_line_for_each_network(picture, tmp_path, urushi):
     result = urushi("represent", picture, "-o", tmp_path / "figure.png", "--steps", "1", "--size", "16")
     assert result.status == 0

@@ -84,7 +84,7 @@ def test_no_folder_to_watch_is_an_error(urushi, exported, tmp_path):
     assert "nowhere" in result.err
 
 
-@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("stop", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.thorough)])
 def test_a_signal_ends_it_in_order(stop, exported, good, started):
     with started(COMMAND, "inspect", exported, "--watch", good) as process:
         assert process.stdout is not None

@@ -133,7 +133,7 @@ def test_doctor_refuses_a_folder_that_is_not_there(urushi, tmp_path):
 
 
 def test_the_demo_goes_the_whole_way(urushi, tmp_path, monkeypatch):
-    for name, n in {"N_TRAIN": 80, "N_GOOD": 15, "N_PER_DEFECT": 1, "N_DEFECTIVE": 18}.items():
+    for name, n in {"N_TRAIN": 40, "N_GOOD": 6, "N_PER_DEFECT": 1, "N_DEFECTIVE": 18}.items():
         monkeypatch.setattr(demo, name, n)
     text = urushi("recipes", "default").out
     smaller = {"= 256": "= 64", "[model]\n": "[model]\nblocks = [4]\nstride = 8\n"}
@@ -143,8 +143,8 @@ def test_the_demo_goes_the_whole_way(urushi, tmp_path, monkeypatch):
     (tmp_path / "small.toml").write_text(text, "utf-8")
     result = urushi("demo", "--out", "demo", "--recipe", "small.toml")
     assert result.status == 0, result.err
-    assert "fitted on 40 of 80 good images" in result.out
-    assert "15 normal and 18 anomalous images" in result.out
+    assert "fitted on 20 of 40 good images" in result.out
+    assert "6 normal and 18 anomalous images" in result.out
     assert set(re.findall(r"(\w+) +6 +[01]\.", result.out)) == {"full", "half", "quarter"}
     assert "aupro_0.3" in result.out
     assert (tmp_path / "demo" / "report.html").stat().st_size > 10_000

@@ -20,7 +20,7 @@ def image_of(shape: tuple[int, ...], dtype: str, seed: int, flat: bool = False) 
     return (values * FULL_SCALE[dtype]).astype(dtype)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(
     shape=SHAPES,
     dtype=st.sampled_from(sorted(FULL_SCALE)),

@@ -104,7 +104,9 @@ def test_half_and_quarter_are_as_strong_as_they_say(folder: Path) -> None:
     assert quarter / full == pytest.approx(1 / 4, rel=0.25)
 
 
-def test_what_an_earlier_run_left_is_gone(tmp_path: Path) -> None:
+def test_what_an_earlier_run_left_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "N_TRAIN", 2)
+    monkeypatch.setattr(demo, "N_GOOD", 2)
     demo.make_demo(tmp_path)
     (tmp_path / "test" / "crack").mkdir()
     (tmp_path / "test" / "crack" / "000.png").write_bytes(b"of another layout")

@@ -397,7 +397,7 @@ damage = st.one_of(
 
 
 @given(st.sampled_from(sorted(VALID)), st.lists(damage, min_size=1, max_size=4))
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_damaged_file_is_read_or_refused_without_a_warning(name, damages):
     data = bytearray(VALID[name])
     for kind, place, value in damages:
@@ -409,7 +409,7 @@ def test_a_damaged_file_is_read_or_refused_without_a_warning(name, damages):
 
 
 @given(st.binary(max_size=300), st.sampled_from([bytes(128) + b"DICM", b"", VALID["8 bits"][:400]]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_random_bytes_are_read_or_refused(data, start):
     read_or_refused(start + data)
 

@@ -127,7 +127,7 @@ depths = st.sampled_from((np.uint8, np.uint16))
 
 
 @given(st.data(), shapes, channels, depths, st.sampled_from((".png", ".tiff", "netpbm")))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_lossless_formats_give_back_every_value(data, shape, channel, depth, suffix):
     array = data.draw(arrays(depth, (*shape, *channel)))
     suffix = (".ppm" if channel else ".pgm") if suffix == "netpbm" else suffix
@@ -484,7 +484,7 @@ damage = st.one_of(
 
 
 @given(st.sampled_from(sorted(VALID)), st.lists(damage, min_size=1, max_size=4))
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_damaged_file_is_read_or_refused_without_a_warning(name, damages):
     data = bytearray(VALID[name])
     for kind, place, value in damages:
@@ -496,7 +496,7 @@ def test_a_damaged_file_is_read_or_refused_without_a_warning(name, damages):
 
 
 @given(st.binary(max_size=200), st.sampled_from([data[:12] for data in VALID.values()]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_random_bytes_behind_a_true_signature_are_read_or_refused(data, signature):
     read_or_refused(signature + data)
 

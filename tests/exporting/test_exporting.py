@@ -100,6 +100,13 @@ def test_a_method_that_cannot_be_exported_says_why(detector):
         to_onnx(graph)
 
 
+def test_what_cannot_be_exported_is_told_before_any_image_is_looked_at(detector, monkeypatch):
+    monkeypatch.setattr(type(detector.backend.graph.model), "exportable", "it asks an oracle")
+    with pytest.raises(ExportError, match="it asks an oracle"):
+        detector.export([])
+
+
+@pytest.mark.thorough
 def test_what_pytorch_cannot_export_is_an_error_in_one_line(detector):
     class Branching(ScoringGraph):
         def forward(self, images: torch.Tensor) -> Any:

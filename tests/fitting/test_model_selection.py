@@ -17,7 +17,7 @@ SHARP = {"name": "sharp", "settings": {"model.variance": 0.9}}
 def recipe(*candidates, **settings):
     """On single cells of 64 px images: fits in a second."""
     base = {"preprocessing.resize.height": 64, "preprocessing.resize.width": 64}
-    base |= {"model.name": "feature_reconstruction", "model.windows": [], "model.blocks": [4, 10], "split.n_folds": 2}
+    base |= {"model.name": "feature_reconstruction", "model.windows": [], "model.blocks": [4], "split.n_folds": 2}
     changed = Recipe.find("auto").with_settings(base | settings)
     table = changed.model_dump(exclude_none=True) | {"trial": {"candidates": list(candidates)}}
     return Recipe.from_table(table, "test")

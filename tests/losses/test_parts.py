@@ -34,8 +34,8 @@ def loss_of(name: str, rebuilt: torch.Tensor, target: torch.Tensor, weights=None
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_loss_is_zero_for_the_image_itself_grows_with_the_difference_and_has_a_slope(name):
     for channels in [1, 3]:
-        target = images(channels=channels)
-        little, much = (target + strength * (images(channels=channels, seed=1) - 0.5) for strength in (0.1, 0.5))
+        target, other = images(2, channels), images(2, channels, seed=1)
+        little, much = (target + strength * (other - 0.5) for strength in (0.1, 0.5))
         assert abs(loss_of(name, target, target).item()) < 1e-5, channels
         assert 1e-5 < loss_of(name, little, target) < loss_of(name, much, target), channels
         rebuilt = much.clone().requires_grad_()
@@ -83,7 +83,7 @@ def test_ssim_is_what_scikit_image_says_away_from_the_border():
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_only_places_with_weight_count(name):
-    target, weights = images(px=64), torch.zeros(4, 1, 64, 64)
+    target, weights = images(1, px=64), torch.zeros(1, 1, 64, 64)
     weights[..., 32:] = 1
     elsewhere, there = target.clone(), target.clone()
     elsewhere[..., :8] = 1 - elsewhere[..., :8]

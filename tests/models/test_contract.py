@@ -26,9 +26,9 @@ SHAPES = [(c, size, size) for size in (32, 64, 128, 256) for c in (1, 3)]  # a m
 # Options that make a method small enough for so small images; a new method needs no line here.
 SMALL: dict[str, dict[str, Any]] = {
     "attribute_restoration": {"architecture": "mlp"},
-    "feature_reconstruction": {"windows": (0,)},
-    "feature_autoencoder": {"windows": (0,)},
-    "sparse_dictionary": {"n_atoms": 12, "stride": 8},
+    "feature_reconstruction": {"blocks": (0, 10), "windows": (0,)},
+    "feature_autoencoder": {"blocks": (0, 10), "windows": (0,)},
+    "sparse_dictionary": {"n_atoms": 6, "stride": 8},
 }
 
 

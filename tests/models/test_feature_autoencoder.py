@@ -52,6 +52,7 @@ def test_a_spot_is_found_where_it_is(kind, pictures):
         "preprocessing.resize.height": 64,
         "preprocessing.resize.width": 64,
         "training.max_epochs": 6,
+        "model.blocks": [4, 7],
         "model.windows": [],
     }
     recipe = Recipe.find("feature-autoencoder").with_settings(settings | {"model.kind": kind, "training.batch_size": 4})

@@ -13,7 +13,7 @@ SHAPE = (1, 32, 32)
 
 @pytest.fixture(scope="module")
 def fitted(pictures):
-    model = SparseDictionary(SHAPE, n_atoms=32)
+    model = SparseDictionary(SHAPE, n_atoms=16)
     model.fit([torch.from_numpy(pictures(12))])
     return model
 
@@ -39,7 +39,7 @@ def test_codes_are_those_of_scikit_learn(fitted, pictures):
 
 
 def test_atoms_have_length_one(fitted):
-    assert torch.allclose(fitted.atoms.norm(dim=1), torch.ones(32), atol=1e-4)
+    assert torch.allclose(fitted.atoms.norm(dim=1), torch.ones(16), atol=1e-4)
 
 
 def test_patches_put_together_give_the_image(pictures):

@@ -15,7 +15,7 @@ from urushi.preprocessing.rotation_padding import RotationPadding, central_regio
 
 DTYPES = (np.uint8, np.uint16, np.float32)
 FULL = {np.uint8: 255, np.uint16: 65535, np.float32: 1}
-sides = st.integers(1, 600)
+sides = st.integers(1, 300)
 
 
 def picture(dtype: Any, shape: tuple[int, ...]) -> np.ndarray:

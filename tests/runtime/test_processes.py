@@ -101,6 +101,7 @@ def test_a_forked_child_inspects_as_its_parent_does_and_ends_in_peace(runtime, b
     run(FORK, tmp_path, both, runtime)
 
 
+@pytest.mark.thorough
 def test_pools_of_processes_take_a_detector(both, tmp_path):
     run(POOLS, tmp_path, both, "onnx", "fork")
 

@@ -31,6 +31,7 @@ def test_a_spectrum_ends_at_the_voltage_and_sums_to_one(voltage_kv):
     assert 40 <= len(found.photons) + 1 <= 105
 
 
+@pytest.mark.thorough
 def test_the_k_lines_of_tungsten_need_more_than_its_binding_energy_of_69_5_kev():
     def line_over_surroundings(voltage_kv):
         found = tube_spectrum(voltage_kv, bin_kev=0.5)

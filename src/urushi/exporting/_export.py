@@ -17,7 +17,7 @@ from urushi.data.defects import fading, planted
 from urushi.data.images import ImageSource
 from urushi.errors import DatasetError, ExportError
 from urushi.exporting._int8 import N_FLOAT, quantised
-from urushi.exporting._onnx import to_onnx
+from urushi.exporting._onnx import require_exportable, to_onnx
 from urushi.exporting._parity import Judge, Parity
 from urushi.exporting._recalibration import Recalibration
 from urushi.inspection import Unreadable
@@ -83,6 +83,8 @@ def export(
         raise ExportError("a graph takes images of one size, and this detector any; fit with tiling.one_pass=false")
     rule = partial(build_rule, recipe.threshold, n_defects=0)
     present, in_float = ways.trusted().graphs, ways.calibrations[FLOAT]
+    if GRAPHS["fp32"] not in present:  # told before the gate is made ready, which takes a while
+        require_exportable(reference.graph)
     own = Recalibration(in_float.held_out, rule, reference, good.outputs, is_apart=bool(good.learnt))
     gate = _Gate.of(reference, _middles(good.prepared(good.normal), reference), Judge.of(in_float), own, seed)
     if GRAPHS[precision] in present:

@@ -32,6 +32,13 @@ class _Outputs(nn.Module):
         return tuple(found[name] for name in self.names)
 
 
+def require_exportable(graph: ScoringGraph) -> None:
+    """Raises ExportError with the method's own reason if it has one, MissingPackageError."""
+    require("onnxscript", "train")
+    if isinstance(graph.model.exportable, str):
+        raise ExportError(f"this detector cannot be exported: {graph.model.exportable}")
+
+
 def to_onnx(graph: ScoringGraph) -> bytes:
     """The graph on the CPU and in evaluation mode as an ONNX file that holds its weights.
 
@@ -39,9 +46,7 @@ def to_onnx(graph: ScoringGraph) -> bytes:
     there is a picture to show, `reconstruction` (B, C, H, W). Raises ExportError, with the method's own reason if it
     has one.
     """
-    require("onnxscript", "train")
-    if isinstance(graph.model.exportable, str):
-        raise ExportError(f"this detector cannot be exported: {graph.model.exportable}")
+    require_exportable(graph)
     module = _Outputs(graph).eval()
     example = torch.rand(2, *graph.model.image_shape)
     shapes = ({0: torch.export.Dim("images")},)

@@ -5,6 +5,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,7 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | str) else str(value)
 
 
+@cache  # with the templates that it has compiled
 def _environment() -> Environment:
     environment = Environment(
         loader=FunctionLoader(lambda name: _sources(name) or None),
