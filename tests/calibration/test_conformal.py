@@ -91,20 +91,22 @@ def test_round_rates_are_used_in_full():
     assert [Conformal(false_alarm_rate=rate).fit(np.arange(99)).false_alarm_rate for rate in rates] == rates
 
 
-def test_default_takes_one_percent_where_the_normals_allow_it():
-    threshold = Conformal().fit(np.arange(99.0))
-    assert threshold.false_alarm_rate == 0.01
+@pytest.mark.parametrize(("n_normals", "n_above"), [(19, 1), (39, 2), (150, 7), (498, 24), (499, 5), (999, 10)])
+def test_default_is_five_percent_until_five_images_lie_beyond_one_percent(n_normals, n_above):
+    threshold = Conformal().fit(np.arange(float(n_normals)))
+    assert threshold.value == n_normals - n_above
+    assert threshold.false_alarm_rate == n_above / (n_normals + 1)
     assert "ATTENTION" not in threshold.explanation
-    assert "99" in threshold.explanation
+    assert ("499" in threshold.explanation) == (n_normals < 499)
 
 
-def test_default_says_loudly_that_few_normals_allow_only_a_higher_rate():
-    for n_normals, n_above in [(1, 1), (18, 1), (19, 1), (20, 1), (39, 2), (65, 3), (98, 4)]:
-        threshold = Conformal().fit(np.arange(float(n_normals)))
-        assert threshold.value == n_normals - n_above, n_normals
-        assert threshold.false_alarm_rate == n_above / (n_normals + 1), n_normals
-        assert threshold.explanation.startswith(f"ATTENTION: {n_normals} held-out normal images are too few")
-        assert "needs 99" in threshold.explanation
+@pytest.mark.parametrize("n_normals", [1, 18])
+def test_default_says_loudly_that_few_normals_allow_only_a_higher_rate(n_normals):
+    threshold = Conformal().fit(np.arange(float(n_normals)))
+    assert threshold.value == n_normals - 1
+    assert threshold.false_alarm_rate == 1 / (n_normals + 1)
+    assert threshold.explanation.startswith(f"ATTENTION: {n_normals} held-out normal images are too few")
+    assert "needs 19" in threshold.explanation
 
 
 @pytest.mark.parametrize("rate", [0, 1, -0.1, float("nan"), "a"])
