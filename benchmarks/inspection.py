@@ -112,7 +112,7 @@ def _rate(work: Callable[[], object], n_images: int) -> Callable[[], float]:
 def fit(name: str, options: argparse.Namespace, path: Path) -> Path:
     """A detector on other tiles of the same photographs; how well it detects doesn't matter here."""
     recipe = Recipe.find(name.removesuffix("-256"))
-    settings = {"training.max_epochs": options.epochs} if recipe.model.name != "feature_reconstruction" else {}
+    settings = {"training.max_epochs": options.epochs} if not recipe.model.name.startswith("feature_") else {}
     recipe = recipe.with_settings(settings | (SIZE_256 if name.endswith("-256") else {}))
     good = list(tiles(options.fit_images, options.tile_px, options.seed + 1))
     detector = Detector.fit(good, recipe, seed=options.seed)

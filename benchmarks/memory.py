@@ -58,7 +58,7 @@ def fit(name: str, options: argparse.Namespace, path: Path) -> Path:
     """A detector file; how well it detects doesn't matter here."""
     from urushi import Detector, Recipe
 
-    is_trained = Recipe.find(name).model.name != "feature_reconstruction"
+    is_trained = not Recipe.find(name).model.name.startswith("feature_")
     recipe = Recipe.find(name).with_settings({"training.max_epochs": options.epochs} if is_trained else {})
     good = list(tiles(options.fit_images, options.tile_px, options.seed + 1))
     detector = Detector.fit(good, recipe, seed=options.seed)
