@@ -166,6 +166,14 @@ def test_the_map_tells_where_and_its_grid_is_an_eighth_of_the_image(fitted, imag
     assert all(4 <= row <= 7 and 0 <= column <= 3 for row, column in peaks)
 
 
+def test_the_map_is_the_geometric_mean_of_the_levels_over_the_root_of_the_images_own(fitted):
+    residuals = [torch.from_numpy(np.random.default_rng(seed).normal(size=(2, 5, 4, 6))) for seed in range(3)]
+    logarithms = [np.log((one**2).sum(1, keepdims=True) + 0.05) for one in map(np.asarray, residuals)]
+    weighed = np.average(logarithms, axis=0, weights=[4, 2, 1])
+    expected = np.exp(weighed) / np.sqrt(np.exp(weighed.mean((1, 2, 3), keepdims=True)))
+    np.testing.assert_allclose(fitted._residual(residuals), expected)
+
+
 def test_the_score_is_the_worst_of_the_map_and_ten_times_the_whole_image(fitted, inputs):
     with torch.no_grad():
         pair = fitted.reconstruct(inputs[40:44])
