@@ -38,7 +38,7 @@ class Parts:
     """The five scores of an image, each fitted on the same ones."""
 
     def __init__(self, shape: tuple[int, int, int]) -> None:
-        recipe = Recipe.find("default").with_settings({"model.pictures": 0})
+        recipe = Recipe.find("default").with_settings({"model.name": "feature_reconstruction", "model.pictures": 0})
         nearest = recipe.with_settings({"model.kind": "nearest", "model.windows": []})
         self.linear, self.memory = (build_graph(one, shape).model for one in (recipe, nearest))
         self.backend = TorchBackend(build_graph(recipe, shape))

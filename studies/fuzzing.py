@@ -177,6 +177,7 @@ def detector(folder: Path) -> bytes:
     small = {
         "preprocessing.resize.height": 32,
         "preprocessing.resize.width": 32,
+        "model.name": "feature_reconstruction",
         "model.blocks": [2],
         "model.windows": [0],
     }

@@ -33,6 +33,7 @@ QUICK = (
     "--set",
     "preprocessing.resize.width=64",
     "--set",
+    "model.name=feature_reconstruction",
     "model.blocks=[4]",
 )
 TRAINED = ("--recipe", "autoencoder", "--set", "training.max_epochs=3", *QUICK[:4])
@@ -46,6 +47,7 @@ recipe = "default"
 [data.settings]
 "preprocessing.resize.height" = 64
 "preprocessing.resize.width" = 64
+"model.name" = "feature_reconstruction"
 "model.blocks" = [4]
 [[methods]]
 name = "pca"

@@ -101,7 +101,7 @@ def images(folder: Path, n: int) -> list[Path]:
 def quick_default(monkeypatch: pytest.MonkeyPatch) -> None:
     """The default recipe with fewer pixels and folds."""
     small = {"preprocessing.resize.height": 64, "preprocessing.resize.width": 64, "split.n_folds": 3}
-    recipe = Recipe.find("default").with_settings({**small, "model.blocks": [4], "model.stride": 8})
+    recipe = Recipe.find("default").with_settings(small)
     monkeypatch.setattr(Recipe, "find", lambda name: {"default": recipe}[name])
 
 

@@ -19,6 +19,7 @@ from weave import scratched, texture, write
 SETTINGS = (
     "preprocessing.resize.height=64",
     "preprocessing.resize.width=64",
+    "model.name=feature_reconstruction",
     "model.blocks=[4]",
     "model.stride=8",
     "model.windows=[0]",

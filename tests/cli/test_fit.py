@@ -53,7 +53,7 @@ def test_a_recipe_can_come_from_a_file(urushi, dataset, tmp_path):
     changed = shown.replace("height = 256", "height = 64").replace("width = 256", "width = 64")
     assert changed != shown
     (tmp_path / "mine.toml").write_text(changed, "utf-8")
-    small = ["--set", "model.blocks=[4]", "--set", "model.stride=8", "--set", "split.n_folds=2"]
+    small = ["--set", "split.n_folds=2"]
     result = urushi("fit", dataset, "-o", "part.urushi", "--recipe", tmp_path / "mine.toml", *small)
     assert result.status == 0
     assert Detector.load(tmp_path / "part.urushi").card["recipe"].startswith(f"{tmp_path / 'mine.toml'} ")
@@ -65,8 +65,8 @@ def test_a_recipe_can_come_from_a_file(urushi, dataset, tmp_path):
         (["--recipe", "defaut"], "no recipe is called 'defaut'; did you mean 'default'"),
         (["--recipe", "nowhere.toml"], "nowhere.toml: cannot be read as a recipe"),
         (["--set", "training.max_epoch=3"], "training.max_epoch is unknown; did you mean 'max_epochs'"),
-        (["--set", "model.varience=0.9"], "model.varience is unknown; did you mean 'variance'"),
-        (["--set", "model.variance=2"], "model.variance = 2"),
+        (["--set", "model.wieght=3"], "model.wieght is unknown; did you mean 'weight'"),
+        (["--set", "model.weight=-1"], "model.weight = -1"),
         (["--set", "model.name=autoencodr"], "did you mean 'autoencoder'"),
         (["--set", "score.name=sim"], "did you mean 'ssim'"),
         (["--set", "preprocessing.resize.interpolation=cubic"], "preprocessing.resize.interpolation = 'cubic'"),

@@ -91,6 +91,7 @@ QUICK = {
     "preprocessing.resize.height": 64,
     "preprocessing.resize.width": 64,
     "split.n_folds": 2,
+    "model.name": "feature_reconstruction",
     "model.blocks": [4, 10],
     "model.windows": [],
 }

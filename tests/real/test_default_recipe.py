@@ -28,7 +28,7 @@ def evaluated(detector, samples):
 def small(fishbone):
     """Of a few images in half the size, judged cell by cell alone: fitted in two seconds."""
     size = {"preprocessing.resize.height": 128, "preprocessing.resize.width": 128}
-    return fit(fishbone, 24, {**size, "model.windows": [], "split.n_folds": 2})
+    return fit(fishbone, 24, {**size, "split.n_folds": 2})
 
 
 @pytest.mark.slow
