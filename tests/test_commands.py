@@ -82,6 +82,8 @@ MEANT = {
     r"(represent \S+ -o .*)": r"\1 --size 16 --steps 2",
     r"(simulate .*) -n \d+": r"\1 -n 1",
     r"(benchmark part.*)": r"\1 --seconds 0.1",
+    r"-alarm-rate 0.0(\d)": r"-alarm-rate 0.\1",  # twenty good images allow no lower one
+    r"warn-rate 0.0(\d)": r"warn-rate 0.\1",
     r"(interpolate part.*)": r"\1 --frames 3",
     r"(sample part.*) -n 36": r"\1 -n 4",
     r"preprocessing.inpainting.exposure_off=(\S+)": r"\g<0> --set preprocessing.inpainting.radius_px=3",

@@ -136,11 +136,8 @@ def test_the_demo_goes_the_whole_way(urushi, tmp_path, monkeypatch):
     for name, n in {"N_TRAIN": 40, "N_GOOD": 6, "N_PER_DEFECT": 1, "N_DEFECTIVE": 18}.items():
         monkeypatch.setattr(demo, name, n)
     text = urushi("recipes", "default").out
-    smaller = {"= 256": "= 64", "[model]\n": "[model]\nblocks = [4]\nstride = 8\n"}
-    for old, new in smaller.items():
-        assert old in text
-        text = text.replace(old, new)
-    (tmp_path / "small.toml").write_text(text, "utf-8")
+    assert "= 256" in text
+    (tmp_path / "small.toml").write_text(text.replace("= 256", "= 64"), "utf-8")
     result = urushi("demo", "--out", "demo", "--recipe", "small.toml")
     assert result.status == 0, result.err
     assert "fitted on 20 of 40 good images" in result.out
