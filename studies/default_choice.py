@@ -61,7 +61,7 @@ def measure(candidate: str, category: str) -> Iterator[dict[str, Any]]:
         "roc_auc": image["roc_auc"]["value"],
         "recall": image["recall"]["value"],
         "false_alarms": 1 - image["specificity"]["value"],
-        "aupro": pixel["aupro_0.3"]["value"] if pixel else None,
+        "aupro": pixel["aupro_0.3"]["value"] if "aupro_0.3" in pixel else None,
         "fit_seconds": seconds,
     }
 
