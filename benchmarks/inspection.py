@@ -6,12 +6,14 @@ Folder: list the files, then `Detector.inspect_many`: decode, preprocess, networ
 Bare: the same graph (network and score) on the same images, prepared and in memory beforehand, with as many threads.
 For PyTorch it is `ScoringGraph` in inference mode and batches of 16; for the others the faster of two: the backend as
 the folder uses it, and a plain session as the runtime's own examples make it, one image at a time.
+Backbone: of methods on features, the pretrained network alone in ONNX Runtime, to its last map, one image at a time.
 Beside it, for the reader: decoding and preprocessing alone, on the same decoding threads. On few cores, folder cannot
 be faster than 1 / (bare + decode) where the network keeps all cores busy.
 autoencoder-256 is the recipe autoencoder at 256 px a side.
 """
 
 import argparse
+import io
 import tempfile
 import time
 from collections import deque
@@ -40,6 +42,7 @@ RECIPES, RUNTIMES = ("default", "autoencoder", "autoencoder-256"), ("torch", "on
 AT_LEAST = {("autoencoder", "torch"): 0.7} | {
     (recipe, runtime): 0.8 for recipe in ("default", "autoencoder-256") for runtime in ("onnx", "openvino")
 }
+OF_BACKBONE = 0.85  # of the folder's images per second, ONNX Runtime
 SIZE_256 = {"preprocessing.resize.height": 256, "preprocessing.resize.width": 256}
 
 
@@ -49,6 +52,7 @@ class Sides:
 
     detector: Detector
     folder: Path
+    backbone: bytes | None  # as ONNX
 
     def measures(self) -> dict[str, Callable[[], float]]:
         images = list(stream(self._prepare, self._paths()))
@@ -57,6 +61,11 @@ class Sides:
             **bare(self.detector, images),
             "decode and preprocess": lambda: deque(stream(self._prepare, self._paths()), maxlen=0),
         }
+        if self.backbone:
+            session = onnxruntime.InferenceSession(self.backbone, providers=["CPUExecutionProvider"])
+            works["backbone"] = lambda: deque(
+                (session.run(None, {"images": image[None]}) for image in images), maxlen=0
+            )
         return {name: _rate(work, len(images)) for name, work in works.items()}
 
     def found(self) -> dict[str, Any]:
@@ -94,6 +103,34 @@ def plain_session(backend: Backend, graph: bytes) -> Callable[[np.ndarray], obje
     return lambda batch: model({"images": batch})
 
 
+class LastMap(torch.nn.Module):
+    """What a backbone computes last."""
+
+    def __init__(self, backbone: torch.nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        last: torch.Tensor = self.backbone(images)[-1]
+        return last
+
+
+def backbone_of(path: Path) -> bytes | None:
+    """That of a detector as ONNX, where it has one."""
+    backend = Detector.load(path, runtime="torch").backend
+    assert isinstance(backend, TorchBackend)
+    if not hasattr(backend.graph.model, "backbone"):
+        return None
+    file = io.BytesIO()
+    example = torch.rand(1, *backend.graph.model.image_shape)
+    program = torch.onnx.export(
+        LastMap(backend.graph.model.backbone).eval(), (example,), dynamo=True, input_names=["images"], verbose=False
+    )
+    assert program is not None
+    program.save(file)
+    return file.getvalue()
+
+
 def forward(graph: torch.nn.Module, tensors: list[torch.Tensor]) -> None:
     with torch.inference_mode():
         for batch in tensors:
@@ -124,16 +161,20 @@ def fit(name: str, options: argparse.Namespace, path: Path) -> Path:
 
 def compare(name: str, runtime: str, path: Path, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     detector = Detector.load(path, runtime=runtime, n_threads=options.threads)
-    sides = Sides(detector, folder)
+    sides = Sides(detector, folder, backbone_of(path) if runtime == "onnx" else None)
     rates = record.interleave(sides.measures(), options.repeats, n_warm_up=options.warm_up)
     bare_rates = [values for side, values in rates.items() if side.startswith("bare")]
     ratio = record.ratio(rates["folder"], [max(values) for values in zip(*bare_rates, strict=True)])
     least = AT_LEAST.get((name, runtime))
+    alone = {}
+    if "backbone" in rates:
+        alone = {"of_backbone": record.judged(record.ratio(rates["folder"], rates["backbone"]), at_least=OF_BACKBONE)}
     return {
         "recipe": name,
         "runtime": detector.backend.description,
         "image_shape": list(detector.card["fit"]["image_shape"]),
         "ratio": ratio if least is None else record.judged(ratio, at_least=least),
+        **alone,
         "images_per_second": {side: record.spread(values) for side, values in rates.items()},
         "in_the_folder": sides.found(),
     }
