@@ -56,7 +56,7 @@ def measure(candidate: str, category: str) -> Iterator[dict[str, Any]]:
     seconds, samples = time.monotonic() - start, dataset.test()
     results = zip(samples, detector.inspect_many(sample.path for sample in samples), strict=True)
     figures = evaluate(results, read_mask=read_mask).to_json()
-    image, pixel = figures["image"], figures["pixel"] or {}
+    image, pixel = figures["image"], (figures["pixel"] or {}).get("metrics", {})
     yield {
         "roc_auc": image["roc_auc"]["value"],
         "recall": image["recall"]["value"],
@@ -133,7 +133,8 @@ def told(chosen: dict[str, tuple[str, float]], figure: str) -> str:
 
 
 def mean(rows: list[dict[str, Any]], figure: str) -> float:
-    return statistics.fmean(row[figure] for row in rows if row[figure] is not None)
+    known = [row[figure] for row in rows if row[figure] is not None]
+    return statistics.fmean(known) if known else float("nan")
 
 
 def rows_of(found: dict[str, Any], candidate: str) -> list[dict[str, Any]]:
