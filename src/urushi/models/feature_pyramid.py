@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from urushi.backbones.efficientnet_lite import STAGES, Backbone, Network
+from urushi.errors import DatasetError
 from urushi.models._frozen_features import FrozenFeatures, NetworkOption, PicturesOption, to_grid
 from urushi.models.base import Extra, Reconstruction, Statistics
 from urushi.models.networks.feature_level import FeatureLevel
@@ -82,6 +83,11 @@ class FeaturePyramid(FrozenFeatures):
         return self._parts(inputs)[-1]
 
     def learn(self, statistics: Statistics, descriptors: Tensor) -> None:
+        if len(descriptors) < 2:
+            raise DatasetError(
+                "Only one image was left to learn from, and feature_pyramid learns how good images differ at each "
+                "place. Give at least 3 good images, better 20."
+            )
         for number, level in enumerate(self._levels):
             level.learn(statistics[3 * number : 3 * number + 3])
         self.whole.learn(descriptors)
