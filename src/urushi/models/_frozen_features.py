@@ -12,6 +12,8 @@ from urushi.errors import RecipeError
 from urushi.models.base import Reconstruction, Reconstructor, Space
 from urushi.models.networks.picture_memory import PictureMemory
 
+_WORST = 0.02  # share of cells that tell what kind of defect it is
+
 NetworkOption = Annotated[Network, Field(description="network; lite1 and lite2 need the extra backbones")]
 PicturesOption = Annotated[
     int, Field(ge=0, le=1000, description="normal images kept to show the most similar one; 16 MiB at most")
@@ -60,3 +62,11 @@ def to_grid(features: Tensor, grid: tuple[int, int]) -> Tensor:
     if features.shape[-1] > grid[1]:
         return F.adaptive_avg_pool2d(features, grid)
     return F.interpolate(features, grid, mode="bilinear", align_corners=False)
+
+
+def mean_of_worst(residual: Tensor) -> Tensor:
+    """(B, C, h, w) -> (B, C): what differs where most differs, in the 2 % of cells with the largest residual."""
+    flat = residual.flatten(2)
+    n_cells = max(1, round(_WORST * flat.shape[2]))
+    worst = flat.square().sum(dim=1, keepdim=True).topk(n_cells, dim=2).indices
+    return flat.gather(2, worst.expand(-1, flat.shape[1], -1)).mean(dim=2)

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from urushi.backbones.efficientnet_lite import STAGES, Backbone, Network
 from urushi.errors import DatasetError
-from urushi.models._frozen_features import FrozenFeatures, NetworkOption, PicturesOption, to_grid
+from urushi.models._frozen_features import FrozenFeatures, NetworkOption, PicturesOption, mean_of_worst, to_grid
 from urushi.models.base import Extra, Reconstruction, Statistics
 from urushi.models.networks.feature_level import FeatureLevel
 from urushi.models.networks.image_descriptor import ImageDescriptor, described
@@ -20,7 +20,6 @@ _VARIANCES = (None, 0.9, 0.95)  # of the levels, from fine to coarse: what a PCA
 _WEIGHTS = (4, 2, 1)  # of their logarithms
 _LEAST = 0.05  # added to squared residuals, which are 1 on average, before the logarithm
 _SELF = 0.5  # share of the image's own mean that is taken from its logarithms
-_WORST = 0.02  # share of cells that tell what kind of defect it is
 
 
 class FeaturePyramid(FrozenFeatures):
@@ -69,11 +68,8 @@ class FeaturePyramid(FrozenFeatures):
         return Reconstruction(original, rebuilt, residual=residual, perceived=self.weight * self.whole(descriptor))
 
     def latents(self, inputs: Tensor) -> Tensor:
-        """What differs where most differs: the mean residual of the 2 % worst cells of the middle level, (B, C)."""
-        residual: Tensor = self._middle(self._parts(inputs)[1]).flatten(2)
-        n_cells = max(1, round(_WORST * residual.shape[2]))
-        worst = residual.square().sum(dim=1, keepdim=True).topk(n_cells, dim=2).indices
-        return residual.gather(2, worst.expand(-1, residual.shape[1], -1)).mean(dim=2)
+        """What differs where most differs, on the middle level: (B, C)."""
+        return mean_of_worst(self._middle(self._parts(inputs)[1]))
 
     def statistics(self, inputs: Tensor) -> Statistics:
         pairs = zip(self._levels, self._parts(inputs), strict=False)

@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor
 
 from urushi.errors import RecipeError
-from urushi.models._frozen_features import NetworkOption, PicturesOption
+from urushi.models._frozen_features import NetworkOption, PicturesOption, mean_of_worst
 from urushi.models._joined_features import (
     BlocksOption,
     JoinedFeatures,
@@ -21,7 +21,6 @@ from urushi.models.networks.feature_memory import FeatureMemory
 from urushi.models.networks.feature_windows import FeatureWindow
 
 _MEMORY = 2048  # cells, where their number is not named
-_WORST = 0.02  # share of cells that tell what kind of defect it is
 
 
 class FeatureReconstruction(JoinedFeatures):
@@ -64,12 +63,9 @@ class FeatureReconstruction(JoinedFeatures):
         return Reconstruction(original, rebuilt, perceived=self.perceived(inputs))
 
     def latents(self, inputs: Tensor) -> Tensor:
-        """What differs where most differs: the mean residual of the 2 % worst cells, (B, C)."""
+        """What differs where most differs, (B, C)."""
         original, rebuilt = self.cells(inputs)
-        residual: Tensor = (original - rebuilt).flatten(2)
-        n_cells = max(1, round(_WORST * residual.shape[2]))
-        worst = residual.square().sum(dim=1, keepdim=True).topk(n_cells, dim=2).indices
-        return residual.gather(2, worst.expand(-1, residual.shape[1], -1)).mean(dim=2)
+        return mean_of_worst(original - rebuilt)
 
     @property
     def is_additive(self) -> bool:  # type: ignore[override]
