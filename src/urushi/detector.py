@@ -19,7 +19,7 @@ from urushi.data.stream import batches, side_by_side, stream
 from urushi.detector_file import archive, members
 from urushi.errors import CalibrationError, UnreadableImageError
 from urushi.inspection import Caution, Inspection, MapScale, Unreadable
-from urushi.inspection.regions import find_regions
+from urushi.inspection.regions import find_places
 from urushi.preprocessing import Pipeline, Prepared
 from urushi.recipe import Part, Recipe
 from urushi.runtime.backend import Backend, Row
@@ -274,7 +274,7 @@ class Detector:
             warn_threshold=self.threshold.warn_value,
             decision=self.threshold.decide(row.score),
             p_value=p_value,
-            regions=find_regions(row.anomaly_map, scale.region_threshold, item.to_original, item.original_size),
+            places=find_places(row.anomaly_map, scale.region_threshold, item.to_original, item.original_size),
             original_size=item.original_size,
             to_original=item.to_original,
             image=item.pixels.transpose(1, 2, 0),
@@ -282,6 +282,7 @@ class Detector:
             map_scale=scale,
             reconstruction=None if row.reconstruction is None else row.reconstruction.transpose(1, 2, 0),
             shows_similar="n_pictures" in self.origin["fit"],
+            beside_map=self.origin["fit"].get("beside_map"),
             cautions=tuple(self._cautions(item, row.anomaly_map)),
             content=item.appearance.content,
         )

@@ -55,7 +55,7 @@ def inspection(source, anomaly_map, *, rebuilt=True, threshold=1.0):
         threshold=threshold,
         decision="anomalous" if score > threshold else "normal",
         p_value=0.5,
-        regions=(),
+        places=(),
         original_size=(2 * SIDE, 2 * SIDE),
         to_original=HALVED,
         image=image,

@@ -20,6 +20,7 @@ class Card:
     source: str
     decision: str
     score: float
+    in_thresholds: float | None  # the score in units of the threshold
     p_value: float
     label: str | None
     outcome: str
@@ -33,6 +34,7 @@ class Card:
     regions: tuple[Region, ...]  # the first ones, largest peak first
     n_regions: int
     defect_type: str | None
+    explanation: str | None  # why the score is high, where the regions do not show it
     caution: str | None  # why the threshold may not hold for it
 
     @property
@@ -81,11 +83,13 @@ def _card(inspection: Inspection, label: str | None, outcome: str) -> Card:
     view = inspection.view
     size = display_size((view.height, view.width), LONG_SIDE_PX)
     rebuilt = inspection.reconstruction
-    heat = heat_layer(resize_map(inspection.anomaly_map, size), inspection.map_scale)
+    is_normal = inspection.decision == "normal"
+    heat = heat_layer(resize_map(inspection.anomaly_map, size), inspection.map_scale, is_normal=is_normal)
     return Card(
         source=inspection.source,
         decision=inspection.decision,
         score=inspection.score,
+        in_thresholds=inspection.in_thresholds,
         p_value=inspection.p_value,
         label=label,
         outcome=outcome,
@@ -99,5 +103,6 @@ def _card(inspection: Inspection, label: str | None, outcome: str) -> Card:
         regions=inspection.regions[:_MOST_BOXES],
         n_regions=len(inspection.regions),
         defect_type=inspection.defect_type,
+        explanation=inspection.explanation,
         caution=inspection.caution,
     )
