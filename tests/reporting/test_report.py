@@ -11,7 +11,7 @@ import pytest
 
 from urushi.errors import InputError
 from urushi.evaluation.luminance import compare_luminances
-from urushi.inspection import Inspection, MapScale, Unreadable
+from urushi.inspection import Inspection, MapScale, Region, Unreadable
 from urushi.reporting.report import DetectorFacts, Report
 
 Inspect = Callable[..., Inspection]
@@ -299,3 +299,27 @@ def test_written_file_is_as_readable_as_any_other_new_file(facts: DetectorFacts,
     Report("shift", facts).write(tmp_path / "report.html")
     modes = {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("other", "report.html")}
     assert len(modes) == 1
+
+
+def test_a_card_has_one_scale_in_units_of_the_decision(
+    facts: DetectorFacts, inspect: Inspect, written: Written
+) -> None:
+    report = Report("shift", facts)
+    report.add(inspect(score=0.73))
+    page = written(report)
+    assert '<b>1.46 × threshold</b> <span class="small">(0.73)</span>' in page
+    assert '<td class="num">1.46 × limit</td>' in page
+    assert "1 = limit of regions" in page
+
+
+def test_a_normal_card_has_no_box_and_an_anomalous_one_says_what_its_box_is(
+    facts: DetectorFacts, inspect: Inspect, written: Written, data_of: DataOf
+) -> None:
+    report = Report("shift", facts)
+    report.add(inspect("normal.png", 0.4, places=(Region(8, 8, 8, 8, 64, 0.9),)))
+    assert '<svg class="boxes"' not in written(report)
+    report.add(inspect("whole.png", 0.8, places=(Region(8, 8, 8, 8, 64, 0.3),), beside_map="image"))
+    page = written(report)
+    assert page.count('<svg class="boxes"') == 1
+    assert "The image as a whole decided" in page
+    assert [bool(one["regions"]) for one in data_of(page)["results"]] == [False, True]

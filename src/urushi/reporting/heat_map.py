@@ -19,7 +19,8 @@ _BOX_OUTER, _BOX_INNER = (20, 20, 20), (255, 255, 255)  # light on dark, so that
 def heat_map(anomaly_map: np.ndarray, scale: MapScale, *, is_normal: bool = False) -> np.ndarray:
     """Colour a map (H, W) as (H, W, 3) uint8 RGB: `low` black, `region_threshold` in the middle, `high` gold.
 
-    Values beyond the scale are clipped; in a normal image, those beyond half way to `region_threshold`. Raises InputError if the map is not two-dimensional.
+    Values beyond the scale are clipped; in a normal image, those beyond half way to `region_threshold`. Raises
+    InputError if the map is not two-dimensional.
     """
     return np.ascontiguousarray(heat_layer(anomaly_map, scale, is_normal=is_normal)[..., :3])
 
@@ -44,7 +45,8 @@ def overlay(
 ) -> np.ndarray:
     """Blend image (H, W, C) in [0, 1] and heat map, box the regions: (h, w, 3) uint8 RGB.
 
-    Without regions the image is a normal one. The picture has the aspect ratio of the `view`, which like `regions` is given in pixels of the original image.
+    Without regions the image is a normal one. The picture has the aspect ratio of the `view`, which like `regions` is
+    given in pixels of the original image.
     """
     size = display_size((view.height, view.width), long_side_px)
     layer = heat_layer(resize_map(anomaly_map, size), scale, is_normal=not regions)
