@@ -161,9 +161,10 @@ def test_metrics_and_defects_are_tabulated_and_undefined_ones_named(facts: Detec
     evaluation = {"metrics": metrics, "per_defect": rows, "luminance": NO_LUMINANCE}
     page = written(Report("evaluation", facts), evaluation=evaluation)
     assert "0.850 to 0.950" in page
+    assert "Best F1<span" in page
     assert "not defined" in page
     assert '<td class="num">0.700</td><td class="num">none</td>' in page
-    assert "0.9877" in page
+    assert '<td class="num">0.988</td>' in page
 
 
 def test_brightness_that_separates_is_warned_of(facts: DetectorFacts, written: Written) -> None:
@@ -323,3 +324,13 @@ def test_a_normal_card_has_no_box_and_an_anomalous_one_says_what_its_box_is(
     assert page.count('<svg class="boxes"') == 1
     assert "The image as a whole decided" in page
     assert [bool(one["regions"]) for one in data_of(page)["results"]] == [False, True]
+
+
+def test_a_roc_auc_below_chance_is_remarked_and_numbers_have_equal_digits(
+    facts: DetectorFacts, written: Written
+) -> None:
+    rows = [{"defect": "crack", "images": 4, "ROC-AUC": 1.0}]
+    shown = {"metrics": {}, "per_defect": rows, "luminance": NO_LUMINANCE, "below_chance": "ROC-AUC is <0.5"}
+    page = written(Report("evaluation", facts), evaluation=shown)
+    assert "ROC-AUC is &lt;0.5." in page
+    assert '<td class="num">4</td><td class="num">1.000</td>' in page

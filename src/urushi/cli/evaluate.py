@@ -161,6 +161,8 @@ def print_figures(found: "Evaluation") -> None:
     if any(found.unsure.values()):
         normal, anomalous = found.unsure["normal"], found.unsure["anomalous"]
         _console.note(f"unsure: {normal} good and {anomalous} defective images, counted as not called anomalous")
+    if found.below_chance:
+        _console.note(f"warning: {printable(found.below_chance)}")
     for warning in found.luminance.warnings:
         _console.note(f"warning: {printable(warning)}")
 
@@ -204,6 +206,7 @@ def _reported(figures: dict[str, Any]) -> "ReportedEvaluation":
         "per_defect": per_defect,
         "luminance": figures["luminance"],
         "pixel_reason": figures["pixel_reason"],
+        "below_chance": figures["below_chance"],
         "about_images": about_images,
     }
 

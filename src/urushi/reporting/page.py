@@ -16,6 +16,7 @@ from markupsafe import Markup
 from urushi import atomic_file
 from urushi.errors import InputError
 from urushi.printable import printable
+from urushi.reporting.figure_names import named
 
 _TEMPLATES = resources.files("urushi.reporting") / "templates"  # may lie in a zip
 
@@ -107,7 +108,7 @@ def _environment() -> Environment:
         finalize=lambda value: printable(value) if type(value) is str else value,
     )
     environment.filters.update(
-        number=number, metric=metric, percent=percent, text=text, folder_and_name=folder_and_name
+        number=number, metric=metric, percent=percent, text=text, folder_and_name=folder_and_name, named=named
     )
     return environment
 
