@@ -43,6 +43,7 @@ class Detector:
     unreadable: tuple[Unreadable, ...] = ()  # training images that could not be read
     pattern: np.ndarray | None = None  # (tile, tile): what a place within a tile adds to the map by being there
     familiar: Familiar | None = None  # what its good images looked like; None of a file of an older version
+    file: Path | None = field(default=None, compare=False)  # that it was loaded from
 
     @classmethod
     def fit(
@@ -222,7 +223,7 @@ class Detector:
         is named. `device` is PyTorch's name of where to compute: cpu, cuda, mps. `n_threads` computing threads; None:
         one per core. Raises DetectorFileError, InputError if it cannot be run as asked.
         """
-        return cls(**members.read(Path(path), Wish(runtime, precision, device, n_threads)))
+        return cls(**members.read(Path(path), Wish(runtime, precision, device, n_threads)), file=Path(path))
 
     @property
     def card(self) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def test_page_asks_no_network(facts: DetectorFacts, inspect: Inspect, written: W
     report.add(inspect())
     page = written(report)
     links = re.findall(r"""\b(?:src|href|action|data|poster)\s*=\s*["']?([^"'\s>]+)""", page)
-    assert all(link.startswith("data:image/webp;base64,") for link in links)
+    assert all(link.startswith(("data:image/webp;base64,", "#")) for link in links)
     assert not re.search(r"https?://|@import|fetch\(|XMLHttpRequest", page)
     assert not re.search(r"url\((?!#scale\))", page)
     assert "Content-Security-Policy\" content=\"default-src 'none'; img-src data:;" in page
@@ -90,7 +90,7 @@ def test_missed_defect_is_shown_before_higher_scores(facts: DetectorFacts, inspe
     report = Report("evaluation", facts, labels={"missed.png": "crack"}, n_shown=2)
     for name, score in (("missed.png", 0.1), ("a.png", 0.8), ("b.png", 0.9)):
         report.add(inspect(name, score))
-    assert re.findall(r'<article [^>]*aria-label="([\w.]+)"', written(report)) == ["b.png", "missed.png"]
+    assert re.findall(r'<article [^>]*aria-label="([\w.]+)"', written(report)) == ["missed.png", "b.png"]
 
 
 def test_a_hundred_noisy_images_stay_below_eight_megabytes(
@@ -193,8 +193,8 @@ def test_an_unsure_image_is_told_from_the_others_without_colour(
     report.add(inspect("c.png", 0.9, warn_threshold=0.3))
     page = written(report)
     assert re.findall(r'<p class="decision (\w+)"><span class="mark" aria-hidden="true">(.)</span> (\w+)', page) == [
-        ("anomalous", "▲", "anomalous"),
         ("unsure", "?", "unsure"),
+        ("anomalous", "▲", "anomalous"),
         ("unsure", "?", "unsure"),
     ]
     assert (data_of(page)["counts"]["unsure"], data_of(page)["counts"]["normal"]) == (2, 0)
@@ -334,3 +334,27 @@ def test_a_roc_auc_below_chance_is_remarked_and_numbers_have_equal_digits(
     page = written(Report("evaluation", facts), evaluation=shown)
     assert "ROC-AUC is &lt;0.5." in page
     assert '<td class="num">4</td><td class="num">1.000</td>' in page
+
+
+def test_the_first_picture_comes_before_the_table_of_figures(
+    facts: DetectorFacts, inspect: Inspect, written: Written
+) -> None:
+    report = Report("evaluation", facts)
+    report.add(inspect())
+    figure = {"value": 0.9, "low": 0.85, "high": 0.95}
+    shown = {"metrics": {"image roc_auc": figure}, "per_defect": [], "luminance": NO_LUMINANCE}
+    page = written(report, evaluation=shown)
+    assert page.index("<article") < page.index('<h2 id="evaluation">')
+    targets = re.findall(r'<a href="#([\w-]+)">', page)
+    assert targets == ["scores", "gallery", "evaluation", "detector"]
+    assert all(f'id="{target}"' in page for target in targets)
+
+
+def test_date_file_and_card_of_the_detector_are_said_in_words(
+    facts: DetectorFacts, written: Written, data_of: DataOf
+) -> None:
+    known: DetectorFacts = {**facts, "file": "line 3/<part>.urushi", "card": {"data": {"folder": "good parts"}}}
+    page = written(Report("shift", known, date="2026-11-30 08:15"))
+    assert '<b>2026-11-30 08:15</b>, detector <b class="file">line 3/&lt;part&gt;.urushi</b>' in page
+    assert '<dt>good images from</dt><dd class="file">good parts</dd>' in page
+    assert (data_of(page)["date"], data_of(page)["detector"]["file"]) == ("2026-11-30 08:15", "line 3/<part>.urushi")

@@ -92,6 +92,8 @@ def run(
     labels = {str(sample.path): sample.defect for sample in samples}
     title = f"Evaluation on {folder.resolve().name}"
     page = None if report is None else ReportWriter(report, detector, title, labels)
+    if page is not None:
+        page.report.show_masks({str(sample.path): sample.mask for sample in samples if sample.mask})
     drawn = None if plots is None else PlotWriter(plots, detector)
     cautions = Cautions()
     shown = _tap(shown, [cautions] if page is None else [cautions, page])
