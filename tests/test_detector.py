@@ -1,5 +1,6 @@
 """The whole path of an image, through the public face and the real components."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,8 @@ def test_a_detector_knows_what_its_method_weighs_beside_the_map(detector):
     windows = Detector.fit(pictures(4), recipe(**{"model.windows": [2]}))
     assert detector.inspect(pictures(1)[0]).beside_map is None
     assert windows.inspect(pictures(1)[0]).beside_map == "windows"
+    pooled = replace(windows, recipe=windows.recipe.with_settings({"score.pooling": "max"}))  # which leaves them out
+    assert pooled.inspect(pictures(1)[0]).beside_map is None
 
 
 # Sources

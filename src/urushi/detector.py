@@ -18,7 +18,7 @@ from urushi.data.samples import Problem
 from urushi.data.stream import batches, side_by_side, stream
 from urushi.detector_file import archive, members
 from urushi.errors import CalibrationError, UnreadableImageError
-from urushi.inspection import Caution, Inspection, MapScale, Unreadable
+from urushi.inspection import Beside, Caution, Inspection, MapScale, Unreadable
 from urushi.inspection.regions import find_places
 from urushi.preprocessing import Pipeline, Prepared
 from urushi.recipe import Part, Recipe
@@ -283,10 +283,17 @@ class Detector:
             map_scale=scale,
             reconstruction=None if row.reconstruction is None else row.reconstruction.transpose(1, 2, 0),
             shows_similar="n_pictures" in self.origin["fit"],
-            beside_map=self.origin["fit"].get("beside_map"),
+            beside_map=self._beside_map,
             cautions=tuple(self._cautions(item, row.anomaly_map)),
             content=item.appearance.content,
         )
+
+    @property
+    def _beside_map(self) -> Beside | None:
+        """What its method weighs beside the map, where its score is the one that counts that."""
+        score = self.recipe.score
+        is_counted = score.name == "feature" and score.options.get("pooling") is None
+        return self.origin["fit"].get("beside_map") if is_counted else None
 
     def _cautions(self, item: Prepared, anomaly_map: np.ndarray) -> Iterator[Caution]:
         if (grid := self.network.grid) and (text := self.held_out.caution(grid.n_tiles(anomaly_map.shape))):

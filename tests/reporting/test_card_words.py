@@ -15,7 +15,7 @@ def test_a_card_is_said_in_words_and_nothing_of_it_is_lost():
         "exported to": "onnx (int8)",
         "good images from": "parts/good",
         "layout of their folder": "flat",
-        "fingerprint of their pixels": "1bcf",
+        "fingerprint of these data": "1bcf",
         "seed of the fit": 3,
         "recipes tried": {"chosen": "a"},
         "own": ["anything"],

@@ -12,6 +12,7 @@ import pytest
 from urushi.errors import InputError
 from urushi.evaluation.luminance import compare_luminances
 from urushi.inspection import Inspection, MapScale, Region, Unreadable
+from urushi.reporting.page import times
 from urushi.reporting.report import DetectorFacts, Report
 
 Inspect = Callable[..., Inspection]
@@ -358,3 +359,10 @@ def test_date_file_and_card_of_the_detector_are_said_in_words(
     assert '<b>2026-11-30 08:15</b>, detector <b class="file">line 3/&lt;part&gt;.urushi</b>' in page
     assert '<dt>good images from</dt><dd class="file">good parts</dd>' in page
     assert (data_of(page)["date"], data_of(page)["detector"]["file"]) == ("2026-11-30 08:15", "line 3/<part>.urushi")
+
+
+@pytest.mark.parametrize(
+    ("ratio", "shown"), [(0.9985, "0.99"), (1.0001, "1.01"), (1, "1.00"), (1.456, "1.46"), (0.4, "0.40"), (-3, "-3.00")]
+)
+def test_a_value_in_units_of_its_limit_is_shown_on_the_side_where_it_is(ratio: float, shown: str) -> None:
+    assert times(ratio) == f"{shown} ×"

@@ -11,16 +11,16 @@ _NAMES = {
 }
 
 
-def in_words(card: Mapping[str, Any]) -> dict[str, object]:
+def in_words(card: Mapping[str, Any]) -> dict[str, Any]:
     """What a card says, by what it is called; what has no words here keeps its name and value."""
-    words: dict[str, object] = {}
+    words: dict[str, Any] = {}
     for name, value in card.items():
         match name, value:
             case "levels", {"bits": bits}:
                 words["bits a channel"] = "as the images say" if bits is None else bits
             case "data", {"folder": folder, **more}:
                 words["good images from"] = folder
-                words |= {_of_data(key): item for key, item in more.items()}
+                words |= {_of_data(str(key)): item for key, item in more.items()}
             case "exports", [*exports]:
                 words["exported to"] = ", ".join(map(_export, exports))
             case _:
@@ -29,8 +29,8 @@ def in_words(card: Mapping[str, Any]) -> dict[str, object]:
 
 
 def _of_data(key: str) -> str:
-    return {"layout": "layout of their folder", "fingerprint": "fingerprint of their pixels"}.get(key, f"data: {key}")
+    return {"layout": "layout of their folder", "fingerprint": "fingerprint of these data"}.get(key, f"data: {key}")
 
 
-def _export(entry: object) -> object:
-    return f"{entry.get('runtime')} ({entry.get('precision')})" if isinstance(entry, Mapping) else entry
+def _export(entry: Any) -> str:
+    return f"{entry.get('runtime')} ({entry.get('precision')})" if isinstance(entry, Mapping) else str(entry)
