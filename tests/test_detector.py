@@ -1,5 +1,6 @@
 """The whole path of an image, through the public face and the real components."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,23 @@ def test_colours_of_maps_are_on_one_scale_whatever_is_inspected(detector):
     found = list(detector.inspect_many([*pictures(2), *defective(2)]))
     assert {inspection.map_scale for inspection in found} == {detector.held_out.map_scale()}
     assert found[-1].anomaly_map.max() > found[-1].map_scale.region_threshold > found[-1].map_scale.low
+
+
+def test_every_anomalous_image_shows_a_place_and_no_normal_one_a_region(detector):
+    strict, lax = map(detector.calibrate, (Part(name="quantile", quantile=0.1), Part(name="mean_deviation", k=100)))
+    images = [*pictures(20, seed=7), *defective(10)]
+    found = [one for judge in (strict, lax) for one in judge.inspect_many(images)]
+    kinds = {(one.decision, one.places[0].peak > one.map_scale.region_threshold, one.decided_by) for one in found}
+    assert kinds >= {("anomalous", True, "regions"), ("anomalous", False, "whole"), ("normal", True, None)}
+    assert {(one.decision, bool(one.regions)) for one in found} == {("anomalous", True), ("normal", False)}
+
+
+def test_a_detector_knows_what_its_method_weighs_beside_the_map(detector):
+    windows = Detector.fit(pictures(4), recipe(**{"model.windows": [2]}))
+    assert detector.inspect(pictures(1)[0]).beside_map is None
+    assert windows.inspect(pictures(1)[0]).beside_map == "windows"
+    pooled = replace(windows, recipe=windows.recipe.with_settings({"score.pooling": "max"}))  # which leaves them out
+    assert pooled.inspect(pictures(1)[0]).beside_map is None
 
 
 # Sources

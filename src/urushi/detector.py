@@ -18,8 +18,8 @@ from urushi.data.samples import Problem
 from urushi.data.stream import batches, side_by_side, stream
 from urushi.detector_file import archive, members
 from urushi.errors import CalibrationError, UnreadableImageError
-from urushi.inspection import Caution, Inspection, MapScale, Unreadable
-from urushi.inspection.regions import find_regions
+from urushi.inspection import Beside, Caution, Inspection, MapScale, Unreadable
+from urushi.inspection.regions import find_places
 from urushi.preprocessing import Pipeline, Prepared
 from urushi.recipe import Part, Recipe
 from urushi.runtime.backend import Backend, Row
@@ -43,6 +43,7 @@ class Detector:
     unreadable: tuple[Unreadable, ...] = ()  # training images that could not be read
     pattern: np.ndarray | None = None  # (tile, tile): what a place within a tile adds to the map by being there
     familiar: Familiar | None = None  # what its good images looked like; None of a file of an older version
+    file: Path | None = field(default=None, compare=False)  # that it was loaded from
 
     @classmethod
     def fit(
@@ -222,7 +223,7 @@ class Detector:
         is named. `device` is PyTorch's name of where to compute: cpu, cuda, mps. `n_threads` computing threads; None:
         one per core. Raises DetectorFileError, InputError if it cannot be run as asked.
         """
-        return cls(**members.read(Path(path), Wish(runtime, precision, device, n_threads)))
+        return cls(**members.read(Path(path), Wish(runtime, precision, device, n_threads)), file=Path(path))
 
     @property
     def card(self) -> dict[str, Any]:
@@ -274,7 +275,7 @@ class Detector:
             warn_threshold=self.threshold.warn_value,
             decision=self.threshold.decide(row.score),
             p_value=p_value,
-            regions=find_regions(row.anomaly_map, scale.region_threshold, item.to_original, item.original_size),
+            places=find_places(row.anomaly_map, scale.region_threshold, item.to_original, item.original_size),
             original_size=item.original_size,
             to_original=item.to_original,
             image=item.pixels.transpose(1, 2, 0),
@@ -282,9 +283,17 @@ class Detector:
             map_scale=scale,
             reconstruction=None if row.reconstruction is None else row.reconstruction.transpose(1, 2, 0),
             shows_similar="n_pictures" in self.origin["fit"],
+            beside_map=self._beside_map,
             cautions=tuple(self._cautions(item, row.anomaly_map)),
             content=item.appearance.content,
         )
+
+    @property
+    def _beside_map(self) -> Beside | None:
+        """What its method weighs beside the map, where its score is the one that counts that."""
+        score = self.recipe.score
+        is_counted = score.name == "feature" and score.options.get("pooling") is None
+        return self.origin["fit"].get("beside_map") if is_counted else None
 
     def _cautions(self, item: Prepared, anomaly_map: np.ndarray) -> Iterator[Caution]:
         if (grid := self.network.grid) and (text := self.held_out.caution(grid.n_tiles(anomaly_map.shape))):

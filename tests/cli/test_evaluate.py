@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from importlib import resources
 
@@ -186,6 +187,19 @@ def test_without_readable_defects_some_figures_are_undefined_and_say_why(urushi,
     assert "undefined: needs at least one normal and one anomalous image" in result.out
 
 
+def test_a_roc_auc_below_chance_is_said_on_the_terminal_in_the_figures_and_in_the_report(urushi, fitted, own, tmp_path):
+    for old, new in (("good", "were_good"), ("scratch", "good"), ("were_good", "scratch")):
+        (own / "test" / old).rename(own / "test" / new)
+    places = ("--json", tmp_path / "figures.json", "--report", tmp_path / "page.html")
+    result = urushi("evaluate", fitted, own, *places)
+    said = "ROC-AUC is below 0.5, which guessing gives: 0.000 of images, 0.000 of defect scratch"
+    found = figures(tmp_path / "figures.json")
+    validator().validate(found)
+    assert found["below_chance"].startswith(said)
+    assert f"warning: {said}" in result.err
+    assert said in (tmp_path / "page.html").read_text("utf-8").split('<script type="application/json"')[0]
+
+
 def test_an_image_that_cannot_be_read_is_listed_with_status_1(urushi, fitted, own, tmp_path):
     (own / "test" / "good" / "100.png").write_bytes(b"")
     result = urushi("evaluate", fitted, own, "--json", tmp_path / "figures.json")
@@ -203,6 +217,8 @@ def test_a_report_is_written_beside_the_figures(urushi, fitted, dataset, tmp_pat
     assert "scratch" in page
     assert "TPR at 5 % FPR" in page
     assert "weave" in page
+    assert re.search(rf"<b>20\d\d-\d\d-\d\d \d\d:\d\d</b>, detector <b class=.file.>{re.escape(str(fitted))}</b>", page)
+    assert '<path class="truth inner" d="M' in page
 
 
 def test_another_seed_gives_other_intervals_and_the_same_seed_the_same(urushi, fitted, dataset, usual, tmp_path):

@@ -339,6 +339,12 @@ def test_a_card_that_does_not_say_how_many_images_were_learnt_from_is_an_error(n
         load(forged(content, lambda card: card["fit"].update(n_training=n)))
 
 
+@pytest.mark.parametrize("beside", ["walls", 3, ["image"], {}], ids=str)
+def test_a_card_that_names_something_else_beside_the_map_is_an_error(beside, content, load):
+    with pytest.raises(DetectorFileError, match="beside_map"):
+        load(forged(content, lambda card: card["fit"].update(beside_map=beside)))
+
+
 class at_most_bytes:  # noqa: N801  reads as a statement
     """Inside, the process may take so many bytes more than it has."""
 

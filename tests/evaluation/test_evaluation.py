@@ -24,6 +24,7 @@ from urushi.evaluation.operating_points import operating_points, tnr_at_fnr, tpr
 from urushi.evaluation.pixel_metrics import PixelHistograms
 from urushi.evaluation.reconstruction_metrics import reconstruction_errors
 from urushi.inspection import Inspection, MapScale, Unreadable
+from urushi.reporting.figure_names import named
 
 SIDE = 16
 HALVED = np.diag([2.0, 2.0, 1])  # maps have half the resolution of the images
@@ -55,7 +56,7 @@ def inspection(source, anomaly_map, *, rebuilt=True, threshold=1.0):
         threshold=threshold,
         decision="anomalous" if score > threshold else "normal",
         p_value=0.5,
-        regions=(),
+        places=(),
         original_size=(2 * SIDE, 2 * SIDE),
         to_original=HALVED,
         image=image,
@@ -107,6 +108,21 @@ def test_figures_of_a_stream():
     assert found.pixel.n_images == 12
     assert found.pixel.n_components == 6
     assert (found.pixel_reason, found.pixel_left_out) == (None, ())
+
+
+def test_a_roc_auc_below_chance_is_remarked_of_images_defects_and_pixels():
+    results, masks = stream()
+    assert run(results, masks, n_resamples=0).below_chance is None
+    turned = [(s, replace(r, score=-r.score, anomaly_map=-r.anomaly_map)) for s, r in results]
+    said = run(turned, masks, n_resamples=0).to_json()["below_chance"]
+    assert all(f" of {name}" in said for name in ("images", "defect dent", "defect hole", "pixels"))
+
+
+def test_every_figure_of_pixels_has_a_name_in_words_and_a_line_on_what_it_says():
+    for name in run(*stream()).pixel.metrics:
+        words = named(f"pixel {name}")
+        assert "_" not in words.name
+        assert words.meaning
 
 
 def test_maps_far_from_zero_have_the_same_pixel_figures():

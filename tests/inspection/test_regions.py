@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from urushi.inspection.regions import find_regions
+from urushi.inspection.regions import find_places, find_regions
 
 IDENTITY = np.eye(3)
 
@@ -143,3 +143,33 @@ def test_regions_agree_with_scipy(anomaly_map):
     assert all(peak > 0.5 for peak in peaks)
     if peaks:
         assert peaks[0] == anomaly_map.max()
+
+
+def test_without_a_region_the_highest_place_is_marked_as_far_as_half_its_height():
+    anomaly_map = blank() + 0.2
+    anomaly_map[3:7, 5:12] = 0.28
+    anomaly_map[4:6, 6:9] = 0.4
+    anomaly_map[12, 12] = 0.39
+    (place,) = find_places(anomaly_map, 0.5, IDENTITY, (16, 16))
+    assert box_of(place) == (6, 4, 3, 2)
+    assert place.peak == pytest.approx(0.4)
+
+
+def test_where_there_are_regions_they_are_the_places():
+    anomaly_map = blank()
+    anomaly_map[[3, 9], [5, 9]] = (0.9, 0.6)
+    assert find_places(anomaly_map, 0.5, IDENTITY, (16, 16)) == find_regions(anomaly_map, 0.5, IDENTITY, (16, 16))
+    assert len(find_places(anomaly_map, 0.5, IDENTITY, (16, 16))) == 2
+
+
+@pytest.mark.parametrize("value", [0.0, 0.3, -2.0, np.nan])
+def test_of_a_flat_map_everything_is_the_highest_place(value):
+    (place,) = find_places(blank() + np.float32(value), 0.5, IDENTITY, (16, 16))
+    assert box_of(place) == (0, 0, 16, 16)
+
+
+@given(maps)
+def test_there_is_always_a_place_and_it_holds_the_highest_value(anomaly_map):
+    first, *_ = find_places(anomaly_map, 0.5, IDENTITY, anomaly_map.shape)
+    inside = anomaly_map[first.y : first.y + first.height, first.x : first.x + first.width]
+    assert first.peak == inside.max() == anomaly_map.max()

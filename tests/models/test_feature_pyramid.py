@@ -191,6 +191,11 @@ def test_an_image_that_is_odd_all_over_is_told_by_its_statistics(fitted, images)
     assert (odd > usual).float().mean() > 0.9
 
 
+@pytest.mark.parametrize(("weight", "fact"), [(10, {"beside_map": "image"}), (0, {})])
+def test_its_facts_say_whether_the_whole_image_counts(weight, fact):
+    assert FeaturePyramid((3, 64, 64), pictures=0, weight=weight).facts() == fact
+
+
 def test_scores_of_folds_are_those_that_new_images_get(inputs):
     """And those of the images that a fit has seen are not: they would set a threshold that new good parts exceed."""
     array, order = inputs.numpy(), np.random.default_rng(0).permutation(60)

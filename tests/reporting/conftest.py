@@ -38,7 +38,7 @@ def inspect() -> Callable[..., Inspection]:
             "threshold": 0.5,
             "decision": "anomalous" if score > 0.5 else "normal",
             "p_value": 0.05,
-            "regions": (Region(8, 8, 8, 8, 64, score),),
+            "places": (Region(8, 8, 8, 8, 64, score),),
             "original_size": (32, 32),
             "image": np.full((32, 32, 3), 0.5, np.float32),
             "anomaly_map": anomaly_map,

@@ -79,3 +79,19 @@ def test_overlay_boxes_a_region_given_in_pixels_of_the_original() -> None:
     white = np.argwhere((boxed == 255).all(axis=-1))
     assert white.min(axis=0).tolist() == [16, 32]
     assert white.max(axis=0).tolist() == [47, 47]
+
+
+def test_a_normal_image_does_not_glow_whatever_its_map() -> None:
+    hot, half_way = (heat_layer(np.array([[value]]), SCALE, is_normal=True)[0, 0] for value in (99.0, 2.0))
+    assert (hot == half_way).all()
+    assert hot[3] < 0.2 * 255
+    assert (heat_map(np.array([[99.0]]), SCALE, is_normal=True)[0, 0] == half_way[:3]).all()
+
+
+def test_overlay_of_a_normal_image_does_not_glow() -> None:
+    image, hot = np.full((16, 16, 1), 0.5, np.float32), np.full((16, 16), 99.0)
+    view = View(0, 0, 16, 16)
+    calm = overlay(image, hot, SCALE, (), view, long_side_px=32)
+    assert abs(lightness(calm) - 127.5).max() < 25
+    boxed = overlay(image, hot, SCALE, [Region(0, 0, 1, 1, 1, 99.0)], view, long_side_px=32)
+    assert lightness(boxed[20, 20]) - 127.5 > 25

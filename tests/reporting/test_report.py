@@ -11,7 +11,8 @@ import pytest
 
 from urushi.errors import InputError
 from urushi.evaluation.luminance import compare_luminances
-from urushi.inspection import Inspection, MapScale, Unreadable
+from urushi.inspection import Inspection, MapScale, Region, Unreadable
+from urushi.reporting.page import times
 from urushi.reporting.report import DetectorFacts, Report
 
 Inspect = Callable[..., Inspection]
@@ -48,7 +49,7 @@ def test_page_asks_no_network(facts: DetectorFacts, inspect: Inspect, written: W
     report.add(inspect())
     page = written(report)
     links = re.findall(r"""\b(?:src|href|action|data|poster)\s*=\s*["']?([^"'\s>]+)""", page)
-    assert all(link.startswith("data:image/webp;base64,") for link in links)
+    assert all(link.startswith(("data:image/webp;base64,", "#")) for link in links)
     assert not re.search(r"https?://|@import|fetch\(|XMLHttpRequest", page)
     assert not re.search(r"url\((?!#scale\))", page)
     assert "Content-Security-Policy\" content=\"default-src 'none'; img-src data:;" in page
@@ -90,7 +91,7 @@ def test_missed_defect_is_shown_before_higher_scores(facts: DetectorFacts, inspe
     report = Report("evaluation", facts, labels={"missed.png": "crack"}, n_shown=2)
     for name, score in (("missed.png", 0.1), ("a.png", 0.8), ("b.png", 0.9)):
         report.add(inspect(name, score))
-    assert re.findall(r'<article [^>]*aria-label="([\w.]+)"', written(report)) == ["b.png", "missed.png"]
+    assert re.findall(r'<article [^>]*aria-label="([\w.]+)"', written(report)) == ["missed.png", "b.png"]
 
 
 def test_a_hundred_noisy_images_stay_below_eight_megabytes(
@@ -161,9 +162,10 @@ def test_metrics_and_defects_are_tabulated_and_undefined_ones_named(facts: Detec
     evaluation = {"metrics": metrics, "per_defect": rows, "luminance": NO_LUMINANCE}
     page = written(Report("evaluation", facts), evaluation=evaluation)
     assert "0.850 to 0.950" in page
+    assert "Best F1<span" in page
     assert "not defined" in page
     assert '<td class="num">0.700</td><td class="num">none</td>' in page
-    assert "0.9877" in page
+    assert '<td class="num">0.988</td>' in page
 
 
 def test_brightness_that_separates_is_warned_of(facts: DetectorFacts, written: Written) -> None:
@@ -192,8 +194,8 @@ def test_an_unsure_image_is_told_from_the_others_without_colour(
     report.add(inspect("c.png", 0.9, warn_threshold=0.3))
     page = written(report)
     assert re.findall(r'<p class="decision (\w+)"><span class="mark" aria-hidden="true">(.)</span> (\w+)', page) == [
-        ("anomalous", "▲", "anomalous"),
         ("unsure", "?", "unsure"),
+        ("anomalous", "▲", "anomalous"),
         ("unsure", "?", "unsure"),
     ]
     assert (data_of(page)["counts"]["unsure"], data_of(page)["counts"]["normal"]) == (2, 0)
@@ -299,3 +301,68 @@ def test_written_file_is_as_readable_as_any_other_new_file(facts: DetectorFacts,
     Report("shift", facts).write(tmp_path / "report.html")
     modes = {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("other", "report.html")}
     assert len(modes) == 1
+
+
+def test_a_card_has_one_scale_in_units_of_the_decision(
+    facts: DetectorFacts, inspect: Inspect, written: Written
+) -> None:
+    report = Report("shift", facts)
+    report.add(inspect(score=0.73))
+    page = written(report)
+    assert '<b>1.46 × threshold</b> <span class="small">(0.73)</span>' in page
+    assert '<td class="num">1.46 × limit</td>' in page
+    assert "1 = limit of regions" in page
+
+
+def test_a_normal_card_has_no_box_and_an_anomalous_one_says_what_its_box_is(
+    facts: DetectorFacts, inspect: Inspect, written: Written, data_of: DataOf
+) -> None:
+    report = Report("shift", facts)
+    report.add(inspect("normal.png", 0.4, places=(Region(8, 8, 8, 8, 64, 0.9),)))
+    assert '<svg class="boxes"' not in written(report)
+    report.add(inspect("whole.png", 0.8, places=(Region(8, 8, 8, 8, 64, 0.3),), beside_map="image"))
+    page = written(report)
+    assert page.count('<svg class="boxes"') == 1
+    assert "The image as a whole decided" in page
+    assert [bool(one["regions"]) for one in data_of(page)["results"]] == [False, True]
+
+
+def test_a_roc_auc_below_chance_is_remarked_and_numbers_have_equal_digits(
+    facts: DetectorFacts, written: Written
+) -> None:
+    rows = [{"defect": "crack", "images": 4, "ROC-AUC": 1.0}]
+    shown = {"metrics": {}, "per_defect": rows, "luminance": NO_LUMINANCE, "below_chance": "ROC-AUC is <0.5"}
+    page = written(Report("evaluation", facts), evaluation=shown)
+    assert "ROC-AUC is &lt;0.5." in page
+    assert '<td class="num">4</td><td class="num">1.000</td>' in page
+
+
+def test_the_first_picture_comes_before_the_table_of_figures(
+    facts: DetectorFacts, inspect: Inspect, written: Written
+) -> None:
+    report = Report("evaluation", facts)
+    report.add(inspect())
+    figure = {"value": 0.9, "low": 0.85, "high": 0.95}
+    shown = {"metrics": {"image roc_auc": figure}, "per_defect": [], "luminance": NO_LUMINANCE}
+    page = written(report, evaluation=shown)
+    assert page.index("<article") < page.index('<h2 id="evaluation">')
+    targets = re.findall(r'<a href="#([\w-]+)">', page)
+    assert targets == ["scores", "gallery", "evaluation", "detector"]
+    assert all(f'id="{target}"' in page for target in targets)
+
+
+def test_date_file_and_card_of_the_detector_are_said_in_words(
+    facts: DetectorFacts, written: Written, data_of: DataOf
+) -> None:
+    known: DetectorFacts = {**facts, "file": "line 3/<part>.urushi", "card": {"data": {"folder": "good parts"}}}
+    page = written(Report("shift", known, date="2026-11-30 08:15"))
+    assert '<b>2026-11-30 08:15</b>, detector <b class="file">line 3/&lt;part&gt;.urushi</b>' in page
+    assert '<dt>good images from</dt><dd class="file">good parts</dd>' in page
+    assert (data_of(page)["date"], data_of(page)["detector"]["file"]) == ("2026-11-30 08:15", "line 3/<part>.urushi")
+
+
+@pytest.mark.parametrize(
+    ("ratio", "shown"), [(0.9985, "0.99"), (1.0001, "1.01"), (1, "1.00"), (1.456, "1.46"), (0.4, "0.40"), (-3, "-3.00")]
+)
+def test_a_value_in_units_of_its_limit_is_shown_on_the_side_where_it_is(ratio: float, shown: str) -> None:
+    assert times(ratio) == f"{shown} ×"

@@ -9,6 +9,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 from urushi.errors import InputError
 from urushi.study.drawing import ERROR_OF, _Pool, measured
 from urushi.study.summary import Summary
+from urushi.study.tables import tables
 
 
 def rows(study, record, **wanted):
@@ -94,3 +95,14 @@ def test_the_error_is_over_repeats_and_over_test_sets_where_there_is_one(study, 
     assert two.at(place, "roc_auc").standard_error == pytest.approx(np.std(means, ddof=1) / np.sqrt(2))
     assert two.n_repeats == 2
     assert one.at(place, "no such figure") is None
+
+
+def test_a_roc_auc_below_chance_is_marked_in_the_tables_and_said_below_them(study, record):
+    turned = replace(record, scores={name: [-one for one in scores] for name, scores in record.scores.items()})
+    for used, is_below in ((record, False), (turned, True)):
+        made = tables(study, Summary.of(measured(study, [used])), [used])
+        first = made[0]
+        cell = first.rows[0][first.columns.index("ROC-AUC")]
+        assert cell.endswith("▼") == is_below
+        assert ("below 0.5" in first.note) == is_below
+        assert "▼" not in next(table for table in made if table.title == "Luminance").note

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -95,7 +96,9 @@ class ReportWriter:
         from urushi.reporting.report import Report
 
         make_folder(path.parent)
-        self.path, self.report, self.cautions = path, Report(title, _facts(detector), labels=labels), Cautions()
+        date = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
+        self.path, self.cautions = path, Cautions()
+        self.report = Report(title, _facts(detector), labels=labels, date=date)
 
     def add(self, result: Inspection | Unreadable) -> None:
         """One card, or one line of what could not be read."""
@@ -117,6 +120,7 @@ def _facts(detector: "Detector") -> "DetectorFacts":
     return {
         "recipe": str(detector.card.get("recipe", "")),
         "model": detector.recipe.model.name,
+        "file": None if detector.file is None else str(detector.file),
         "n_training_images": int(detector.card["fit"]["n_training"]),
         "threshold": detector.threshold.value,
         "warn_threshold": detector.threshold.warn_value,

@@ -92,6 +92,8 @@ def run(
     labels = {str(sample.path): sample.defect for sample in samples}
     title = f"Evaluation on {folder.resolve().name}"
     page = None if report is None else ReportWriter(report, detector, title, labels)
+    if page is not None:
+        page.report.show_masks({str(sample.path): sample.mask for sample in samples if sample.mask})
     drawn = None if plots is None else PlotWriter(plots, detector)
     cautions = Cautions()
     shown = _tap(shown, [cautions] if page is None else [cautions, page])
@@ -161,6 +163,8 @@ def print_figures(found: "Evaluation") -> None:
     if any(found.unsure.values()):
         normal, anomalous = found.unsure["normal"], found.unsure["anomalous"]
         _console.note(f"unsure: {normal} good and {anomalous} defective images, counted as not called anomalous")
+    if found.below_chance:
+        _console.note(f"warning: {printable(found.below_chance)}")
     for warning in found.luminance.warnings:
         _console.note(f"warning: {printable(warning)}")
 
@@ -204,6 +208,7 @@ def _reported(figures: dict[str, Any]) -> "ReportedEvaluation":
         "per_defect": per_defect,
         "luminance": figures["luminance"],
         "pixel_reason": figures["pixel_reason"],
+        "below_chance": figures["below_chance"],
         "about_images": about_images,
     }
 

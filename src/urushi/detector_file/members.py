@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import numpy as np
 import safetensors
@@ -15,6 +15,7 @@ from urushi.catalogue.extras import require
 from urushi.data.familiar import Familiar
 from urushi.detector_file import archive
 from urushi.errors import CalibrationError, DetectorFileError, RecipeError
+from urushi.inspection import Beside
 from urushi.preprocessing import Pipeline
 from urushi.recipe import Recipe
 from urushi.runtime.backend import Backend
@@ -155,5 +156,7 @@ def _checked_shape(card: Mapping[str, Any]) -> tuple[int, int, int]:
         raise ValueError("the card does not say how many images were learnt from")
     if not (isinstance(found, list) and len(found) == 3 and all(type(n) is int and 0 < n < 2**31 for n in found)):
         raise ValueError("the card's image shape is not three positive numbers")
+    if (beside := card["fit"].get("beside_map")) is not None and beside not in get_args(Beside):
+        raise ValueError(f"the card's beside_map is {beside!r:.40}, and not one of {', '.join(get_args(Beside))}")
     channels, height, width = found
     return channels, height, width

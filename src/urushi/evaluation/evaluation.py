@@ -10,6 +10,7 @@ from urushi.data.samples import GOOD
 from urushi.data.saturation import Saturation
 from urushi.errors import InputError
 from urushi.evaluation.aupimo import PIMO_FPR
+from urushi.evaluation.below_chance import below_chance
 from urushi.evaluation.confusion import confusion
 from urushi.evaluation.image_metrics import DefectFigures, defect_figures, image_figures
 from urushi.evaluation.intervals import CONFIDENCE
@@ -81,6 +82,13 @@ class Evaluation:
         labels = [image.label for image in self.images if image.decision == "unsure"]
         return {"normal": labels.count(0), "anomalous": labels.count(1)}
 
+    @property
+    def below_chance(self) -> str | None:
+        """What is to be said of a ROC-AUC below 0.5 of images, kinds of defects or pixels; None if none is."""
+        found = {"images": self.image["roc_auc"].value}
+        found |= {f"defect {row.defect}": row.figures["roc_auc"].value for row in self.per_defect}
+        return below_chance(found | ({"pixels": self.pixel.metrics["roc_auc"].value} if self.pixel else {}))
+
     def to_json(self) -> dict[str, Any]:
         """Plain values; an undefined figure is null and has a `reason`."""
         return {
@@ -95,6 +103,7 @@ class Evaluation:
             "counts": self.counts,
             "unsure": self.unsure,
             "image": _figures_json(self.image),
+            "below_chance": self.below_chance,
             "per_defect": [_defect_json(row) for row in self.per_defect],
             "pixel": self.pixel and _pixel_json(self.pixel),
             "pixel_reason": self.pixel_reason,

@@ -6,6 +6,21 @@ import numpy as np
 from urushi.inspection import Region
 
 
+def find_places(
+    anomaly_map: np.ndarray, threshold: float, to_original: np.ndarray, original_size: tuple[int, int]
+) -> tuple[Region, ...]:
+    """The regions of a map (H, W) or, where it has none, its highest place, as far as half its height above the median.
+
+    The other arguments are those of `find_regions`.
+    """
+    if regions := find_regions(anomaly_map, threshold, to_original, original_size):
+        return regions
+    finite = np.nan_to_num(anomaly_map)
+    half = (np.median(finite) + finite.max()) / 2
+    level = np.nextafter(np.float32(half), np.float32(-np.inf))  # a flat map is one place
+    return find_regions(finite, float(level), to_original, original_size)[:1]
+
+
 def find_regions(
     anomaly_map: np.ndarray, threshold: float, to_original: np.ndarray, original_size: tuple[int, int]
 ) -> tuple[Region, ...]:

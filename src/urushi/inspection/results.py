@@ -7,11 +7,18 @@ import numpy as np
 
 Decision = Literal["normal", "unsure", "anomalous"]  # unsure only where the threshold has a band
 CautionKind = Literal["tiles", "depth", "learnt", "unlike"]
+Beside = Literal["image", "windows"]  # what some methods weigh beside the map
+
+_DECIDED: dict[Beside, str] = {
+    "image": "The image as a whole decided: its statistics are unlike those of good images.",
+    "windows": "Windows of the image decided, not single places: their statistics are unlike those of good images.",
+}
+_HIGHEST = "No place of the map is above the limit of regions; the box marks the highest."
 
 
 @dataclass(frozen=True)
 class Region:
-    """A connected part of the anomaly map above the region threshold, in pixels of the original image."""
+    """A connected part of the anomaly map, in pixels of the original image."""
 
     x: int
     y: int
@@ -38,6 +45,10 @@ class MapScale:
     high: float  # the bright end; region_threshold lies halfway
     region_threshold: float  # above it, a pixel belongs to a region
 
+    def in_limits(self, value: float) -> float | None:
+        """A value of the map in units of the region threshold; None where that is not positive."""
+        return value / self.region_threshold if self.region_threshold > 0 else None
+
 
 @dataclass(frozen=True)
 class Caution:
@@ -60,7 +71,7 @@ class Inspection:
     threshold: float
     decision: Decision
     p_value: float  # share of normal images expected to score as high
-    regions: tuple[Region, ...]  # largest peak first
+    places: tuple[Region, ...]  # parts of the map above the region threshold, highest peak first; or the highest place
     original_size: tuple[int, int]  # height, width in px, before preprocessing
     to_original: np.ndarray  # 3×3, pixel corners (x, y, 1) of image and map -> those of the original image
     image: np.ndarray  # (H, W, C) float32 in [0, 1]: what the model saw
@@ -71,6 +82,7 @@ class Inspection:
     defect_type: str | None = None  # a name, 'unknown' or 'novel', where types were asked for and it is not normal
     shows_similar: bool = False  # the reconstruction is the most similar good image that was kept, rebuilt is nothing
     cautions: tuple[Caution, ...] = ()  # why the threshold may not hold for this image
+    beside_map: Beside | None = None  # what counts in the score beside the map
     content: str = ""  # stands for the pixels of the original image: equal ones have the same; "" where it is not known
 
     @property
@@ -79,6 +91,39 @@ class Inspection:
         height, width = self.image.shape[:2]
         (left, right), (top, bottom), _ = self.to_original @ np.array([[0, width], [0, height], [1, 1]])
         return View(float(left), float(top), float(right - left), float(bottom - top))
+
+    @property
+    def regions(self) -> tuple[Region, ...]:
+        """Where an image that is not normal shows it, highest peak first; a normal one has none."""
+        return () if self.decision == "normal" else self.places
+
+    @property
+    def in_thresholds(self) -> float | None:
+        """The score in units of the threshold; None where that is not positive."""
+        return self.score / self.threshold if self.threshold > 0 else None
+
+    @property
+    def decided_by(self) -> Literal["regions", "whole"] | None:
+        """What makes it anomalous or unsure: places above the region threshold, or more than any of them the whole."""
+        if not self.regions:
+            return None
+        if not self._is_above_limit:
+            return "whole"
+        score, peak = self.in_thresholds, self.map_scale.in_limits(self.places[0].peak)
+        is_beside = self.beside_map and score is not None and peak is not None and score > peak
+        return "whole" if is_beside else "regions"
+
+    @property
+    def explanation(self) -> str | None:
+        """In whole sentences why the score is high, where regions do not show it."""
+        if self.decided_by != "whole":
+            return None
+        texts = [_DECIDED[self.beside_map]] if self.beside_map else []
+        return " ".join(texts if self._is_above_limit else [*texts, _HIGHEST])
+
+    @property
+    def _is_above_limit(self) -> bool:
+        return bool(self.places) and self.places[0].peak > self.map_scale.region_threshold
 
     @property
     def caution(self) -> str | None:
@@ -94,13 +139,19 @@ class Inspection:
             "threshold": self.threshold,
             "warn_threshold": self.warn_threshold,
             "p_value": self.p_value,
-            "regions": [asdict(region) for region in self.regions],
+            "score_in_thresholds": self.in_thresholds,
+            "decided_by": self.decided_by,
+            "explanation": self.explanation,
+            "regions": [self._region_json(region) for region in self.regions],
             "map_scale": asdict(self.map_scale),
             "defect_type": self.defect_type,
             "caution": self.caution,
             "caution_kinds": [caution.kind for caution in self.cautions],
             "original_size": {"height": self.original_size[0], "width": self.original_size[1]},
         }
+
+    def _region_json(self, region: Region) -> dict[str, Any]:
+        return {**asdict(region), "peak_in_limits": self.map_scale.in_limits(region.peak)}
 
 
 @dataclass(frozen=True)

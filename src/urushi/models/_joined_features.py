@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
@@ -62,6 +62,9 @@ class JoinedFeatures(FrozenFeatures):
     def gives(self) -> frozenset[Extra]:
         """What is perceived in windows, where there are any, beside what other methods give."""
         return super().gives | frozenset({"perceived"} if len(self.windows) else {})
+
+    def facts(self) -> dict[str, Any]:
+        return super().facts() | ({"beside_map": "windows"} if len(self.windows) else {})
 
     def embed(self, images: Tensor) -> Tensor:
         """(B, 1 or 3, H, W) in [0, 1] -> joined features (B, C, H/stride, W/stride)."""

@@ -107,7 +107,10 @@ class Reconstructor(nn.Module, ABC):
         raise NotImplementedError(f"{type(self).__name__} keeps no pictures")
 
     def facts(self) -> dict[str, Any]:
-        """What the card of a detector says of the fitted method beyond its recipe; mostly nothing."""
+        """What the card of a detector says of the fitted method beyond its recipe; mostly nothing.
+
+        `beside_map` is "image" or "windows" where these are `perceived`: a card of a report then names them.
+        """
         return {}
 
     def choices(self) -> Mapping[str, Sequence[Any]]:

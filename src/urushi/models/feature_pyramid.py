@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
@@ -87,6 +87,9 @@ class FeaturePyramid(FrozenFeatures):
         for number, level in enumerate(self._levels):
             level.learn(statistics[3 * number : 3 * number + 3])
         self.whole.learn(descriptors)
+
+    def facts(self) -> dict[str, Any]:
+        return super().facts() | ({"beside_map": "image"} if self.weight else {})
 
     def _parts(self, inputs: Tensor) -> list[Tensor]:
         """The levels, (B, C, h, w) each, and the descriptor (B, J)."""

@@ -1,11 +1,14 @@
 """Keep the pictures of the worst images, and no more of them than will be shown."""
 
 import heapq
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from urushi.errors import InputError
 from urushi.inspection import Inspection, Region, View
 from urushi.reporting.heat_map import heat_layer
+from urushi.reporting.outline import outline
 from urushi.reporting.pictures import data_uri, display_size, resize_image, resize_map, rgb_bytes
 
 LONG_SIDE_PX = 256
@@ -20,6 +23,7 @@ class Card:
     source: str
     decision: str
     score: float
+    in_thresholds: float | None  # the score in units of the threshold
     p_value: float
     label: str | None
     outcome: str
@@ -32,7 +36,9 @@ class Card:
     heat: str
     regions: tuple[Region, ...]  # the first ones, largest peak first
     n_regions: int
+    truth: tuple[str, ...]  # contours of the true mask, as SVG paths in px of the original
     defect_type: str | None
+    explanation: str | None  # why the score is high, where the regions do not show it
     caution: str | None  # why the threshold may not hold for it
 
     @property
@@ -53,9 +59,10 @@ class Card:
 
 
 class Gallery:
-    """The cards of the `n_shown` worst images: missed defects first, then the highest scores."""
+    """The cards of the `n_shown` worst images: missed defects first, then the others, highest scores first."""
 
     def __init__(self, n_shown: int) -> None:
+        self.masks: Mapping[str, Path] = {}  # true ones, by source
         if n_shown < 0:
             raise InputError(f"A report shows 0 images or more, not {n_shown}.")
         self._n_shown = n_shown
@@ -68,24 +75,30 @@ class Gallery:
         # Missed defects have low scores, yet they are what an evaluation is read for. Of equals, the earlier stays.
         rank = (outcome == "missed", inspection.score, -self._n_offered)
         if len(self._heap) < self._n_shown:
-            heapq.heappush(self._heap, (rank, _card(inspection, label, outcome)))
+            heapq.heappush(self._heap, (rank, self._card(inspection, label, outcome)))
         elif self._heap and rank > self._heap[0][0]:
-            heapq.heapreplace(self._heap, (rank, _card(inspection, label, outcome)))
+            heapq.heapreplace(self._heap, (rank, self._card(inspection, label, outcome)))
+
+    def _card(self, inspection: Inspection, label: str | None, outcome: str) -> Card:
+        mask = self.masks.get(inspection.source)
+        return _card(inspection, label, outcome, () if mask is None else outline(mask, inspection))
 
     def cards(self) -> list[Card]:
-        """List the kept cards, highest score first."""
-        return [card for _, card in sorted(self._heap, key=lambda entry: entry[0][1:], reverse=True)]
+        """List the kept cards, worst first."""
+        return [card for _, card in sorted(self._heap, key=lambda entry: entry[0], reverse=True)]
 
 
-def _card(inspection: Inspection, label: str | None, outcome: str) -> Card:
+def _card(inspection: Inspection, label: str | None, outcome: str, truth: tuple[str, ...]) -> Card:
     view = inspection.view
     size = display_size((view.height, view.width), LONG_SIDE_PX)
     rebuilt = inspection.reconstruction
-    heat = heat_layer(resize_map(inspection.anomaly_map, size), inspection.map_scale)
+    is_normal = inspection.decision == "normal"
+    heat = heat_layer(resize_map(inspection.anomaly_map, size), inspection.map_scale, is_normal=is_normal)
     return Card(
         source=inspection.source,
         decision=inspection.decision,
         score=inspection.score,
+        in_thresholds=inspection.in_thresholds,
         p_value=inspection.p_value,
         label=label,
         outcome=outcome,
@@ -98,6 +111,8 @@ def _card(inspection: Inspection, label: str | None, outcome: str) -> Card:
         heat=data_uri(heat),
         regions=inspection.regions[:_MOST_BOXES],
         n_regions=len(inspection.regions),
+        truth=truth,
         defect_type=inspection.defect_type,
+        explanation=inspection.explanation,
         caution=inspection.caution,
     )

@@ -11,21 +11,27 @@ from urushi.inspection import MapScale, Region, View
 from urushi.reporting.pictures import display_size, resize_image, resize_map, rgb_bytes
 
 OVERLAY_OPACITY = 0.85  # of the bright end; the dark end is transparent
+_MOST_NORMAL = 0.25  # of the scale: dark, and nearly transparent
 _LAST_COLOUR = 225  # inferno ends in a pale yellow that is lost on bright parts: stop at gold
 _BOX_OUTER, _BOX_INNER = (20, 20, 20), (255, 255, 255)  # light on dark, so that it shows on any picture
 
 
-def heat_map(anomaly_map: np.ndarray, scale: MapScale) -> np.ndarray:
+def heat_map(anomaly_map: np.ndarray, scale: MapScale, *, is_normal: bool = False) -> np.ndarray:
     """Colour a map (H, W) as (H, W, 3) uint8 RGB: `low` black, `region_threshold` in the middle, `high` gold.
 
-    Values beyond the scale are clipped. Raises InputError if the map is not two-dimensional.
+    Values beyond the scale are clipped; in a normal image, those beyond half way to `region_threshold`. Raises
+    InputError if the map is not two-dimensional.
     """
-    return np.ascontiguousarray(heat_layer(anomaly_map, scale)[..., :3])
+    return np.ascontiguousarray(heat_layer(anomaly_map, scale, is_normal=is_normal)[..., :3])
 
 
-def heat_layer(anomaly_map: np.ndarray, scale: MapScale) -> np.ndarray:
-    """Colour a map (H, W) as (H, W, 4) uint8 RGBA whose opacity rises with the value, to be laid over the image."""
-    return np.asarray(_colours()[np.rint(scale_fraction(anomaly_map, scale) * 255).astype(np.uint8)])
+def heat_layer(anomaly_map: np.ndarray, scale: MapScale, *, is_normal: bool = False) -> np.ndarray:
+    """Colour a map (H, W) as (H, W, 4) uint8 RGBA whose opacity rises with the value, to be laid over the image.
+
+    The colours follow the decision: a normal image does not glow, whatever its map.
+    """
+    places = np.minimum(scale_fraction(anomaly_map, scale), _MOST_NORMAL if is_normal else 1)
+    return np.asarray(_colours()[np.rint(places * 255).astype(np.uint8)])
 
 
 def overlay(
@@ -39,10 +45,11 @@ def overlay(
 ) -> np.ndarray:
     """Blend image (H, W, C) in [0, 1] and heat map, box the regions: (h, w, 3) uint8 RGB.
 
-    The picture has the aspect ratio of the `view`, which like `regions` is given in pixels of the original image.
+    Without regions the image is a normal one. The picture has the aspect ratio of the `view`, which like `regions` is
+    given in pixels of the original image.
     """
     size = display_size((view.height, view.width), long_side_px)
-    layer = heat_layer(resize_map(anomaly_map, size), scale)
+    layer = heat_layer(resize_map(anomaly_map, size), scale, is_normal=not regions)
     alpha = layer[..., 3:].astype(np.float32) / 255 * OVERLAY_OPACITY
     blend = resize_image(rgb_bytes(image), size) * (1 - alpha) + layer[..., :3] * alpha
     picture = np.ascontiguousarray(np.rint(blend).astype(np.uint8))

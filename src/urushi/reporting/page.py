@@ -16,6 +16,7 @@ from markupsafe import Markup
 from urushi import atomic_file
 from urushi.errors import InputError
 from urushi.printable import printable
+from urushi.reporting.figure_names import named
 
 _TEMPLATES = resources.files("urushi.reporting") / "templates"  # may lie in a zip
 
@@ -64,6 +65,15 @@ def metric(value: float | None) -> str:
     return "–" if value is None or not math.isfinite(value) else f"{value:.3f}"
 
 
+def times(ratio: float) -> str:
+    """Show a value in units of its limit with two decimals, which are 1.00 only of 1 itself."""
+    if not math.isfinite(ratio):
+        return "–"
+    least = 1.01 if ratio > 1 else -math.inf
+    most = math.inf if ratio > 1 else 0.99 if ratio < 1 else 1
+    return f"{min(max(round(ratio, 2), least), most):.2f} ×"
+
+
 def text(value: object) -> str:
     """Show any value of a card in one line: words as they are, numbers rounded, the rest as JSON."""
     plain = _plain(value)
@@ -107,7 +117,13 @@ def _environment() -> Environment:
         finalize=lambda value: printable(value) if type(value) is str else value,
     )
     environment.filters.update(
-        number=number, metric=metric, percent=percent, text=text, folder_and_name=folder_and_name
+        number=number,
+        times=times,
+        metric=metric,
+        percent=percent,
+        text=text,
+        folder_and_name=folder_and_name,
+        named=named,
     )
     return environment
 

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from urushi.errors import InputError
 from urushi.inspection import Inspection, MapScale, Unreadable
+from urushi.reporting.card_words import in_words
 from urushi.reporting.gallery import Gallery
 from urushi.reporting.heat_map import colour_stops
 from urushi.reporting.histogram import bin_edges, lane, score_axis
@@ -25,6 +26,7 @@ class DetectorFacts(TypedDict):
 
     recipe: str
     model: str
+    file: NotRequired[str | None]  # that it was loaded from
     n_training_images: int
     threshold: float
     warn_threshold: NotRequired[float | None]  # above it, up to the threshold, an image is unsure
@@ -49,6 +51,7 @@ class Evaluation(TypedDict):
     metrics: Mapping[str, MetricInterval]
     per_defect: Sequence[Mapping[str, object]]  # table rows, all with the same columns
     luminance: Mapping[str, Any]  # groups and warnings, as in `cli/evaluation.schema.json`
+    below_chance: NotRequired[str | None]  # what is to be said of a ROC-AUC below 0.5
     pixel_reason: NotRequired[str | None]  # why there are no pixel figures
     about_images: NotRequired[Mapping[str, Sequence[Mapping[str, str]]]]  # by heading: source and reason of each image
 
@@ -56,8 +59,8 @@ class Evaluation(TypedDict):
 class Report:
     """Collects inspections and writes them as one page; holds pictures of the worst `n_shown` images only.
 
-    `labels` gives the true class by source, 'good' or the name of a defect. Raises InputError if a calibration score
-    is not finite.
+    `labels` gives the true class by source, 'good' or the name of a defect; `date` is shown as it is. Raises InputError
+    if a calibration score is not finite.
     """
 
     def __init__(
@@ -67,8 +70,9 @@ class Report:
         *,
         labels: Mapping[str, str] | None = None,
         n_shown: int = 100,
+        date: str | None = None,
     ) -> None:
-        self._title, self._detector = title, detector
+        self._title, self._detector, self._date = title, detector, date
         self._evaluation: Evaluation | None = None
         self._warnings: tuple[str, ...] = ()
         self._plots: dict[str, str] = {}  # data URIs by caption
@@ -98,6 +102,10 @@ class Report:
         truth = {} if label is None else {"label": label, "outcome": outcome}
         self._results.append(to_json(inspection.to_json() | truth))
         self._gallery.offer(inspection, label, outcome)
+
+    def show_masks(self, masks: Mapping[str, Path]) -> None:
+        """Draw the contours of true masks, by source, over the pictures of images that are added from now on."""
+        self._gallery.masks = masks
 
     def add_unreadable(self, unreadable: Unreadable) -> None:
         """Add an image that could not be inspected; it is listed with its reason."""
@@ -130,6 +138,8 @@ class Report:
         cards = self._gallery.cards()
         return {
             "title": self._title,
+            "date": self._date,
+            "card": in_words(self._detector["card"]),
             "detector": self._detector,
             "n_calibration": len(self._calibration_scores),
             "evaluation": self._evaluation,
@@ -140,6 +150,7 @@ class Report:
             "unsure": self._unsure,
             "unreadable": self._unreadable,
             "cards": cards,
+            "has_truth": any(card.truth for card in cards),
             "features_only": any(card.reconstruction is None for card in cards),
             "scale": self._scale,
             "colour_stops": colour_stops(),
@@ -161,7 +172,7 @@ class Report:
         return {"axis": axis, "lanes": lanes, "threshold_place": place, "warn_place": warn_place}
 
     def _data(self) -> Iterator[str]:
-        facts = {"format": FORMAT_VERSION, "title": self._title, "detector": self._detector}
+        facts = {"format": FORMAT_VERSION, "title": self._title, "date": self._date, "detector": self._detector}
         facts |= {"counts": self._counts | {"unreadable": len(self._unreadable)}, "evaluation": self._evaluation}
         facts["warnings"] = self._warnings
         facts["unreadable"] = [{"source": u.source, "reason": u.reason} for u in self._unreadable]

@@ -1,7 +1,7 @@
 """The tables of a study, as plain cells: over the varied setting, anomaly ratios, scores, rules, kinds of defects."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,8 @@ from urushi.study.records import Record
 from urushi.study.summary import Summary
 
 NONE = "—"
+_BELOW = "▼"
+_BELOW_NOTE = f"{_BELOW}: a ROC-AUC below 0.5, which guessing gives: what is defective scores lower than what is good."
 _FIGURES = {
     "roc_auc": "ROC-AUC",
     "specificity": "specificity",
@@ -73,7 +75,7 @@ def tables(study: Study, summary: Summary, records: Sequence[Record]) -> list[Ta
         _luminances(source),
         _runs(source),
     ]
-    return [table for table in made if table.rows]
+    return [_remarked(table) for table in made if table.rows]
 
 
 def _over_values(source: _Source) -> Iterator[Table]:
@@ -220,7 +222,19 @@ def _sizes(record: Record) -> str:
 
 
 def _cells(source: _Source, place: tuple[Any, ...], figures: Iterable[str]) -> tuple[str, ...]:
-    return tuple(_cell(source.summary.at(place, name)) for name in figures)
+    return tuple(_figure(name, source.summary.at(place, name)) for name in figures)
+
+
+def _figure(name: str, found: MeanError | None) -> str:
+    is_below = name == "roc_auc" and found is not None and found.mean < 0.5
+    return f"{_cell(found)} {_BELOW}" if is_below else _cell(found)
+
+
+def _remarked(table: Table) -> Table:
+    """With a note on what is marked, where something is."""
+    if not any(_BELOW in cell for row in table.rows for cell in row):
+        return table
+    return replace(table, note=f"{table.note} {_BELOW_NOTE}".strip())
 
 
 def _cell(found: MeanError | None, digits: int = 3) -> str:

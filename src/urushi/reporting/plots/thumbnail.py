@@ -33,6 +33,7 @@ class Thumbnail:
     @classmethod
     def of(cls, inspection: Inspection, kind: str, *, long_side_px: int = LONG_SIDE_PX) -> "Thumbnail":
         """The pictures of an inspection, with the aspect ratio of the original."""
+        is_normal = inspection.decision == "normal"
         size = display_size((inspection.view.height, inspection.view.width), long_side_px)
         rebuilt = inspection.reconstruction
         return cls(
@@ -42,7 +43,7 @@ class Thumbnail:
             decision=inspection.decision,
             image=resize_image(rgb_bytes(inspection.image), size),
             reconstruction=None if rebuilt is None else resize_image(rgb_bytes(rebuilt), size),
-            heat=heat_map(resize_map(inspection.anomaly_map, size), inspection.map_scale),
+            heat=heat_map(resize_map(inspection.anomaly_map, size), inspection.map_scale, is_normal=is_normal),
             map_scale=inspection.map_scale,
             shows_similar=inspection.shows_similar,
         )

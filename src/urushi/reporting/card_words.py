@@ -1,0 +1,36 @@
+"""The card of a detector in words, for people who do not know the names in its file."""
+
+from collections.abc import Mapping
+from typing import Any
+
+_NAMES = {
+    "seed": "seed of the fit",
+    "urushi": "made by Urushi",
+    "format": "format of the file",
+    "trial": "recipes tried",
+}
+
+
+def in_words(card: Mapping[str, Any]) -> dict[str, Any]:
+    """What a card says, by what it is called; what has no words here keeps its name and value."""
+    words: dict[str, Any] = {}
+    for name, value in card.items():
+        match name, value:
+            case "levels", {"bits": bits}:
+                words["bits a channel"] = "as the images say" if bits is None else bits
+            case "data", {"folder": folder, **more}:
+                words["good images from"] = folder
+                words |= {_of_data(str(key)): item for key, item in more.items()}
+            case "exports", [*exports]:
+                words["exported to"] = ", ".join(map(_export, exports))
+            case _:
+                words[_NAMES.get(name, name)] = value
+    return words
+
+
+def _of_data(key: str) -> str:
+    return {"layout": "layout of their folder", "fingerprint": "fingerprint of these data"}.get(key, f"data: {key}")
+
+
+def _export(entry: Any) -> str:
+    return f"{entry.get('runtime')} ({entry.get('precision')})" if isinstance(entry, Mapping) else str(entry)

@@ -1,0 +1,27 @@
+from urushi.reporting.card_words import in_words
+
+
+def test_a_card_is_said_in_words_and_nothing_of_it_is_lost():
+    card = {
+        "levels": {"bits": None},
+        "exports": [{"runtime": "onnx", "precision": "int8", "milliseconds": 3.0}],
+        "data": {"folder": "parts/good", "layout": "flat", "fingerprint": "1bcf"},
+        "seed": 3,
+        "trial": {"chosen": "a"},
+        "own": ["anything"],
+    }
+    assert in_words(card) == {
+        "bits a channel": "as the images say",
+        "exported to": "onnx (int8)",
+        "good images from": "parts/good",
+        "layout of their folder": "flat",
+        "fingerprint of these data": "1bcf",
+        "seed of the fit": 3,
+        "recipes tried": {"chosen": "a"},
+        "own": ["anything"],
+    }
+
+
+def test_stated_bits_are_said_and_what_has_another_form_keeps_its_name():
+    assert in_words({"levels": {"bits": 12}}) == {"bits a channel": 12}
+    assert in_words({"levels": 8, "data": None, "exports": "x"}) == {"levels": 8, "data": None, "exports": "x"}
