@@ -21,6 +21,7 @@ from urushi.errors import CalibrationError, UnreadableImageError
 from urushi.inspection import Caution, Inspection, MapScale, Unreadable
 from urushi.inspection.regions import find_regions
 from urushi.preprocessing import Pipeline, Prepared
+from urushi.printable import Summarised
 from urushi.recipe import Part, Recipe
 from urushi.runtime.backend import Backend, Row
 from urushi.runtime.choice import Wish
@@ -30,8 +31,8 @@ from urushi.runtime.tiling import TileGrid
 from urushi.runtime.ways import Ways
 
 
-@dataclass(frozen=True)
-class Detector:
+@dataclass(frozen=True, repr=False)
+class Detector(Summarised):
     """Preprocessing, model, score and threshold: everything that is needed to decide on an image."""
 
     recipe: Recipe
@@ -238,6 +239,18 @@ class Detector:
     def threshold(self) -> Threshold:
         """The threshold as it is run now: int8 has its own."""
         return self.ways.calibration(self.backend).threshold
+
+    def summary(self) -> Mapping[str, Any]:
+        """What tells it from others, in short values; `false_alarm_rate` is the stated one."""
+        return {
+            "recipe": self.origin.get("recipe"),
+            "method": self.recipe.model.name,
+            "n_good_images": self.origin["fit"].get("n_images"),
+            "threshold": self.threshold.value,
+            "false_alarm_rate": self.threshold.false_alarm_rate,
+            "rate_kind": self.threshold.rate_kind,
+            **self.ways.summary(),
+        }
 
     @cached_property
     def map_scale(self) -> MapScale:

@@ -1,6 +1,6 @@
 """What held-out normal images teach about a detector: all that thresholds, p-values and map colours are made from."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -29,11 +29,13 @@ _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 class HeldOut:
     """One entry per held-out normal image; kept in the detector file, so that a threshold can be chosen anew."""
 
-    scores: tuple[_Number, ...]
-    map_peaks: tuple[_Number, ...]  # highest value of each image's anomaly map
-    map_medians: tuple[_Number, ...]
+    scores: tuple[_Number, ...] = field(repr=False)
+    map_peaks: tuple[_Number, ...] = field(repr=False)  # highest value of each image's anomaly map
+    map_medians: tuple[_Number, ...] = field(repr=False)
     method: Literal["split", "cross"]  # cross: each image was scored by a fit that had not seen it
-    n_tiles: tuple[Annotated[int, Field(strict=True, ge=1)], ...] = ()  # of each image, where images are tiled
+    n_tiles: tuple[Annotated[int, Field(strict=True, ge=1)], ...] = field(
+        default=(), repr=False
+    )  # of each image, where images are tiled
     is_moved: bool = False  # scores and maps are those in float, moved by the median change of another precision
 
     def map_scale(self) -> MapScale:

@@ -40,7 +40,7 @@ def calibrate(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write here instead.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
 ) -> None:
-    """Show what every threshold rule would do; with --rule or a rate, choose the threshold anew.
+    """Show what every threshold rule would do, or choose one. With --rule or a rate, the threshold is chosen anew.
 
     Both use the scores of held-out normals in the detector file. Without --rule, --warn-rate and --set change the rule
     that the detector has.

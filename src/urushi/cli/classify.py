@@ -33,7 +33,7 @@ def classify(
     seed: Annotated[int, typer.Option(min=0, help="Of folds and training.")] = 0,
     device: DeviceOption = "cpu",
 ) -> None:
-    """Learn to name types of defects from a few labelled images; `urushi inspect --types FILE` then names them."""
+    """Learn to name types of defects from labelled images. `urushi inspect --types FILE` then names them."""
     from urushi.defect_types import DefectTypes, Encoder
 
     loaded = load(detector, runtime="torch", device=device)

@@ -27,7 +27,7 @@ def export(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write here instead.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the synthetic defects of the gate.")] = 0,
 ) -> None:
-    """Export the network and score for a PC without PyTorch, and prove that they decide as before.
+    """Export network and score for a PC without PyTorch. That they decide as before is proved.
 
     The exported graph is compared with PyTorch on good images and on synthetic defects; if they differ, nothing is
     written. With --int8, the file gets both graphs, and where int8 is not good enough, the fp32 one alone. The int8

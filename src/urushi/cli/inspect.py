@@ -14,6 +14,7 @@ from urushi.cli._running import DeviceOption, PrecisionOption, RuntimeOption, Th
 
 if TYPE_CHECKING:
     from urushi.cli._outputs import Listener
+    from urushi.cli._typing import TypeTeller
     from urushi.detector import Detector
     from urushi.inspection import Inspection, Unreadable
 
@@ -69,7 +70,6 @@ def inspect(
     """Inspect images and print score, p-value and decision of each."""
     from urushi.cli._batch import decide_together
     from urushi.cli._outputs import Listener, MapWriter, ReportWriter, Tally, make_folder
-    from urushi.cli._typing import TypeTeller
 
     _refuse_what_does_not_go_together(paths, watch, report=report, false_discovery_rate=false_discovery_rate)
     typed = types is not None or novelty_buffer is not None
@@ -77,7 +77,7 @@ def inspect(
     loaded = load(detector, runtime=runtime, precision=precision, device=device, n_threads=n_threads, bits=bits)
     if maps or report:
         make_folder(out)
-    teller = TypeTeller(loaded, types, novelty_buffer) if typed else None
+    teller = _teller(loaded, types, novelty_buffer)
     listeners: list[Listener] = [tally := Tally(is_endless=watch is not None), *([MapWriter(out)] if maps else [])]
     if watch is not None:
         from urushi.cli._watching import until_stopped, watch_of, watched
@@ -99,6 +99,15 @@ def inspect(
     if teller:
         teller.close()
     raise typer.Exit(tally.status(fail_on_anomaly=fail_on_anomaly))
+
+
+def _teller(detector: "Detector", types: Path | None, novelty_buffer: Path | None) -> "TypeTeller | None":
+    """What names types of defects, if that is asked for."""
+    if types is None and novelty_buffer is None:
+        return None
+    from urushi.cli._typing import TypeTeller
+
+    return TypeTeller(detector, types, novelty_buffer)
 
 
 def _refuse_what_does_not_go_together(

@@ -35,7 +35,7 @@ Range = tuple[_Number, _Number]  # lowest, highest
 class Familiar:
     """The ranges over the distinct good images of a fit, light and colour in shares of full scale."""
 
-    contents: tuple[_Content, ...]  # one per image, as `content_of` says
+    contents: tuple[_Content, ...] = field(repr=False)  # one per image, as `content_of` says
     height: Range  # px
     width: Range
     brightness: Range
