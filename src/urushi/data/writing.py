@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from urushi import atomic_file
+from urushi.data.folders import is_of_system
 from urushi.errors import InputError
 
 MARKER, UNFINISHED = "README.txt", "UNFINISHED.txt"
@@ -22,7 +23,7 @@ def claim(folder: Path, title: str, about: str) -> None:
         raise InputError(f"{folder} is a file; give a folder.")
     marker = folder / MARKER
     is_own = marker.is_file() and marker.read_text(encoding="utf-8", errors="replace").startswith(title)
-    if folder.is_dir() and not is_own and any(not atomic_file.is_draft(path) for path in folder.iterdir()):
+    if folder.is_dir() and not is_own and any(map(_is_other, folder.iterdir())):
         raise InputError(f"{folder} holds other files; give a new or empty folder.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -30,6 +31,10 @@ def claim(folder: Path, title: str, about: str) -> None:
     except OSError as error:
         raise InputError(f"{folder} cannot be written: {error.strerror}") from None
     begin(folder)
+
+
+def _is_other(path: Path) -> bool:
+    return not (atomic_file.is_draft(path) or is_of_system(path))
 
 
 def begin(folder: Path) -> None:
