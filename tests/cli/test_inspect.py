@@ -214,6 +214,50 @@ def test_nothing_but_results_goes_to_stdout(urushi, fitted, good, defects, tmp_p
     assert [line.split()[0] for line in result.err.splitlines()] == ["runs", "6", "11", "report:"]
 
 
+@pytest.fixture
+def wide(tmp_path, defects):
+    """A scratched image three times as wide and twice as high."""
+    path = tmp_path / "wide.png"
+    Image.open(defects / "200.png").resize((192, 128), Image.Resampling.NEAREST).save(path)
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["npy", "tiff"])
+def test_maps_are_written_as_they_were_computed(urushi, fitted, wide, tmp_path, suffix):
+    result = urushi("inspect", fitted, wide, "--maps-as", suffix, "--out", tmp_path / "out")
+    assert "1 anomaly maps in " in result.err
+    path = tmp_path / "out" / "maps" / f"000000-wide.{suffix}"
+    written = np.load(path, allow_pickle=False) if suffix == "npy" else np.asarray(Image.open(path))
+    expected = Detector.load(fitted).inspect(wide).anomaly_map
+    assert written.dtype == np.float32
+    np.testing.assert_allclose(written, expected, rtol=1e-4, atol=1e-5 * expected.max())
+    assert [one.name for one in (tmp_path / "out" / "maps").iterdir()] == [path.name]
+
+
+def test_masks_mark_the_regions_in_the_size_of_the_image(urushi, fitted, wide, good, tmp_path):
+    result = urushi("inspect", fitted, wide, good / "100.png", "--masks", "--out", tmp_path / "out", "--format", "json")
+    assert "2 masks in " in result.err
+    scratched, plain = json.loads(result.out)["results"]
+    masks = [np.asarray(Image.open(path)) for path in sorted((tmp_path / "out" / "masks").iterdir())]
+    assert [mask.shape for mask in masks] == [(128, 192), (64, 64)]
+    assert set(np.unique(masks[0])) == {0, 255}
+    marked = np.zeros((128, 192), bool)
+    for box in scratched["regions"]:
+        marked[box["y"] : box["y"] + box["height"], box["x"] : box["x"] + box["width"]] = True
+    assert not masks[0][~marked].any()
+    assert (masks[0] > 0).sum() == sum(box["area_px"] for box in scratched["regions"])
+    assert (masks[1] > 0).sum() == sum(box["area_px"] for box in plain["regions"])
+
+
+def test_csv_has_the_boxes_of_the_regions(urushi, fitted, wide):
+    found = json.loads(urushi("inspect", fitted, wide, "--format", "json").out)["results"][0]
+    (row,) = csv.DictReader(io.StringIO(urushi("inspect", fitted, wide, "--format", "csv").out, newline=""))
+    boxes = [tuple(map(float, box.split())) for box in row["boxes"].split(";")]
+    names = ("x", "y", "width", "height", "peak")
+    assert len(boxes) == int(row["n_regions"]) > 0
+    assert boxes == [pytest.approx([box[name] for name in names], rel=1e-4) for box in found["regions"]]
+
+
 def test_a_terminal_cannot_be_taken_over_by_a_name(urushi, fitted, good, tmp_path):
     evil = tmp_path / "\x1b[31mred\n.png"
     shutil.copy(good / "100.png", evil)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from urushi.inspection.regions import find_regions
+from urushi.inspection.regions import find_regions, mask_in_original
 
 IDENTITY = np.eye(3)
 
@@ -143,3 +143,23 @@ def test_regions_agree_with_scipy(anomaly_map):
     assert all(peak > 0.5 for peak in peaks)
     if peaks:
         assert peaks[0] == anomaly_map.max()
+
+
+def test_mask_lies_where_the_model_saw_it_and_is_empty_where_it_did_not():
+    above = np.zeros((4, 4), bool)
+    above[1, 2] = True
+    to_original = np.array([[3.0, 0, 2], [0, 2, -1], [0, 0, 1]])  # 3 × 2 px per pixel of the map, shifted
+    mask = mask_in_original(above, to_original, (9, 20))
+    assert mask.shape == (9, 20)
+    assert np.argwhere(mask).tolist() == [[y, x] for y in (1, 2) for x in (8, 9, 10)]
+
+
+@pytest.mark.parametrize("size", [(40, 70), (16, 16), (7, 5)])
+def test_mask_fills_the_boxes_of_the_regions_whatever_the_size_of_the_image(size):
+    anomaly_map = blank()
+    anomaly_map[3, 4] = anomaly_map[9:12, 10:15] = 1
+    to_original = np.diag([size[1] / 16, size[0] / 16, 1])
+    filled = np.zeros(size, bool)
+    for box in find_regions(anomaly_map, 0.5, to_original, size):
+        filled[box.y : box.y + box.height, box.x : box.x + box.width] = True
+    assert (mask_in_original(anomaly_map > 0.5, to_original, size) == filled).all()

@@ -16,7 +16,18 @@ if TYPE_CHECKING:
     from urushi.detector import Detector
 
 Show = Callable[[Inspection | Unreadable], None]
-_COLUMNS = ("source", "decision", "score", "threshold", "p_value", "n_regions", "defect_type", "reason", "caution")
+_COLUMNS = (
+    "source",
+    "decision",
+    "score",
+    "threshold",
+    "p_value",
+    "n_regions",
+    "defect_type",
+    "reason",
+    "caution",
+    "boxes",
+)
 _FORMULA = ("=", "+", "-", "@")
 _MARKS = {"normal": "  ok  ", "unsure": " unsure", "anomalous": "ANOMALY"}
 
@@ -62,10 +73,10 @@ def _csv(detector: "Detector") -> Iterator[Show]:  # noqa: ARG001
 
     def show(result: Inspection | Unreadable) -> None:
         if isinstance(result, Unreadable):
-            writer.writerow([_cell(result.source), "", "", "", "", "", "", _cell(result.reason), ""])
+            writer.writerow([_cell(result.source), "", "", "", "", "", "", _cell(result.reason), "", ""])
         else:
             numbers = [result.score, result.threshold, result.p_value, len(result.regions)]
-            texts = [_cell(result.defect_type or ""), "", _cell(result.caution or "")]
+            texts = [_cell(result.defect_type or ""), "", _cell(result.caution or ""), _boxes(result)]
             writer.writerow([_cell(result.source), result.decision, *numbers, *texts])
 
     yield show
@@ -102,6 +113,11 @@ def _json_lines(detector: "Detector") -> Iterator[Show]:  # noqa: ARG001
         print(json.dumps({**values, "source": _utf8(result.source), "inspected_at": now}), flush=True)
 
     yield show
+
+
+def _boxes(result: Inspection) -> str:
+    """Of the regions, highest peak first: x, y, width, height in px of the original image, and the peak."""
+    return "; ".join(f"{r.x} {r.y} {r.width} {r.height} {r.peak:.6g}" for r in result.regions)
 
 
 def _utf8(name: str) -> str:

@@ -8,6 +8,7 @@ import typer
 
 from urushi.cli import _console
 from urushi.cli._datasets import GoodFolderOption
+from urushi.cli._places import require_detector_place
 from urushi.cli._running import DeviceOption, PrecisionOption, RuntimeOption, ThreadsOption, load
 from urushi.cli.fit import images_in
 
@@ -45,6 +46,7 @@ def calibrate(
     Both use the scores of held-out normals in the detector file. Without --rule, --warn-rate and --set change the rule
     that the detector has.
     """
+    require_detector_place(output, "-o")
     old = load(detector, runtime=runtime, precision=precision, device=device, n_threads=n_threads)
     part = _chosen(old.recipe.threshold, rule, false_alarm_rate, warn_rate, settings)
     _refuse_what_does_not_go_together(is_choice=part is not None, as_json=as_json, output=output)

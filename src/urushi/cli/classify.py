@@ -7,6 +7,7 @@ import typer
 
 from urushi.cli import _console
 from urushi.cli._datasets import note_problems
+from urushi.cli._places import require_file_place
 from urushi.cli._running import DeviceOption, load
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def classify(
     """Learn to name types of defects from labelled images. `urushi inspect --types FILE` then names them."""
     from urushi.defect_types import DefectTypes, Encoder
 
+    require_file_place(output, "-o")
     loaded = load(detector, runtime="torch", device=device)
     encoder = Encoder(loaded)
     images, labels = _labelled(loaded, encoder, labelled)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from urushi.cli import _console
-from urushi.cli._places import require_file_place
+from urushi.cli._places import require_detector_place
 from urushi.runtime.names import Engine, Precision
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def export(
     from urushi.errors import ExportError
     from urushi.runtime.choice import DISTRUSTED, exports
 
-    require_file_place(output, "-o")
+    require_detector_place(output, "-o")
     loaded = Detector.load(detector, runtime="torch")
     if any(entry.is_distrusted for entry in exports(loaded.card)):
         _console.note(f"note: {DISTRUSTED}; it is taken out of the file")

@@ -47,9 +47,9 @@ def represent(
 def _require_png(output: Path) -> None:
     from urushi.errors import InputError
 
+    require_file_place(output, "-o")
     if output.suffix.lower() != ".png":
         raise InputError(f"{output}: give -o a name that ends in .png")
-    require_file_place(output, "-o")
 
 
 def _chosen(text: str) -> "list[Activation]":

@@ -1,9 +1,11 @@
 """Images written without loss, into folders that are known to be our own, and known not to be whole until they are."""
 
+import io
 from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from urushi import atomic_file
 from urushi.data.folders import is_of_system
@@ -59,9 +61,23 @@ def write_image(path: Path, image: np.ndarray) -> None:
     levels = _levels(image)
     bgr = levels if levels.ndim == 2 else cv2.cvtColor(levels, cv2.COLOR_RGB2BGR)
     _, encoded = cv2.imencode(".png", bgr)
+    _write(path, encoded.tobytes())
+
+
+def write_values(path: Path, values: np.ndarray) -> None:
+    """(H, W) float32 as they are, as TIFF or NPY by the suffix. Makes the folder; raises InputError."""
+    content = io.BytesIO()
+    if path.suffix == ".npy":
+        np.save(content, values, allow_pickle=False)
+    else:
+        Image.fromarray(values).save(content, "TIFF")
+    _write(path, content.getvalue())
+
+
+def _write(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_file.replace(path, encoded.tobytes(), is_durable=False)
+        atomic_file.replace(path, content, is_durable=False)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}") from None
 
