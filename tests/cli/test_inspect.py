@@ -2,6 +2,7 @@ import csv
 import io
 import json
 import shutil
+import sys
 from importlib import resources
 
 import numpy as np
@@ -47,6 +48,23 @@ def test_the_table_has_one_line_per_image_that_was_inspected(urushi, fitted, mix
     assert normal.endswith("a good one.png")
     assert anomalous.split()[0] == "ANOMALY"
     assert float(anomalous.split()[1]) > float(normal.split()[1])
+
+
+@pytest.mark.parametrize(
+    ("is_terminal", "variables", "is_coloured"),
+    [(True, {}, True), (True, {"NO_COLOR": "1"}, False), (True, {"TERM": "dumb"}, False), (False, {}, False)],
+)
+def test_an_anomaly_is_red_on_a_terminal_that_shows_colours(
+    urushi, fitted, mixed, monkeypatch, is_terminal, variables, is_coloured
+):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in ({"TERM": "xterm"} | variables).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
+    _, normal, anomalous = urushi("inspect", fitted, mixed).out.splitlines()
+    assert "\x1b" not in normal
+    assert anomalous.startswith("\x1b[31m\x1b[1mANOMALY\x1b[0m   " if is_coloured else "ANOMALY   ")
+    assert len(anomalous.replace("\x1b[31m\x1b[1m", "").replace("\x1b[0m", "").split()) == len(normal.split()) - 2
 
 
 def test_an_image_that_cannot_be_read_is_listed_on_stderr_with_status_1(urushi, fitted, mixed):

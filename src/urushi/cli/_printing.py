@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from urushi.inspection import Cautions, Inspection, Unreadable
+import typer
+
+from urushi.inspection import Cautions, Decision, Inspection, Unreadable
 from urushi.printable import printable
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ _COLUMNS = (
 )
 _FORMULA = ("=", "+", "-", "@")
 _MARKS = {"normal": "  ok  ", "unsure": " unsure", "anomalous": "ANOMALY"}
+_COLOURS = {"unsure": "yellow", "anomalous": "red"}
 
 
 @contextmanager
@@ -60,10 +63,19 @@ def _table(detector: "Detector") -> Iterator[Show]:
     def show(result: Inspection | Unreadable) -> None:
         if isinstance(result, Inspection):
             named = f"  [{printable(result.defect_type)}]" if result.defect_type else ""
-            marked = f"{_MARKS[result.decision]:9} {result.score:12.6g} {result.p_value:8.4f}"
-            print(f"{marked}  {printable(result.source)}{named}")
+            mark = _coloured(f"{_MARKS[result.decision]:9}", result.decision)
+            print(f"{mark} {result.score:12.6g} {result.p_value:8.4f}  {printable(result.source)}{named}")
 
     yield show
+
+
+def _coloured(mark: str, decision: Decision) -> str:
+    """Red and yellow on a terminal, unless that shows none or they are not wanted (https://no-color.org)."""
+    is_plain = not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    if is_plain or decision not in _COLOURS:
+        return mark
+    word = mark.strip()
+    return mark.replace(word, typer.style(word, fg=_COLOURS[decision], bold=True))
 
 
 @contextmanager
