@@ -273,6 +273,7 @@ def test_csv_has_the_boxes_of_the_regions(urushi, fitted, wide):
     boxes = [tuple(map(float, box.split())) for box in row["boxes"].split(";")]
     names = ("x", "y", "width", "height", "peak")
     assert len(boxes) == int(row["n_regions"]) > 0
+    assert (row["defect_type"], row["reason"], row["caution"]) == ("", "", found["caution"] or "")
     assert boxes == [pytest.approx([box[name] for name in names], rel=1e-4) for box in found["regions"]]
 
 

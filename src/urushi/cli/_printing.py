@@ -25,10 +25,10 @@ _COLUMNS = (
     "threshold",
     "p_value",
     "n_regions",
+    "boxes",
     "defect_type",
     "reason",
     "caution",
-    "boxes",
 )
 _FORMULA = ("=", "+", "-", "@")
 _MARKS = {"normal": "  ok  ", "unsure": " unsure", "anomalous": "ANOMALY"}
@@ -85,10 +85,10 @@ def _csv(detector: "Detector") -> Iterator[Show]:  # noqa: ARG001
 
     def show(result: Inspection | Unreadable) -> None:
         if isinstance(result, Unreadable):
-            writer.writerow([_cell(result.source), "", "", "", "", "", "", _cell(result.reason), "", ""])
+            writer.writerow([_cell(result.source), *[""] * 7, _cell(result.reason), ""])
         else:
-            numbers = [result.score, result.threshold, result.p_value, len(result.regions)]
-            texts = [_cell(result.defect_type or ""), "", _cell(result.caution or ""), _boxes(result)]
+            numbers = [result.score, result.threshold, result.p_value, len(result.regions), _boxes(result)]
+            texts = [_cell(result.defect_type or ""), "", _cell(result.caution or "")]
             writer.writerow([_cell(result.source), result.decision, *numbers, *texts])
 
     yield show

@@ -53,7 +53,7 @@ def inspect(
     maps: Annotated[bool, typer.Option("--maps", help="Write an overlay of the heat map for each image.")] = False,
     maps_as: Annotated[
         MapFormat | None,
-        typer.Option(help="What --maps writes: overlays, or anomaly maps as they were computed. [default: png]"),
+        typer.Option(help="What --maps writes: overlays, the default, or anomaly maps as they were computed."),
     ] = None,
     masks: Annotated[
         bool, typer.Option("--masks", help="Write a mask of the regions for each image, in its size.")

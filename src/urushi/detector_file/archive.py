@@ -46,6 +46,8 @@ def read(path: Path) -> tuple[dict[str, bytes], dict[str, Any]]:
 
 def is_detector(path: Path) -> bool:
     """Whether a file has the members of a detector, be they damaged; what can't be read is none."""
+    if not path.is_file():  # to open a pipe would wait for whoever writes into it
+        return False
     try:
         with zipfile.ZipFile(path) as file:
             return set(REQUIRED) <= set(file.namelist())
