@@ -16,11 +16,13 @@ from benchmarks import command_line, record
 COMMANDS = {
     "python -c pass": ["-c", "pass"],
     "urushi --help": [str(Path(sys.executable).with_name("urushi")), "--help"],
+    "urushi inspect --help": [str(Path(sys.executable).with_name("urushi")), "inspect", "--help"],
+    "urushi recipes": [str(Path(sys.executable).with_name("urushi")), "recipes"],
     "import urushi": ["-c", "import urushi"],
     "from urushi import Detector": ["-c", "from urushi import Detector"],
 }
 REFERENCE = "python -c pass"
-AT_MOST_SECONDS = {"urushi --help": 0.5}
+AT_MOST_SECONDS = {"urushi --help": 0.3, "urushi inspect --help": 0.5, "urushi recipes": 0.5}
 HEAVY = ("torch", "lightning", "kornia", "torchmetrics", "sklearn", "skimage", "scipy", "matplotlib", "onnxruntime")
 HEAVY += ("numpy", "cv2", "PIL", "pydantic", "typer", "rich", "jinja2", "safetensors")
 

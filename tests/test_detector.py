@@ -10,8 +10,11 @@ import torch
 from PIL import Image
 
 from urushi import Detector, Inspection, Recipe, Unreadable
+from urushi.defect_types import DefectTypes, NoveltyBuffer
+from urushi.defect_types._head import Head
 from urushi.errors import CalibrationError, InputError, RecipeError, UnreadableImageError
 from urushi.recipe import Part
+from urushi.xray.phantoms.radiograph import Radiograph
 
 GREY = [{"name": "grey"}, {"name": "resize", "height": 32, "width": 32}, {"name": "scale"}]
 MODELS = {"autoencoder": "squared_error", "variational_autoencoder": "ssim", "feature_reconstruction": "feature"}
@@ -125,6 +128,55 @@ def test_a_detector_knows_what_its_method_weighs_beside_the_map(detector):
     assert windows.inspect(pictures(1)[0]).beside_map == "windows"
     pooled = replace(windows, recipe=windows.recipe.with_settings({"score.pooling": "max"}))  # which leaves them out
     assert pooled.inspect(pictures(1)[0]).beside_map is None
+
+
+# What is printed of it
+
+
+def test_whatever_a_user_gets_is_printed_in_one_line(any_detector, exported_autoencoder):
+    detectors = [any_detector, Detector.load(exported_autoencoder)]
+    parts = [part for one in detectors for part in (one, one.ways, one.familiar, one.held_out, one.pipeline)]
+    image = pictures(1)[0]
+    shown = [*map(repr, parts), repr(any_detector.inspect(image))]
+    assert [text for text in shown if len(text) > 600 or "\n" in text] == []
+
+
+def test_arrays_and_what_grows_with_the_images_are_not_printed():
+    n, code = 50, np.ones(4, np.float32)
+    buffer = NoveltyBuffer("key", np.ones((n, 4), np.float32), sources=("a.png",) * n, names=("hole",) * n)
+    head = Head(code, code, np.ones((2, 4)), np.ones(2), np.ones((n, 4)))
+    types = DefectTypes(("hole", "bar"), head, np.ones(n), 40, 5, 0.05, "key", {"layer": np.ones((9, 9))})
+    radiograph = Radiograph(np.ones((9, 9)), (np.ones((9, 9), bool),) * n)
+    assert {len(repr(one)) < 200 and "array" not in repr(one) for one in (buffer, types, radiograph)} == {True}
+
+
+def test_detector_is_printed_by_what_tells_it_from_others(any_detector, exported_autoencoder):
+    method, value = any_detector.recipe.model.name, any_detector.threshold.value
+    assert repr(any_detector) == (
+        f'Detector(recipe="of one\'s own", method={method!r}, n_good_images=30, threshold={value:.6g}, '
+        "false_alarm_rate=0.142857, rate_kind='guaranteed', exports=())"
+    )
+    assert repr(Detector.load(exported_autoencoder)).endswith("exports=('onnx fp32',))")
+
+
+def test_inspection_is_printed_with_its_decision_and_without_pictures(detector):
+    found = detector.inspect(defective(1)[0])
+    assert repr(found) == (
+        f"Inspection(source='<array>', decision='anomalous', score={found.score:.6g}, "
+        f"threshold={found.threshold:.6g}, p_value=0.142857, n_regions={len(found.regions)})"
+    )
+
+
+def test_notebook_shows_a_small_table_in_which_nothing_is_markup(detector):
+    found = replace(detector.inspect(defective(1)[0]), source="<script>alert(1)</script>.png")
+    page = found._repr_html_() + replace(detector, origin=detector.origin | {"recipe": "<b>"})._repr_html_()
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;.png" in page
+    assert "&lt;b&gt;" in page
+    assert "<script" not in page
+    assert "<b>" not in page
+    assert page.count("<table") == 2
+    assert "n good images" in page
+    assert len(page) < 3000
 
 
 # Sources

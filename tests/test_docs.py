@@ -154,8 +154,20 @@ def test_the_python_of_the_x_ray_page_runs(capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().out == "uint8 (1, 128, 128) [147.  97.   1.]\n"
 
 
+@pytest.mark.usefixtures("quick_default")
+def test_the_python_of_the_page_on_studies_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    images(tmp_path / "images/train/good", 10)
+    images(tmp_path / "images/test/scratch", 3)
+    (code,) = fenced(DOCS / "studies.md", "python")
+    exec(compile(code, "studies.md", "exec"), {})
+    assert re.match(r"10 \[(\('\d+\.png', -?1\)(, )?){3}\]\n", capsys.readouterr().out)
+
+
 def test_no_page_has_python_that_is_not_run() -> None:
-    run = {README, DOCS / "deploy.md", DOCS / "x-ray.md", *ADDING}
+    run = {README, DOCS / "deploy.md", DOCS / "studies.md", DOCS / "x-ray.md", *ADDING}
     assert {page for page in PAGES if fenced(page, "python")} == run
 
 

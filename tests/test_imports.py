@@ -87,13 +87,23 @@ def test_the_probe_sees_torch_in_each_module_that_asks_for_it() -> None:
     }
 
 
-@pytest.mark.parametrize("arguments", [["-c", "import urushi"], [COMMAND, "--help"]], ids=["import", "help"])
-def test_starting_urushi_loads_no_torch(arguments: list[str]) -> None:
-    command = [sys.executable, "-X", "importtime", *arguments]
-    run = subprocess.run(command, check=True, capture_output=True, text=True)
-    loaded = {line.rpartition("|")[2].strip().split(".")[0] for line in run.stderr.splitlines()}
+@pytest.mark.parametrize("arguments", [["-c", "import urushi"], [COMMAND, "--help"], [COMMAND]])
+def test_starting_urushi_loads_nothing_that_takes_long(arguments: list[str]) -> None:
+    loaded = loaded_by(arguments)
     assert "urushi" in loaded
-    assert not loaded & set(HEAVY)
+    assert not loaded & {*HEAVY, "numpy", "cv2", "pydantic", "rich", "markdown_it", "pygments"}
+
+
+@pytest.mark.parametrize("name", ["inspect", "fit", "models"])
+def test_help_of_a_command_loads_what_it_is_drawn_with_and_no_more(name: str) -> None:
+    assert not loaded_by([COMMAND, name, "--help"]) & {*HEAVY, "numpy", "cv2"}
+
+
+def loaded_by(arguments: list[str]) -> set[str]:
+    """The packages that a fresh process imports."""
+    command = [sys.executable, "-X", "importtime", *arguments]
+    run = subprocess.run(command, check=False, capture_output=True, text=True)
+    return {line.rpartition("|")[2].strip().split(".")[0] for line in run.stderr.splitlines()}
 
 
 def test_rooms_leave_private_modules_of_other_rooms_alone() -> None:

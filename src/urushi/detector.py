@@ -21,6 +21,7 @@ from urushi.errors import CalibrationError, UnreadableImageError
 from urushi.inspection import Beside, Caution, Inspection, MapScale, Unreadable
 from urushi.inspection.regions import find_places
 from urushi.preprocessing import Pipeline, Prepared
+from urushi.printable import Summarised
 from urushi.recipe import Part, Recipe
 from urushi.runtime.backend import Backend, Row
 from urushi.runtime.choice import Wish
@@ -29,9 +30,11 @@ from urushi.runtime.network import Network
 from urushi.runtime.tiling import TileGrid
 from urushi.runtime.ways import Ways
 
+_SPARSE = 4  # px: a median of a map needs no more, which is enlarged from cells anyway
 
-@dataclass(frozen=True)
-class Detector:
+
+@dataclass(frozen=True, repr=False)
+class Detector(Summarised):
     """Preprocessing, model, score and threshold: everything that is needed to decide on an image."""
 
     recipe: Recipe
@@ -240,6 +243,18 @@ class Detector:
         """The threshold as it is run now: int8 has its own."""
         return self.ways.calibration(self.backend).threshold
 
+    def summary(self) -> Mapping[str, Any]:
+        """What tells it from others, in short values; `false_alarm_rate` is the stated one."""
+        return {
+            "recipe": self.origin.get("recipe"),
+            "method": self.recipe.model.name,
+            "n_good_images": self.origin["fit"].get("n_images"),
+            "threshold": self.threshold.value,
+            "false_alarm_rate": self.threshold.false_alarm_rate,
+            "rate_kind": self.threshold.rate_kind,
+            **self.ways.summary(),
+        }
+
     @cached_property
     def map_scale(self) -> MapScale:
         """The fixed colour scale of all its maps."""
@@ -299,8 +314,8 @@ class Detector:
         if (grid := self.network.grid) and (text := self.held_out.caution(grid.n_tiles(anomaly_map.shape))):
             yield Caution("tiles", text)
         if self.familiar is not None:
-            share = (anomaly_map > self.map_scale.region_threshold).mean()
-            yield from self.familiar.cautions(item.appearance, float(share))
+            median = np.median(anomaly_map[::_SPARSE, ::_SPARSE])
+            yield from self.familiar.cautions(item.appearance, is_far=median > self.held_out.far)
 
 
 def _from_bytes(content: bytes, *how: Any) -> Detector:

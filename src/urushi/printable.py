@@ -1,4 +1,31 @@
-"""Names and messages from outside, made safe to show."""
+"""Names and messages from outside, made safe to show, and large objects in few words."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+
+class Summarised(ABC):
+    """Printed as one line, and shown by a notebook as a small table, without arrays and files."""
+
+    @abstractmethod
+    def summary(self) -> Mapping[str, Any]:
+        """What tells it from others: short values by their names."""
+
+    def __repr__(self) -> str:
+        values = (f"{name}={_short(value)}" for name, value in self.summary().items())
+        return f"{type(self).__name__}({', '.join(values)})"
+
+    def _repr_html_(self) -> str:
+        """For notebooks; nothing in it is taken for markup."""
+        rows = ((name.replace("_", " "), value) for name, value in self.summary().items())
+        cells = (f"<tr><th>{escape(name)}</th><td>{escape(_short(value))}</td></tr>" for name, value in rows)
+        return f"<table><caption>{type(self).__name__}</caption>{''.join(cells)}</table>"
+
+
+def _short(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else repr(value)
 
 
 def printable(text: str, *, keep_lines: bool = False) -> str:

@@ -152,3 +152,16 @@ def test_numbers_of_tiles_are_whole_and_at_least_one(tiles, is_read):
     else:
         with pytest.raises(CalibrationError, match="damaged"):
             HeldOut.from_json(data)
+
+
+@pytest.mark.parametrize(
+    ("medians", "far"),
+    [
+        ((1.0, 2.0, 3.0), 3.6),  # a fifth of the highest
+        ((1.0, 1.0, 3.0), 4.0),  # half of how far the highest lies above the middle
+        ((1.0, 2.0, 8.5), 9.0),  # nowhere above the limit of regions
+        ((0.0, 0.0, 0.0), 9.0),
+    ],
+)
+def test_a_map_is_far_beyond_the_medians_of_normal_ones(medians, far):
+    assert HeldOut((1.0, 2.0, 3.0), (9.0, 8.0, 7.0), medians, "split").far == pytest.approx(far)

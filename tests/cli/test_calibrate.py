@@ -106,14 +106,33 @@ def test_without_a_choice_every_rule_is_shown_and_nothing_is_changed(urushi, det
     result = urushi("calibrate", detector, "--defects", defects)
     assert (result.status, detector.read_bytes()) == (0, content)
     lines = {line.split()[1]: line for line in result.out.splitlines() if line.startswith("│")}
+    unusable = " ".join(result.out.rpartition("┘")[2].split())
     for name in catalogue.names("urushi.calibration"):
-        assert name in lines
+        assert (name in lines) != (name in unusable.replace("'conformal'", ""))
     assert "4.00% approximate" in lines["conformal"]
     assert "0 of 24" in lines["conformal"]
     assert "5 of 5" in lines["g_mean"]
-    assert "there are 24" in lines["quantile"]
+    assert "quantile cannot be used: " in unusable
+    assert "there are 24" in unusable
     assert f"now conformal: {threshold_of(detector).value:.6g}" in result.out
     assert "Nothing was changed. Choose with --rule" in result.err
+
+
+@pytest.mark.parametrize("has_defects", [False, True])
+def test_the_table_fits_eighty_columns_with_what_can_be_used_first(urushi, detector, defects, monkeypatch, has_defects):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = urushi("calibrate", detector, *(["--defects", defects] if has_defects else [])).out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert len(lines) <= 24
+    assert [line for line in lines if "…" in line] == []
+    first = next(line for line in lines if line.startswith("│"))
+    assert first.split()[1] == ("accuracy" if has_defects else "conformal")
+    assert [line for line in lines if line.startswith("│") and not line.split()[1].isidentifier()] == []  # one each
+    said = " ".join(" ".join(lines).rpartition("┘")[2].split())
+    assert (
+        "accuracy, f1, g_mean, recall, specificity, youden cannot be used: needs labelled defects" in said
+        or has_defects
+    )
 
 
 def test_the_table_for_programs_is_as_its_schema_says(urushi, detector, defects, tmp_path):

@@ -4,6 +4,7 @@ import zipfile
 
 import numpy as np
 import pytest
+import torch
 
 from urushi.data.writing import write_image
 from urushi.detector import Detector
@@ -92,6 +93,58 @@ def test_a_place_that_cannot_be_written_is_said_before_the_work(urushi, quick, d
     result = urushi("fit", dataset, "-o", place, *quick)
     assert result.status == 2
     assert message in result.err
+
+
+@pytest.mark.parametrize("command", ["fit", "calibrate", "export"])
+def test_no_detector_takes_the_place_of_a_file_that_is_none(urushi, quick, dataset, detector, tmp_path, command):
+    (mine := tmp_path / "results.csv").write_text("a year of work")
+    arguments = {
+        "fit": [dataset, *quick],
+        "calibrate": [detector, "--false-alarm-rate", 0.2],
+        "export": [detector, "--to", "onnx"],
+    }
+    result = urushi(command, *arguments[command], "-o", mine)
+    assert (result.status, result.out) == (2, "")
+    assert "results.csv is there and is no detector file: it is not overwritten; give -o another place" in result.err
+    assert mine.read_text() == "a year of work"
+
+
+def test_a_detector_takes_the_place_of_another_and_of_an_empty_file(urushi, detector, tmp_path):
+    (tmp_path / "new.urushi").touch()
+    assert urushi("calibrate", detector, "--false-alarm-rate", 0.2, "-o", tmp_path / "new.urushi").status == 0
+    assert urushi("calibrate", detector, "--false-alarm-rate", 0.2, "-o", tmp_path / "new.urushi").status == 0
+
+
+@pytest.mark.parametrize("command", ["sample", "represent", "classify", "evaluate"])
+def test_nothing_else_takes_the_place_of_a_detector(urushi, detector, dataset, labelled, good, command):
+    before = detector.read_bytes()
+    arguments = {
+        "sample": [detector, "-o", detector],
+        "represent": [good / "100.png", "-o", detector],
+        "classify": [detector, labelled, "-o", detector],
+        "evaluate": [detector, dataset, "--json", detector],
+    }
+    result = urushi(command, *arguments[command])
+    assert result.status == 2
+    assert "part.urushi is a detector file: it is not overwritten" in result.err
+    assert detector.read_bytes() == before
+
+
+def test_where_it_is_learnt_is_an_option_that_the_recipe_keeps(urushi, quick, dataset, tmp_path):
+    assert urushi("fit", dataset, "-o", tmp_path / "a.urushi", *quick, "--device", "cpu").status == 0
+    fitted = Detector.load(tmp_path / "a.urushi")
+    assert fitted.recipe.training.accelerator == "cpu"
+    assert fitted.card["recipe"].endswith(" training.accelerator=cpu")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+@pytest.mark.parametrize("recipe", ["default", "autoencoder"])
+def test_a_device_that_is_not_here_is_said_in_words(urushi, dataset, tmp_path, recipe):
+    small = ["--set", "preprocessing.resize.height=32", "--set", "preprocessing.resize.width=32"]
+    result = urushi("fit", dataset, "-o", tmp_path / "a.urushi", "--recipe", recipe, *small, "--device", "cuda")
+    assert (result.status, result.out) == (2, "")
+    assert "the device 'cuda' cannot be used here" in result.err
+    assert "cpu always can" in result.err
 
 
 @pytest.mark.parametrize("content", [None, "notes.txt"], ids=["empty", "no images"])

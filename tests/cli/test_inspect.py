@@ -2,6 +2,7 @@ import csv
 import io
 import json
 import shutil
+import sys
 from importlib import resources
 
 import numpy as np
@@ -47,6 +48,23 @@ def test_the_table_has_one_line_per_image_that_was_inspected(urushi, fitted, mix
     assert normal.endswith("a good one.png")
     assert anomalous.split()[0] == "ANOMALY"
     assert float(anomalous.split()[1]) > float(normal.split()[1])
+
+
+@pytest.mark.parametrize(
+    ("is_terminal", "variables", "is_coloured"),
+    [(True, {}, True), (True, {"NO_COLOR": "1"}, False), (True, {"TERM": "dumb"}, False), (False, {}, False)],
+)
+def test_an_anomaly_is_red_on_a_terminal_that_shows_colours(
+    urushi, fitted, mixed, monkeypatch, is_terminal, variables, is_coloured
+):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in ({"TERM": "xterm"} | variables).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
+    _, normal, anomalous = urushi("inspect", fitted, mixed).out.splitlines()
+    assert "\x1b" not in normal
+    assert anomalous.startswith("\x1b[31m\x1b[1mANOMALY\x1b[0m   " if is_coloured else "ANOMALY   ")
+    assert len(anomalous.replace("\x1b[31m\x1b[1m", "").replace("\x1b[0m", "").split()) == len(normal.split()) - 2
 
 
 def test_an_image_that_cannot_be_read_is_listed_on_stderr_with_status_1(urushi, fitted, mixed):
@@ -212,6 +230,51 @@ def test_nothing_but_results_goes_to_stdout(urushi, fitted, good, defects, tmp_p
     result = urushi("inspect", fitted, good, defects, "--format", "json", "--maps", "--report", "--out", tmp_path)
     assert len(json.loads(result.out)["results"]) == 11
     assert [line.split()[0] for line in result.err.splitlines()] == ["runs", "6", "11", "report:"]
+
+
+@pytest.fixture
+def wide(tmp_path, defects):
+    """A scratched image three times as wide and twice as high."""
+    path = tmp_path / "wide.png"
+    Image.open(defects / "200.png").resize((192, 128), Image.Resampling.NEAREST).save(path)
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["npy", "tiff"])
+def test_maps_are_written_as_they_were_computed(urushi, fitted, wide, tmp_path, suffix):
+    result = urushi("inspect", fitted, wide, "--maps-as", suffix, "--out", tmp_path / "out")
+    assert "1 anomaly maps in " in result.err
+    path = tmp_path / "out" / "maps" / f"000000-wide.{suffix}"
+    written = np.load(path, allow_pickle=False) if suffix == "npy" else np.asarray(Image.open(path))
+    expected = Detector.load(fitted).inspect(wide).anomaly_map
+    assert written.dtype == np.float32
+    np.testing.assert_allclose(written, expected, rtol=1e-4, atol=1e-5 * expected.max())
+    assert [one.name for one in (tmp_path / "out" / "maps").iterdir()] == [path.name]
+
+
+def test_masks_mark_the_regions_in_the_size_of_the_image(urushi, fitted, wide, good, tmp_path):
+    result = urushi("inspect", fitted, wide, good / "100.png", "--masks", "--out", tmp_path / "out", "--format", "json")
+    assert "2 masks in " in result.err
+    scratched, plain = json.loads(result.out)["results"]
+    masks = [np.asarray(Image.open(path)) for path in sorted((tmp_path / "out" / "masks").iterdir())]
+    assert [mask.shape for mask in masks] == [(128, 192), (64, 64)]
+    assert set(np.unique(masks[0])) == {0, 255}
+    marked = np.zeros((128, 192), bool)
+    for box in scratched["regions"]:
+        marked[box["y"] : box["y"] + box["height"], box["x"] : box["x"] + box["width"]] = True
+    assert not masks[0][~marked].any()
+    assert (masks[0] > 0).sum() == sum(box["area_px"] for box in scratched["regions"])
+    assert (masks[1] > 0).sum() == sum(box["area_px"] for box in plain["regions"])
+
+
+def test_csv_has_the_boxes_of_the_regions(urushi, fitted, wide):
+    found = json.loads(urushi("inspect", fitted, wide, "--format", "json").out)["results"][0]
+    (row,) = csv.DictReader(io.StringIO(urushi("inspect", fitted, wide, "--format", "csv").out, newline=""))
+    boxes = [tuple(map(float, box.split())) for box in row["boxes"].split(";")]
+    names = ("x", "y", "width", "height", "peak")
+    assert len(boxes) == int(row["n_regions"]) > 0
+    assert (row["defect_type"], row["reason"], row["caution"]) == ("", "", found["caution"] or "")
+    assert boxes == [pytest.approx([box[name] for name in names], rel=1e-4) for box in found["regions"]]
 
 
 def test_a_terminal_cannot_be_taken_over_by_a_name(urushi, fitted, good, tmp_path):

@@ -30,6 +30,14 @@ def run(*arguments: object, launcher: tuple[str, ...] = ()) -> subprocess.Comple
     return subprocess.run(command, capture_output=True, text=True, timeout=300, errors="surrogateescape")
 
 
+def test_help_of_the_program_fits_eighty_columns_and_cuts_no_sentence_off():
+    shown = subprocess.run([COMMAND, "--help"], capture_output=True, text=True, env=os.environ | {"COLUMNS": "80"})
+    lines = shown.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [line for line in lines if line.endswith("...") and "Usage" not in line] == []
+    assert "  inspect      Inspect images and print score, p-value and decision of each." in lines
+
+
 def png(width: int, height: int) -> bytes:
     """A black PNG of any size, a few hundred kB small; compressed piece by piece."""
 

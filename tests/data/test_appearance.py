@@ -128,11 +128,11 @@ def test_an_encoded_copy_that_lost_something_is_another_image() -> None:
     assert content_of(read_image(Image.open(buffer))) != content_of(GREY)
 
 
-def test_the_map_of_more_than_half_an_image_tells_as_well_and_a_copy_is_known() -> None:
+def test_a_map_that_is_far_tells_as_well_and_a_copy_is_known() -> None:
     known = familiar(GREY)
-    assert [caution.kind for caution in known.cautions(Appearance.of(GREY), 0.5)] == ["learnt"]
-    assert list(known.cautions(Appearance.of(GREY.T.reshape(20, 30)), 0.5)) == []
-    (caution,) = known.cautions(Appearance.of(GREY.T.reshape(20, 30) // 8), 0.51)
+    assert [caution.kind for caution in known.cautions(Appearance.of(GREY), is_far=False)] == ["learnt"]
+    assert list(known.cautions(Appearance.of(GREY.T.reshape(20, 30)), is_far=False)) == []
+    (caution,) = known.cautions(Appearance.of(GREY.T.reshape(20, 30) // 8), is_far=True)
     assert caution.kind == "unlike"
     assert "it is much darker" in caution.text
-    assert caution.text.endswith("; it is farther from its reconstruction in most places than they are in any.")
+    assert caution.text.endswith("; it is farther from its reconstruction in most places than any of them is.")

@@ -1,12 +1,13 @@
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from urushi.data.dataset import find_dataset
+from urushi.data.dataset import count_other_files, find_dataset, find_images
 from urushi.data.diagnosis import diagnose
 
 
@@ -36,6 +37,25 @@ def found(root: Path):
 
 def problems(root: Path) -> list[tuple[str, str]]:
     return [(p["path"], p["reason"]) for p in found(root).to_json()["problems"]]
+
+
+def leave_system_files(root: Path) -> list[Path]:
+    """What macOS and Windows put beside images; the first two are named like images, and are none."""
+    names = ["train/good/._0.png", "ground_truth/cut/._0_mask.png", "train/.DS_Store", "test/Thumbs.db", "desktop.ini"]
+    for name in names:
+        (root / name).write_bytes(b"\x00\x05\x16\x07")
+    return [root / name for name in names]
+
+
+def test_files_of_the_operating_system_are_no_images_and_are_said_once(root):
+    before = found(root)
+    leave_system_files(root)
+    after = found(root)
+    (said,) = after.warnings
+    assert said == "5 files of the operating system, such as desktop.ini, are left alone"
+    assert replace(after, warnings=()) == before
+    assert list(find_images([root])) == [path for path in sorted(root.rglob("*.png")) if path.name[:2] != "._"]
+    assert count_other_files([root]) == 5
 
 
 def test_a_sound_data_set_has_counts_and_nothing_to_complain_of(root):

@@ -61,5 +61,7 @@ def test_a_file_that_knows_no_levels_doubts_none():
 
 
 def test_the_doubt_is_the_first_caution():
-    kinds = [caution.kind for caution in familiar(SEEN).cautions(Appearance.of(np.full((4, 4), 9, np.uint16)), 0.0)]
+    kinds = [
+        caution.kind for caution in familiar(SEEN).cautions(Appearance.of(np.full((4, 4), 9, np.uint16)), is_far=False)
+    ]
     assert kinds == ["depth"]

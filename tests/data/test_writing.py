@@ -12,6 +12,12 @@ from urushi.errors import InputError
 IMAGE = np.arange(64, dtype=np.uint8).reshape(8, 8)
 
 
+def test_folder_with_only_what_the_operating_system_left_is_taken_as_empty(tmp_path):
+    (tmp_path / ".DS_Store").touch()
+    claim(tmp_path, "Title", "About")
+    assert (tmp_path / "README.txt").is_file()
+
+
 def test_a_folder_says_that_it_is_not_whole_until_it_is(tmp_path):
     claim(tmp_path, "Ours", "about")
     write_image(tmp_path / "train" / "good" / "0.png", IMAGE)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from urushi.inspection.regions import find_places, find_regions
+from urushi.inspection.regions import find_places, find_regions, marks, mask_in_original
 
 IDENTITY = np.eye(3)
 
@@ -173,3 +173,33 @@ def test_there_is_always_a_place_and_it_holds_the_highest_value(anomaly_map):
     first, *_ = find_places(anomaly_map, 0.5, IDENTITY, anomaly_map.shape)
     inside = anomaly_map[first.y : first.y + first.height, first.x : first.x + first.width]
     assert first.peak == inside.max() == anomaly_map.max()
+
+
+def test_mask_lies_where_the_model_saw_it_and_is_empty_where_it_did_not():
+    above = np.zeros((4, 4), bool)
+    above[1, 2] = True
+    to_original = np.array([[3.0, 0, 2], [0, 2, -1], [0, 0, 1]])  # 3 × 2 px per pixel of the map, shifted
+    mask = mask_in_original(above, to_original, (9, 20))
+    assert mask.shape == (9, 20)
+    assert np.argwhere(mask).tolist() == [[y, x] for y in (1, 2) for x in (8, 9, 10)]
+
+
+@pytest.mark.parametrize("size", [(40, 70), (16, 16), (7, 5)])
+def test_mask_fills_the_boxes_of_the_regions_whatever_the_size_of_the_image(size):
+    anomaly_map = blank()
+    anomaly_map[3, 4] = anomaly_map[9:12, 10:15] = 1
+    to_original = np.diag([size[1] / 16, size[0] / 16, 1])
+    filled = np.zeros(size, bool)
+    for box in find_regions(anomaly_map, 0.5, to_original, size):
+        filled[box.y : box.y + box.height, box.x : box.x + box.width] = True
+    assert (mask_in_original(anomaly_map > 0.5, to_original, size) == filled).all()
+
+
+@given(maps)
+def test_marks_fill_the_box_of_the_first_place(anomaly_map):
+    first, *_ = find_places(anomaly_map, 0.5, IDENTITY, anomaly_map.shape)
+    marked = marks(anomaly_map, 0.5)
+    inside = marked[first.y : first.y + first.height, first.x : first.x + first.width]
+    assert inside.any(axis=0).all()
+    assert inside.any(axis=1).all()
+    assert (anomaly_map > 0.5).any() or marked.sum() == inside.sum()

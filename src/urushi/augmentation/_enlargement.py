@@ -16,6 +16,7 @@ from urushi.augmentation._plan import Picture
 from urushi.augmentation._sequence import Augmentation, Border, Drawn, Interpolation
 from urushi.data import defects
 from urushi.data.dataset import Dataset
+from urushi.data.folders import is_of_system
 from urushi.data.images import read_image
 from urushi.data.masks import fitting, read_mask
 from urushi.data.stream import stream
@@ -215,7 +216,9 @@ def _require_room(folder: Path, pictures: Sequence[Picture]) -> None:
     if not (folder / MARKER).is_file():
         return  # new, empty or refused by `claim`
     own = {MARKER, UNFINISHED, RECORDS, *map(_file, pictures), *map(_mask_file, pictures)}
-    files = (path for path in folder.rglob("*") if not (path.is_dir() or atomic_file.is_draft(path)))
+    files = (
+        path for path in folder.rglob("*") if not (path.is_dir() or atomic_file.is_draft(path) or is_of_system(path))
+    )
     found = sorted(path.relative_to(folder).as_posix() for path in files)
     if others := [name for name in found if name not in own]:
         raise InputError(

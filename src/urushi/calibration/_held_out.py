@@ -1,6 +1,7 @@
 """What held-out normal images teach about a detector: all that thresholds, p-values and map colours are made from."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from urushi.errors import CalibrationError
 from urushi.inspection import MapScale
 
 _REGION_RATE = 0.05  # share of normal images that may show a region; for pictures, not for decisions
+_FAR = 0.2  # of the highest median: how much farther than that other parts are at least
 _FEW = n_needed(0.01)  # with fewer the default rule cannot keep to its own rate
 _CROSS = "The rate is approximate: each held-out image was scored by a fit without it, not by the final one."
 _MOVED = (
@@ -29,11 +31,13 @@ _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 class HeldOut:
     """One entry per held-out normal image; kept in the detector file, so that a threshold can be chosen anew."""
 
-    scores: tuple[_Number, ...]
-    map_peaks: tuple[_Number, ...]  # highest value of each image's anomaly map
-    map_medians: tuple[_Number, ...]
+    scores: tuple[_Number, ...] = field(repr=False)
+    map_peaks: tuple[_Number, ...] = field(repr=False)  # highest value of each image's anomaly map
+    map_medians: tuple[_Number, ...] = field(repr=False)
     method: Literal["split", "cross"]  # cross: each image was scored by a fit that had not seen it
-    n_tiles: tuple[Annotated[int, Field(strict=True, ge=1)], ...] = ()  # of each image, where images are tiled
+    n_tiles: tuple[Annotated[int, Field(strict=True, ge=1)], ...] = field(
+        default=(), repr=False
+    )  # of each image, where images are tiled
     is_moved: bool = False  # scores and maps are those in float, moved by the median change of another precision
 
     def map_scale(self) -> MapScale:
@@ -45,6 +49,17 @@ class HeldOut:
         rate = max(_REGION_RATE, 1 / (len(self.map_peaks) + 1))
         region_threshold = Conformal(false_alarm_rate=rate).fit(np.array(self.map_peaks)).value
         return MapScale(low, low + 2 * (region_threshold - low), region_threshold)
+
+    @cached_property
+    def far(self) -> float:
+        """Above it lies the median of a map that is odd in most places: the image shows something else.
+
+        It is the limit of regions, or how far the highest median of normal maps lies and a margin, whichever is less.
+        """
+        highest, middle = max(self.map_medians), float(np.median(self.map_medians))
+        margin = max(_FAR * abs(highest), (highest - middle) / 2)
+        limit = self.map_scale().region_threshold
+        return min(limit, highest + margin) if margin > 0 else limit
 
     @property
     def advice(self) -> str | None:

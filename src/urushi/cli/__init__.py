@@ -44,15 +44,16 @@ _IN_CATALOGUE = {"models", "scores", "steps", "transforms", "recipes"}  # which 
 
 def program(words: Sequence[str]) -> typer.Typer:
     """The command line for these words: only the command that they name is loaded, or all, if they name none."""
+    named = next((word for word in words if not word.startswith("-") and not word[:1].isdecimal()), None)
     app = typer.Typer(
         help="Learns from images of good parts what normal looks like, and shows where a new image differs.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
+        rich_markup_mode="rich" if named in COMMANDS else None,  # rich takes longer to load than all else together
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(invoke_without_command=True)(_options)
-    named = next((word for word in words if not word.startswith("-") and not word[:1].isdecimal()), None)
     for name in (named,) if named in COMMANDS else COMMANDS:
         module = importlib.import_module(f"urushi.cli.{'catalogue' if name in _IN_CATALOGUE else name}")
         if hasattr(module, "app"):

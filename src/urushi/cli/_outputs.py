@@ -1,7 +1,7 @@
 """What an inspection leaves behind beside its printed lines: counts, overlays and the report."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,6 +13,8 @@ from urushi.inspection import Cautions, Inspection, Unreadable
 from urushi.printable import printable
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from urushi.detector import Detector
     from urushi.reporting.report import DetectorFacts
     from urushi.reporting.report import Evaluation as ReportedEvaluation
@@ -61,30 +63,64 @@ class Tally:
         return 1 if self.n_unreadable else 0
 
 
-class MapWriter:
-    """Writes the overlay of each image as a PNG, numbered, since names in different folders may be the same."""
+class PictureWriter:
+    """Writes a file for each image, numbered, since names in different folders may be the same.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.n_written = folder / "maps", 0
+    `draw` makes it of an inspection; by the suffix it is written as a picture, or as the values that it has.
+    """
+
+    def __init__(self, folder: Path, what: str, suffix: str, draw: "Callable[[Inspection], np.ndarray]") -> None:
+        self.folder, self.what, self.suffix, self.draw, self.n_written = folder, what, suffix, draw, 0
         make_folder(self.folder)
         writing.begin(self.folder)
 
     def add(self, result: Inspection | Unreadable) -> None:
-        """One PNG per inspected image."""
+        """One file per inspected image."""
         if isinstance(result, Unreadable):
             return
         from urushi.data.pages import as_file_name
-        from urushi.reporting.heat_map import overlay
 
-        picture = overlay(result.image, result.anomaly_map, result.map_scale, result.regions, result.view)
         stem = re.sub(r"[^\w.-]", "_", as_file_name(Path(result.source)).stem)[:80]
-        writing.write_image(self.folder / f"{self.n_written:06d}-{stem}.png", picture)
+        write = writing.write_image if self.suffix == ".png" else writing.write_values
+        write(self.folder / f"{self.n_written:06d}-{stem}{self.suffix}", self.draw(result))
         self.n_written += 1
 
     def close(self) -> None:
         """Says where they are."""
         writing.finish(self.folder)
-        _console.note(f"{self.n_written} overlays in {self.folder}")
+        _console.note(f"{self.n_written} {self.what} in {self.folder}")
+
+
+def map_writer(out: Path, suffix: str) -> PictureWriter:
+    """Writes overlays as PNG, or anomaly maps as they were computed as NPY or TIFF."""
+    folder, is_picture = out / "maps", suffix == ".png"
+    return PictureWriter(folder, "overlays" if is_picture else "anomaly maps", suffix, _overlay if is_picture else _map)
+
+
+def mask_writer(out: Path) -> PictureWriter:
+    """Writes masks of the regions, each in the size of its image."""
+    return PictureWriter(out / "masks", "masks", ".png", _mask)
+
+
+def _overlay(result: Inspection) -> "np.ndarray":
+    from urushi.reporting.heat_map import overlay
+
+    return overlay(result.image, result.anomaly_map, result.map_scale, result.regions, result.view)
+
+
+def _map(result: Inspection) -> "np.ndarray":
+    return result.anomaly_map
+
+
+def _mask(result: Inspection) -> "np.ndarray":
+    import numpy as np
+
+    from urushi.inspection.regions import marks, mask_in_original
+
+    if not result.regions:
+        return np.zeros(result.original_size, bool)
+    marked = marks(result.anomaly_map, result.map_scale.region_threshold)
+    return mask_in_original(marked, result.to_original, result.original_size)
 
 
 class ReportWriter:

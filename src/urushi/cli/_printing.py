@@ -9,16 +9,30 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from urushi.inspection import Cautions, Inspection, Unreadable
+import typer
+
+from urushi.inspection import Cautions, Decision, Inspection, Unreadable
 from urushi.printable import printable
 
 if TYPE_CHECKING:
     from urushi.detector import Detector
 
 Show = Callable[[Inspection | Unreadable], None]
-_COLUMNS = ("source", "decision", "score", "threshold", "p_value", "n_regions", "defect_type", "reason", "caution")
+_COLUMNS = (
+    "source",
+    "decision",
+    "score",
+    "threshold",
+    "p_value",
+    "n_regions",
+    "boxes",
+    "defect_type",
+    "reason",
+    "caution",
+)
 _FORMULA = ("=", "+", "-", "@")
 _MARKS = {"normal": "  ok  ", "unsure": " unsure", "anomalous": "ANOMALY"}
+_COLOURS = {"unsure": "yellow", "anomalous": "red"}
 
 
 @contextmanager
@@ -49,10 +63,19 @@ def _table(detector: "Detector") -> Iterator[Show]:
     def show(result: Inspection | Unreadable) -> None:
         if isinstance(result, Inspection):
             named = f"  [{printable(result.defect_type)}]" if result.defect_type else ""
-            marked = f"{_MARKS[result.decision]:9} {result.score:12.6g} {result.p_value:8.4f}"
-            print(f"{marked}  {printable(result.source)}{named}")
+            mark = _coloured(f"{_MARKS[result.decision]:9}", result.decision)
+            print(f"{mark} {result.score:12.6g} {result.p_value:8.4f}  {printable(result.source)}{named}")
 
     yield show
+
+
+def _coloured(mark: str, decision: Decision) -> str:
+    """Red and yellow on a terminal, unless that shows none or they are not wanted (https://no-color.org)."""
+    is_plain = not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    if is_plain or decision not in _COLOURS:
+        return mark
+    word = mark.strip()
+    return mark.replace(word, typer.style(word, fg=_COLOURS[decision], bold=True))
 
 
 @contextmanager
@@ -62,9 +85,9 @@ def _csv(detector: "Detector") -> Iterator[Show]:  # noqa: ARG001
 
     def show(result: Inspection | Unreadable) -> None:
         if isinstance(result, Unreadable):
-            writer.writerow([_cell(result.source), "", "", "", "", "", "", _cell(result.reason), ""])
+            writer.writerow([_cell(result.source), *[""] * 7, _cell(result.reason), ""])
         else:
-            numbers = [result.score, result.threshold, result.p_value, len(result.regions)]
+            numbers = [result.score, result.threshold, result.p_value, len(result.regions), _boxes(result)]
             texts = [_cell(result.defect_type or ""), "", _cell(result.caution or "")]
             writer.writerow([_cell(result.source), result.decision, *numbers, *texts])
 
@@ -102,6 +125,11 @@ def _json_lines(detector: "Detector") -> Iterator[Show]:  # noqa: ARG001
         print(json.dumps({**values, "source": _utf8(result.source), "inspected_at": now}), flush=True)
 
     yield show
+
+
+def _boxes(result: Inspection) -> str:
+    """Of the regions, highest peak first: x, y, width, height in px of the original image, and the peak."""
+    return "; ".join(f"{r.x} {r.y} {r.width} {r.height} {r.peak:.6g}" for r in result.regions)
 
 
 def _utf8(name: str) -> str:

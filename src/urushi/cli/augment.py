@@ -52,7 +52,7 @@ def augment(
     layout: Annotated[str | None, typer.Option(help="Layout of IN, if it is not recognised.")] = None,
     good_folder: GoodFolderOption = [],  # noqa: B006
 ) -> None:
-    """Write a larger data set: variants of images, with their masks, and synthetic defects."""
+    """Write variants of images with their masks, and defects. The defects are synthetic; all is a larger data set."""
     from urushi.augmentation import Augmentation, Wish, enlarge, plan
     from urushi.data.dataset import find_dataset
     from urushi.data.mask_diagnosis import without_inverted

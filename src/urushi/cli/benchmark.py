@@ -27,7 +27,7 @@ def benchmark(
     seconds: Annotated[float, typer.Option(min=0.1, max=600, help="How long each figure is measured.")] = 5.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Measure throughput, latency and memory from the file on disk to the decision, in all that can run the detector.
+    """Measure throughput, latency and memory of a detector. From the file to the decision, in all that can run it.
 
     Without IMAGES, smooth noise of the size that the network takes is written to a temporary folder: real images of
     another size or format take longer or shorter to decode.

@@ -1,6 +1,7 @@
 """urushi calibrate: what every threshold rule would do, or a new threshold for a detector, without training."""
 
 import json
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,13 +9,14 @@ import typer
 
 from urushi.cli import _console
 from urushi.cli._datasets import GoodFolderOption
+from urushi.cli._places import require_detector_place
 from urushi.cli._running import DeviceOption, PrecisionOption, RuntimeOption, ThreadsOption, load
 from urushi.cli.fit import images_in
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from urushi.calibration import RuleOutcome
+    from urushi.calibration import RuleOutcome, Threshold
     from urushi.detector import Detector
     from urushi.recipe import Part
 
@@ -40,11 +42,12 @@ def calibrate(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write here instead.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
 ) -> None:
-    """Show what every threshold rule would do; with --rule or a rate, choose the threshold anew.
+    """Show what every threshold rule would do, or choose one. With --rule or a rate, the threshold is chosen anew.
 
     Both use the scores of held-out normals in the detector file. Without --rule, --warn-rate and --set change the rule
     that the detector has.
     """
+    require_detector_place(output, "-o")
     old = load(detector, runtime=runtime, precision=precision, device=device, n_threads=n_threads)
     part = _chosen(old.recipe.threshold, rule, false_alarm_rate, warn_rate, settings)
     _refuse_what_does_not_go_together(is_choice=part is not None, as_json=as_json, output=output)
@@ -107,22 +110,35 @@ def _show(detector: "Detector", defects: list[Path], *, as_json: bool) -> None:
 
 
 def _table(detector: "Detector", scores: "np.ndarray", outcomes: "list[RuleOutcome]") -> None:
-    columns = ("rule", "threshold", "false-alarm rate", "held-out normals above", "defects found", "cannot be used")
-    rows = [_row(outcome, len(detector.held_out.scores), scores.size) for outcome in outcomes]
+    columns = ("rule", "threshold", "false-alarm rate", "normals above", "found")
+    usable = [(outcome, outcome.threshold) for outcome in outcomes if outcome.threshold is not None]
+    rows = [_row(outcome, threshold, len(detector.held_out.scores), scores.size) for outcome, threshold in usable]
     n = f"{len(detector.held_out.scores)} held-out normals, {scores.size} defects"
-    _console.table(columns, rows, title=f"{n}; now {detector.threshold.rule}: {detector.threshold.value:.6g}")
+    _console.table(
+        columns if scores.size else columns[:-1],
+        rows,
+        title=f"{n}; now {detector.threshold.rule}: {detector.threshold.value:.6g}",
+    )
+    for reason, rules in _unusable(outcomes).items():
+        print(textwrap.fill(f"{', '.join(rules)} cannot be used: {reason}", 80, subsequent_indent="  "))
     if detector.held_out.advice:
         _console.note(f"note: {detector.held_out.advice}")
     _console.note("Nothing was changed. Choose with --rule RULE or --false-alarm-rate RATE; options: --set KEY=VALUE.")
 
 
-def _row(outcome: "RuleOutcome", n_normals: int, n_defects: int) -> tuple[str, ...]:
-    threshold = outcome.threshold
-    if threshold is None:
-        return (outcome.rule, "", "", "", "", outcome.reason or "")
+def _row(outcome: "RuleOutcome", threshold: "Threshold", n_normals: int, n_defects: int) -> tuple[str, ...]:
     rate = "none" if threshold.false_alarm_rate is None else f"{threshold.false_alarm_rate:.2%} {threshold.rate_kind}"
-    found = "" if outcome.n_defects_found is None else f"{outcome.n_defects_found} of {n_defects}"
-    return (outcome.rule, f"{threshold.value:.6g}", rate, f"{outcome.n_normals_above} of {n_normals}", found, "")
+    found = () if outcome.n_defects_found is None else (f"{outcome.n_defects_found} of {n_defects}",)
+    return (outcome.rule, f"{threshold.value:.6g}", rate, f"{outcome.n_normals_above} of {n_normals}", *found)
+
+
+def _unusable(outcomes: "list[RuleOutcome]") -> dict[str, list[str]]:
+    """The rules that give no threshold, by the reason."""
+    rules: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        if outcome.reason:
+            rules.setdefault(outcome.reason.removeprefix(f"The rule {outcome.rule!r} "), []).append(outcome.rule)
+    return rules
 
 
 def _as_json(detector: "Detector", scores: "np.ndarray", outcomes: "list[RuleOutcome]") -> dict[str, Any]:

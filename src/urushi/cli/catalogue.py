@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from urushi import catalogue
-from urushi.catalogue import options
 from urushi.catalogue.extras import require
 from urushi.cli import _console
 
@@ -26,7 +25,7 @@ def models(
         tuple[int, int, int], typer.Option(metavar="C H W", help="Of the images, for the layers.")
     ] = (3, 128, 128),
 ) -> None:
-    """The methods, or one of them with every option; with --set, the layers of its network."""
+    """The methods, or one of them with every option. With --set, the layers of its network."""
     require("torch", "train")
     from urushi.models.base import Reconstructor
     from urushi.recipe import Part, parse_setting
@@ -62,7 +61,7 @@ def steps(name: Name = None) -> None:
 
 
 def transforms(name: Name = None) -> None:
-    """The transforms of augmentation, or one of them with every option."""
+    """The transforms of augmentation, or one with every option."""
     from urushi.augmentation.base import Transform
 
     if name is None:
@@ -74,7 +73,7 @@ def transforms(name: Name = None) -> None:
 def recipes(
     name: Annotated[str | None, typer.Argument(help="Print this one as TOML, defaults included.")] = None,
 ) -> None:
-    """The recipes, or one of them as TOML, to be changed and given to `urushi fit --recipe FILE.toml`."""
+    """The recipes, or one of them as TOML. Change it and give it to `urushi fit --recipe FILE.toml`."""
     from urushi.recipe import Recipe, recipe_names
 
     if name is not None:
@@ -102,6 +101,8 @@ def _show_all(room: str, base: type, what: str) -> None:
 
 def _show_one(room: str, name: str, base: type, section: str) -> None:
     """One entry with all its options: name, type, default, meaning."""
+    from urushi.catalogue import options
+
     cls: type = catalogue.load(room, name, base)
     print(_about(cls) + "\n\n" + inspect.cleandoc(cls.__doc__ or "") + "\n")
     rows = [(o.name, o.type, "" if o.is_required else o.default, o.description) for o in options.describe(cls)]

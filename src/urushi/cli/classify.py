@@ -7,6 +7,7 @@ import typer
 
 from urushi.cli import _console
 from urushi.cli._datasets import note_problems
+from urushi.cli._places import require_file_place
 from urushi.cli._running import DeviceOption, load
 
 if TYPE_CHECKING:
@@ -33,9 +34,10 @@ def classify(
     seed: Annotated[int, typer.Option(min=0, help="Of folds and training.")] = 0,
     device: DeviceOption = "cpu",
 ) -> None:
-    """Learn to name types of defects from a few labelled images; `urushi inspect --types FILE` then names them."""
+    """Learn to name types of defects from labelled images. `urushi inspect --types FILE` then names them."""
     from urushi.defect_types import DefectTypes, Encoder
 
+    require_file_place(output, "-o")
     loaded = load(detector, runtime="torch", device=device)
     encoder = Encoder(loaded)
     images, labels = _labelled(loaded, encoder, labelled)

@@ -22,7 +22,7 @@ def demo(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same pictures and detector.")] = 0,
 ) -> None:
-    """Fit, evaluate and report on tiles of a real photograph with synthetic defects.
+    """Fit, evaluate and report on tiles of a real photograph.
 
     Half of the good tiles are held out, so that the stated false-alarm rate is guaranteed on average.
     """

@@ -41,7 +41,7 @@ def doctor(
     bits: BitsOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say what is installed, or what a data set holds and what is wrong with it."""
+    """Say what is installed, or what is wrong with a data set."""
     if dataset is None:
         _installed(as_json=as_json)
         return

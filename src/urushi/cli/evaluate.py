@@ -45,7 +45,7 @@ def evaluate(
     bits: BitsOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the resampling behind the intervals.")] = 0,
 ) -> None:
-    """Measure a detector on the test split of a data set: image and pixel figures."""
+    """Measure a detector on the test images of a data set."""
     require_file_place(json_file, "--json")
     require_file_place(report, "--report")
     loaded = load(detector, runtime=runtime, precision=precision, device=device, n_threads=n_threads, bits=bits)

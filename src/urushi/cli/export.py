@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from urushi.cli import _console
-from urushi.cli._places import require_file_place
+from urushi.cli._places import require_detector_place
 from urushi.runtime.names import Engine, Precision
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def export(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write here instead.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the synthetic defects of the gate.")] = 0,
 ) -> None:
-    """Export the network and score for a PC without PyTorch, and prove that they decide as before.
+    """Export network and score for a PC without PyTorch. That they decide as before is proved.
 
     The exported graph is compared with PyTorch on good images and on synthetic defects; if they differ, nothing is
     written. With --int8, the file gets both graphs, and where int8 is not good enough, the fp32 one alone. The int8
@@ -37,7 +37,7 @@ def export(
     from urushi.errors import ExportError
     from urushi.runtime.choice import DISTRUSTED, exports
 
-    require_file_place(output, "-o")
+    require_detector_place(output, "-o")
     loaded = Detector.load(detector, runtime="torch")
     if any(entry.is_distrusted for entry in exports(loaded.card)):
         _console.note(f"note: {DISTRUSTED}; it is taken out of the file")

@@ -3,13 +3,13 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from urushi.cli import _console
 from urushi.cli._datasets import BitsOption, GoodFolderOption, note_problems, note_taken
-from urushi.cli._places import require_file_place
+from urushi.cli._places import require_detector_place
 from urushi.cli._plots import write_learning_curves
 from urushi.printable import printable
 
@@ -35,6 +35,10 @@ def fit(
     false_alarm_rate: Annotated[
         float | None, typer.Option(help="Share of good parts that may be called anomalous.")
     ] = None,
+    device: Annotated[
+        Literal["cpu", "cuda", "mps"] | None,
+        typer.Option(help="Where PyTorch computes; without it, as the recipe says: cuda where there is one."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was interrupted.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same detector.")] = 0,
     layout: Annotated[str | None, typer.Option(help="Layout of the folder, if it is not recognised.")] = None,
@@ -44,9 +48,10 @@ def fit(
     """Learn from a folder of good images what normal looks like."""
     from urushi.detector import Detector
 
+    settings = settings if device is None else [*settings, f"training.accelerator={device}"]
     chosen = chosen_recipe(recipe, settings, false_alarm_rate)
     sources, facts = _good_images(good, layout, good_folder)
-    require_file_place(output, "-o")
+    require_detector_place(output, "-o")
     folder = output.with_name(f"{output.name}.training")
     detector = Detector.fit(
         sources,

@@ -14,6 +14,7 @@ from urushi.cli._running import DeviceOption, PrecisionOption, RuntimeOption, Th
 
 if TYPE_CHECKING:
     from urushi.cli._outputs import Listener
+    from urushi.cli._typing import TypeTeller
     from urushi.detector import Detector
     from urushi.inspection import Inspection, Unreadable
 
@@ -25,6 +26,14 @@ class Format(StrEnum):
     json = "json"
     csv = "csv"
     jsonl = "jsonl"
+
+
+class MapFormat(StrEnum):
+    """How anomaly maps are written."""
+
+    png = "png"
+    npy = "npy"
+    tiff = "tiff"
 
 
 def inspect(
@@ -42,6 +51,13 @@ def inspect(
     out: Annotated[Path, typer.Option(help="Folder for maps and report.")] = Path("inspection"),
     output_format: Annotated[Format, typer.Option("--format", help="What is printed.")] = Format.table,
     maps: Annotated[bool, typer.Option("--maps", help="Write an overlay of the heat map for each image.")] = False,
+    maps_as: Annotated[
+        MapFormat | None,
+        typer.Option(help="What --maps writes: overlays, the default, or anomaly maps as they were computed."),
+    ] = None,
+    masks: Annotated[
+        bool, typer.Option("--masks", help="Write a mask of the regions for each image, in its size.")
+    ] = False,
     report: Annotated[bool, typer.Option("--report", help="Write one HTML page, worst first.")] = False,
     runtime: RuntimeOption = None,
     precision: PrecisionOption = None,
@@ -62,23 +78,25 @@ def inspect(
         float | None,
         typer.Option(
             help="Decide on all images together, so that on average at most this share of those called anomalous is "
-            "good. Nothing is printed before the last one is scored; --maps and --report inspect them twice."
+            "good. Nothing is printed before the last one is scored; --maps, --masks and --report inspect them twice."
         ),
     ] = None,
 ) -> None:
     """Inspect images and print score, p-value and decision of each."""
     from urushi.cli._batch import decide_together
-    from urushi.cli._outputs import Listener, MapWriter, ReportWriter, Tally, make_folder
-    from urushi.cli._typing import TypeTeller
+    from urushi.cli._outputs import Listener, ReportWriter, Tally, make_folder, map_writer, mask_writer
 
     _refuse_what_does_not_go_together(paths, watch, report=report, false_discovery_rate=false_discovery_rate)
     typed = types is not None or novelty_buffer is not None
     runtime = "torch" if typed and runtime is None else runtime  # the others compute no latent code
     loaded = load(detector, runtime=runtime, precision=precision, device=device, n_threads=n_threads, bits=bits)
-    if maps or report:
+    if report:
         make_folder(out)
-    teller = TypeTeller(loaded, types, novelty_buffer) if typed else None
-    listeners: list[Listener] = [tally := Tally(is_endless=watch is not None), *([MapWriter(out)] if maps else [])]
+    writers = [map_writer(out, f".{maps_as or MapFormat.png}")] if maps or maps_as else []
+    writers += [mask_writer(out)] if masks else []
+    shows_pictures = bool(writers) or report
+    teller = _teller(loaded, types, novelty_buffer)
+    listeners: list[Listener] = [tally := Tally(is_endless=watch is not None), *writers]
     if watch is not None:
         from urushi.cli._watching import until_stopped, watch_of, watched
 
@@ -90,15 +108,24 @@ def inspect(
         results = _results(loaded, paths or [])
         if false_discovery_rate is not None:
             loaded, results = decide_together(loaded, results, false_discovery_rate)
-            results = _results(loaded, paths or []) if maps or report else results
+            results = _results(loaded, paths or []) if shows_pictures else results
         listeners += [ReportWriter(out / "report.html", loaded)] if report else []
         shown = _console.progress(teller.tell(results) if teller else results, "inspecting")
-        _tell(shown, listeners, loaded, output_format, outlives_reader=maps or report)
+        _tell(shown, listeners, loaded, output_format, outlives_reader=shows_pictures)
     for listener in listeners:
         listener.close()
     if teller:
         teller.close()
     raise typer.Exit(tally.status(fail_on_anomaly=fail_on_anomaly))
+
+
+def _teller(detector: "Detector", types: Path | None, novelty_buffer: Path | None) -> "TypeTeller | None":
+    """What names types of defects, if that is asked for."""
+    if types is None and novelty_buffer is None:
+        return None
+    from urushi.cli._typing import TypeTeller
+
+    return TypeTeller(detector, types, novelty_buffer)
 
 
 def _refuse_what_does_not_go_together(

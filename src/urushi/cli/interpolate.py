@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from urushi.cli._grid import write_animation, write_grid
 from urushi.cli._places import require_file_place
 
 _ANIMATED = (".gif", ".apng")
@@ -22,8 +21,9 @@ def interpolate(
     height: Annotated[int | None, typer.Option(min=1, help="In px; else as fitted.")] = None,
     width: Annotated[int | None, typer.Option(min=1, help="In px; else as fitted.")] = None,
 ) -> None:
-    """Move from one made image to another through images between them."""
+    """Move from one made image to another through those between."""
     from urushi.applications.generation import Generator, arithmetic, between
+    from urushi.cli._grid import write_animation, write_grid
     from urushi.detector import Detector
     from urushi.errors import InputError
 

@@ -23,7 +23,7 @@ def novelties(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Propose new types of defects from similar images that have gathered, and name them.
+    """Propose new types of defects from similar images, name them.
 
     Later images are then told by name: `urushi inspect --novelty-buffer FILE`.
     """

@@ -43,7 +43,7 @@ def prepare(
     bits: BitsOption = None,
     good_folder: GoodFolderOption = [],  # noqa: B006
 ) -> None:
-    """Prepare images as a recipe does, and show what each step makes of them."""
+    """Prepare images as a recipe does, and show each step."""
     from urushi.cli._prepared import Preparer, choose_shown, find_items
     from urushi.data.dataset import require_good_folders
     from urushi.data.images import Stated

@@ -28,7 +28,7 @@ def represent(
     steps: Annotated[int, typer.Option(min=1, help="Of Adam, at 4096 pixels each.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same network.")] = 0,
 ) -> None:
-    """Fit networks from coordinates to grey value on one image, and draw image, gradient and Laplacian of each."""
+    """Fit networks from coordinates to grey values of one image. Image, gradient and Laplacian of each are drawn."""
     from urushi.reporting.plots.implicit_representation import Derivatives, implicit_representation_figure
     from urushi.reporting.plots.style import write
 
@@ -47,9 +47,9 @@ def represent(
 def _require_png(output: Path) -> None:
     from urushi.errors import InputError
 
+    require_file_place(output, "-o")
     if output.suffix.lower() != ".png":
         raise InputError(f"{output}: give -o a name that ends in .png")
-    require_file_place(output, "-o")
 
 
 def _chosen(text: str) -> "list[Activation]":

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from urushi.cli._grid import write_grid
 from urushi.cli._places import require_file_place
 
 
@@ -17,8 +16,9 @@ def sample(
     height: Annotated[int | None, typer.Option(min=1, help="In px; else as fitted.")] = None,
     width: Annotated[int | None, typer.Option(min=1, help="In px; else as fitted.")] = None,
 ) -> None:
-    """Make images of noise: what the method believes that good parts look like."""
+    """Make images of noise. They show what the method believes that good parts look like."""
     from urushi.applications.generation import Generator
+    from urushi.cli._grid import write_grid
     from urushi.detector import Detector
 
     require_file_place(output, "-o")

@@ -16,7 +16,7 @@ def study(
         Path | None, typer.Option(envvar="URUSHI_DATA", help="The folder of its data sets, if not that of FILE.")
     ] = None,
 ) -> None:
-    """Compare recipes on data sets, with repeats; goes on where it was interrupted."""
+    """Compare recipes on data sets, with repeats. It goes on where it was interrupted."""
     from urushi.catalogue.extras import require
     from urushi.study import Study
     from urushi.study.running import run

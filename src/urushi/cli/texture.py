@@ -18,7 +18,7 @@ def texture(
     alpha: Annotated[float, typer.Option(min=0, max=1000, help="How far it moves pixels, in px; 0: not at all.")] = 4.0,
     seed: Annotated[int, typer.Option(min=0, help="The same seed writes the same files.")] = 0,
 ) -> None:
-    """Cut patches from one picture, elastically distorted, with synthetic defects to test with."""
+    """Cut distorted patches from one picture. Some get synthetic defects, to test with."""
     from urushi.augmentation import TextureWish, make_texture_set
 
     kinds = tuple(kind for kind in defects.split(",") if kind)

@@ -10,6 +10,7 @@ from typing import Any
 from urushi.data.appearance import Appearance
 from urushi.data.dataset import Dataset, Problem, Sample
 from urushi.data.familiar import Familiar
+from urushi.data.folders import system_files
 from urushi.data.images import Stated, luminance, read_image
 from urushi.data.mask_diagnosis import CoveredMask, covering_problems, look_at_mask
 from urushi.data.stream import stream
@@ -102,7 +103,7 @@ def diagnose(dataset: Dataset, *, bits: int | None = None) -> Diagnosis:
         duplicates=duplicates,
         leaks=leaks,
         luminances=_luminances(looks),
-        warnings=tuple(_warnings(looks, len(duplicates), len(leaks))),
+        warnings=(*_warnings(looks, len(duplicates), len(leaks)), *_of_system(dataset.root)),
     )
 
 
@@ -175,6 +176,12 @@ def _warnings(looks: list[_Look], n_duplicates: int, n_leaks: int) -> Iterator[s
     yield from _mixed("sizes (height × width)", {f"{h} × {w}" for h, w in (look.appearance.size for look in looks)})
     yield from _mixed("bit depths", {look.appearance.kind for look in looks})
     yield from _mixed("colours", {look.colour for look in looks})
+
+
+def _of_system(root: Path) -> Iterator[str]:
+    if files := system_files(root):
+        name = files[0].relative_to(root)
+        yield f"{len(files)} files of the operating system, such as {name}, are left alone"
 
 
 def _mixed(what: str, found: set[str]) -> Iterator[str]:

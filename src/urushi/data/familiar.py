@@ -22,7 +22,6 @@ _LEAST_MARGIN = 0.1  # of brightness in full scales, where the good images are n
 _DEPTH_FACTOR = 4  # two bits; light alone seldom changes the brightest pixel of a part by as much
 _COLOUR, _NO_COLOUR = 0.04, 0.02  # what surely is an image in colour, and what may still be noise in a grey one
 
-_MOST = 0.5  # of an image: more than that a plain defect seldom takes
 _LEARNT = "It is one of the images that the detector was fitted on: its score tells nothing about new parts."
 _UNLIKE = "It looks like none of the images that the detector was fitted on"
 
@@ -35,7 +34,7 @@ Range = tuple[_Number, _Number]  # lowest, highest
 class Familiar:
     """The ranges over the distinct good images of a fit, light and colour in shares of full scale."""
 
-    contents: tuple[_Content, ...]  # one per image, as `content_of` says
+    contents: tuple[_Content, ...] = field(repr=False)  # one per image, as `content_of` says
     height: Range  # px
     width: Range
     brightness: Range
@@ -52,15 +51,15 @@ class Familiar:
         highest = {kind: _range(image.highest for image in images if image.kind == kind) for kind in kinds}
         return cls(tuple(image.content for image in images), **ranges, highest=highest)
 
-    def cautions(self, image: Appearance, anomalous_share: float) -> Iterator[Caution]:
-        """Why a threshold from them may not hold for an image, of which a share shows more than they do anywhere."""
+    def cautions(self, image: Appearance, *, is_far: bool) -> Iterator[Caution]:
+        """Why a threshold from them may not hold for an image, whose map may be far from theirs in most places."""
         if doubt := self.doubt_of_depth(image):
             yield Caution("depth", doubt)
         if image.content in self._contents:
             yield Caution("learnt", _LEARNT)
         found = list(self.differences(image))
-        if anomalous_share > _MOST:
-            found.append("is farther from its reconstruction in most places than they are in any")
+        if is_far:
+            found.append("is farther from its reconstruction in most places than any of them is")
         if found:
             yield Caution("unlike", f"{_UNLIKE}: it {'; it '.join(found)}.")
 

@@ -8,6 +8,8 @@ from urushi.data.images import IMAGE_SUFFIXES
 from urushi.data.samples import Problem
 from urushi.errors import DatasetError
 
+# What macOS and Windows put beside images; `._part.png` is named like an image and is none.
+_OF_SYSTEM = {".ds_store", "thumbs.db", "desktop.ini"}
 _NAMED_LIKE_AN_IMAGE = "is a directory with the name of an image; rename it"
 
 
@@ -30,15 +32,20 @@ def find_images(paths: Iterable[Path]) -> Iterator[Path | Problem]:
 
 
 def count_other_files(paths: Iterable[Path]) -> int:
-    """How many files below the folders among paths have no suffix of an image and are therefore left alone."""
+    """How many files below the folders among paths are not named like images and are therefore left alone."""
     folders = (path for path in paths if is_folder(path) and not has_image_suffix(path))
     entries = (entry for folder in folders for entry in walk(folder))
-    return sum(isinstance(entry, Path) and not has_image_suffix(entry) for entry in entries)
+    return sum(isinstance(entry, Path) and not is_named_like_image(entry) for entry in entries)
+
+
+def system_files(folder: Path) -> list[Path]:
+    """The files below a folder that the operating system put there, sorted."""
+    return [entry for entry in walk(folder) if isinstance(entry, Path) and is_of_system(entry)]
 
 
 def images_below(folder: Path) -> Iterator[Path | Problem]:
     """The image files below one folder, sorted, with a Problem for each folder inside that is not searched."""
-    return (entry for entry in walk(folder) if isinstance(entry, Problem) or has_image_suffix(entry))
+    return (entry for entry in walk(folder) if isinstance(entry, Problem) or is_named_like_image(entry))
 
 
 def walk(folder: Path) -> Iterator[Path | Problem]:
@@ -64,12 +71,22 @@ def subfolders(folder: Path) -> list[Path]:
 def images_in(folder: Path) -> list[Path]:
     """The image files directly in a folder, sorted; an absent or unreadable one has none."""
     files = [entry for entry in _listing(folder) if isinstance(entry, Path) and not is_folder(entry)]
-    return [file for file in files if has_image_suffix(file)]
+    return [file for file in files if is_named_like_image(file)]
 
 
 def has_image_suffix(path: Path) -> bool:
     """Whether a name ends like that of an image, in small or capital letters."""
     return path.suffix.lower() in IMAGE_SUFFIXES
+
+
+def is_named_like_image(path: Path) -> bool:
+    """Whether the name of a file is that of an image."""
+    return has_image_suffix(path) and not is_of_system(path)
+
+
+def is_of_system(path: Path) -> bool:
+    """Whether a name is that of a file that the operating system puts into folders."""
+    return path.name.startswith("._") or path.name.lower() in _OF_SYSTEM
 
 
 def is_folder(path: Path) -> bool:

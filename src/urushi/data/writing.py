@@ -1,11 +1,14 @@
 """Images written without loss, into folders that are known to be our own, and known not to be whole until they are."""
 
+import io
 from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from urushi import atomic_file
+from urushi.data.folders import is_of_system
 from urushi.errors import InputError
 
 MARKER, UNFINISHED = "README.txt", "UNFINISHED.txt"
@@ -22,7 +25,7 @@ def claim(folder: Path, title: str, about: str) -> None:
         raise InputError(f"{folder} is a file; give a folder.")
     marker = folder / MARKER
     is_own = marker.is_file() and marker.read_text(encoding="utf-8", errors="replace").startswith(title)
-    if folder.is_dir() and not is_own and any(not atomic_file.is_draft(path) for path in folder.iterdir()):
+    if folder.is_dir() and not is_own and any(map(_is_other, folder.iterdir())):
         raise InputError(f"{folder} holds other files; give a new or empty folder.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -30,6 +33,10 @@ def claim(folder: Path, title: str, about: str) -> None:
     except OSError as error:
         raise InputError(f"{folder} cannot be written: {error.strerror}") from None
     begin(folder)
+
+
+def _is_other(path: Path) -> bool:
+    return not (atomic_file.is_draft(path) or is_of_system(path))
 
 
 def begin(folder: Path) -> None:
@@ -54,9 +61,23 @@ def write_image(path: Path, image: np.ndarray) -> None:
     levels = _levels(image)
     bgr = levels if levels.ndim == 2 else cv2.cvtColor(levels, cv2.COLOR_RGB2BGR)
     _, encoded = cv2.imencode(".png", bgr)
+    _write(path, encoded.tobytes())
+
+
+def write_values(path: Path, values: np.ndarray) -> None:
+    """(H, W) float32 as they are, as TIFF or NPY by the suffix. Makes the folder; raises InputError."""
+    content = io.BytesIO()
+    if path.suffix == ".npy":
+        np.save(content, values, allow_pickle=False)
+    else:
+        Image.fromarray(values).save(content, "TIFF")
+    _write(path, content.getvalue())
+
+
+def _write(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_file.replace(path, encoded.tobytes(), is_durable=False)
+        atomic_file.replace(path, content, is_durable=False)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}") from None
 

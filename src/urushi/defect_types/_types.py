@@ -1,7 +1,7 @@
 """Types of defects learnt from a few labelled images (S3, classification by an autoencoder's encoder)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +42,13 @@ class DefectTypes:
     """What tells types apart; made by `learn`, used on codes of the same encoder."""
 
     names: tuple[str, ...]
-    head: Head
-    held_out_distances: np.ndarray  # (n,): of labelled images from others, by fits that had not seen them
+    head: Head = field(repr=False)
+    held_out_distances: np.ndarray = field(repr=False)  # (n,): of labelled images from others, by other fits
     held_out_right: int  # of n labelled images, how many were named rightly by such fits
     held_out_unknown: int
     unknown_rate: float  # share of images of known types that may be called unknown for lying far from all
     key: str  # of the encoder
-    weights: Mapping[str, np.ndarray] | None = None  # of a tuned encoder
+    weights: Mapping[str, np.ndarray] | None = field(default=None, repr=False)  # of a tuned encoder
 
     @classmethod
     def learn(

@@ -26,11 +26,13 @@ class NoveltyBuffer:
     """Anomalous images as codes of one encoder; `names` are given by people, `proposals` by the last clustering."""
 
     key: str  # of the encoder
-    codes: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))  # (n, J)
-    pictures: np.ndarray = field(default_factory=lambda: np.zeros((0, _PICTURE_PX, _PICTURE_PX, 3), np.uint8))
-    sources: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()  # "" where nobody has named it
-    proposals: tuple[int, ...] = ()  # 1, 2, …; 0 where it belongs to none
+    codes: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32), repr=False)  # (n, J)
+    pictures: np.ndarray = field(
+        default_factory=lambda: np.zeros((0, _PICTURE_PX, _PICTURE_PX, 3), np.uint8), repr=False
+    )
+    sources: tuple[str, ...] = field(default=(), repr=False)
+    names: tuple[str, ...] = field(default=(), repr=False)  # "" where nobody has named it
+    proposals: tuple[int, ...] = field(default=(), repr=False)  # 1, 2, …; 0 where it belongs to none
 
     def add(self, code: np.ndarray, picture: np.ndarray, source: str) -> "NoveltyBuffer":
         """With one more image: its code (J,) and picture (H, W, C) in [0, 1]; one that is there already stays alone."""

@@ -44,6 +44,17 @@ def read(path: Path) -> tuple[dict[str, bytes], dict[str, Any]]:
         raise DetectorFileError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
+def is_detector(path: Path) -> bool:
+    """Whether a file has the members of a detector, be they damaged; what can't be read is none."""
+    if not path.is_file():  # to open a pipe would wait for whoever writes into it
+        return False
+    try:
+        with zipfile.ZipFile(path) as file:
+            return set(REQUIRED) <= set(file.namelist())
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError):
+        return False
+
+
 def unpacked(content: bytes) -> tuple[dict[str, bytes], dict[str, Any]]:
     """The inverse of `packed`; raises DetectorFileError as `read` does."""
     return _read(io.BytesIO(content), "a detector from another process")

@@ -15,10 +15,24 @@ def find_places(
     """
     if regions := find_regions(anomaly_map, threshold, to_original, original_size):
         return regions
+    finite, level = _highest(anomaly_map)
+    return find_regions(finite, level, to_original, original_size)[:1]
+
+
+def marks(anomaly_map: np.ndarray, threshold: float) -> np.ndarray:
+    """Which pixels of a map (H, W) are in the places that `find_places` gives, bool."""
+    if (above := anomaly_map > threshold).any():
+        return above
+    finite, level = _highest(anomaly_map)
+    _, labels = cv2.connectedComponents((finite > level).view(np.uint8), connectivity=8)
+    return np.asarray(labels == labels.flat[finite.argmax()])
+
+
+def _highest(anomaly_map: np.ndarray) -> tuple[np.ndarray, float]:
+    """The map without what is no number, and half its height above the median."""
     finite = np.nan_to_num(anomaly_map)
     half = (np.median(finite) + finite.max()) / 2
-    level = np.nextafter(np.float32(half), np.float32(-np.inf))  # a flat map is one place
-    return find_regions(finite, float(level), to_original, original_size)[:1]
+    return finite, float(np.nextafter(np.float32(half), np.float32(-np.inf)))  # a flat map is one place
 
 
 def find_regions(
@@ -39,6 +53,29 @@ def find_regions(
     order = np.argsort(-peaks, kind="stable")
     columns = (*boxes[:, order].tolist(), areas[order].astype(int).tolist(), peaks[order].tolist())
     return tuple(Region(*values) for values in zip(*columns, strict=True))
+
+
+def mask_in_original(above: np.ndarray, to_original: np.ndarray, original_size: tuple[int, int]) -> np.ndarray:
+    """What a map marks (H, W) bool, as bool of the original image of (height, width) px: each pixel that it touches.
+
+    `to_original` is as in `find_regions`; it may shift and stretch, not turn.
+    """
+    for axis in (0, 1):
+        place = 1 - axis  # x comes first in a matrix, rows come first in an array
+        above = _touched(above, axis, original_size[axis], to_original[place, place], to_original[place, 2])
+    return above
+
+
+def _touched(marks: np.ndarray, axis: int, n: int, stretch: float, shift: float) -> np.ndarray:
+    """Along one axis: which of n pixels a marked one touches, if one is `stretch` long and the first at `shift`."""
+    edges = (np.arange(n + 1) - shift) / stretch
+    padded = np.pad(marks, [(1, 1) if axis == own else (0, 0) for own in range(2)])
+    start = np.clip(np.floor(edges[:-1] + 1e-6) + 1, 0, padded.shape[axis] - 1).astype(int)
+    last = np.clip(np.ceil(edges[1:] - 1e-6), start, padded.shape[axis] - 1).astype(int)
+    found = padded.take(start, axis)
+    for further in range(1, int((last - start).max()) + 1):
+        found |= padded.take(np.minimum(start + further, last), axis)
+    return np.asarray(found)
 
 
 def _peaks(values: np.ndarray, owners: np.ndarray, n: int) -> np.ndarray:

@@ -1,9 +1,12 @@
 """What inspecting one image gives: the decision and everything that explains it."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+
+from urushi.printable import Summarised
 
 Decision = Literal["normal", "unsure", "anomalous"]  # unsure only where the threshold has a band
 CautionKind = Literal["tiles", "depth", "learnt", "unlike"]
@@ -59,8 +62,8 @@ class Caution:
     text: str  # whole sentences
 
 
-@dataclass(frozen=True, eq=False)
-class Inspection:
+@dataclass(frozen=True, eq=False, repr=False)
+class Inspection(Summarised):
     """One inspected image; a higher score is more anomalous, and it is anomalous if score > threshold.
 
     With `warn_threshold` it is unsure if its score lies above that, but not above the threshold.
@@ -84,6 +87,17 @@ class Inspection:
     cautions: tuple[Caution, ...] = ()  # why the threshold may not hold for this image
     beside_map: Beside | None = None  # what counts in the score beside the map
     content: str = ""  # stands for the pixels of the original image: equal ones have the same; "" where it is not known
+
+    def summary(self) -> Mapping[str, Any]:
+        """The decision and its numbers, without the pictures."""
+        return {
+            "source": self.source,
+            "decision": self.decision,
+            "score": self.score,
+            "threshold": self.threshold,
+            "p_value": self.p_value,
+            "n_regions": len(self.regions),
+        }
 
     @property
     def view(self) -> View:

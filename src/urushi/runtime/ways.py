@@ -7,6 +7,7 @@ from typing import Any
 
 from urushi.calibration import Calibration, HeldOut, Threshold
 from urushi.calibration.conformal import Conformal
+from urushi.printable import Summarised
 from urushi.runtime.backend import Backend
 from urushi.runtime.choice import GRAPHS
 
@@ -15,8 +16,8 @@ FLOAT = "float"
 _KIND = itemgetter("runtime", "precision")
 
 
-@dataclass(frozen=True)
-class Ways:
+@dataclass(frozen=True, repr=False)
+class Ways(Summarised):
     """Graphs, a calibration for each kind of numbers they compute with, and what has passed the parity gate where."""
 
     graphs: Mapping[str, bytes]  # weights and exported graphs, by their members of the detector file
@@ -27,6 +28,10 @@ class Ways:
     def of_fit(cls, weights: bytes, held_out: HeldOut) -> "Ways":
         """PyTorch alone, with a threshold that stands there until a rule has chosen one."""
         return cls({WEIGHTS: weights}, {FLOAT: Calibration(held_out, Conformal().fit(held_out.scores))})
+
+    def summary(self) -> Mapping[str, Any]:
+        """The engines that it was exported for."""
+        return {"exports": tuple(" ".join(_KIND(entry)) for entry in self.exports)}
 
     def calibration(self, backend: Backend) -> Calibration:
         """That by which a backend decides; raises KeyError if there is none."""

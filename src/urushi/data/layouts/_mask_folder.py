@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from urushi.data.folders import has_image_suffix, is_folder, walk
+from urushi.data.folders import has_image_suffix, is_folder, is_of_system, walk
 from urushi.data.samples import Problem
 
 _ENDINGS = ("_mask", "", "_gt", "_label")  # of the name of a mask, the usual one first
@@ -19,7 +19,7 @@ class MaskFolder:
         entries = list(walk(folder)) if is_folder(folder) else []
         self._folder = folder
         self._problems = [entry for entry in entries if isinstance(entry, Problem)]
-        files = [entry for entry in entries if isinstance(entry, Path)]
+        files = [entry for entry in entries if isinstance(entry, Path) and not is_of_system(entry)]
         self._masks = _by_key(folder, [file for file in files if has_image_suffix(file)])
         self._others = _by_key(folder, [file for file in files if not has_image_suffix(file)])
         self.n_masks = sum(map(len, self._masks.values()))

@@ -1,7 +1,7 @@
 """One simulated radiograph: a scene, drawn and kept as plain numbers, and its image and masks, computed from it."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -30,8 +30,8 @@ class Scene:
 class Radiograph:
     """The image (H, W), uint8 or uint16, and for each defect of the scene its mask (H, W), bool."""
 
-    image: np.ndarray
-    masks: tuple[np.ndarray, ...]
+    image: np.ndarray = field(repr=False)
+    masks: tuple[np.ndarray, ...] = field(repr=False)
 
 
 def find_product(name: str) -> type[Product]:
