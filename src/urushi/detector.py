@@ -314,8 +314,9 @@ class Detector(Summarised):
         if (grid := self.network.grid) and (text := self.held_out.caution(grid.n_tiles(anomaly_map.shape))):
             yield Caution("tiles", text)
         if self.familiar is not None:
-            median = np.median(anomaly_map[::_SPARSE, ::_SPARSE])
-            yield from self.familiar.cautions(item.appearance, is_far=median > self.held_out.far)
+            far = self.held_out.far if self._beside_map == "image" else self.map_scale.region_threshold
+            is_far = bool(np.median(anomaly_map[::_SPARSE, ::_SPARSE]) > far)
+            yield from self.familiar.cautions(item.appearance, is_far=is_far)
 
 
 def _from_bytes(content: bytes, *how: Any) -> Detector:

@@ -52,9 +52,10 @@ class HeldOut:
 
     @cached_property
     def far(self) -> float:
-        """Above it lies the median of a map that is odd in most places: the image shows something else.
+        """Above it lies the median of a map of something else, by a method that tells the whole image beside its map.
 
-        It is the limit of regions, or how far the highest median of normal maps lies and a margin, whichever is less.
+        Such a map says where an image is odd, less than how much. The limit is that of regions, or how far the highest
+        median of normal maps lies and a margin, whichever is less.
         """
         highest, middle = max(self.map_medians), float(np.median(self.map_medians))
         margin = max(_FAR * abs(highest), (highest - middle) / 2)
