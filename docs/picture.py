@@ -2,9 +2,10 @@
 
 urushi demo && python docs/picture.py demo/report.html docs/picture.png
 
-Above the page's top, down to the scores; below its first images, the worst. What lies between, tables, is left out.
+Above the page's top, down to the scores; below its first image, a missed defect, and the two worst images.
 """
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -14,8 +15,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-WIDTH_PX, HEIGHT_PX, MARGIN_PX = 1000, 3600, 12  # of the window: high enough for the first images
-COUNTS, SCORES, EVALUATION, BRIGHTNESS, FIRST, SECOND = range(6)  # the page's panels from above
+WIDTH_PX, HEIGHT_PX, MARGIN_PX = 1000, 9000, 12  # of the window: high enough for the worst images
+COUNTS, SCORES, FIRST = range(3)  # the page's panels from above; then come further missed defects, and the worst images
+MISSED = re.compile(r"defects missed</\w+>\s*<\w+[^>]*>\s*(\d+)")
 INSIDE_PX = 27  # from the left edge of the window: within a panel, left of what is written in it
 QUIET = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
 
@@ -41,10 +43,14 @@ def main(report: Path, picture: Path) -> None:
     """From the report to the picture."""
     window = shot(report.resolve().as_uri())
     found = list(panels(window))
-    top = window[: found[SCORES].stop + MARGIN_PX]
-    images = window[found[FIRST].start - MARGIN_PX : found[SECOND].stop + MARGIN_PX]
+    counted = MISSED.search(report.read_text(encoding="utf-8"))
+    assert counted, "the page of an evaluation says how many defects were missed"
+    worst = FIRST + int(counted[1])
     gap = np.full((MARGIN_PX, WIDTH_PX, 3), 255, np.uint8)
-    Image.fromarray(np.concatenate([top, gap, images])).quantize(256).save(picture, optimize=True)
+    parts = [window[: found[SCORES].stop + MARGIN_PX], gap]
+    for first, last in ((FIRST, FIRST), (worst, worst + 1)):
+        parts.append(window[found[first].start - MARGIN_PX : found[last].stop + MARGIN_PX])
+    Image.fromarray(np.concatenate(parts)).quantize(256).save(picture, optimize=True)
 
 
 if __name__ == "__main__":
