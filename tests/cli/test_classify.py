@@ -1,5 +1,6 @@
 """urushi classify, novelties, and inspect with types, as a user meets them."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -51,9 +52,10 @@ def test_novelties_gather_over_runs_are_named_and_told_later(urushi, rough, labe
     named = urushi("novelties", buffer, "--name", f"{holes['proposal']}=pinhole")
     assert "pinhole" in named.out
     later = urushi("inspect", rough, labelled / "hole", labelled / "bar", "--novelty-buffer", buffer, "--format", "csv")
-    rows = [line.split(",") for line in later.out.splitlines()[1:]]
-    assert [row[6] for row in rows if "hole" in row[0]].count("pinhole") >= len(holes["sources"]) - 1
-    assert {row[6] for row in rows if "bar" in row[0]} == {"novel"}
+    rows = list(csv.DictReader(later.out.splitlines()))
+    found = [row["defect_type"] for row in rows if "hole" in row["source"]]
+    assert found.count("pinhole") >= len(holes["sources"]) - 1
+    assert {row["defect_type"] for row in rows if "bar" in row["source"]} == {"novel"}
 
 
 def test_two_inspections_at_once_gather_in_one_buffer(rough, labelled, tmp_path):

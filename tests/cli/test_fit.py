@@ -166,13 +166,15 @@ def test_too_few_images_say_how_many_there_are(urushi, quick, dataset, tmp_path)
 
 
 @pytest.mark.thorough
-def test_candidates_are_tried_aloud_and_the_verdict_is_told(urushi, quick, pictures, tmp_path):
+def test_candidates_are_tried_aloud_and_the_verdict_is_told(urushi, pictures, tmp_path):
     for number, pixels in enumerate(pictures(40, 64, 3, seed=0)):
         write_image(tmp_path / "good" / f"{number:02}.png", (255 * pixels).astype(np.uint8).transpose(1, 2, 0))
-    result = urushi("fit", tmp_path / "good", "-o", tmp_path / "a.urushi", "--recipe", "auto", *quick)
+    small = ["preprocessing.resize.height=64", "preprocessing.resize.width=64", "split.n_folds=2"]
+    chosen = [argument for setting in small for argument in ("--set", setting)]
+    result = urushi("fit", tmp_path / "good", "-o", tmp_path / "a.urushi", "--recipe", "auto", *chosen)
     assert result.status == 0
-    assert re.search(r"trial of default: ROC-AUC [01]\.\d+\ntrial of nearest: ROC-AUC", result.err)
-    assert re.search(r"of 2 candidates (default|nearest) was fitted: ", result.out)
+    assert re.search(r"trial of default: ROC-AUC [01]\.\d+\ntrial of map: ROC-AUC", result.err)
+    assert re.search(r"of 2 candidates (default|map) was fitted: ", result.out)
 
 
 def test_a_trial_on_too_few_images_is_refused_in_words(urushi, quick, dataset, tmp_path):
