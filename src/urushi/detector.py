@@ -19,7 +19,7 @@ from urushi.data.stream import batches, side_by_side, stream
 from urushi.detector_file import archive, members
 from urushi.errors import CalibrationError, UnreadableImageError
 from urushi.inspection import Beside, Caution, Inspection, MapScale, Unreadable
-from urushi.inspection.regions import find_places
+from urushi.inspection.regions import find_places, middle_of
 from urushi.preprocessing import Pipeline, Prepared
 from urushi.printable import Summarised
 from urushi.recipe import Part, Recipe
@@ -29,8 +29,6 @@ from urushi.runtime.names import Engine, Precision, Runtime
 from urushi.runtime.network import Network
 from urushi.runtime.tiling import TileGrid
 from urushi.runtime.ways import Ways
-
-_SPARSE = 4  # px: a median of a map needs no more, which is enlarged from cells anyway
 
 
 @dataclass(frozen=True, repr=False)
@@ -315,7 +313,7 @@ class Detector(Summarised):
             yield Caution("tiles", text)
         if self.familiar is not None:
             far = self.held_out.far if self._beside_map == "image" else self.map_scale.region_threshold
-            is_far = bool(np.median(anomaly_map[::_SPARSE, ::_SPARSE]) > far)
+            is_far = bool(middle_of(anomaly_map) > far)
             yield from self.familiar.cautions(item.appearance, is_far=is_far)
 
 

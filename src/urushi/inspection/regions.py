@@ -30,10 +30,15 @@ def marks(anomaly_map: np.ndarray, threshold: float) -> np.ndarray:
     return np.asarray(labels == labels.flat[finite.argmax()])
 
 
+def middle_of(anomaly_map: np.ndarray) -> np.float32:
+    """The median of a map (H, W), from a sixteenth of its pixels: it is enlarged from cells in most cases."""
+    return np.float32(np.median(anomaly_map[::_SPARSE, ::_SPARSE]))
+
+
 def _highest(anomaly_map: np.ndarray) -> tuple[np.ndarray, float]:
     """The map without what is no number, and half its height above the median."""
     finite = anomaly_map if np.isfinite(anomaly_map).all() else np.nan_to_num(anomaly_map)
-    half = (np.median(finite[::_SPARSE, ::_SPARSE]) + finite.max()) / 2
+    half = (middle_of(finite) + finite.max()) / 2
     return finite, float(np.nextafter(np.float32(half), np.float32(-np.inf)))  # a flat map is one place
 
 
