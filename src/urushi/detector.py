@@ -298,6 +298,7 @@ class Detector(Summarised):
             shows_similar="n_pictures" in self.origin["fit"],
             beside_map=self._beside_map,
             cautions=tuple(self._cautions(item, row.anomaly_map)),
+            brightness=item.appearance.brightness,
             content=item.appearance.content,
         )
 

@@ -86,6 +86,7 @@ class Inspection(Summarised):
     shows_similar: bool = False  # the reconstruction is the most similar good image that was kept, rebuilt is nothing
     cautions: tuple[Caution, ...] = ()  # why the threshold may not hold for this image
     beside_map: Beside | None = None  # what counts in the score beside the map
+    brightness: float | None = None  # mean of the image as it was read, in shares of full scale; None: not known
     content: str = ""  # stands for the pixels of the original image: equal ones have the same; "" where it is not known
 
     def summary(self) -> Mapping[str, Any]:
@@ -161,7 +162,7 @@ class Inspection(Summarised):
             "defect_type": self.defect_type,
             "caution": self.caution,
             "caution_kinds": [caution.kind for caution in self.cautions],
-            "original_size": {"height": self.original_size[0], "width": self.original_size[1]},
+            "original_size": {"width": self.original_size[1], "height": self.original_size[0]},
         }
 
     def _region_json(self, region: Region) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from urushi import atomic_file
 from urushi.errors import InputError
-from urushi.printable import printable
+from urushi.printable import in_px, printable
 from urushi.reporting.figure_names import named
 
 _TEMPLATES = resources.files("urushi.reporting") / "templates"  # may lie in a zip
@@ -124,6 +124,7 @@ def _environment() -> Environment:
         text=text,
         folder_and_name=folder_and_name,
         named=named,
+        in_px=in_px,
     )
     return environment
 
