@@ -47,9 +47,7 @@ def test_the_page_does_not_grow_with_pictures_of_more_images(
     assert len(many) - len(few) < 50 * 900
 
 
-def test_there_is_no_folder_where_every_image_has_a_card(
-    facts: DetectorFacts, inspect: Inspect, tmp_path: Path
-) -> None:
+def test_no_folder_is_made_where_every_image_has_a_card(facts: DetectorFacts, inspect: Inspect, tmp_path: Path) -> None:
     page = write(tmp_path / "report.html", facts, [inspect()])
     assert list(tmp_path.iterdir()) == [tmp_path / "report.html"]
     assert "img-src data:;" in page

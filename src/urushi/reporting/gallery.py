@@ -23,6 +23,7 @@ from urushi.reporting.pictures import (
 )
 
 SIDE_PX = 256  # of a square picture; others have as many pixels
+_SMALL_PX = 128  # of heat maps without a card, which are smooth, and of which there may be very many
 _MOST_BOXES = 50  # more boxes than this hide the part they point at
 _ELONGATED, _BAND = 1.8, 3.6  # how much longer than high is broad, and so wide that it takes the whole width
 
@@ -55,16 +56,19 @@ class Card:
 
     @property
     def shape(self) -> str:
-        """Say whether the picture is 'wide', 'broad', 'tall' or 'even', which decides the layout."""
+        """Say whether the picture is 'wide', 'broad', 'tall', 'tall narrow' or 'even', which decides the layout."""
         height, width = self.size
         if height > _ELONGATED * width:
-            return "tall"
+            return "tall narrow" if height > _BAND * width else "tall"
         return "wide" if width > _BAND * height else "broad" if width > _ELONGATED * height else "even"
 
     @property
     def label_px(self) -> float:
         """Give the size of the numbers beside the boxes, in px of the original, by the width it is shown at."""
-        return self.view.width * {"wide": 0.014, "broad": 0.026, "even": 0.052, "tall": 0.07}[self.shape]
+        return (
+            self.view.width
+            * {"wide": 0.014, "broad": 0.026, "even": 0.052, "tall": 0.07, "tall narrow": 0.1}[self.shape]
+        )
 
     @property
     def n_hidden_regions(self) -> int:
@@ -98,7 +102,7 @@ class Gallery:
             _, mildest = heapq.heapreplace(self._heap, (rank, self._card(number, inspection, label, outcome)))
             self._put_aside(mildest.number, lambda: (from_data_uri(mildest.image), from_data_uri(mildest.heat)))
         else:
-            self._put_aside(number, lambda: (webp(_picture(inspection)), webp(_heat(inspection))))
+            self._put_aside(number, lambda: (webp(_picture(inspection)), webp(_heat(inspection, _SMALL_PX))))
 
     def _put_aside(self, number: int, pictures: Callable[[], tuple[bytes, bytes]]) -> None:
         if self._folder is not None:
@@ -140,15 +144,15 @@ def _card(number: int, inspection: Inspection, label: str | None, outcome: str, 
     )
 
 
-def _size(inspection: Inspection) -> tuple[int, int]:
-    return display_size_of_area((inspection.view.height, inspection.view.width), SIDE_PX)
+def _size(inspection: Inspection, side_px: int = SIDE_PX) -> tuple[int, int]:
+    return display_size_of_area((inspection.view.height, inspection.view.width), side_px)
 
 
 def _picture(inspection: Inspection) -> np.ndarray:
     return resize_image(rgb_bytes(inspection.image), _size(inspection))
 
 
-def _heat(inspection: Inspection) -> np.ndarray:
+def _heat(inspection: Inspection, side_px: int = SIDE_PX) -> np.ndarray:
     is_normal = inspection.decision == "normal"
-    shown = resize_map(inspection.anomaly_map, _size(inspection))
+    shown = resize_map(inspection.anomaly_map, _size(inspection, side_px))
     return heat_layer(shown, inspection.map_scale, is_normal=is_normal)

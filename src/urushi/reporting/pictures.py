@@ -10,7 +10,8 @@ from PIL import Image
 
 _MOST_ELONGATED = 16  # a picture of one pixel in height would be invisible: show at most 16:1
 _TINY_PX = 64  # up to this size single pixels are meant to be seen, so enlarging repeats them
-_QUALITIES = ((98, 0.5), (90, 1), (60, 1))  # each for what then takes that share of the bytes: faint pictures the first
+_QUALITIES = (90, 60)
+_FAINT, _BEST = 0.25, 98  # the share of the bytes up to which a picture is faint, and the quality that it gets then
 _ALPHA_QUALITY = 60  # an alpha channel is coded without loss after this: it would take most of the bytes
 _BOUNDLESS = 1e30  # stands for infinity where values are interpolated, as infinity times zero is not a number
 
@@ -86,9 +87,14 @@ def svg_uri(document: str) -> str:
 
 
 def _smallest_loss(picture: np.ndarray, most_bytes: int) -> bytes | None:
-    tries = ((_webp(picture, quality), share * most_bytes) for quality, share in _QUALITIES)
+    tries = (_webp(picture, quality) for quality in _QUALITIES)
     is_last = max(picture.shape[:2]) == 1
-    return next((encoded for encoded, most in tries if len(encoded) <= most or is_last), None)
+    found = next((encoded for encoded in tries if len(encoded) <= most_bytes or is_last), None)
+    if found is None or len(found) > _FAINT * most_bytes:
+        return found
+    # Little contrast takes few bytes, and its levels are what is looked for once the contrast is raised.
+    best = _webp(picture, _BEST)
+    return best if len(best) <= most_bytes else found
 
 
 def _webp(picture: np.ndarray, quality: int) -> bytes:

@@ -17,7 +17,7 @@ if (find("#images")) {
   const times = (ratio) => {
     const rounded = Math.round(100 * ratio) / 100;
     const side = ratio > 1 ? Math.max(rounded, 1.01) : ratio < 1 ? Math.min(rounded, 0.99) : 1;
-    return `${side.toFixed(2)} × threshold`;
+    return side.toFixed(2);
   };
   const scoreOf = ({ score, score_in_thresholds: ratio }) =>
     ratio === null ? String(Number(score.toPrecision(4))) : times(ratio);
@@ -57,7 +57,8 @@ if (find("#images")) {
     matching.map((number) => {
       const result = report.results[number];
       const truth = result.label === undefined ? "" : `, truth ${result.label}`;
-      const summary = `${MARKS[result.decision]} ${decisionOf(result)}, ${scoreOf(result)}${truth}`;
+      const unit = result.score_in_thresholds === null ? "" : " × threshold";
+      const summary = `${MARKS[result.decision]} ${decisionOf(result)}, score ${scoreOf(result)}${unit}${truth}`;
       return { result, summary, parts: () => partsOf(number) };
     });
   const enlarge = (number, part) => viewer.open(items(), matching.indexOf(number), part);
@@ -113,6 +114,7 @@ if (find("#images")) {
       find("#cards").append(cards.get(number));
     }
     find("#list").hidden = !inList;
+    find(".keys").hidden = inList;
     if (inList) showRows();
     const counted = `${matching.length} of ${report.results.length} images match`;
     const beyond = matching.length - drawn.length;
