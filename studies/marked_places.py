@@ -42,8 +42,8 @@ def markdown(study: dict[str, Any]) -> str:
     lines = [list(COLUMNS), ["---"] * len(COLUMNS), *rows]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     about = (
-        "The default recipe, seed 0, on the test images of each category. *Decided as a whole*: anomalous ones of which "
-        "a report says that the image, or windows of it, decided, and not the place that is boxed."
+        "The default recipe, seed 0, on the test images of each category. *Decided as a whole*: anomalous ones of "
+        "which a report says that the image, or windows of it, decided, and not the place that is boxed."
     )
     made = study["environment"]
     return f"# Marked places\n\n{about}\n\n{table}\n\n- commit: {made['commit']}\n- date: {made['date'][:10]}\n"
