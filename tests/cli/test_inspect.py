@@ -321,7 +321,7 @@ def test_an_unsure_image_is_no_anomaly_to_fail_on(urushi, banded, good, tmp_path
     unsure = [entry["source"] for entry in found if entry["decision"] == "unsure"]
     result = urushi("inspect", banded, *unsure, "--fail-on-anomaly", "--report", "--out", tmp_path / "out")
     assert result.status == 0
-    assert (tmp_path / "out" / "report.html").read_text("utf-8").count('data-decision="unsure"') == len(unsure) > 0
+    assert (tmp_path / "out" / "report.html").read_text("utf-8").count('class="decision unsure"') == len(unsure) > 0
 
 
 def test_a_batch_is_decided_together(urushi, fitted, good, defects, tmp_path):
