@@ -371,10 +371,8 @@ def test_a_value_in_units_of_its_limit_is_shown_on_the_side_where_it_is(ratio: f
 
 def test_text_is_readable_on_its_ground_in_light_and_in_dark() -> None:
     style = (resources.files("urushi.reporting") / "templates" / "report.css").read_text("utf-8")
-    light, dark = (
-        dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})\b", block))
-        for block in re.findall(r":root \{(.*?)\}", style, re.DOTALL)[:2]
-    )
+    blocks = re.findall(r":root \{(.*?)\}", style, re.DOTALL)
+    light, dark = (dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})\b", block)) for block in blocks[:2])
     words = ("ink", "muted", "anomalous", "unsure", "normal", "focus")
     for colours in (light, dark):
         pairs = [(word, ground) for word in words for ground in ("ground", "surface")]
@@ -444,9 +442,8 @@ def test_without_labels_and_types_there_is_nothing_to_filter_them_by(
 
 def test_brightness_says_that_it_is_of_the_images_as_they_were_read(facts: DetectorFacts, written: Written) -> None:
     found = compare_luminances(("good", [0.5, 0.52]), {"dent": [0.5, 1.2]})  # floats may exceed full scale
-    page = written(
-        Report("evaluation", facts), evaluation={"metrics": {}, "per_defect": [], "luminance": found.to_json()}
-    )
+    shown = {"metrics": {}, "per_defect": [], "luminance": found.to_json()}
+    page = written(Report("evaluation", facts), evaluation=shown)
     assert "as they were read, before any preprocessing" in page
     places = [float(x) for x in re.findall(r'<td class="whisker">.*?x2="([\d.]+)%".*?x2="([\d.]+)%"', page)[-1]]
     assert max(places) <= 100
