@@ -342,7 +342,7 @@ def test_a_batch_is_decided_together(urushi, fitted, good, defects, tmp_path):
     assert json.loads(shown.out) == found
     assert len(list((tmp_path / "out" / "maps").iterdir())) == 8
     page = (tmp_path / "out" / "report.html").read_text("utf-8")
-    assert page.count('data-decision="anomalous"') == 5
+    assert page.count('class="decision anomalous"') == 5
 
 
 def test_a_lone_anomaly_that_so_few_normals_cannot_prove_is_none(urushi, banded, good, defects):
