@@ -447,3 +447,17 @@ def test_brightness_says_that_it_is_of_the_images_as_they_were_read(facts: Detec
     assert "as they were read, before any preprocessing" in page
     places = [float(x) for x in re.findall(r'<td class="whisker">.*?x2="([\d.]+)%".*?x2="([\d.]+)%"', page)[-1]]
     assert max(places) <= 100
+
+
+def test_without_scripts_the_scale_is_there_and_no_control(
+    facts: DetectorFacts, inspect: Inspect, written: Written
+) -> None:
+    report = Report("shift", facts)
+    report.add(inspect())
+    page = written(report)
+    toolbar = page.split('<div class="toolbar"')[1].split('<p class="small js hint">')[0]
+    classes = re.findall(r'<(?:label|div) class="([^"]*)"', toolbar)
+    assert classes[0] == "legend"
+    assert len(classes) >= 7
+    assert [one for one in classes[1:] if not one.startswith("js")] == []
+    assert "html:not(.with-js) .js { display: none; }" in page

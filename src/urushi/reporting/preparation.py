@@ -19,6 +19,9 @@ from urushi.reporting.page import render, text, write_whole
 from urushi.reporting.stages import Trace
 
 
+_DEPTHS = {"uint8": "8 bits", "uint16": "16 bits", "float32": "decimal numbers"}
+
+
 @dataclass
 class Pool:
     """Grey levels of many images, every image counting alike however large it is."""
@@ -32,7 +35,7 @@ class Pool:
         self.shares += levels.counts / levels.counts.sum()
         self.luminances.setdefault(group, []).append(levels.luminance)
         height, width, *channels = levels.shape
-        form = f"{'colour' if channels else 'grey'} {levels.dtype}"
+        form = f"{'in colour' if channels else 'grey'}, {_DEPTHS.get(levels.dtype, levels.dtype)}"
         self.forms.setdefault(form, Counter())[height, width] += 1
 
     @property
