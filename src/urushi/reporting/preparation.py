@@ -18,7 +18,6 @@ from urushi.reporting.grey_levels import N_LEVELS, Histogram, Levels, ToneCurve
 from urushi.reporting.page import render, text, write_whole
 from urushi.reporting.stages import Trace
 
-
 _DEPTHS = {"uint8": "8 bits", "uint16": "16 bits", "float32": "decimal numbers"}
 
 
