@@ -18,6 +18,7 @@ from PIL import Image
 WIDTH_PX, HEIGHT_PX, MARGIN_PX = 1000, 9000, 12  # of the window: high enough for the worst images
 COUNTS, SCORES, FIRST = range(3)  # the page's panels from above; then come further missed defects, and the worst images
 MISSED = re.compile(r"defects missed</\w+>\s*<\w+[^>]*>\s*(\d+)")
+LEAST_PX = 50  # a panel is higher than what can be set, which is white as well
 INSIDE_PX = 27  # from the left edge of the window: within a panel, left of what is written in it
 QUIET = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
 
@@ -36,7 +37,8 @@ def panels(window: np.ndarray) -> Iterator[slice]:
     """The rows of each panel, which is white on a ground that is not."""
     is_panel = (window[:, INSIDE_PX] == 255).all(axis=1)
     edges = np.flatnonzero(np.diff(is_panel.astype(int))) + 1
-    return (slice(int(start), int(end)) for start, end in zip(edges[::2], edges[1::2], strict=False))
+    found = (slice(int(start), int(end)) for start, end in zip(edges[::2], edges[1::2], strict=False))
+    return (panel for panel in found if panel.stop - panel.start >= LEAST_PX)
 
 
 def main(report: Path, picture: Path) -> None:

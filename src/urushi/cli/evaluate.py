@@ -215,7 +215,7 @@ def _reported(figures: dict[str, Any]) -> "ReportedEvaluation":
 
 def _defect_row(row: dict[str, Any]) -> dict[str, Any]:
     columns = {"ROC-AUC": "roc_auc", "average precision": "average_precision", "recall": "recall"}
-    columns |= {"TPR at 1 % FPR": "tpr_at_fpr_0.01", "TPR at 5 % FPR": "tpr_at_fpr_0.05"}
+    columns |= {"found at 1 % false alarms": "tpr_at_fpr_0.01", "at 5 %": "tpr_at_fpr_0.05"}
     return {"defect": row["defect"], "images": row["n"], **{name: row[key]["value"] for name, key in columns.items()}}
 
 
