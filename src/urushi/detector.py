@@ -109,7 +109,7 @@ class Detector(Summarised):
 
         `bits` and `bgr` as in `fit`; without bits, those of the fit.
         """
-        (found,) = self._inspect_batch([self.prepare(Stated.of(source, bits=bits, bgr=bgr))])
+        (found,) = self._inspect_batch([self.prepare(Stated.of(source, bits=bits, bgr=bgr))], is_alone=True)
         if isinstance(found, Unreadable):
             raise UnreadableImageError(found.source, found.reason)
         return found
@@ -272,9 +272,12 @@ class Detector(Summarised):
             return prepared
         return Unreadable(prepared.source, problem)
 
-    def _inspect_batch(self, batch: list[Prepared | Unreadable]) -> list[Inspection | Unreadable]:
+    def _inspect_batch(
+        self, batch: list[Prepared | Unreadable], *, is_alone: bool = False
+    ) -> list[Inspection | Unreadable]:
         readable = [item for item in batch if isinstance(item, Prepared)]
-        rows = [row for output in self.network.outputs([item.pixels for item in readable]) for row in output.rows()]
+        outputs = self.network.outputs([item.pixels for item in readable], is_alone=is_alone)
+        rows = [row for output in outputs for row in output.rows()]
         p = p_values([row.score for row in rows], self.held_out.scores).tolist()
         found = map(self._inspection, readable, rows, p)
         return [next(found) if isinstance(item, Prepared) else item for item in batch]

@@ -52,14 +52,17 @@ def find_regions(
     above = anomaly_map > threshold
     if not above.any():
         return ()
+    x, y, columns, rows = cv2.boundingRect(above.view(np.uint8))
+    inside = np.s_[y : y + rows, x : x + columns]
+    above = np.ascontiguousarray(above[inside])
     _, labels, stats, _ = cv2.connectedComponentsWithStats(above.view(np.uint8), connectivity=8)
-    left, top, width, height, areas = stats[1:].T  # the first is the background
-    peaks = _peaks(anomaly_map[above], labels[above] - 1, len(areas))
+    left, top, width, height, areas = stats[1:].T + np.array([[x], [y], [0], [0], [0]])  # the first is the background
+    peaks = _peaks(anomaly_map[inside][above], labels[above] - 1, len(areas))
     boxes = _boxes(to_original, np.stack([left, top, left + width, top + height]), original_size)
     areas = np.maximum(1, np.rint(areas * abs(np.linalg.det(to_original[:2, :2]))))
     order = np.argsort(-peaks, kind="stable")
-    columns = (*boxes[:, order].tolist(), areas[order].astype(int).tolist(), peaks[order].tolist())
-    return tuple(Region(*values) for values in zip(*columns, strict=True))
+    found = (*boxes[:, order].tolist(), areas[order].astype(int).tolist(), peaks[order].tolist())
+    return tuple(Region(*values) for values in zip(*found, strict=True))
 
 
 def mask_in_original(above: np.ndarray, to_original: np.ndarray, original_size: tuple[int, int]) -> np.ndarray:
