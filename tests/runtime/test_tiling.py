@@ -1,5 +1,7 @@
 """Tiles cover an image, their weights add up to one, and what lies in it keeps its place."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from hypothesis import given
