@@ -119,7 +119,7 @@ def _mask(result: Inspection) -> "np.ndarray":
 
     if not result.regions:
         return np.zeros(result.original_size, bool)
-    marked = marks(result.anomaly_map, result.map_scale.region_threshold)
+    marked = marks(result.anomaly_map, result.map_scale.region_threshold, result.ignored)
     return mask_in_original(marked, result.to_original, result.original_size)
 
 

@@ -15,7 +15,7 @@ from urushi.data.pages import as_file_name, file_of, images_in_file
 from urushi.data.stream import evenly
 from urushi.data.writing import write_image
 from urushi.errors import InputError, UnreadableImageError
-from urushi.evaluation.masks import fit_mask
+from urushi.data.mask_on_map import fit_mask
 from urushi.inspection import Unreadable
 from urushi.preprocessing import Pipeline, Prepared
 from urushi.reporting.grey_levels import Levels

@@ -5,7 +5,7 @@ Nothing here keeps an anomaly map or chooses a threshold that a detector uses: t
 
 from urushi.evaluation.bands import Band, precision_recall_band, resampled, roc_band
 from urushi.evaluation.evaluation import Evaluation, ScoredImage, evaluate
-from urushi.evaluation.masks import fit_mask
+from urushi.data.mask_on_map import fit_mask
 from urushi.evaluation.resampling import Figure, MeanError, mean_and_standard_error
 
 __all__ = [

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from urushi.data.masks import INVERTED, Coverage, fitting, inverted, misfit
 from urushi.data.saturation import Saturation
 from urushi.errors import UnreadableImageError
-from urushi.evaluation.masks import fit_mask
+from urushi.data.mask_on_map import fit_mask
 from urushi.evaluation.pixel_metrics import PixelHistograms
 from urushi.evaluation.saturated_overlap import MapRegion, map_regions
 from urushi.inspection import Inspection, Unreadable
