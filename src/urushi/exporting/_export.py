@@ -85,7 +85,8 @@ def export(
     present, in_float = ways.trusted().graphs, ways.calibrations[FLOAT]
     if GRAPHS["fp32"] not in present:  # told before the gate is made ready, which takes a while
         require_exportable(reference.graph)
-    own = Recalibration(in_float.held_out, rule, reference, good.outputs, is_apart=bool(good.learnt))
+    ignored = reference.graph.ignored
+    own = Recalibration(in_float.held_out, rule, reference, good.outputs, is_apart=bool(good.learnt), ignored=ignored)
     gate = _Gate.of(reference, _middles(good.prepared(good.normal), reference), Judge.of(in_float), own, seed)
     if GRAPHS[precision] in present:
         return ways.exported(*gate.accept(present[GRAPHS[precision]], to, precision))
