@@ -110,4 +110,4 @@ def _drawn(polygons: Sequence[Polygon], size: tuple[int, int]) -> np.ndarray:
     for polygon in polygons:
         points = (np.array(polygon) * (width * fine, height * fine) - 0.5) * 256
         cv2.fillPoly(canvas, [np.rint(points).astype(np.int32)], 255, shift=8)
-    return np.asarray(cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA) > 127)
+    return np.asarray(cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA) > 128)
