@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from urushi import Detector, Recipe
+from urushi import Detector
 from urushi.catalogue.extras import is_installed
+from urushi.cli.evaluate import print_figures
 from urushi.data.defects import draw_inspected, planted
 from urushi.data.defects._painting import footprint
 from urushi.data.masks import read_mask
@@ -75,6 +76,7 @@ def test_results_and_card_say_what_is_ignored(part, textures):
     found = detector.inspect(textures[0])
     assert found.ignored.sum() == 8 * 16
     assert found.to_json()["ignored_share"] == pytest.approx(1 / 8)
+    assert "ignored_share=0.125" in repr(detector)
     assert detector.card["region"] == {"ignored_share": 0.125, "by": "polygons"}
     assert "region" not in detector.card["fit"]
 
@@ -128,7 +130,7 @@ def test_defects_are_planted_where_the_detector_looks(textures):
     assert (found != clean).any(axis=(1, 2, 3)).all()
 
 
-def test_pixel_figures_leave_out_what_is_ignored(part, textures, tmp_path):
+def test_pixel_figures_leave_out_what_is_ignored_and_say_so(part, textures, tmp_path, capsys):
     detector = Detector.load(part, runtime="torch")
     mask = np.zeros((32, 32), np.uint8)
     mask[4:12, 4:12] = 255  # half of it is ignored
@@ -147,6 +149,8 @@ def test_pixel_figures_leave_out_what_is_ignored(part, textures, tmp_path):
         ("all", "its mask marks only what the detector ignores")
     ]
     assert figures.pixel.n_images == 2
+    print_figures(figures)
+    assert "pixel figures leave out what the detector ignores, 12.5% of each image" in capsys.readouterr().err
     histograms = PixelHistograms()
     for one, where in ((found[0], np.zeros((32, 32), bool)), (found[1], np.arange(32)[:, None] * np.ones(32) > 27)):
         histograms.add(one.source, one.anomaly_map, where, ignored=one.ignored)

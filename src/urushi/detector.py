@@ -250,6 +250,7 @@ class Detector(Summarised):
             "threshold": self.threshold.value,
             "false_alarm_rate": self.threshold.false_alarm_rate,
             "rate_kind": self.threshold.rate_kind,
+            **({} if self.pipeline.ignored is None else {"ignored_share": self.pipeline.ignored.share}),
             **self.ways.summary(),
         }
 

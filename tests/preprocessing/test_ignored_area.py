@@ -135,7 +135,7 @@ def test_a_region_that_says_nothing_too_much_or_what_lies_outside_is_refused(reg
 
 
 def test_a_region_that_ignores_everything_or_nothing_is_refused(mask):
-    with pytest.raises(RecipeError, match="leaves 0.0% of the image to inspect.*marks = 'inspected'"):
+    with pytest.raises(RecipeError, match=r"leaves 0\.0% of the image to inspect.*marks = 'inspected'"):
         ignored({"mask": mask(np.ones((16, 32)))})
     with pytest.raises(RecipeError, match="ignores nothing"):
         ignored({"mask": mask(np.zeros((16, 32)))})

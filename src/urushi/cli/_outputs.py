@@ -105,7 +105,9 @@ def mask_writer(out: Path) -> PictureWriter:
 def _overlay(result: Inspection) -> "np.ndarray":
     from urushi.reporting.heat_map import overlay
 
-    return overlay(result.image, result.anomaly_map, result.map_scale, result.regions, result.view, ignored=result.ignored)
+    return overlay(
+        result.image, result.anomaly_map, result.map_scale, result.regions, result.view, ignored=result.ignored
+    )
 
 
 def _map(result: Inspection) -> "np.ndarray":

@@ -154,7 +154,6 @@ def _marked(pixels: np.ndarray, layers: Layers) -> np.ndarray:
     return by_levels(grey_of(pixels), is_lossy=layers.is_lossy)
 
 
-
 def _orientation(image: Path) -> object:
     try:
         with quiet_decoders():

@@ -71,7 +71,7 @@ def image_histograms(
     kind: str = "",
     found: FoundPixels | None = None,
 ) -> ImageHistograms:
-    """From the fine bins of normal and of defect pixels, (n,) and (m,), and the weights of these, plain and saturated."""
+    """From the fine bins of normal and of defect pixels, and the weights of these, plain and saturated."""
     normal_counts = np.bincount(coarse(normal), minlength=1 << COARSE_BITS)
     normal_bins = np.flatnonzero(normal_counts)
     defect_bins, place = np.unique(defect, return_inverse=True)

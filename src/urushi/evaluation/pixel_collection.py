@@ -8,10 +8,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from urushi.data.mask_on_map import fit_mask
 from urushi.data.masks import INVERTED, Coverage, fitting, inverted, misfit
 from urushi.data.saturation import Saturation
 from urushi.errors import UnreadableImageError
-from urushi.data.mask_on_map import fit_mask
 from urushi.evaluation.pixel_metrics import PixelHistograms
 from urushi.evaluation.saturated_overlap import MapRegion, map_regions
 from urushi.inspection import Inspection, Unreadable
@@ -111,7 +111,8 @@ class PixelCollection:
             self._without_regions.append(Unreadable(inspection.source, str(error)))
             return None
         if vanished := len(whole) - len(regions):
-            reason = f"{vanished} of the {len(whole)} regions of its mask vanish at the size of the anomaly map or are ignored"
+            seen = f"vanish at the size of the anomaly map{'' if inspection.ignored is None else ', or are ignored'}"
+            reason = f"{vanished} of the {len(whole)} regions of its mask {seen}"
             self._remarks.append(Unreadable(inspection.source, reason))
         return regions
 

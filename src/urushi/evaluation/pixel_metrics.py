@@ -95,7 +95,9 @@ class PixelHistograms:
         limit = self._region_threshold
         found = None if limit is None else found_pixels(anomaly_map > limit, mask, weights)
         how: dict[str, Any] = {"n_regions": None if regions is None else len(regions), "kind": kind, "found": found}
-        self._images.append(image_histograms(source, normal, bins[mask], weights, n_components, saturated=saturated, **how))
+        self._images.append(
+            image_histograms(source, normal, bins[mask], weights, n_components, saturated=saturated, **how)
+        )
         self._lowest = min(self._lowest, float(values.min()))
         self._highest = max(self._highest, float(values.max()))
 

@@ -65,9 +65,7 @@ def _roc_auc(normal: np.ndarray, defect: np.ndarray) -> float:
     return float(curves.roc_auc(*(count.astype(float) for count in counts)))
 
 
-def _backend(
-    model: Reconstructor, part: Part, score: Part, device: str, ignored: np.ndarray | None
-) -> TorchBackend:
+def _backend(model: Reconstructor, part: Part, score: Part, device: str, ignored: np.ndarray | None) -> TorchBackend:
     candidate = build_model(part, model.image_shape)
     candidate.load_state_dict(model.state_dict())
     return TorchBackend(ScoringGraph(candidate, build_score(score, candidate.space), ignored), device=device)

@@ -17,7 +17,7 @@ def find_places(
 ) -> tuple[Region, ...]:
     """The regions of a map (H, W) or, where it has none, its highest place, as far as half its height above the median.
 
-    No place lies in what is `ignored`, (H, W) bool, where the map is 0. The other arguments are those of `find_regions`.
+    No place lies in what is `ignored`, (H, W) bool: the map is 0 there. All else is as in `find_regions`.
     """
     if regions := find_regions(anomaly_map, threshold, to_original, original_size):
         return regions

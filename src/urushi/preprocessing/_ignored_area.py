@@ -54,7 +54,7 @@ class IgnoredArea:
         return np.where(where, level.astype(image.dtype), image)
 
     def on_image(self, size: tuple[int, int]) -> np.ndarray:
-        """What is ignored of an image of a size (height, width), bool; raises UnreadableImageError for another shape."""
+        """What is ignored of an image of this (height, width), bool; raises UnreadableImageError for another shape."""
         if not is_like(self.marked, size):
             raise UnreadableImageError("image", f"the ignored area is for another shape: {misfit(self.marked, size)}")
         if self.marked.shape == size:

@@ -88,7 +88,9 @@ class Fusion(Score):
         for pair in normal:
             maps, scores = self._run(pair, size)
             known.append(scores)
-            map_sums.append(_sums(maps if self.inspected is None else self.inspected.of(maps)))  # not the maps, which would fill the memory
+            map_sums.append(
+                _sums(maps if self.inspected is None else self.inspected.of(maps))
+            )  # not the maps, which would fill the memory
         scores = torch.cat([self.weights.new_zeros(0, len(self.parts)), *known])
         self.reference.fit(scores, self.names)
         self._take_maps(*torch.stack(map_sums).sum(dim=0))
