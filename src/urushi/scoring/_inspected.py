@@ -15,9 +15,8 @@ class Inspected:
 
     def at(self, height: int, width: int) -> np.ndarray:
         """(height, width) bool: the places of which at least half is inspected, or else the most."""
-        share = self.share
-        if share.shape != (height, width):
-            share = cv2.resize(share, (width, height), interpolation=cv2.INTER_AREA)
+        is_same = self.share.shape == (height, width)
+        share = self.share if is_same else cv2.resize(self.share, (width, height), interpolation=cv2.INTER_AREA)
         return np.asarray(share >= min(0.5, share.max()))
 
     def of(self, values: Tensor) -> Tensor:
