@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from urushi import Detector
+from urushi.catalogue.extras import is_installed
 from urushi.cli.evaluate import print_figures
 from urushi.data.defects import draw_inspected, planted
 from urushi.data.defects._painting import footprint
@@ -40,7 +41,8 @@ def spoilt(image, seed=0):
 @pytest.mark.parametrize("runtime", ["torch", "onnx", pytest.param("openvino", marks=pytest.mark.thorough)])
 def test_nothing_in_the_ignored_area_changes_anything_in_any_runtime(part, textures, runtime, tmp_path):
     if runtime == "openvino":
-        pytest.importorskip("openvino")
+        if not is_installed("openvino"):
+            pytest.skip("openvino is not installed")
         Detector.load(part).export(textures, to="openvino").save(tmp_path / "part.urushi")
         part = tmp_path / "part.urushi"
     detector = Detector.load(part, runtime=runtime)
