@@ -174,7 +174,7 @@ class Detector(Summarised):
         require("torch", "train")
         from urushi import exporting
 
-        reference = members.torch_backend(self.recipe, self.ways.graphs, self.origin, Wish())
+        reference = members.torch_backend(self.recipe, self.pipeline, self.ways.graphs, self.origin, Wish())
         good = exporting.Good(list(images_of(normal)), list(images_of(learnt)), self.prepare, self.network)
         made = exporting.export(self.ways, self.recipe, reference, good, to=to, precision=precision, seed=seed)
         return replace(self, ways=made)
@@ -250,6 +250,7 @@ class Detector(Summarised):
             "threshold": self.threshold.value,
             "false_alarm_rate": self.threshold.false_alarm_rate,
             "rate_kind": self.threshold.rate_kind,
+            **({} if self.pipeline.ignored is None else {"ignored_share": self.pipeline.ignored.share}),
             **self.ways.summary(),
         }
 
@@ -283,7 +284,7 @@ class Detector(Summarised):
         return [next(found) if isinstance(item, Prepared) else item for item in batch]
 
     def _inspection(self, item: Prepared, row: Row, p_value: float) -> Inspection:
-        scale = self.map_scale
+        scale, ignored = self.map_scale, self.pipeline.ignored_places
         return Inspection(
             source=item.source,
             score=row.score,
@@ -291,7 +292,7 @@ class Detector(Summarised):
             warn_threshold=self.threshold.warn_value,
             decision=self.threshold.decide(row.score),
             p_value=p_value,
-            places=find_places(row.anomaly_map, scale.region_threshold, item.to_original, item.original_size),
+            places=find_places(row.anomaly_map, scale.region_threshold, item.to_original, item.original_size, ignored),
             original_size=item.original_size,
             to_original=item.to_original,
             image=item.pixels.transpose(1, 2, 0),
@@ -301,6 +302,7 @@ class Detector(Summarised):
             shows_similar="n_pictures" in self.origin["fit"],
             beside_map=self._beside_map,
             cautions=tuple(self._cautions(item, row.anomaly_map)),
+            ignored=ignored,
             content=item.appearance.content,
         )
 
@@ -316,7 +318,7 @@ class Detector(Summarised):
             yield Caution("tiles", text)
         if self.familiar is not None:
             far = self.held_out.far if self._beside_map == "image" else self.map_scale.region_threshold
-            is_far = bool(middle_of(anomaly_map) > far)
+            is_far = bool(middle_of(anomaly_map, self.pipeline.ignored_places) > far)
             yield from self.familiar.cautions(item.appearance, is_far=is_far)
 
 

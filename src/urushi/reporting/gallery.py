@@ -8,7 +8,7 @@ from pathlib import Path
 from urushi.errors import InputError
 from urushi.inspection import Inspection, Region, View
 from urushi.reporting.heat_map import heat_layer
-from urushi.reporting.outline import outline
+from urushi.reporting.outline import contours, outline
 from urushi.reporting.pictures import data_uri, display_size, resize_image, resize_map, rgb_bytes
 
 LONG_SIDE_PX = 256
@@ -36,6 +36,8 @@ class Card:
     heat: str
     regions: tuple[Region, ...]  # the first ones, largest peak first
     n_regions: int
+    ignored: tuple[str, ...]  # contours of what counts for nothing, as SVG paths in px of the view
+    ignored_share: float
     truth: tuple[str, ...]  # contours of the true mask, as SVG paths in px of the original
     defect_type: str | None
     explanation: str | None  # why the score is high, where the regions do not show it
@@ -111,6 +113,8 @@ def _card(inspection: Inspection, label: str | None, outcome: str, truth: tuple[
         heat=data_uri(heat),
         regions=inspection.regions[:_MOST_BOXES],
         n_regions=len(inspection.regions),
+        ignored=() if inspection.ignored is None else contours(inspection.ignored, (view.height, view.width)),
+        ignored_share=inspection.ignored_share,
         truth=truth,
         defect_type=inspection.defect_type,
         explanation=inspection.explanation,
