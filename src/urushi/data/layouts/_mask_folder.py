@@ -5,13 +5,15 @@ from pathlib import Path
 from urushi.data.folders import has_image_suffix, is_folder, is_of_system, walk
 from urushi.data.samples import Problem
 
-_ENDINGS = ("_mask", "", "_gt", "_label")  # of the name of a mask, the usual one first
+_WORDS = ("gt", "label", "groundtruth", "ground_truth", "seg", "segmentation", "annotation")
+# Of the name of a mask, the usual ones first.
+_ENDINGS = ("_mask", "", *(f"_{word}" for word in _WORDS), *(f"{mark}{word}" for mark in ".-" for word in ("mask", *_WORDS)))
 
 
 class MaskFolder:
     """The masks of one kind of defect, and which of them found their image.
 
-    The mask of `<stem>.*` is `<stem>_mask.*`, `<stem>.*`, `<stem>_gt.*` or `<stem>_label.*`, or all of the folder
+    The mask of `<stem>.*` is `<stem>_mask.*`, `<stem>.*`, `<stem>_gt.*`, `<stem>_label.*` or such, or all of the folder
     `<stem>` together (MVTec LOCO).
     """
 
@@ -26,7 +28,7 @@ class MaskFolder:
 
     def take(self, image: Path) -> Path | None:
         """The mask of an image, given relative to its folder; None if there is none or it was taken already."""
-        keys = [image.with_name(image.stem + ending) for ending in _ENDINGS]
+        keys = [image.with_name(name + ending) for name in (image.stem, image.name) for ending in _ENDINGS]
         found = [mask for key in keys for mask in self._masks.pop(key, [])]
         if found:
             reason = f"a second mask beside {found[0].name!r}; it is not used"
