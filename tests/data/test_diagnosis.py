@@ -108,7 +108,8 @@ def test_copies_do_not_count_as_training_images(root):
 def test_training_images_of_one_level_are_warned_of(root):
     for number in range(20):
         put(root / f"train/good/{number}.png", np.full((32, 32), number, np.uint8))
-    assert "20 good training images have one level all over: there is nothing to learn from them" in found(root).warnings
+    said = "20 good training images have one level all over: there is nothing to learn from them"
+    assert said in found(root).warnings
 
 
 def test_mixed_sizes_depths_and_colours_are_noted(root):

@@ -128,8 +128,21 @@ def test_mvtec_reports_masks_that_match_no_image(mvtec):
 
 @pytest.mark.parametrize(
     "name",
-    ["000.png", "000_gt.png", "000_label.png", "000_Mask.png", "000_GT.TIF", "000.jpg", "000_mask.bmp"]
-    + ["000_segmentation.png", "000_Seg.png", "000.mask.png", "000-gt.png", "000.png.png", "000.png_mask.png"],
+    [
+        "000.png",
+        "000_gt.png",
+        "000_label.png",
+        "000_Mask.png",
+        "000_GT.TIF",
+        "000.jpg",
+        "000_mask.bmp",
+        "000_segmentation.png",
+        "000_Seg.png",
+        "000.mask.png",
+        "000-gt.png",
+        "000.png.png",
+        "000.png_mask.png",
+    ],
 )
 def test_masks_may_be_named_in_several_ways(mvtec, name):
     (mvtec / "ground_truth/cut/000_mask.png").unlink()

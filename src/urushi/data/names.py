@@ -17,15 +17,15 @@ def _words(text: str) -> frozenset[str]:
 
 _GOOD = _words(
     "good ok okay io normal normals nominal pass passed passing fine conform conforming accept accepted acceptable "
-    "healthy intact clean approved flawless faultless golden conforme conformes bon bons bonne bonnes gut gute gutteil gutteile konform "
-    "iordnung inordnung fehlerfrei fehlerlos "
+    "healthy intact approved flawless faultless golden conforme conformes bon bons bonne bonnes gut gute "
+    "gutteil gutteile konform iordnung inordnung fehlerfrei fehlerlos "
     "良品 良 正常 正常品 合格 合格品"
 )
 _DEFECT = _words(
-    "ng nok nio ko bad def defect defects defective defectives defected abnormal abnormals anomaly anomalies anomalous "
-    "fail fails failed failure failures fault faults faulty flaw flaws flawed reject rejects rejected scrap damage "
-    "damaged disapproved outlier outliers schlecht schlechtteil schlechtteile fehler fehlerhaft defekt defekte mangel mängel "
-    "mangelhaft beschädigt ausschuss "
+    "ng nok nio ko bad def defect defects defective defectives defected abnormal abnormals anomaly anomalies "
+    "anomalous fail fails failed failure failures fault faults faulty flaw flaws flawed reject rejects rejected scrap "
+    "damage damaged disapproved outlier outliers schlecht schlechtteil schlechtteile fehler fehlerhaft defekt defekte "
+    "mangel mängel mangelhaft beschädigt ausschuss "
     "不良 不良品 異常 異常品 异常 欠陥 缺陷 不合格"
 )
 _MASK = _words(

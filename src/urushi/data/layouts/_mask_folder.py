@@ -5,9 +5,9 @@ from pathlib import Path
 from urushi.data.folders import has_image_suffix, is_folder, is_of_system, walk
 from urushi.data.samples import Problem
 
-_WORDS = ("gt", "label", "groundtruth", "ground_truth", "seg", "segmentation", "annotation")
+_WORDS = ("mask", "gt", "label", "groundtruth", "ground_truth", "seg", "segmentation", "annotation")
 # Of the name of a mask, the usual ones first.
-_ENDINGS = ("_mask", "", *(f"_{word}" for word in _WORDS), *(f"{mark}{word}" for mark in ".-" for word in ("mask", *_WORDS)))
+_ENDINGS = ("_mask", "", *(f"_{word}" for word in _WORDS[1:]), *(f"{mark}{word}" for mark in ".-" for word in _WORDS))
 
 
 class MaskFolder:
