@@ -153,7 +153,7 @@ def test_masks_may_be_named_in_several_ways(mvtec, name):
 
 def test_a_folder_named_as_the_image_is_its_mask(mvtec):
     (mvtec / "ground_truth/cut/000_mask.png").unlink()
-    put(mvtec, "ground_truth/cut/000/000.png", "ground_truth/cut/000/001.png")
+    put(mvtec, "ground_truth/cut/000/000-seg.png", "ground_truth/cut/000/001.png")
     dataset = find_dataset(mvtec)
     assert rows(dataset)[0][-1] == "ground_truth/cut/000"
     assert dataset.problems == ()

@@ -5,9 +5,9 @@ from pathlib import Path
 from urushi.data.folders import has_image_suffix, is_folder, is_of_system, walk
 from urushi.data.samples import Problem
 
+_USUAL = ("_mask", "", "_gt", "_label")  # endings of the name of a mask
 _WORDS = ("mask", "gt", "label", "groundtruth", "ground_truth", "seg", "segmentation", "annotation")
-# Of the name of a mask, the usual ones first.
-_ENDINGS = ("_mask", "", *(f"_{word}" for word in _WORDS[1:]), *(f"{mark}{word}" for mark in ".-" for word in _WORDS))
+_ENDINGS = (*_USUAL, *(f"{mark}{word}" for mark in "_.-" for word in _WORDS if f"{mark}{word}" not in _USUAL))
 
 
 class MaskFolder:
@@ -47,7 +47,7 @@ class MaskFolder:
     def _take_folder(self, wanted: Path) -> Path | None:
         """A folder of masks of one image; one whose files are named as the masks of images is none."""
         keys = [key for key in self._masks if key.parent == wanted]
-        if not keys or any(key.name.endswith(ending) for key in keys for ending in _ENDINGS if ending):
+        if not keys or any(key.name.endswith(ending) for key in keys for ending in _USUAL if ending):
             return None
         for key in keys:
             del self._masks[key]
