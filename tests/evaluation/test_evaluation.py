@@ -254,7 +254,7 @@ def test_a_map_with_nan_is_an_error():
 def test_without_masks_pixel_figures_are_null_with_a_reason():
     found = run(*stream(masked=False))
     assert found.pixel is None
-    assert found.pixel_reason == "no image has a mask that marks a defect"
+    assert found.pixel_reason == "no image of a defect has a mask"
     assert len(found.pixel_left_out) == 6
     assert found.to_json()["pixel"] is None
 

@@ -75,7 +75,7 @@ class PixelCollection:
     def reason(self) -> str:
         """Why there are no pixel figures."""
         if not self._unusable:
-            return "no image has a mask that marks a defect"
+            return "no image of a defect has a mask"
         first = min(self._unusable, key=lambda one: one.source)
         return f"none of the {len(self._unusable)} masks can be used; the first: {first.source}: {first.reason}"
 
