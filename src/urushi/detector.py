@@ -303,6 +303,7 @@ class Detector(Summarised):
             beside_map=self._beside_map,
             cautions=tuple(self._cautions(item, row.anomaly_map)),
             ignored=ignored,
+            brightness=item.appearance.brightness,
             content=item.appearance.content,
         )
 

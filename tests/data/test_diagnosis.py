@@ -118,7 +118,7 @@ def test_mixed_sizes_depths_and_colours_are_noted(root):
     put(root / "train/good/rgb.png", noise(32, 32, 32, 3))
     diagnosis = found(root)
     assert diagnosis.warnings == (
-        "mixed sizes (height × width): 32 × 32, 32 × 48",
+        "mixed sizes: 32 × 32 px, 48 × 32 px (width × height)",
         "mixed bit depths: uint16, uint8",
         "mixed colours: RGB, grey",
     )
@@ -152,7 +152,7 @@ def test_equal_bytes_of_another_shape_or_depth_are_no_duplicates(root):
 @pytest.mark.parametrize(
     ("mask", "reason"),
     [
-        (np.eye(32, 16, dtype=np.uint8), "the mask has 32 × 16 px, its image 32 × 32"),
+        (np.eye(32, 16, dtype=np.uint8), "the mask has 16 × 32 px (width × height), its image 32 × 32 px"),
         (np.zeros((32, 32), np.uint8), "the mask marks nothing, but its image is anomalous"),
     ],
 )

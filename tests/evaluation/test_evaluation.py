@@ -63,6 +63,7 @@ def inspection(source, anomaly_map, *, rebuilt=True, threshold=1.0):
         anomaly_map=anomaly_map.astype(np.float32),
         map_scale=MapScale(0.0, 1.0, 0.5),
         reconstruction=image + np.float32(0.1) if rebuilt else None,
+        brightness=0.125,
     )
 
 
@@ -264,8 +265,8 @@ def test_without_masks_pixel_figures_are_null_with_a_reason():
     [
         (None, "cannot be read"),
         (np.zeros((32, 32), np.uint8), "marks nothing"),
-        (np.pad(np.full((1, 1), 255, np.uint8), ((0, 31), (0, 31))), "nothing that preprocessing leaves at 16x16"),
-        (np.full((32, 20), 255, np.uint8), "the mask has 32 × 20 px, its image 32 × 32"),
+        (np.pad(np.full((1, 1), 255, np.uint8), ((0, 31), (0, 31))), "nothing that preprocessing leaves at 16 × 16 px"),
+        (np.full((32, 20), 255, np.uint8), "the mask has 20 × 32 px (width × height), its image 32 × 32 px"),
     ],
 )
 def test_an_unusable_mask_leaves_its_image_out_and_says_why(mask, reason):
@@ -457,6 +458,14 @@ def test_normal_images_have_no_defect_and_unnamed_ones_are_a_type_of_their_own()
     assert [row["defect"] for row in plain["scores"][:4]] == [None, "(unnamed)", None, "hole"]
     assert [(row["defect"], row["n"]) for row in plain["per_defect"]] == [("(unnamed)", 1), ("dent", 2), ("hole", 3)]
     assert [group["name"] for group in plain["luminance"]["groups"]] == ["good", "(unnamed)", "dent", "hole"]
+
+
+def test_brightness_is_that_of_images_as_they_were_read_and_not_as_the_model_saw_them():
+    results, masks = stream()
+    groups = run(results, masks).luminance.groups
+    assert [group.mean for group in groups] == [0.125] * len(groups)
+    unknown = [(sample, replace(found, brightness=None)) for sample, found in results]
+    assert run(unknown, masks).luminance.groups == ()
 
 
 def test_reconstruction_of_one_normal_image_has_no_interval_and_that_of_two_has():

@@ -178,7 +178,7 @@ def test_images_of_several_sizes_come_in_order_and_a_small_one_is_told_apart(det
     found = list(detector.inspect_many(images))
     assert [isinstance(one, Inspection) for one in found] == [True, True, False, True]
     assert isinstance(found[2], Unreadable)
-    assert "31×90 px, less than a tile of 32 px" in found[2].reason
+    assert "90 × 31 px (width × height), less than a tile of 32 px" in found[2].reason
     assert found[0].score == detector.inspect(images[0]).score
 
 
@@ -195,7 +195,7 @@ def test_saved_and_loaded_it_gives_the_same(detector, tmp_path):
 def test_the_same_seed_gives_the_same_and_small_training_images_are_listed(detector):
     fitted = Detector.fit([*(texture(seed) for seed in range(20)), texture(0, 20, 90)], tiled())
     assert [found.reason for found in fitted.unreadable] == [
-        "after preprocessing it is 20×90 px, less than a tile of 32 px"
+        "after preprocessing it is 90 × 20 px (width × height), less than a tile of 32 px"
     ]
     assert fitted.held_out == detector.held_out
 

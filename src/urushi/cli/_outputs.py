@@ -131,12 +131,13 @@ class ReportWriter:
     def __init__(
         self, path: Path, detector: "Detector", title: str = "Inspection", labels: Mapping[str, str] | None = None
     ) -> None:
+        from urushi.reporting.picture_folder import PictureFolder
         from urushi.reporting.report import Report
 
         make_folder(path.parent)
         date = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
         self.path, self.cautions = path, Cautions()
-        self.report = Report(title, _facts(detector), labels=labels, date=date)
+        self.report = Report(title, _facts(detector), labels=labels, date=date, folder=PictureFolder(path))
 
     def add(self, result: Inspection | Unreadable) -> None:
         """One card, or one line of what could not be read."""

@@ -20,6 +20,7 @@ from urushi.data._quiet import quiet_decoders
 from urushi.data.folders import images_in, is_folder
 from urushi.data.images import ImageSource, name_of, read_image
 from urushi.errors import UnreadableImageError
+from urushi.printable import in_px
 
 _MAX_ASPECT_ERROR = 0.02  # how much the sides of a mask may deviate from those of its image
 INVERTED = (
@@ -77,7 +78,7 @@ def is_like(mask: np.ndarray, size: Size) -> bool:
 
 def misfit(mask: np.ndarray, size: Size) -> str:
     """Why a mask does not fit an image of a size (height, width)."""
-    return f"the mask has {mask.shape[0]} × {mask.shape[1]} px, its image {size[0]} × {size[1]}"
+    return f"the mask has {in_px(mask.shape)}, its image {in_px(size)}"
 
 
 @dataclass(frozen=True)
@@ -122,8 +123,8 @@ def _together(folder: Path) -> np.ndarray:
     if not masks:
         raise UnreadableImageError(str(folder), "this folder of masks holds none")
     if sizes := {mask.shape for mask in masks} - {masks[0].shape}:
-        first, other = (f"{height} × {width}" for height, width in (masks[0].shape, min(sizes)))
-        raise UnreadableImageError(str(folder), f"its masks differ in size: {first} and {other} px")
+        first, other = (in_px(shape) for shape in (masks[0].shape, min(sizes)))
+        raise UnreadableImageError(str(folder), f"its masks differ in size: {first} and {other}")
     return reduce(np.logical_or, masks)
 
 

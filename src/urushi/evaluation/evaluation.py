@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from urushi.data.images import luminance
 from urushi.data.samples import GOOD
 from urushi.data.saturation import Saturation
 from urushi.errors import InputError
@@ -73,7 +72,7 @@ class Evaluation:
     reconstruction: dict[str, Figure] | None  # of normal images
     reconstruction_reason: str | None
     ignored_share: float  # how much of each image the detector ignores, which the pixel figures leave out
-    luminance: LuminanceReport  # of the images as the model saw them
+    luminance: LuminanceReport  # of the images as they were read, before preprocessing
     seed: int
     n_resamples: int
 
@@ -168,7 +167,8 @@ def _collect(collected: _Collected, sample: LabelledSample, inspection: Inspecti
     image = ScoredImage(source, int(label), defect, *numbers, inspection.caution)
     collected.images.append(image)
     collected.seen.append(Seen(source, int(label), inspection.content))
-    collected.luminances.setdefault(defect or GOOD, []).append(luminance(inspection.image))
+    if inspection.brightness is not None:
+        collected.luminances.setdefault(defect or GOOD, []).append(inspection.brightness)
     collected.ignored_share = inspection.ignored_share
     collected.pixels.add(sample, defect or GOOD, inspection, read_mask)
     if label == 0 and inspection.reconstruction is not None and not inspection.shows_similar:

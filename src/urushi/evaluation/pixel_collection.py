@@ -15,6 +15,7 @@ from urushi.errors import UnreadableImageError
 from urushi.evaluation.pixel_metrics import PixelHistograms
 from urushi.evaluation.saturated_overlap import MapRegion, map_regions
 from urushi.inspection import Inspection, Unreadable
+from urushi.printable import in_px
 
 ReadMask = Callable[[Path], NDArray[Any]]  # a mask (h, w), non-zero = defect
 
@@ -148,8 +149,8 @@ class PixelCollection:
             self._remarks += [Unreadable(source, f"its mask {coverage.remark}")] if coverage.remark else []
         if mask.any():
             return mask
-        place = f"{mask.shape[0]}x{mask.shape[1]}"
-        return Unreadable(source, f"its mask marks nothing, or nothing that preprocessing leaves at {place} px")
+        reason = f"its mask marks nothing, or nothing that preprocessing leaves at {in_px(mask.shape)}"
+        return Unreadable(source, reason)
 
 
 def _inspected(mask: NDArray[np.bool_], inspection: Inspection) -> NDArray[np.bool_] | Unreadable:

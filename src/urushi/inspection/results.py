@@ -87,6 +87,7 @@ class Inspection(Summarised):
     cautions: tuple[Caution, ...] = ()  # why the threshold may not hold for this image
     beside_map: Beside | None = None  # what counts in the score beside the map
     ignored: np.ndarray | None = None  # (H, W) bool: what counts for nothing, the map is 0 there; None: all counts
+    brightness: float | None = None  # mean of the image as it was read, in shares of full scale; None: not known
     content: str = ""  # stands for the pixels of the original image: equal ones have the same; "" where it is not known
 
     def summary(self) -> Mapping[str, Any]:
@@ -168,7 +169,7 @@ class Inspection(Summarised):
             "defect_type": self.defect_type,
             "caution": self.caution,
             "caution_kinds": [caution.kind for caution in self.cautions],
-            "original_size": {"height": self.original_size[0], "width": self.original_size[1]},
+            "original_size": {"width": self.original_size[1], "height": self.original_size[0]},
         }
 
     def _region_json(self, region: Region) -> dict[str, Any]:
