@@ -48,7 +48,7 @@ def folders(tmp_path):
     [
         (["--ignore", "corner.png", "--inspect-only", "corner.png"], "--ignore and --inspect-only were given"),
         (["--ignore", "gone.png"], "gone.png"),
-        (["--ignore", "wide.png"], "wide.png: the mask has 64 × 99 px, its image 64 × 64"),
+        (["--ignore", "wide.png"], "wide.png: the mask has 99 × 64 px (width × height), its image 64 × 64"),
         (["--inspect-only", "blank.png"], "leaves 0.0% of the image to inspect"),
         (["--ignore", "blank.png"], "the region ignores nothing"),
         (["--ignore", "corner.png", "--recipe", "tiled"], "does not go together with tiles"),
