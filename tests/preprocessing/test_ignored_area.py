@@ -102,7 +102,7 @@ def test_polygons_lie_on_images_of_any_shape_and_a_mask_on_those_of_its_own(mask
     by_polygons = Pipeline.of(recipe({"ignore": [CORNER]}, resize)).fit(images)
     square = np.arange(1024, dtype=np.uint16).reshape(32, 32)
     assert len(np.unique(by_polygons.painted(square)[:16, :8])) == 1
-    assert len(np.unique(by_polygons.painted(square))) == 1024 - 128 + 1
+    assert (by_polygons.painted(square) == square).sum() == 1024 - 128
     assert by_polygons.with_state(by_polygons.state()).ignored.is_of_any_shape
     by_mask = Pipeline.of(recipe({"mask": mask(by_polygons.ignored.marked)}, resize)).fit(images)
     with pytest.raises(UnreadableImageError, match="another shape: the mask has 16 × 32 px, its image 32 × 32"):
