@@ -107,7 +107,7 @@ def test_a_file_whose_parts_do_not_agree_on_the_region_is_refused(part, autoenco
     elif change == "no fact":
         origin.pop("region")
     elif change == "another size":
-        pipeline = replace(pipeline, ignored=pipeline.ignored.on(np.zeros((16, 16), bool)))
+        pipeline = replace(pipeline, ignored=pipeline.ignored.on(np.zeros((16, 16), bool), is_whole=True))
     changed = replace(detector, pipeline=pipeline, origin=origin)
     if change == "no recipe":
         changed = replace(changed, recipe=changed.recipe.model_copy(update={"region": None}))

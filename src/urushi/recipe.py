@@ -139,7 +139,7 @@ Polygon = Annotated[tuple[tuple[Share, Share], ...], Field(min_length=3)]
 class Region(_Section):
     """What of every image counts: the rest is painted over before anything looks at it, and no score knows it."""
 
-    mask: Annotated[str | None, Field(description="path of a mask as large as the images, or of their shape")] = None
+    mask: Annotated[str | None, Field(description="path of a mask with the images' ratio of the sides")] = None
     marks: Annotated[
         Literal["ignored", "inspected"], Field(description="whether what the mask marks is ignored, or all that counts")
     ] = "ignored"

@@ -97,8 +97,20 @@ def test_the_area_follows_images_of_another_size_and_the_steps():
     assert padded.ignored_places[16, 6:16].all()
 
 
-def test_an_image_of_another_shape_cannot_be_prepared():
-    fitted = Pipeline.of(recipe({"ignore": [CORNER]})).fit([np.zeros((16, 32), np.uint8)])
+def test_polygons_lie_on_images_of_any_shape_and_a_mask_on_those_of_its_own(mask):
+    resize, images = {"name": "resize", "height": 16, "width": 32}, [np.zeros((16, 32), np.uint8)]
+    by_polygons = Pipeline.of(recipe({"ignore": [CORNER]}, resize)).fit(images)
+    square = np.arange(1024, dtype=np.uint16).reshape(32, 32)
+    assert len(np.unique(by_polygons.painted(square)[:16, :8])) == 1
+    assert (by_polygons.painted(square) == square).sum() == 1024 - 128
+    assert by_polygons.with_state(by_polygons.state()).ignored.is_of_any_shape
+    by_mask = Pipeline.of(recipe({"mask": mask(by_polygons.ignored.marked)}, resize)).fit(images)
+    with pytest.raises(UnreadableImageError, match="another shape: the mask has 16 × 32 px, its image 32 × 32"):
+        by_mask.prepare(square)
+
+
+def test_an_image_of_another_shape_cannot_be_prepared_where_a_step_adds_by_shape():
+    fitted = Pipeline.of(recipe({"ignore": [CORNER]}, "rotation_padding")).fit([np.zeros((16, 32), np.uint8)])
     with pytest.raises(UnreadableImageError, match="another shape: the mask has 16 × 32 px, its image 32 × 32"):
         fitted.prepare(np.zeros((32, 32), np.uint8))
 
@@ -111,7 +123,11 @@ def test_the_state_of_a_region_is_one_bit_a_pixel_and_comes_back():
     again = pipeline.with_state(state)
     assert np.array_equal(again.ignored.marked, fitted.ignored.marked)
     assert np.array_equal(again.ignored_places, fitted.ignored_places)
-    for name, wrong in [("marked", np.zeros((0, 5), np.uint8)), ("width", np.array([50])), ("prepared", np.ones(3))]:
+    for name, wrong in [
+        ("marked", np.zeros((0, 5), np.uint8)),
+        ("width_and_any_shape", np.array([50, 1])),
+        ("prepared", np.ones(3)),
+    ]:
         with pytest.raises(ValueError, match="damaged"):
             pipeline.with_state(state | {f"region/{name}": wrong})
     with pytest.raises(ValueError, match="do not agree"):

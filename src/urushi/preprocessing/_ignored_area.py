@@ -23,7 +23,8 @@ class IgnoredArea:
     then change anything, whatever the steps and the method do with the image.
     """
 
-    marked: np.ndarray  # (h, w) bool, on images of this size, or larger or smaller ones of the same shape
+    marked: np.ndarray  # (h, w) bool, on images of this size, and scaled on others
+    is_of_any_shape: bool  # polygons lie on images of any ratio of the sides, a mask on those of its own
     prepared: np.ndarray | None = None  # (H, W) bool: the same on prepared images; None until that is known
 
     @classmethod
@@ -34,11 +35,11 @@ class IgnoredArea:
         and RecipeError if nothing or nearly everything would be ignored.
         """
         if region.mask is None:
-            return cls(_require_sensible(_by_polygons(region, size)))
+            return cls(_require_sensible(_by_polygons(region, size)), is_of_any_shape=True)
         found = read_mask(region.mask)
         if not is_like(found, size):
             raise InputError(f"{region.mask}: {misfit(found, size)}; draw it on one of the images")
-        return cls(_require_sensible(found if region.marks == "ignored" else ~found))
+        return cls(_require_sensible(found if region.marks == "ignored" else ~found), is_of_any_shape=False)
 
     @property
     def share(self) -> float:
@@ -55,34 +56,38 @@ class IgnoredArea:
 
     def on_image(self, size: tuple[int, int]) -> np.ndarray:
         """What is ignored of an image of this (height, width), bool; raises UnreadableImageError for another shape."""
-        if not is_like(self.marked, size):
+        if not (self.is_of_any_shape or is_like(self.marked, size)):
             raise UnreadableImageError("image", f"the ignored area is for another shape: {misfit(self.marked, size)}")
         if self.marked.shape == size:
             return self.marked
         found = cv2.resize(self.marked.view(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST)
         return np.asarray(found).view(bool)
 
-    def on(self, prepared: np.ndarray) -> "IgnoredArea":
-        """The same with what is ignored of prepared images, (H, W) bool; raises RecipeError if nothing is left."""
+    def on(self, prepared: np.ndarray, *, is_whole: bool) -> "IgnoredArea":
+        """The same with what is ignored of prepared images, (H, W) bool; raises RecipeError if nothing is left.
+
+        Only where these show the whole image does a share of it lie at the same place, whatever its shape.
+        """
         if prepared.all():
             raise RecipeError("after preprocessing nothing is left of what the region inspects; make it larger")
-        return replace(self, prepared=prepared)
+        return replace(self, prepared=prepared, is_of_any_shape=self.is_of_any_shape and is_whole)
 
     def state(self) -> Mapping[str, np.ndarray]:
         """What is kept in a detector file: a bit for each pixel."""
-        width = np.array([self.marked.shape[1]])
-        found = {"marked": np.packbits(self.marked, axis=1), "width": width}
+        numbers = np.array([self.marked.shape[1], self.is_of_any_shape])
+        found = {"marked": np.packbits(self.marked, axis=1), "width_and_any_shape": numbers}
         return found if self.prepared is None else found | {"prepared": self.prepared}
 
     @classmethod
     def from_state(cls, state: Mapping[str, np.ndarray]) -> "IgnoredArea":
         """The inverse of `state`; raises ValueError for what is none."""
-        packed, width, prepared = state["marked"], int(state["width"][0]), state.get("prepared")
+        packed, prepared = state["marked"], state.get("prepared")
+        width, is_of_any_shape = (int(number) for number in state["width_and_any_shape"])
         is_packed = packed.ndim == 2 and packed.dtype == np.uint8 and packed.shape[1] == -(-width // 8)
         if not (is_packed and len(packed) and (prepared is None or (prepared.ndim == 2 and prepared.dtype == bool))):
             raise ValueError("its region is damaged")
         marked = np.unpackbits(packed, axis=1, count=width).view(bool)
-        return cls(_require_sensible(marked), prepared)
+        return cls(_require_sensible(marked), bool(is_of_any_shape), prepared)
 
 
 def _require_sensible(marked: np.ndarray) -> np.ndarray:

@@ -123,7 +123,9 @@ class Pipeline:
                 found = self.prepare(image)
                 size = (found.pixels.shape[1], found.pixels.shape[2])
                 places = fit_mask(self.ignored.marked, size, found.to_original, found.original_size)
-                return replace(self, ignored=self.ignored.on(places))
+                whole = np.diag([found.original_size[1] / size[1], found.original_size[0] / size[0], 1])
+                is_whole = np.allclose(found.to_original, whole)
+                return replace(self, ignored=self.ignored.on(places, is_whole=is_whole))
         return self
 
 
