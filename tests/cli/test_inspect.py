@@ -321,7 +321,7 @@ def test_an_unsure_image_is_no_anomaly_to_fail_on(urushi, banded, good, tmp_path
     unsure = [entry["source"] for entry in found if entry["decision"] == "unsure"]
     result = urushi("inspect", banded, *unsure, "--fail-on-anomaly", "--report", "--out", tmp_path / "out")
     assert result.status == 0
-    assert (tmp_path / "out" / "report.html").read_text("utf-8").count('data-decision="unsure"') == len(unsure) > 0
+    assert (tmp_path / "out" / "report.html").read_text("utf-8").count('class="decision unsure"') == len(unsure) > 0
 
 
 def test_a_batch_is_decided_together(urushi, fitted, good, defects, tmp_path):
@@ -342,7 +342,7 @@ def test_a_batch_is_decided_together(urushi, fitted, good, defects, tmp_path):
     assert json.loads(shown.out) == found
     assert len(list((tmp_path / "out" / "maps").iterdir())) == 8
     page = (tmp_path / "out" / "report.html").read_text("utf-8")
-    assert page.count('data-decision="anomalous"') == 5
+    assert page.count('class="decision anomalous"') == 5
 
 
 def test_a_lone_anomaly_that_so_few_normals_cannot_prove_is_none(urushi, banded, good, defects):

@@ -3,6 +3,7 @@ import hashlib
 import re
 import stat
 from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -366,3 +367,97 @@ def test_date_file_and_card_of_the_detector_are_said_in_words(
 )
 def test_a_value_in_units_of_its_limit_is_shown_on_the_side_where_it_is(ratio: float, shown: str) -> None:
     assert times(ratio) == f"{shown} ×"
+
+
+def test_text_is_readable_on_its_ground_in_light_and_in_dark() -> None:
+    style = (resources.files("urushi.reporting") / "templates" / "report.css").read_text("utf-8")
+    blocks = re.findall(r":root \{(.*?)\}", style, re.DOTALL)
+    light, dark = (dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})\b", block)) for block in blocks[:2])
+    words = ("ink", "muted", "anomalous", "unsure", "normal", "focus")
+    for colours in (light, dark):
+        pairs = [(word, ground) for word in words for ground in ("ground", "surface")]
+        faint = [pair for pair in pairs if contrast(colours[pair[0]], colours[pair[1]]) < 4.5]
+        assert faint == []
+        assert contrast(colours["surface"], colours["ink"]) > 4.5  # of a pressed button
+
+
+def contrast(one: str, other: str) -> float:
+    """The ratio of WCAG 2.1 between two colours '#rrggbb'."""
+    lights = []
+    for colour in (one, other):
+        levels = np.array([int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)])
+        linear = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
+        lights.append(float(linear @ [0.2126, 0.7152, 0.0722]) + 0.05)
+    return max(lights) / min(lights)
+
+
+@pytest.mark.parametrize(
+    ("size", "shape", "shown"),
+    [
+        ((1000, 1000), "even", (256, 256)),
+        ((1000, 2500), "broad", (162, 405)),
+        ((100, 1600), "wide", (64, 1024)),
+        ((1000, 400), "tall", (405, 162)),
+        ((1600, 100), "tall narrow", (1024, 64)),
+    ],
+)
+def test_elongated_pictures_have_a_layout_of_their_own_and_as_many_pixels_as_square_ones(
+    size: tuple[int, int], shape: str, shown: tuple[int, int], facts: DetectorFacts, inspect: Inspect, written: Written
+) -> None:
+    report = Report("shift", facts)
+    report.add(inspect(original_size=size))
+    page = written(report)
+    assert f'<article class="card {shape} three"' in page
+    assert f'width="{shown[1]}" height="{shown[0]}"' in page
+    assert f"up to {max(shown)} px on the longer side" in page
+    assert f"{size[1]} × {size[0]} px" in page
+
+
+def test_filters_offer_the_decisions_and_types_that_there_are(
+    facts: DetectorFacts, inspect: Inspect, written: Written, data_of: DataOf
+) -> None:
+    report = Report("evaluation", facts, labels={"a.png": "<crack>", "b.png": "good"})
+    report.add(inspect("a.png", defect_type="scratch"))
+    report.add(inspect("b.png", 0.3))
+    page = written(report)
+    assert re.findall(r'<option value="((?:label|type):[^"]*)"', page) == [
+        "label:&lt;crack&gt;",
+        "label:good",
+        "type:scratch",
+    ]
+    assert re.findall(r'data-show="([^"]*)"', page) == ["all", "anomalous", "normal", "missed", "false alarm"]
+    assert data_of(page)["results"][0]["seen_size"] == {"width": 32, "height": 32}
+    assert data_of(page)["results"][0]["view"] == {"x": 0, "y": 0, "width": 32, "height": 32}
+
+
+def test_without_labels_and_types_there_is_nothing_to_filter_them_by(
+    facts: DetectorFacts, inspect: Inspect, written: Written
+) -> None:
+    report = Report("shift", facts)
+    report.add(inspect())
+    page = written(report)
+    assert '<select id="kind"' not in page
+    assert re.findall(r'data-show="([^"]*)"', page) == ["all", "anomalous", "normal"]
+
+
+def test_brightness_says_that_it_is_of_the_images_as_they_were_read(facts: DetectorFacts, written: Written) -> None:
+    found = compare_luminances(("good", [0.5, 0.52]), {"dent": [0.5, 1.2]})  # floats may exceed full scale
+    shown = {"metrics": {}, "per_defect": [], "luminance": found.to_json()}
+    page = written(Report("evaluation", facts), evaluation=shown)
+    assert "as they were read, before any preprocessing" in page
+    places = [float(x) for x in re.findall(r'<td class="whisker">.*?x2="([\d.]+)%".*?x2="([\d.]+)%"', page)[-1]]
+    assert max(places) <= 100
+
+
+def test_without_scripts_the_scale_is_there_and_no_control(
+    facts: DetectorFacts, inspect: Inspect, written: Written
+) -> None:
+    report = Report("shift", facts)
+    report.add(inspect())
+    page = written(report)
+    toolbar = page.split('<div class="toolbar"')[1].split('<p class="small js hint">')[0]
+    classes = re.findall(r'<(?:label|div) class="([^"]*)"', toolbar)
+    assert classes[0] == "legend"
+    assert len(classes) >= 7
+    assert [one for one in classes[1:] if not one.startswith("js")] == []
+    assert "html:not(.with-js) .js { display: none; }" in page

@@ -136,8 +136,8 @@ class ReportWriter:
 
         make_folder(path.parent)
         date = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
-        self.path, self.cautions = path, Cautions()
-        self.report = Report(title, _facts(detector), labels=labels, date=date, folder=PictureFolder(path))
+        self.path, self.cautions, self.folder = path, Cautions(), PictureFolder(path)
+        self.report = Report(title, _facts(detector), labels=labels, date=date, folder=self.folder)
 
     def add(self, result: Inspection | Unreadable) -> None:
         """One card, or one line of what could not be read."""
@@ -150,7 +150,8 @@ class ReportWriter:
     def close(self, evaluation: "ReportedEvaluation | None" = None, plots: Mapping[str, str] | None = None) -> None:
         """Writes the page and says where it is; `plots` are SVG documents by caption."""
         self.report.write(self.path, evaluation=evaluation, plots=plots, warnings=self.cautions.lines())
-        _console.note(f"report: {self.path}")
+        beside = f", with {self.folder.folder.name} beside it" if self.folder.is_used else ""
+        _console.note(f"report: {self.path}{beside}")
 
 
 def _facts(detector: "Detector") -> "DetectorFacts":

@@ -91,6 +91,11 @@ def percent(rate: float) -> str:
     return f"{100 * rate:.3g} %"
 
 
+def place(share: float) -> float:
+    """Give the place of a share on an axis from 0 to 1, in per cent; what lies beyond stays at its end."""
+    return round(100 * min(max(share, 0), 1), 2)
+
+
 def folder_and_name(source: str) -> tuple[str, str]:
     """Split a path of any system after its last separator; the first part keeps the separator and may be empty."""
     cut = max(source.rfind("/"), source.rfind("\\")) + 1
@@ -129,6 +134,7 @@ def _environment() -> Environment:
         folder_and_name=folder_and_name,
         named=named,
         in_px=in_px,
+        place=place,
     )
     return environment
 

@@ -18,6 +18,8 @@ from urushi.reporting.grey_levels import N_LEVELS, Histogram, Levels, ToneCurve
 from urushi.reporting.page import render, text, write_whole
 from urushi.reporting.stages import Trace
 
+_DEPTHS = {"uint8": "8 bits", "uint16": "16 bits", "float32": "decimal numbers"}
+
 
 @dataclass
 class Pool:
@@ -32,7 +34,7 @@ class Pool:
         self.shares += levels.counts / levels.counts.sum()
         self.luminances.setdefault(group, []).append(levels.luminance)
         height, width, *channels = levels.shape
-        form = f"{'colour' if channels else 'grey'} {levels.dtype}"
+        form = f"{'in colour' if channels else 'grey'}, {_DEPTHS.get(levels.dtype, levels.dtype)}"
         self.forms.setdefault(form, Counter())[height, width] += 1
 
     @property

@@ -3,6 +3,7 @@ if (find("#images")) {
   const ROWS = 60; // of the list at a time
   const MARKS = { anomalous: "▲", unsure: "?", normal: "✓" };
   const DEFAULTS = { show: "all", kind: "", find: "", sort: "worst", view: "cards" };
+  const names = new Intl.Collator("en", { numeric: true });
   const cards = new Map(findAll(".card").map((card) => [Number(card.dataset.number), card]));
   const folder = report.pictures && encodeURIComponent(report.pictures.folder);
   let state = { ...DEFAULTS };
@@ -74,7 +75,7 @@ if (find("#images")) {
     worst: (one, other) => missed(other) - missed(one) || falling(one, other),
     highest: falling,
     lowest: (one, other) => falling(other, one),
-    name: (one, other) => report.results[one].source.localeCompare(report.results[other].source, "en", { numeric: true }),
+    name: (one, other) => names.compare(report.results[one].source, report.results[other].source),
   };
 
   const row = (number) => {
