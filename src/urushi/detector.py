@@ -14,6 +14,7 @@ from urushi.catalogue.extras import require
 from urushi.data.familiar import Familiar
 from urushi.data.images import ImageSource, Stated, as_stated
 from urushi.data.pages import images_of
+from urushi.data.progress import tracked, untracked
 from urushi.data.samples import Problem
 from urushi.data.stream import batches, side_by_side, stream
 from urushi.detector_file import archive, members
@@ -98,7 +99,7 @@ class Detector(Summarised):
         name = recipe if isinstance(recipe, str) else "of one's own"
         recipe = Recipe.find(recipe) if isinstance(recipe, str) else recipe
         with tempfile.TemporaryDirectory(prefix="urushi-") as scratch:
-            run = Run(seed, folder or Path(scratch), resume, progress)
+            run = Run(seed, folder or Path(scratch), resume, tracked if progress == "bar" else untracked)
             fitted = fit_chosen(good, recipe, run, scores, defects)
         origin = {"recipe": name, **(card or {}), "seed": seed}
         detectors = (cls(**one.fields(origin), bits=bits) for one in fitted)

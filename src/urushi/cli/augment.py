@@ -10,6 +10,7 @@ import typer
 
 from urushi.cli import _console
 from urushi.cli._datasets import GoodFolderOption, note_problems
+from urushi.data.progress import tracked
 from urushi.printable import printable
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def augment(
     note_problems([*dataset.problems, *inverted])
     pictures = plan(dataset.samples, wish, seed=seed)
     results = enlarge(dataset, out, augmentation, pictures, seed=seed, about=_about(dataset, wish, augmentation, seed))
-    raise typer.Exit(_report(_console.progress(results, "writing", len(pictures)), out))
+    raise typer.Exit(_report(tracked(results, "writing", len(pictures)), out))
 
 
 def _section(recipe: str, transforms: str | None, settings: list[str]) -> "Section":

@@ -12,6 +12,7 @@ from urushi.cli._datasets import BitsOption, GoodFolderOption, note_problems, no
 from urushi.cli._figures import lines
 from urushi.cli._places import require_file_place
 from urushi.cli._running import DeviceOption, PrecisionOption, RuntimeOption, ThreadsOption, load
+from urushi.data.progress import tracked
 from urushi.printable import printable
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def run(
     samples = _test_samples(folder, layout, good_folders)
     saturations = _saturation(folder, saturation)
     results = zip(samples, detector.inspect_many(sample.path for sample in samples), strict=True)
-    shown = _console.progress(results, "evaluating", total=len(samples))
+    shown = tracked(results, "evaluating", len(samples))
     labels = {str(sample.path): sample.defect for sample in samples}
     title = f"Evaluation on {folder.resolve().name}"
     page = None if report is None else ReportWriter(report, detector, title, labels)

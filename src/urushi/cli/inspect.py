@@ -11,6 +11,7 @@ import typer
 from urushi.cli import _console
 from urushi.cli._datasets import BitsOption, note_problems
 from urushi.cli._running import DeviceOption, PrecisionOption, RuntimeOption, ThreadsOption, load
+from urushi.data.progress import tracked
 
 if TYPE_CHECKING:
     from urushi.cli._outputs import Listener
@@ -110,7 +111,7 @@ def inspect(
             loaded, results = decide_together(loaded, results, false_discovery_rate)
             results = _results(loaded, paths or []) if shows_pictures else results
         listeners += [ReportWriter(out / "report.html", loaded)] if report else []
-        shown = _console.progress(teller.tell(results) if teller else results, "inspecting")
+        shown = tracked(teller.tell(results) if teller else results, "inspecting")
         _tell(shown, listeners, loaded, output_format, outlives_reader=shows_pictures)
     for listener in listeners:
         listener.close()

@@ -9,6 +9,7 @@ import typer
 
 from urushi.cli import _console
 from urushi.cli._datasets import BitsOption, GoodFolderOption, note_problems
+from urushi.data.progress import tracked
 from urushi.printable import printable
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def prepare(
     pipeline = pipeline.fit(Decoded(good))
     report = PreparationReport(name, recipe or "proposed.toml", chosen.preprocessing, pipeline, proposal)
     prepare_one = Preparer(pipeline, chosen.preprocessing, out, choose_shown(items, n_shown), bits)
-    results = _console.progress(stream(prepare_one, items), "preparing", len(items))
+    results = tracked(stream(prepare_one, items), "preparing", len(items))
     n_missing = sum(_take(result, report) for result in results)
     report.write(out / "prepare.html")
     finish(out)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from urushi.cli import _console
+from urushi.data.progress import tracked
 
 
 def simulate(
@@ -28,7 +29,7 @@ def simulate(
     from urushi.xray.phantoms.simulation import Place, Settings, simulate
 
     def progress(places: list[Place]) -> Iterable[Place]:
-        return _console.progress(places, "simulating", len(places))
+        return tracked(places, "simulating", len(places))
 
     paths = simulate(out, Settings(product, seed, voltage_kv, bits, max_angle), n_train=n_train, progress=progress)
     _console.note(f"{len(paths)} SIMULATED radiographs of {product} in {out}; {out / 'README.txt'} says what is what")
