@@ -6,6 +6,7 @@ import signal
 import struct
 import subprocess
 import sys
+import time
 import zlib
 from pathlib import Path
 
@@ -226,6 +227,7 @@ def test_a_full_disk_is_one_message(exported, good):
 
 DRAWING = """
 import sys
+import time
 from urushi import cli
 sys.argv = ["urushi", "--version"]
 try:
@@ -242,3 +244,33 @@ def test_plots_leave_nothing_in_the_home_folder_nor_among_temporary_files(tmp_pa
     environment |= {"HOME": str(home), "USERPROFILE": str(home), "TMPDIR": str(temporary)}
     subprocess.run([sys.executable, "-c", DRAWING], env=environment, check=True, capture_output=True)
     assert [*home.rglob("*"), *temporary.rglob("*")] == []
+
+
+# --- interrupts -------------------------------------------------------------------------------------------------------
+
+
+def test_an_interrupted_fit_in_closed_form_says_in_one_line_that_nothing_was_written(started, dataset, quick, tmp_path):
+    with started(COMMAND, "fit", dataset, "-o", tmp_path / "part.urushi", *quick) as running:
+        first = running.stderr.readline()
+        running.send_signal(signal.SIGINT)
+        _, errors = running.communicate(timeout=120)
+    assert first == f"24 good images found in {dataset}\n"
+    assert (running.returncode, errors) == (130, "interrupted: nothing was written\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.thorough
+def test_an_interrupted_training_says_how_to_go_on_and_that_works(started, urushi, dataset, tmp_path):
+    sizes = ("preprocessing.resize.height=32", "preprocessing.resize.width=32", "split.n_folds=0")
+    settings = [word for one in (*sizes, "training.patience_epochs=999999") for word in ("--set", one)]
+    command = ["fit", dataset, "-o", tmp_path / "part.urushi", "--recipe", "autoencoder", *settings]
+    folder = tmp_path / "part.urushi.training"
+    with started(COMMAND, *command, "--set", "training.max_epochs=100000") as running:
+        while not (folder / "last.ckpt").exists():
+            time.sleep(0.05)
+        running.send_signal(signal.SIGINT)
+        _, errors = running.communicate(timeout=120)
+    assert running.returncode == 130
+    kept = f"whole epochs are kept in {folder}; the same command with --resume goes on"
+    assert errors.splitlines()[-1] == f"interrupted: {kept}"
+    assert "Traceback" not in errors

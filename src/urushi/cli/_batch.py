@@ -8,7 +8,6 @@ import numpy as np
 
 from urushi.calibration import Threshold, check_false_discovery_rate, false_discovery_threshold
 from urushi.cli import _console
-from urushi.data.progress import tracked
 from urushi.inspection import Inspection, Unreadable
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ def decide_together(
     """
     normals = detector.held_out.scores
     check_false_discovery_rate(rate, len(normals))
-    kept = [_without_pictures(result) for result in tracked(results, "scoring")]
+    kept = [_without_pictures(result) for result in results]
     scores = [result.score for result in kept if isinstance(result, Inspection)]
     if not scores:
         return detector, iter(kept)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from urushi.cli import _console
-from urushi.cli._datasets import GoodFolderOption, note_problems
+from urushi.cli._datasets import GoodFolderOption, note_found, note_problems
 from urushi.data.progress import tracked
 from urushi.printable import printable
 
@@ -74,6 +74,7 @@ def augment(
     dataset = find_dataset(source, layout=layout, good_folders=good_folder)
     samples, inverted = without_inverted(dataset.samples)
     dataset = replace(dataset, samples=samples)
+    note_found(len(samples), "images", [source])
     note_problems([*dataset.problems, *inverted])
     pictures = plan(dataset.samples, wish, seed=seed)
     results = enlarge(dataset, out, augmentation, pictures, seed=seed, about=_about(dataset, wish, augmentation, seed))

@@ -31,6 +31,7 @@ def demo(
     from urushi.data.demo import make_demo
     from urushi.detector import Detector
 
+    _console.note(f"writing images to {out / 'images'}")
     images = make_demo(out / "images", seed=seed)
     _console.note(f"images: {images} (a real brick wall; the defects are synthetic, of three strengths)")
     good = [sample.path for sample in find_dataset(images).normal_training()]
@@ -41,6 +42,6 @@ def demo(
     )
     detector.save(out / "part.urushi")
     report_fit(detector, out / "part.urushi", good)
-    found = evaluate.run(detector, images, report=out / "report.html", seed=seed)
+    found = evaluate.run(detector, images, evaluate.test_samples(images), report=out / "report.html", seed=seed)
     evaluate.print_figures(found)
     print(f"Open {out / 'report.html'} in a browser. Try your own: urushi fit GOOD_DIR -o part.urushi")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from urushi.cli import _console
-from urushi.cli._datasets import BitsOption, GoodFolderOption, note_problems, note_taken
+from urushi.cli._datasets import BitsOption, GoodFolderOption, note_found, note_problems, note_taken
 from urushi.cli._figures import lines
 from urushi.cli._places import require_file_place
-from urushi.cli._running import DeviceOption, PrecisionOption, RuntimeOption, ThreadsOption, load
+from urushi.cli._running import DeviceOption, PrecisionOption, RuntimeOption, ThreadsOption, load, require_detector
 from urushi.data.progress import tracked
 from urushi.printable import printable
 
@@ -49,12 +49,13 @@ def evaluate(
     """Measure a detector on the test images of a data set."""
     require_file_place(json_file, "--json")
     require_file_place(report, "--report")
+    require_detector(detector)
+    samples = test_samples(dataset, layout, good_folder)
     loaded = load(detector, runtime=runtime, precision=precision, device=device, n_threads=n_threads, bits=bits)
     found = run(
         loaded,
         dataset,
-        layout=layout,
-        good_folders=good_folder,
+        samples,
         saturation=saturation,
         seed=seed,
         report=report,
@@ -71,9 +72,8 @@ def evaluate(
 def run(
     detector: "Detector",
     folder: Path,
+    samples: "Sequence[Sample]",
     *,
-    layout: str | None = None,
-    good_folders: Sequence[str] = (),
     saturation: Path | None = None,
     seed: int = 0,
     report: Path | None = None,
@@ -86,7 +86,6 @@ def run(
     from urushi.evaluation import evaluate as measure
     from urushi.inspection import Cautions
 
-    samples = _test_samples(folder, layout, good_folders)
     saturations = _saturation(folder, saturation)
     results = zip(samples, detector.inspect_many(sample.path for sample in samples), strict=True)
     shown = tracked(results, "evaluating", len(samples))
@@ -109,7 +108,7 @@ def run(
     return found
 
 
-def _test_samples(folder: Path, layout: str | None, good_folders: Sequence[str]) -> "tuple[Sample, ...]":
+def test_samples(folder: Path, layout: str | None = None, good_folders: Sequence[str] = ()) -> "tuple[Sample, ...]":
     """Good and defective images to test with; raises DatasetError where either are missing."""
     from urushi.data.dataset import find_dataset
     from urushi.data.taken import taken
@@ -124,6 +123,7 @@ def _test_samples(folder: Path, layout: str | None, good_folders: Sequence[str])
             f"{folder} has no {missing.pop()} images to test with: {taken(dataset)}. Both are needed: in test/good and "
             "in test/DEFECT, for example; --good-folder NAME takes the folders of a name as good"
         )
+    note_found(len(samples), "test images", [folder])
     note_problems(dataset.problems)
     note_taken(dataset)
     return samples

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from urushi.cli import _console
-from urushi.cli._datasets import BitsOption, GoodFolderOption, note_problems
+from urushi.cli._datasets import BitsOption, GoodFolderOption, note_found, note_problems
 from urushi.data.progress import tracked
 from urushi.printable import printable
 
@@ -57,6 +57,7 @@ def prepare(
     _require_one(recipe, is_proposed=propose)
     items, problems = find_items(sources, out, layout, good_folder)
     require_good_folders([place for place in (*sources, fit_on) if place is not None], good_folder)
+    note_found(len(items), "images", sources)
     note_problems(problems)
     stated = partial(Stated.of, bits=bits)
     good = [stated(path) for path in _good_images(items, fit_on, good_folder)]

@@ -4,12 +4,13 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 T = TypeVar("T")
+Shown = Literal["bar", "none"]
 _LINE_EVERY_SECONDS = 60.0
 
 _shown: "Progress | None" = None  # what is on the terminal now: work inside other work gets a bar below that one's
@@ -42,6 +43,11 @@ def tracked(items: Iterable[T], text: str, total: int | None = None) -> Iterator
             display.remove_task(task)
 
 
+def track_of(shown: Shown) -> Track:
+    """What shows as much as is asked for."""
+    return tracked if shown == "bar" else untracked
+
+
 def with_lines(
     items: Iterable[T], text: str, total: int | None = None, *, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[T]:
@@ -52,6 +58,12 @@ def with_lines(
             due += _LINE_EVERY_SECONDS
             print(f"{text}: {number}" + (f" of {total}" if total else ""), file=sys.stderr, flush=True)
         yield item
+
+
+def end() -> None:
+    """Takes away what is shown, where an error or an interrupt ends the work."""
+    if _shown is not None:
+        _shown.stop()
 
 
 @contextmanager
