@@ -12,6 +12,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, chdir, nullcontext, redirect_stderr, redirect_stdout
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
@@ -24,6 +25,7 @@ from PIL import Image
 from pages import ADDING, PAGES, README, ROOT, example_parts, fenced, prose, read
 from urushi import Recipe, cli
 from urushi.cli import _console
+from urushi.cli._help import EXAMPLES
 
 # --- the commands of the pages ----------------------------------------------------------------------------------------
 
@@ -46,11 +48,14 @@ def commands() -> list[Command]:
             words = " ".join(one.split()).removeprefix("urushi/bin/")
             before = found.get(words, Command(words, False, False))
             found[words] = Command(words, before.is_whole or is_whole, before.adds_parts or page in ADDING)
+    for text in chain(*EXAMPLES.values()):
+        found.setdefault(text, Command(text, True, False))
     return sorted(found.values())
 
 
 COMMANDS = commands()
-NOT_RUN = {"urushi demo": "takes most of a minute; tests/cli/test_what_there_is.py runs it with a small recipe"}
+_LONG = "takes most of a minute; tests/cli/test_what_there_is.py runs it with a small recipe"
+NOT_RUN = {"urushi demo": _LONG, "urushi demo --out demo": _LONG}
 SLOW = (  # each takes a second of processor time or more, and what is like it is run anyway
     r"benchmark part",
     r"study my_study",
@@ -63,6 +68,7 @@ SLOW = (  # each takes a second of processor time or more, and what is like it i
     r"represent camera",
 )
 THOROUGH = (r"evaluate potato", r"interpolate part", r"--recipe tiled", r"represent picture")  # a second each, nearly
+THOROUGH += (r"fit DATASET", r"evaluate .* --report report", r"inspect .* --format csv >", r"augment IN .* --syn")
 # What stands for something else, and what only takes longer. Options at the end win.
 MEANT = {
     r"^urushi --debug COMMAND": "urushi --debug doctor",

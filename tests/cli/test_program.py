@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from urushi.cli import COMMANDS
+
 COMMAND = Path(sys.executable).with_name("urushi")
 
 # Root may read every file. This gives up that right (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH) before the program starts.
@@ -37,6 +39,20 @@ def test_help_of_the_program_fits_eighty_columns_and_cuts_no_sentence_off():
     assert max(map(len, lines)) <= 80
     assert [line for line in lines if line.endswith("...") and "Usage" not in line] == []
     assert "  inspect      Inspect images and print score, p-value and decision of each." in lines
+
+
+SUBCOMMANDS = [*(name for name in COMMANDS if name != "xray"), "xray contrast", "xray simulate"]
+
+
+@pytest.mark.parametrize("command", SUBCOMMANDS)
+def test_help_of_a_command_fits_eighty_columns_groups_its_options_and_ends_with_examples(urushi, command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = urushi(*command.split(), "--help").out.splitlines()
+    assert max(map(len, shown)) <= 80
+    ungrouped = "\n".join(shown).partition("─ Options ─")[2].partition("╰")[0]
+    assert ungrouped.count("│ --") + ungrouped.count("│    --") <= 14
+    examples = [line.strip() for line in shown[shown.index(" Examples".ljust(80)) + 1 :] if line.strip()]
+    assert any(line.startswith(f"urushi {command}") for line in examples)
 
 
 def png(width: int, height: int) -> bytes:

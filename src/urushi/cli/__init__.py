@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from urushi.cli import _console, _interrupts
+from urushi.cli._help import Command, epilog
 from urushi.data import progress
 
 COMMANDS = (
@@ -49,7 +50,6 @@ def program(words: Sequence[str]) -> typer.Typer:
     app = typer.Typer(
         help="Learns from images of good parts what normal looks like, and shows where a new image differs.",
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode="rich" if named in COMMANDS else None,  # rich takes longer to load than all else together
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -60,7 +60,7 @@ def program(words: Sequence[str]) -> typer.Typer:
         if hasattr(module, "app"):
             app.add_typer(module.app)
         else:
-            app.command(name)(getattr(module, name))
+            app.command(name, cls=Command, epilog=epilog(name))(getattr(module, name))
     return app
 
 

@@ -42,6 +42,6 @@ def demo(
     )
     detector.save(out / "part.urushi")
     report_fit(detector, out / "part.urushi", good)
-    found = evaluate.run(detector, images, evaluate.test_samples(images), report=out / "report.html", seed=seed)
+    found = evaluate.run(detector, images, evaluate.samples_to_test(images), report=out / "report.html", seed=seed)
     evaluate.print_figures(found)
     print(f"Open {out / 'report.html'} in a browser. Try your own: urushi fit GOOD_DIR -o part.urushi")

@@ -50,7 +50,7 @@ def evaluate(
     require_file_place(json_file, "--json")
     require_file_place(report, "--report")
     require_detector(detector)
-    samples = test_samples(dataset, layout, good_folder)
+    samples = samples_to_test(dataset, layout, good_folder)
     loaded = load(detector, runtime=runtime, precision=precision, device=device, n_threads=n_threads, bits=bits)
     found = run(
         loaded,
@@ -108,7 +108,7 @@ def run(
     return found
 
 
-def test_samples(folder: Path, layout: str | None = None, good_folders: Sequence[str] = ()) -> "tuple[Sample, ...]":
+def samples_to_test(folder: Path, layout: str | None = None, good_folders: Sequence[str] = ()) -> "tuple[Sample, ...]":
     """Good and defective images to test with; raises DatasetError where either are missing."""
     from urushi.data.dataset import find_dataset
     from urushi.data.taken import taken

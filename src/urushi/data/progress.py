@@ -79,7 +79,7 @@ def _display() -> "Iterator[Progress]":
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(None))
     ends = (MofNCompleteColumn(), TimeRemainingColumn(compact=True), TextColumn("left"))
     # Results that go to a file must get there: rich would write what is printed meanwhile on its own console.
-    is_shown_too = sys.stdout.isatty()
+    is_shown_too = sys.stdout is not None and sys.stdout.isatty()
     console = Console(stderr=True)
     with Progress(*columns, *ends, console=console, transient=True, redirect_stdout=is_shown_too) as _shown:
         try:
