@@ -290,3 +290,32 @@ def test_an_interrupted_training_says_how_to_go_on_and_that_works(started, urush
     kept = f"whole epochs are kept in {folder}; the same command with --resume goes on"
     assert errors.splitlines()[-1] == f"interrupted: {kept}"
     assert "Traceback" not in errors
+
+
+# --- completion -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (["ca"], ["calibrate"]),
+        (["fit", "--recipe", "pot"], ["potato", "potato-line-scanner"]),
+        (["models", "sparse"], ["sparse_dictionary"]),
+        (["xray", "co"], ["contrast"]),
+        (["inspect", "par"], [""]),  # the shell offers files itself
+    ],
+    ids=" ".join,
+)
+def test_a_shell_completes_commands_options_and_names(words, offered, urushi, monkeypatch):
+    typed = {"_URUSHI_COMPLETE": "complete_bash", "COMP_WORDS": " ".join(["urushi", *words]), "COMP_CWORD": len(words)}
+    for name, value in typed.items():
+        monkeypatch.setenv(name, str(value))
+    assert urushi().out.splitlines() == offered
+
+
+def test_completion_imports_nothing_heavy():
+    code = "import sys; sys.argv = ['urushi']; from urushi.cli import main\ntry: main()\nfinally: print(*sys.modules)"
+    typed = {"_URUSHI_COMPLETE": "complete_bash", "COMP_WORDS": "urushi fit --recipe pot", "COMP_CWORD": "3"}
+    done = subprocess.run([sys.executable, "-c", code], env=os.environ | typed, capture_output=True, text=True)
+    assert "potato-line-scanner" in done.stdout
+    assert {"numpy", "rich", "torch"} & set(done.stdout.split()) == set()

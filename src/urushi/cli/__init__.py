@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from urushi.cli import _console, _interrupts
+from urushi.cli import _completion, _console, _interrupts
 from urushi.cli._help import Command, epilog
 from urushi.data import progress
 
@@ -101,7 +101,7 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # whoever reads at the line sees each result at once
     try:
-        program(sys.argv[1:])()
+        program(_completion.typed())()
     except (KeyboardInterrupt, SystemExit) as stop:
         behind = list(_behind(stop))  # typer makes an exit of what ends a command
         if any(isinstance(one, BrokenPipeError) for one in behind):

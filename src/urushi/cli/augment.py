@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from urushi.cli import _console
+from urushi.cli import _completion, _console
 from urushi.cli._datasets import GoodFolderOption, note_found, note_problems
 from urushi.data.progress import tracked
 from urushi.printable import printable
@@ -28,7 +28,10 @@ def augment(
     transforms: Annotated[
         str | None, typer.Option(metavar="NAME,…", help="Transforms in their order, such as rotation,flip.")
     ] = None,
-    recipe: Annotated[str, typer.Option(help="Recipe whose augmentation section says what is done.")] = "default",
+    recipe: Annotated[
+        str,
+        typer.Option(help="Recipe whose augmentation section says what is done.", autocompletion=_completion.recipe),
+    ] = "default",
     settings: Annotated[
         list[str], typer.Option("--set", metavar="augmentation.KEY=VALUE", help="Change one value of it.")
     ] = [],  # noqa: B006  typer needs a literal default and never changes it

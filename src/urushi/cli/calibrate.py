@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from urushi.cli import _console
+from urushi.cli import _completion, _console
 from urushi.cli._datasets import GoodFolderOption
 from urushi.cli._places import require_detector_place
 from urushi.cli._running import DeviceOption, PrecisionOption, RuntimeOption, ThreadsOption, load, note_loading
@@ -21,12 +21,17 @@ if TYPE_CHECKING:
     from urushi.recipe import Part
 
 
+_RULES = _completion.entry_of("urushi.calibration")
+
+
 def calibrate(
     detector: Annotated[Path, typer.Argument(metavar="DETECTOR", help="A detector file; a choice changes it.")],
     false_alarm_rate: Annotated[
         float | None, typer.Option(help="Share of good parts that may be called anomalous; implies --rule conformal.")
     ] = None,
-    rule: Annotated[str | None, typer.Option(help="The rule to choose, by its name in the table.")] = None,
+    rule: Annotated[
+        str | None, typer.Option(help="The rule to choose, by its name in the table.", autocompletion=_RULES)
+    ] = None,
     warn_rate: Annotated[
         float | None, typer.Option(help="Share of good parts that may be unsure or anomalous; with any rule.")
     ] = None,

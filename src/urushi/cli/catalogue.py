@@ -2,22 +2,24 @@
 
 import inspect
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from urushi import catalogue
 from urushi.catalogue.extras import require
-from urushi.cli import _console
+from urushi.cli import _completion, _console
 
 if TYPE_CHECKING:
     from urushi.recipe import Part
 
-Name = Annotated[str | None, typer.Argument(help="Show the options of this one.")]
+
+def _one_of(room: str) -> Any:
+    return typer.Argument(help="Show the options of this one.", autocompletion=_completion.entry_of(room))
 
 
 def models(
-    name: Name = None,
+    name: Annotated[str | None, _one_of("urushi.models")] = None,
     settings: Annotated[
         list[str], typer.Option("--set", metavar="OPTION=VALUE", help="Show the layers that this gives.")
     ] = [],  # noqa: B006  typer needs a literal default and never changes it
@@ -39,7 +41,7 @@ def models(
         _show_one("urushi.models", name, Reconstructor, "model")
 
 
-def scores(name: Name = None) -> None:
+def scores(name: Annotated[str | None, _one_of("urushi.scoring")] = None) -> None:
     """The scores, or one of them with every option."""
     require("torch", "train")
     from urushi.scoring.base import Score
@@ -50,7 +52,7 @@ def scores(name: Name = None) -> None:
         _show_one("urushi.scoring", name, Score, "score")
 
 
-def steps(name: Name = None) -> None:
+def steps(name: Annotated[str | None, _one_of("urushi.preprocessing")] = None) -> None:
     """The preprocessing steps, or one of them with every option."""
     from urushi.preprocessing.base import Step
 
@@ -60,7 +62,7 @@ def steps(name: Name = None) -> None:
         _show_one("urushi.preprocessing", name, Step, f"preprocessing.{name}")
 
 
-def transforms(name: Name = None) -> None:
+def transforms(name: Annotated[str | None, _one_of("urushi.augmentation")] = None) -> None:
     """The transforms of augmentation, or one with every option."""
     from urushi.augmentation.base import Transform
 
@@ -71,7 +73,9 @@ def transforms(name: Name = None) -> None:
 
 
 def recipes(
-    name: Annotated[str | None, typer.Argument(help="Print this one as TOML, defaults included.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Print this one as TOML, defaults included.", autocompletion=_completion.recipe)
+    ] = None,
 ) -> None:
     """The recipes, or one of them as TOML. Change it and give it to `urushi fit --recipe FILE.toml`."""
     from urushi.recipe import Recipe, recipe_names

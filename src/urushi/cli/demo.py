@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from urushi.cli import _console, evaluate
+from urushi.cli import _completion, _console, evaluate
 from urushi.cli.fit import report_fit
 
 # Tiles of one photograph overlap. With folds, each held-out tile would lack neighbours that the final fit knows, and
@@ -15,7 +15,9 @@ HALF_HELD_OUT = ("split.n_folds=0", "split.calibration_fraction=0.5")
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for images, detector and report.")] = Path("demo"),
-    recipe: Annotated[str, typer.Option(help="Name of a recipe, or path of a TOML.")] = "default",
+    recipe: Annotated[
+        str, typer.Option(help="Name of a recipe, or path of a TOML.", autocompletion=_completion.recipe)
+    ] = "default",
     false_alarm_rate: Annotated[float, typer.Option(help="Share of good parts that may be called anomalous.")] = 0.05,
     warn_rate: Annotated[
         float | None, typer.Option(help="Share of good parts that may be unsure or anomalous; none: no band.")

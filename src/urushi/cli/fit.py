@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from urushi.cli import _console
+from urushi.cli import _completion, _console
 from urushi.cli._datasets import BitsOption, GoodFolderOption, note_found, note_problems, note_taken
 from urushi.cli._interrupts import leaving
 from urushi.cli._places import require_detector_place
@@ -27,7 +27,10 @@ def fit(
     good: Annotated[Path, typer.Argument(metavar="GOOD_DIR", help="Good images, or a data set with train/good.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The detector file to write.")],
     recipe: Annotated[
-        str, typer.Option(help="Name of a recipe (see `urushi recipes`), or path of a TOML.")
+        str,
+        typer.Option(
+            help="Name of a recipe (see `urushi recipes`), or path of a TOML.", autocompletion=_completion.recipe
+        ),
     ] = "default",
     settings: Annotated[
         list[str], typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one value of the recipe.")

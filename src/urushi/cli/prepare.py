@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from urushi.cli import _console
+from urushi.cli import _completion, _console
 from urushi.cli._datasets import BitsOption, GoodFolderOption, note_found, note_problems
 from urushi.data.progress import tracked
 from urushi.printable import printable
@@ -28,7 +28,10 @@ def prepare(
     sources: Annotated[list[Path], typer.Argument(metavar="IN…", help="Images, folders of images, or a data set.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the prepared images and the page.")],
     recipe: Annotated[
-        str | None, typer.Option(help="Name of a recipe (see `urushi recipes`), or path of a TOML.")
+        str | None,
+        typer.Option(
+            help="Name of a recipe (see `urushi recipes`), or path of a TOML.", autocompletion=_completion.recipe
+        ),
     ] = None,
     settings: Annotated[
         list[str], typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one value of the recipe.")
