@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from urushi.catalogue.extras import how_to_install
 from urushi.cli import _console
 from urushi.cli._datasets import BitsOption, GoodFolderOption, note_taken
 from urushi.printable import printable
@@ -77,19 +78,18 @@ def _installed(*, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"packages": versions, "runtimes": runtimes}, indent=1))
         return
-    rows = ((name, found or "missing", "" if found else _install(name)) for name, found in versions.items())
+    rows = ((name, found or "missing", "" if found else _to_do(name)) for name, found in versions.items())
     _console.table(("package", "version", "to do"), rows)
     exported = [name for name in runtimes if name != "PyTorch"]
     print(
         f"an exported detector runs in {' or '.join(exported) or 'nothing that is here'}: whatever was faster at export"
     )
-    missing = "" if versions["torch"] else f", which is missing: {_install('torch')}"
+    missing = "" if versions["torch"] else f", which is missing: {how_to_install('train')}"
     print(f"any other runs in PyTorch{missing}")
 
 
-def _install(package: str) -> str:
-    extra = _EXTRAS[package]
-    return f"pip install 'urushi{f'[{extra}]' if extra else ''}'"
+def _to_do(package: str) -> str:
+    return how_to_install(_EXTRAS[package])
 
 
 def _show(found: "Diagnosis", luminances: "LuminanceReport") -> None:

@@ -15,6 +15,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from urushi.catalogue.extras import how_to_install
 from urushi.data.loader import Rows, loader
 from urushi.data.progress import Track, untracked
 from urushi.models.base import Reconstructor
@@ -126,7 +127,7 @@ def _loggers(folder: Path) -> list[Logger]:
     try:
         loggers.append(TensorBoardLogger(folder, name="logs", version=csv.version))
     except ModuleNotFoundError:  # the extra `tracking` is not installed: CSV alone
-        logging.getLogger(__name__).info("no TensorBoard log: pip install 'urushi[tracking]'")
+        logging.getLogger(__name__).info(f"no TensorBoard log: {how_to_install('tracking')}")
     return loggers
 
 
