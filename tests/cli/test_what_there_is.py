@@ -28,12 +28,15 @@ def test_all_entries_are_listed_with_what_they_are(urushi, command, room):
     for name in catalogue.names(room):
         (line,) = [line for line in result.out.splitlines() if line.startswith(f"│ {name} ")]
         assert len(line.split()) > 5, f"{name} does not say what it is"
+    assert re.findall(r"\bS[1-5]\b|§|METHODS", result.out) == []
+    assert "S2" in urushi(command, "--source").out
 
 
 def test_one_model_is_shown_with_every_option_and_its_default(urushi):
     result = urushi("models", "autoencoder")
     assert result.status == 0
-    assert "S2 §6.1.2" in result.out
+    assert "S2 §6.1.2" not in result.out
+    assert "S2 §6.1.2" in urushi("models", "autoencoder", "--source").out
     (line,) = [line for line in result.out.splitlines() if "│ latent_dimension " in line]
     for part in ("int", "64", "the size of the bottleneck"):
         assert part in line

@@ -61,8 +61,11 @@ def evaluate(
         report=report,
         plots=plots,
     )
+    from urushi.cli._next_step import next_step
+
     print_figures(found)
     _console.list_unreadable(found.unreadable)
+    _console.note(f"next: {next_step(loaded, found, detector)}")
     if json_file is not None:
         _write(json_file, found.to_json())
     if found.unreadable:

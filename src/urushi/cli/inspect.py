@@ -12,6 +12,7 @@ from urushi.cli import _console
 from urushi.cli._datasets import BitsOption, note_found, note_problems
 from urushi.cli._running import DeviceOption, PrecisionOption, RuntimeOption, ThreadsOption, load, require_detector
 from urushi.data.progress import tracked
+from urushi.printable import printable
 
 if TYPE_CHECKING:
     from urushi.cli._outputs import Listener
@@ -104,6 +105,7 @@ def inspect(
         from urushi.cli._watching import until_stopped, watch_of, watched
 
         with until_stopped():
+            _console.note(f"watching {printable(str(watch))}; Ctrl-C ends it")
             arrived = watched(loaded, watch_of(watch, only_new=only_new, idle_seconds=idle_seconds))
             arrived = teller.tell(arrived) if teller else arrived
             _tell(arrived, listeners, loaded, Format.jsonl, outlives_reader=False)
