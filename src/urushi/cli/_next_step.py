@@ -70,8 +70,8 @@ def _about_missed(detector: "Detector", found: "Evaluation", now: _Count, file: 
                 f"images: {_command(file, rate)}"
             )
     return (
-        f"no false-alarm rate up to {100 * _RATES[-1]:g} % would find one of the {now.n_missed} missed defects: look at "
-        "them with --report; another recipe may see them"
+        f"no false-alarm rate up to {100 * _RATES[-1]:g} % would find one of the {now.n_missed} missed defects: look "
+        "at them with --report; another recipe may see them"
     )
 
 

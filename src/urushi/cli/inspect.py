@@ -93,6 +93,8 @@ def inspect(
     runtime = "torch" if typed and runtime is None else runtime  # the others compute no latent code
     require_detector(detector)
     found = None if watch is not None else _found(paths or [])
+    if watch is not None and watch.is_dir():
+        _console.note(f"watching {printable(str(watch))}; Ctrl-C ends it")
     loaded = load(detector, runtime=runtime, precision=precision, device=device, n_threads=n_threads, bits=bits)
     if report:
         make_folder(out)
@@ -105,7 +107,6 @@ def inspect(
         from urushi.cli._watching import until_stopped, watch_of, watched
 
         with until_stopped():
-            _console.note(f"watching {printable(str(watch))}; Ctrl-C ends it")
             arrived = watched(loaded, watch_of(watch, only_new=only_new, idle_seconds=idle_seconds))
             arrived = teller.tell(arrived) if teller else arrived
             _tell(arrived, listeners, loaded, Format.jsonl, outlives_reader=False)
