@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
@@ -32,7 +32,7 @@ def tracked(items: Iterable[T], text: str, total: int | None = None) -> Iterator
     if not sys.stderr.isatty():  # rich alone takes a tenth of a second to load
         yield from with_lines(items, text, total)
         return
-    total = total if total is not None else len(items) if hasattr(items, "__len__") else None
+    total = len(items) if total is None and isinstance(items, Sized) else total
     with _display() as display:
         task = display.add_task(text, total=total)
         try:
