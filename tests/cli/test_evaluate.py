@@ -10,7 +10,7 @@ from PIL import Image
 from rich.cells import cell_len
 
 from urushi.cli._figures import _ONLY_IN_JSON, lines
-from urushi.cli.evaluate import run
+from urushi.cli.evaluate import run, samples_to_test
 from urushi.detector import Detector
 
 
@@ -37,7 +37,7 @@ def read(text):
 @pytest.fixture(scope="module")
 def usual_text(fitted, dataset):
     """The figures of the data set as it is, as `--json` writes them."""
-    return json.dumps(run(Detector.load(fitted), dataset).to_json())
+    return json.dumps(run(Detector.load(fitted), dataset, samples_to_test(dataset)).to_json())
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from urushi.cli import _console
-from urushi.cli._datasets import BitsOption, GoodFolderOption, note_problems, note_taken
+from urushi.cli import _completion, _console
+from urushi.cli._datasets import BitsOption, GoodFolderOption, note_found, note_problems, note_taken
+from urushi.cli._interrupts import leaving
 from urushi.cli._places import require_detector_place
 from urushi.cli._plots import write_learning_curves
 from urushi.printable import printable
@@ -26,7 +27,10 @@ def fit(
     good: Annotated[Path, typer.Argument(metavar="GOOD_DIR", help="Good images, or a data set with train/good.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The detector file to write.")],
     recipe: Annotated[
-        str, typer.Option(help="Name of a recipe (see `urushi recipes`), or path of a TOML.")
+        str,
+        typer.Option(
+            help="Name of a recipe (see `urushi recipes`), or path of a TOML.", autocompletion=_completion.recipe
+        ),
     ] = "default",
     settings: Annotated[
         list[str], typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one value of the recipe.")
@@ -52,24 +56,25 @@ def fit(
     bits: BitsOption = None,
 ) -> None:
     """Learn from a folder of good images what normal looks like."""
-    from urushi.detector import Detector
-
     settings = settings if device is None else [*settings, f"training.accelerator={device}"]
     chosen = chosen_recipe(recipe, settings, false_alarm_rate, region=_region(ignore, inspect_only))
     sources, facts = _good_images(good, layout, good_folder)
     require_detector_place(output, "-o")
+    from urushi.detector import Detector  # late: what was found is said at once
+
     folder = output.with_name(f"{output.name}.training")
-    detector = Detector.fit(
-        sources,
-        chosen,
-        defects=images_in(defects, good_folder),
-        seed=seed,
-        folder=folder,
-        resume=resume,
-        progress="bar",
-        card={"recipe": " ".join([recipe, *settings]), "data": facts},
-        bits=bits,
-    )
+    with leaving(lambda: _left(folder)):
+        detector = Detector.fit(
+            sources,
+            chosen,
+            defects=images_in(defects, good_folder),
+            seed=seed,
+            folder=folder,
+            resume=resume,
+            progress="bar",
+            card={"recipe": " ".join([recipe, *settings]), "data": facts},
+            bits=bits,
+        )
     from urushi.training import is_first_process  # late: it loads Lightning, and errors shall come at once
 
     if not is_first_process():
@@ -80,6 +85,16 @@ def fit(
         write_learning_curves(folder)
     if detector.unreadable:
         raise typer.Exit(1)
+
+
+def _left(folder: Path) -> str:
+    """What an interrupted fit leaves in the folder of its run: methods that are trained, checkpoints."""
+    if folder.is_dir():
+        from urushi.training import is_unfinished
+
+        if is_unfinished(folder):
+            return f"whole epochs are kept in {printable(str(folder))}; the same command with --resume goes on"
+    return "nothing was written"
 
 
 def _region(ignore: Path | None, inspect_only: Path | None) -> dict[str, Any]:
@@ -171,6 +186,7 @@ def _good_images(good: Path, layout: str | None, good_folders: Sequence[str]) ->
     if not samples:
         note_problems(dataset.problems[:_MOST_PROBLEMS])
         raise DatasetError(f"{good} has no good training images; `urushi doctor {good}` shows what it has")
+    note_found(len(samples), "good images", [good])
     note_problems(dataset.problems)
     if spare := dataset.validation():
         _console.note(f"note: {len(spare)} validation images are left out: the fit holds out some of its own")

@@ -13,6 +13,7 @@ from urushi.data.familiar import Familiar
 from urushi.data.folders import system_files
 from urushi.data.images import Stated, luminance, read_image
 from urushi.data.mask_diagnosis import CoveredMask, covering_problems, look_at_mask
+from urushi.data.progress import Track, untracked
 from urushi.data.stream import stream
 from urushi.errors import UnreadableImageError
 from urushi.printable import in_px
@@ -82,12 +83,13 @@ class _Look:
     covered: CoveredMask | None  # of a defective image whose mask marks something
 
 
-def diagnose(dataset: Dataset, *, bits: int | None = None) -> Diagnosis:
+def diagnose(dataset: Dataset, *, bits: int | None = None, track: Track = untracked) -> Diagnosis:
     """Reads every image and mask once, in a few threads; no more than a few pictures are in memory at a time.
 
     `bits` a channel are those of images that don't say so themselves.
     """
-    found = list(stream(partial(_look, bits=bits), dataset.samples))
+    looked_at = stream(partial(_look, bits=bits), dataset.samples)
+    found = list(track(looked_at, "looking at images", len(dataset.samples)))
     looks = [look for look in found if isinstance(look, _Look)]
     unreadable = tuple(problem for problem in found if isinstance(problem, Problem))
     duplicates, leaks = _same_content(looks)

@@ -71,7 +71,7 @@ def fit(
     scores = tuple(scores) or (recipe.score,)
 
     # 1. Prepare: each image is decoded and brought into the form that the method takes, once.
-    images = TrainingImages.of(sources, recipe, run.seed)
+    images = TrainingImages.of(sources, recipe, run.seed, run.track)
 
     # 2. Check: what cannot work is refused here, before anything that takes long.
     require_enough(images.gathered)

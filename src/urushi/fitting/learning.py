@@ -12,6 +12,7 @@ import torch
 
 from urushi.data.images import ImageSource
 from urushi.data.loader import Rows
+from urushi.data.progress import Track, untracked
 from urushi.data.splits import split
 from urushi.data.stream import batches, stream
 from urushi.fitting.closed_form import ClosedForm
@@ -25,7 +26,7 @@ from urushi.recipe import Part, Recipe
 from urushi.runtime.tiling import pattern_of
 from urushi.runtime.torch_backend import TorchBackend
 from urushi.scoring import ScoringGraph, build_score
-from urushi.training import Progress, digest, finish, held, open_folder, train
+from urushi.training import digest, finish, held, open_folder, train
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Run:
     seed: int
     folder: Path  # checkpoints and logs of methods that are trained
     resume: bool = False
-    progress: Progress = "none"
+    track: Track = untracked
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ class Learner:
         )
         _pretrain(model, data[0].batches(self.recipe.training.batch_size, "cpu"), self.run.seed)
         how = {"seed": self.run.seed, "folder": self.run.folder / subfolder, "resume": self.run.resume}
-        trained = train(model, *data, self.recipe.training, **how, progress=self.run.progress)  # type: ignore[arg-type]
+        trained = train(model, *data, self.recipe.training, **how, track=self.run.track)  # type: ignore[arg-type]
         model.to(backend.device)  # the trainer leaves it on the CPU
         return {**facts, "n_validation": len(validation), "training": asdict(trained), **model.facts()}
 

@@ -14,6 +14,7 @@ import numpy as np
 from urushi.calibration import build_rule
 from urushi.data import defects
 from urushi.data.images import ImageSource, read_image
+from urushi.data.progress import untracked
 from urushi.data.stream import stream
 from urushi.errors import DatasetError
 from urushi.fitting._split import n_held_out
@@ -70,11 +71,11 @@ def choose(
     """
     check(n_held_out(recipe, len(sources), run.seed))
     trial, start, found = recipe.trial, time.monotonic(), list[_Tried]()
-    for candidate in trial.candidates:
+    for candidate in run.track(trial.candidates, "trying candidates"):
         if found and time.monotonic() - start > trial.max_seconds:
             break
         found.append(_tried(candidate.name, sources, recipe.of(candidate), run.seed, defects))
-        if run.progress == "bar":
+        if run.track is not untracked:
             print(f"trial of {candidate.name}: ROC-AUC {found[-1].roc_auc:.4f}", file=sys.stderr)
     taken, why = _best(found)
     rows = [one.row(found[0]) for one in found]
