@@ -12,6 +12,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, chdir, nullcontext, redirect_stderr, redirect_stdout
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
@@ -24,6 +25,7 @@ from PIL import Image
 from pages import ADDING, PAGES, README, ROOT, example_parts, fenced, prose, read
 from urushi import Recipe, cli
 from urushi.cli import _console
+from urushi.cli._help import EXAMPLES
 
 # --- the commands of the pages ----------------------------------------------------------------------------------------
 
@@ -36,21 +38,30 @@ class Command(NamedTuple):
     adds_parts: bool  # of a page that adds a method or a part, which is there then
 
 
+def in_blocks(page: Path) -> list[str]:
+    """Commands that stand in blocks, in their order."""
+    text = read(page).replace("\\\n", " ")
+    found = re.findall(r"^(?:\$ | {4})((?:\S*/)?urushi [^\n#]*)", text, re.MULTILINE)
+    return [" ".join(one.split()).removeprefix("urushi/bin/") for one in found]
+
+
 def commands() -> list[Command]:
     found: dict[str, Command] = {}
     for page in PAGES:
-        text = read(page).replace("\\\n", " ")
-        blocks = re.findall(r"^(?:\$ | {4})((?:\S*/)?urushi [^\n#]*)", text, re.MULTILINE)
+        blocks = in_blocks(page)
         spans = re.findall(r"`(urushi\s[^`]*)`", prose(page))
         for one, is_whole in [*((block, True) for block in blocks), *((span, False) for span in spans)]:
-            words = " ".join(one.split()).removeprefix("urushi/bin/")
+            words = " ".join(one.split())
             before = found.get(words, Command(words, False, False))
             found[words] = Command(words, before.is_whole or is_whole, before.adds_parts or page in ADDING)
+    for text in chain(*EXAMPLES.values()):
+        found.setdefault(text, Command(text, True, False))
     return sorted(found.values())
 
 
 COMMANDS = commands()
-NOT_RUN = {"urushi demo": "takes most of a minute; tests/cli/test_what_there_is.py runs it with a small recipe"}
+_LONG = "takes most of a minute; tests/cli/test_what_there_is.py runs it with a small recipe"
+NOT_RUN = {"urushi demo": _LONG, "urushi demo --out demo": _LONG}
 SLOW = (  # each takes a second of processor time or more, and what is like it is run anyway
     r"benchmark part",
     r"study my_study",
@@ -63,6 +74,7 @@ SLOW = (  # each takes a second of processor time or more, and what is like it i
     r"represent camera",
 )
 THOROUGH = (r"evaluate potato", r"interpolate part", r"--recipe tiled", r"represent picture")  # a second each, nearly
+THOROUGH += (r"fit DATASET", r"evaluate .* --report report", r"inspect .* --format csv >", r"augment IN .* --syn")
 # What stands for something else, and what only takes longer. Options at the end win.
 MEANT = {
     r"^urushi --debug COMMAND": "urushi --debug doctor",
@@ -184,6 +196,9 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
             write(root / "LABELLED_DIR" / kind / f"{number}.png", weave(rng, kind))
     for number in range(40):  # so many that a trial of candidates may hold some out
         write(root / "many" / f"{number:03}.png", weave(rng))
+    clamp = np.zeros((64, 64))
+    clamp[:20, :30] = 255
+    write(root / "clamp.png", clamp)
     write(root / "leather.png", rng.integers(0, 255, (320, 320)))
     for name in ("picture.png", "camera.png", "a.png", "b.png"):
         write(root / name, weave(rng))
@@ -310,6 +325,43 @@ def test_a_command_of_the_pages_runs(
     assert result.status == 0, result.err
     missing = [name for pattern in WRITTEN for name in re.findall(pattern, line) if not (place / name).exists()]
     assert missing == []
+
+
+# What a reader has before the first command of a page; all else is made by the commands themselves.
+FOLLOWED = {
+    "README.md": ["demo", "images", "FOLDER"],
+    "docs/first-detector.md": ["good", "new", "incoming", "demo"],
+    "docs/x-ray.md": [],
+    "docs/studies.md": ["my_study.toml", "DATA"],
+    "docs/deploy.md": ["part.urushi", "images", "FOLDER"],
+    "docs/adding-a-method.md": ["demo"],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FOLLOWED)
+def test_a_page_can_be_followed_from_top_to_bottom_in_one_folder(name: str, shelf: Path, tmp_path: Path) -> None:
+    (place := tmp_path / "place").mkdir()
+    for given in FOLLOWED[name]:
+        if given in MADE_BY:
+            make(shelf, given)
+            shutil.copy(shelf / given, place)
+        else:
+            (place / given).symlink_to(shelf / given)
+    with example_parts(tmp_path / "parts") if ROOT / name in ADDING else nullcontext():
+        for command in in_blocks(ROOT / name):
+            pages = {path: path.stat().st_mtime_ns for path in place.rglob("*.html")}
+            result = run(re.sub(r"(simulate .*) -n 1$", r"\1 -n 12", meant(command)), place)
+            assert result.status == 0, f"{command}\n{result.err}"
+            assert [path for path, time in pages.items() if path.stat().st_mtime_ns != time] == [], f"lost by {command}"
+            change_as_told(ROOT / name, place / "denoising.toml")
+
+
+def change_as_told(page: Path, recipe: Path) -> None:
+    """The section of the model, as the page on adding a method has it."""
+    sections = [tomllib.loads(block) for block in fenced(page, "toml")]
+    for model in (section for section in sections if section.keys() == {"model"} and recipe.exists()):
+        recipe.write_text(tomli_w.dumps(tomllib.loads(recipe.read_text("utf-8")) | model), "utf-8")
 
 
 def test_none_of_them_sends_anything_or_leaves_anything_in_the_home_folder(home: Path, sent: list[str]) -> None:

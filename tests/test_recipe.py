@@ -111,7 +111,7 @@ def test_a_recipe_is_found_by_the_path_of_a_toml_file(tmp_path):
             {"model.name": "feature_autoencoder", "score.top_fraction": 0.03, "split.n_folds": 0},
         ),
         ("ganomaly", "gan", {"model.name": "ganomaly", "score.name": "adversarial"}),
-        ("auto", "default", {"trial.candidates": [{"name": "default"}, {"name": "map"}]}),
+        ("auto", "default", {"trial.candidates": [{"name": "default"}, {"name": "nearest"}]}),
     ],
 )
 def test_a_shipped_recipe_with_a_base_is_the_base_but_for_what_it_changes(name, base, changes):

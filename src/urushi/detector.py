@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from urushi.catalogue.extras import require
 from urushi.data.familiar import Familiar
 from urushi.data.images import ImageSource, Stated, as_stated
 from urushi.data.pages import images_of
+from urushi.data.progress import Shown, track_of
 from urushi.data.samples import Problem
 from urushi.data.stream import batches, side_by_side, stream
 from urushi.detector_file import archive, members
@@ -56,7 +57,7 @@ class Detector(Summarised):
         seed: int = 0,
         folder: Path | None = None,
         resume: bool = False,
-        progress: Literal["bar", "none"] = "none",
+        progress: Shown = "none",
         card: Mapping[str, Any] | None = None,
         bits: int | None = None,
         bgr: bool = False,
@@ -84,7 +85,7 @@ class Detector(Summarised):
         seed: int = 0,
         folder: Path | None = None,
         resume: bool = False,
-        progress: Literal["bar", "none"] = "none",
+        progress: Shown = "none",
         card: Mapping[str, Any] | None = None,
         bits: int | None = None,
         bgr: bool = False,
@@ -98,18 +99,18 @@ class Detector(Summarised):
         name = recipe if isinstance(recipe, str) else "of one's own"
         recipe = Recipe.find(recipe) if isinstance(recipe, str) else recipe
         with tempfile.TemporaryDirectory(prefix="urushi-") as scratch:
-            run = Run(seed, folder or Path(scratch), resume, progress)
+            run = Run(seed, folder or Path(scratch), resume, track_of(progress))
             fitted = fit_chosen(good, recipe, run, scores, defects)
         origin = {"recipe": name, **(card or {}), "seed": seed}
         detectors = (cls(**one.fields(origin), bits=bits) for one in fitted)
-        return tuple(one.calibrate(one.recipe.threshold, defects=defects) for one in detectors)
+        return tuple(one.calibrate(one.recipe.threshold, defects=defects, progress=progress) for one in detectors)
 
     def inspect(self, source: ImageSource, *, bits: int | None = None, bgr: bool = False) -> Inspection:
         """The decision on one image and what explains it; raises UnreadableImageError, for a file of several, too.
 
         `bits` and `bgr` as in `fit`; without bits, those of the fit.
         """
-        (found,) = self._inspect_batch([self.prepare(Stated.of(source, bits=bits, bgr=bgr))])
+        (found,) = self._inspect_batch([self.prepare(Stated.of(source, bits=bits, bgr=bgr))], is_alone=True)
         if isinstance(found, Unreadable):
             raise UnreadableImageError(found.source, found.reason)
         return found
@@ -139,7 +140,7 @@ class Detector(Summarised):
         for results in side_by_side(self._inspect_batch, batches(ready, size), n_parallel):
             yield from results
 
-    def calibrate(self, rule: Part, *, defects: Sequence[ImageSource] = ()) -> "Detector":
+    def calibrate(self, rule: Part, *, defects: Sequence[ImageSource] = (), progress: Shown = "none") -> "Detector":
         """The same detector with its threshold chosen anew from the held-out normals; raises CalibrationError.
 
         An int8 graph is left out: that it decides as PyTorch does was proved for the old threshold.
@@ -147,7 +148,7 @@ class Detector(Summarised):
         if self.backend.precision == "int8":
             raise CalibrationError("a threshold is chosen in float, and this detector runs in int8; load it without")
         chosen = build_rule(rule, n_defects=len(defects))
-        scores, unreadable = self.scores_of_defects(defects)
+        scores, unreadable = self.scores_of_defects(defects, progress=progress)
         threshold = self.held_out.qualified(chosen.fit(self.held_out.scores, scores))
         return replace(
             self,
@@ -164,6 +165,7 @@ class Detector(Summarised):
         precision: Precision = "fp32",
         seed: int = 0,
         learnt: Iterable[ImageSource] = (),
+        progress: Shown = "none",
     ) -> "Detector":
         """The same detector with a graph that needs no PyTorch, once that has passed the parity gate.
 
@@ -174,21 +176,24 @@ class Detector(Summarised):
         require("torch", "train")
         from urushi import exporting
 
-        reference = members.torch_backend(self.recipe, self.ways.graphs, self.origin, Wish())
+        reference = members.torch_backend(self.recipe, self.pipeline, self.ways.graphs, self.origin, Wish())
         good = exporting.Good(list(images_of(normal)), list(images_of(learnt)), self.prepare, self.network)
-        made = exporting.export(self.ways, self.recipe, reference, good, to=to, precision=precision, seed=seed)
+        how = {"to": to, "precision": precision, "seed": seed, "track": track_of(progress)}
+        made = exporting.export(self.ways, self.recipe, reference, good, **how)  # type: ignore[arg-type]
         return replace(self, ways=made)
 
     def at_bits(self, bits: int | None) -> "Detector":
         """The same detector for images of so many bits a channel, 1 to 16; None: as it is. Raises InputError."""
         return self if bits is None else replace(self, bits=Stated("", bits).bits)
 
-    def scores_of_defects(self, sources: Sequence[ImageSource]) -> tuple[np.ndarray, tuple[Unreadable, ...]]:
+    def scores_of_defects(
+        self, sources: Sequence[ImageSource], *, progress: Shown = "none"
+    ) -> tuple[np.ndarray, tuple[Unreadable, ...]]:
         """As `scores_of`; raises CalibrationError if one is a good image that the detector was fitted on."""
         stated = tuple(as_stated(images_of(sources), bits=self.bits, bgr=False))
         if self.familiar is not None:
             self.familiar.require_apart(stated)
-        return self.scores_of(stated)
+        return self.scores_of(track_of(progress)(stated, "scoring defects", len(stated)))
 
     def scores_of(self, sources: Iterable[ImageSource]) -> tuple[np.ndarray, tuple[Unreadable, ...]]:
         """The scores (m,) of those images that can be read, and what could not be."""
@@ -250,6 +255,7 @@ class Detector(Summarised):
             "threshold": self.threshold.value,
             "false_alarm_rate": self.threshold.false_alarm_rate,
             "rate_kind": self.threshold.rate_kind,
+            **({} if self.pipeline.ignored is None else {"ignored_share": self.pipeline.ignored.share}),
             **self.ways.summary(),
         }
 
@@ -272,15 +278,18 @@ class Detector(Summarised):
             return prepared
         return Unreadable(prepared.source, problem)
 
-    def _inspect_batch(self, batch: list[Prepared | Unreadable]) -> list[Inspection | Unreadable]:
+    def _inspect_batch(
+        self, batch: list[Prepared | Unreadable], *, is_alone: bool = False
+    ) -> list[Inspection | Unreadable]:
         readable = [item for item in batch if isinstance(item, Prepared)]
-        rows = [row for output in self.network.outputs([item.pixels for item in readable]) for row in output.rows()]
+        outputs = self.network.outputs([item.pixels for item in readable], is_alone=is_alone)
+        rows = [row for output in outputs for row in output.rows()]
         p = p_values([row.score for row in rows], self.held_out.scores).tolist()
         found = map(self._inspection, readable, rows, p)
         return [next(found) if isinstance(item, Prepared) else item for item in batch]
 
     def _inspection(self, item: Prepared, row: Row, p_value: float) -> Inspection:
-        scale = self.map_scale
+        scale, ignored = self.map_scale, self.pipeline.ignored_places
         return Inspection(
             source=item.source,
             score=row.score,
@@ -288,7 +297,7 @@ class Detector(Summarised):
             warn_threshold=self.threshold.warn_value,
             decision=self.threshold.decide(row.score),
             p_value=p_value,
-            places=find_places(row.anomaly_map, scale.region_threshold, item.to_original, item.original_size),
+            places=find_places(row.anomaly_map, scale.region_threshold, item.to_original, item.original_size, ignored),
             original_size=item.original_size,
             to_original=item.to_original,
             image=item.pixels.transpose(1, 2, 0),
@@ -298,6 +307,7 @@ class Detector(Summarised):
             shows_similar="n_pictures" in self.origin["fit"],
             beside_map=self._beside_map,
             cautions=tuple(self._cautions(item, row.anomaly_map)),
+            ignored=ignored,
             brightness=item.appearance.brightness,
             content=item.appearance.content,
         )
@@ -314,7 +324,7 @@ class Detector(Summarised):
             yield Caution("tiles", text)
         if self.familiar is not None:
             far = self.held_out.far if self._beside_map == "image" else self.map_scale.region_threshold
-            is_far = bool(middle_of(anomaly_map) > far)
+            is_far = bool(middle_of(anomaly_map, self.pipeline.ignored_places) > far)
             yield from self.familiar.cautions(item.appearance, is_far=is_far)
 
 

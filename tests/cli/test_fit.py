@@ -173,8 +173,8 @@ def test_candidates_are_tried_aloud_and_the_verdict_is_told(urushi, pictures, tm
     chosen = [argument for setting in small for argument in ("--set", setting)]
     result = urushi("fit", tmp_path / "good", "-o", tmp_path / "a.urushi", "--recipe", "auto", *chosen)
     assert result.status == 0
-    assert re.search(r"trial of default: ROC-AUC [01]\.\d+\ntrial of map: ROC-AUC", result.err)
-    assert re.search(r"of 2 candidates (default|map) was fitted: ", result.out)
+    assert re.search(r"trial of default: ROC-AUC [01]\.\d+\ntrial of nearest: ROC-AUC", result.err)
+    assert re.search(r"of 2 candidates (default|nearest) was fitted: ", result.out)
 
 
 def test_a_trial_on_too_few_images_is_refused_in_words(urushi, quick, dataset, tmp_path):

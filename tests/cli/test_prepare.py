@@ -7,8 +7,8 @@ from PIL import Image
 
 from urushi.cli._prepared import choose_shown, find_items
 from urushi.data.images import read_image
+from urushi.data.mask_on_map import fit_mask
 from urushi.data.writing import write_image
-from urushi.evaluation.masks import fit_mask
 from urushi.preprocessing import Pipeline
 from urushi.recipe import Recipe
 

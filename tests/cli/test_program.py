@@ -6,12 +6,15 @@ import signal
 import struct
 import subprocess
 import sys
+import time
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from urushi.cli import COMMANDS
 
 COMMAND = Path(sys.executable).with_name("urushi")
 
@@ -36,6 +39,20 @@ def test_help_of_the_program_fits_eighty_columns_and_cuts_no_sentence_off():
     assert max(map(len, lines)) <= 80
     assert [line for line in lines if line.endswith("...") and "Usage" not in line] == []
     assert "  inspect      Inspect images and print score, p-value and decision of each." in lines
+
+
+SUBCOMMANDS = [*(name for name in COMMANDS if name != "xray"), "xray contrast", "xray simulate"]
+
+
+@pytest.mark.parametrize("command", SUBCOMMANDS)
+def test_help_of_a_command_fits_eighty_columns_groups_its_options_and_ends_with_examples(urushi, command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = urushi(*command.split(), "--help").out.splitlines()
+    assert max(map(len, shown)) <= 80
+    ungrouped = "\n".join(shown).partition("─ Options ─")[2].partition("╰")[0]
+    assert ungrouped.count("│ --") + ungrouped.count("│    --") <= 14
+    examples = [line.strip() for line in shown[shown.index(" Examples".ljust(80)) + 1 :] if line.strip()]
+    assert any(line.startswith(f"urushi {command}") for line in examples)
 
 
 def png(width: int, height: int) -> bytes:
@@ -226,6 +243,7 @@ def test_a_full_disk_is_one_message(exported, good):
 
 DRAWING = """
 import sys
+import time
 from urushi import cli
 sys.argv = ["urushi", "--version"]
 try:
@@ -242,3 +260,62 @@ def test_plots_leave_nothing_in_the_home_folder_nor_among_temporary_files(tmp_pa
     environment |= {"HOME": str(home), "USERPROFILE": str(home), "TMPDIR": str(temporary)}
     subprocess.run([sys.executable, "-c", DRAWING], env=environment, check=True, capture_output=True)
     assert [*home.rglob("*"), *temporary.rglob("*")] == []
+
+
+# --- interrupts -------------------------------------------------------------------------------------------------------
+
+
+def test_an_interrupted_fit_in_closed_form_says_in_one_line_that_nothing_was_written(started, dataset, quick, tmp_path):
+    with started(COMMAND, "fit", dataset, "-o", tmp_path / "part.urushi", *quick) as running:
+        first = running.stderr.readline()
+        running.send_signal(signal.SIGINT)
+        _, errors = running.communicate(timeout=120)
+    assert first == f"24 good images found in {dataset}\n"
+    assert (running.returncode, errors) == (130, "interrupted: nothing was written\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.thorough
+def test_an_interrupted_training_says_how_to_go_on_and_that_works(started, urushi, dataset, tmp_path):
+    sizes = ("preprocessing.resize.height=32", "preprocessing.resize.width=32", "split.n_folds=0")
+    settings = [word for one in (*sizes, "training.patience_epochs=999999") for word in ("--set", one)]
+    command = ["fit", dataset, "-o", tmp_path / "part.urushi", "--recipe", "autoencoder", *settings]
+    folder = tmp_path / "part.urushi.training"
+    with started(COMMAND, *command, "--set", "training.max_epochs=100000") as running:
+        while not (folder / "last.ckpt").exists():
+            time.sleep(0.05)
+        running.send_signal(signal.SIGINT)
+        _, errors = running.communicate(timeout=120)
+    assert running.returncode == 130
+    kept = f"whole epochs are kept in {folder}; the same command with --resume goes on"
+    assert errors.splitlines()[-1] == f"interrupted: {kept}"
+    assert "Traceback" not in errors
+
+
+# --- completion -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (["ca"], ["calibrate"]),
+        (["fit", "--recipe", "pot"], ["potato", "potato-line-scanner"]),
+        (["models", "sparse"], ["sparse_dictionary"]),
+        (["xray", "co"], ["contrast"]),
+        (["inspect", "par"], [""]),  # the shell offers files itself
+    ],
+    ids=" ".join,
+)
+def test_a_shell_completes_commands_options_and_names(words, offered, urushi, monkeypatch):
+    typed = {"_URUSHI_COMPLETE": "complete_bash", "COMP_WORDS": " ".join(["urushi", *words]), "COMP_CWORD": len(words)}
+    for name, value in typed.items():
+        monkeypatch.setenv(name, str(value))
+    assert urushi().out.splitlines() == offered
+
+
+def test_completion_imports_nothing_heavy():
+    code = "import sys; sys.argv = ['urushi']; from urushi.cli import main\ntry: main()\nfinally: print(*sys.modules)"
+    typed = {"_URUSHI_COMPLETE": "complete_bash", "COMP_WORDS": "urushi fit --recipe pot", "COMP_CWORD": "3"}
+    done = subprocess.run([sys.executable, "-c", code], env=os.environ | typed, capture_output=True, text=True)
+    assert "potato-line-scanner" in done.stdout
+    assert {"numpy", "rich", "torch"} & set(done.stdout.split()) == set()

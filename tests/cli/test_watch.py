@@ -94,6 +94,7 @@ def test_a_signal_ends_it_in_order(stop, exported, good, started):
     assert all(json.loads(line)["decision"] for line in read)
     assert process.returncode == 0
     assert "6 normal" in err
+    assert err.startswith(f"watching {good}; Ctrl-C ends it\n")
 
 
 def test_masks_and_label_images_that_arrive_are_no_parts(urushi, exported, good, tmp_path, validate):

@@ -28,12 +28,15 @@ def test_all_entries_are_listed_with_what_they_are(urushi, command, room):
     for name in catalogue.names(room):
         (line,) = [line for line in result.out.splitlines() if line.startswith(f"│ {name} ")]
         assert len(line.split()) > 5, f"{name} does not say what it is"
+    assert re.findall(r"\bS[1-5]\b|§|METHODS", result.out) == []
+    assert "S2" in urushi(command, "--source").out
 
 
 def test_one_model_is_shown_with_every_option_and_its_default(urushi):
     result = urushi("models", "autoencoder")
     assert result.status == 0
-    assert "S2 §6.1.2" in result.out
+    assert "S2 §6.1.2" not in result.out
+    assert "S2 §6.1.2" in urushi("models", "autoencoder", "--source").out
     (line,) = [line for line in result.out.splitlines() if "│ latent_dimension " in line]
     for part in ("int", "64", "the size of the bottleneck"):
         assert part in line
@@ -96,6 +99,16 @@ def test_doctor_finds_nothing_wrong_with_a_sound_data_set(urushi, dataset):
     assert "layout mvtec, 5 masks" in result.out
     assert "64 × 64 px" in result.out
     assert "nothing is wrong with it" in result.out
+    assert "24 good images to learn from can state a rate of 4 % or more (1/25); without a wish it is 4 %" in result.out
+
+
+def test_doctor_counts_a_copy_and_what_cannot_be_read_for_no_good_image(urushi, tmp_path, good):
+    (tmp_path / "folder").mkdir()
+    for name in ("a.png", "b.png"):
+        (tmp_path / "folder" / name).write_bytes((good / "100.png").read_bytes())
+    (tmp_path / "folder" / "c.png").write_bytes((good / "101.png").read_bytes())
+    (tmp_path / "folder" / "d.png").write_text("no image")
+    assert "2 good images to learn from can state a rate of 33.3 % or more (1/3)" in urushi("doctor", "folder").out
 
 
 def test_doctor_says_what_is_wrong(urushi, tmp_path, good):
@@ -114,6 +127,7 @@ def test_doctor_gives_json(urushi, dataset):
     found = json.loads(urushi("doctor", dataset, "--json").out)
     assert found["counts"]["test"] == {"good": 6, "scratch": 5}
     assert found["unreadable"] == []
+    assert found["false_alarm_rates"] == {"n_good": 24, "smallest": 1 / 25, "default": 1 / 25}
     assert [group["name"] for group in found["luminance"]["groups"]] == ["test/good", "train/good", "test/scratch"]
 
 

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -94,6 +95,21 @@ def test_fewer_than_20_readable_training_images_are_warned_of(root):
     assert found(root).warnings == ()
     (root / "train/good/0.png").write_bytes(b"no image")
     assert found(root).warnings == ("19 good training images can be read; fewer than 20 rarely suffice",)
+
+
+def test_copies_do_not_count_as_training_images(root):
+    for number in range(1, 20):
+        shutil.copy(root / "train/good/0.png", root / f"train/good/{number}.png")
+    few, repeated = found(root).warnings
+    assert few == "1 different good training images can be read; fewer than 20 rarely suffice"
+    assert repeated == "1 images occur more than once in their split; a fit counts each once"
+
+
+def test_training_images_of_one_level_are_warned_of(root):
+    for number in range(20):
+        put(root / f"train/good/{number}.png", np.full((32, 32), number, np.uint8))
+    said = "20 good training images have one level all over: there is nothing to learn from them"
+    assert said in found(root).warnings
 
 
 def test_mixed_sizes_depths_and_colours_are_noted(root):

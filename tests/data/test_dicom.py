@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
+from urushi.catalogue.extras import how_to_install
 from urushi.data.folders import images_below
 from urushi.data.images import read_image
 from urushi.errors import UnreadableImageError
@@ -267,7 +268,7 @@ def test_pydicom_is_imported_for_a_dicom_file_only(put):
 
 def test_without_pydicom_the_reason_says_how_to_install_it(put, monkeypatch):
     monkeypatch.setitem(sys.modules, "pydicom", None)
-    assert reason(put(VALID["8 bits"])).endswith("pip install 'urushi[dicom]'")
+    assert reason(put(VALID["8 bits"])).endswith(how_to_install("dicom"))
 
 
 # --- hostile files ----------------------------------------------------------------------------------------------------

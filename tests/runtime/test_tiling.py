@@ -1,5 +1,7 @@
 """Tiles cover an image, their weights add up to one, and what lies in it keeps its place."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -199,9 +201,13 @@ def test_the_same_seed_gives_the_same_and_small_training_images_are_listed(detec
 
 
 def test_whatever_batch_is_asked_for_large_images_come_one_by_one(detector, monkeypatch):
-    sizes = []
-    outputs = Network.outputs
-    monkeypatch.setattr(Network, "outputs", lambda self, images: sizes.append(len(images)) or outputs(self, images))
+    sizes, outputs = [], Network.outputs
+
+    def counted(self: Network, images: list[np.ndarray], **how: bool) -> Iterator[Output]:
+        sizes.append(len(images))
+        return outputs(self, images, **how)
+
+    monkeypatch.setattr(Network, "outputs", counted)
     assert len(list(detector.inspect_many([texture(s) for s in range(5)], batch_size=4))) == 5
     assert sizes == [1] * 5
 

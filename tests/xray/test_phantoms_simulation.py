@@ -67,7 +67,7 @@ def test_the_folder_is_a_data_set_in_mvtec_layout(bars):
 )
 def test_test_images_are_a_quarter_as_many(tmp_path, n_train, n_good, n_needle):
     asked = []
-    simulate(tmp_path, Settings("potato"), n_train=n_train, progress=lambda places: asked.extend(places) or ())
+    simulate(tmp_path, Settings("potato"), n_train=n_train, track=lambda places, *_: asked.extend(places) or ())
     counts = {place: [found for found, _ in asked].count(place) for place, _ in asked}
     expected = {"train/good": n_train, "test/good": n_good, "test/needle": n_needle, "test/hollow_heart": n_needle}
     assert counts == expected

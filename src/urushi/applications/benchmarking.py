@@ -1,13 +1,16 @@
 """How fast a detector is on this machine, in each runtime that its file can be run in, each in a process of its own."""
 
+import signal
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import cycle, islice
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Any
 
 import numpy as np
@@ -57,7 +60,27 @@ def measure(
     """The speed of one way, in a fresh process, with `seconds` for each figure; raises InputError."""
     runtime, precision = way
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        return process.submit(_measure, path, images, runtime, precision, n_threads, seconds).result()
+        with _deaf_to_interrupts():
+            speed = process.submit(_measure, path, images, runtime, precision, n_threads, seconds)
+        try:
+            return speed.result()
+        except KeyboardInterrupt:
+            for child in active_children():
+                child.terminate()  # else the pool waits until it has measured everything
+            raise
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """A process that is started now leaves it to this one to end both; only a main thread can see to that."""
+    if current_thread() is not main_thread():
+        yield
+        return
+    hears = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, hears)
 
 
 def _measure(

@@ -10,6 +10,7 @@ from urushi.augmentation._sequence import Augmentation
 from urushi.augmentation.elastic import Elastic
 from urushi.data.defects import KINDS, MINIMUM_SIDE_PX, apply, draw
 from urushi.data.images import read_image
+from urushi.data.progress import Track, untracked
 from urushi.data.writing import claim, finish, write_image
 from urushi.errors import InputError, UnreadableImageError
 from urushi.printable import in_px
@@ -36,7 +37,7 @@ class TextureWish:
         return max(1, round(_TEST_SHARE * self.n_patches))
 
 
-def make_texture_set(picture: Path, folder: Path, wish: TextureWish) -> dict[str, int]:
+def make_texture_set(picture: Path, folder: Path, wish: TextureWish, track: Track = untracked) -> dict[str, int]:
     """Writes patches of a picture in MVTec layout and returns how many are in each folder.
 
     Test patches come from a part of the picture of their own, a fifth of its longer side or as much as two patches, so
@@ -49,7 +50,8 @@ def make_texture_set(picture: Path, folder: Path, wish: TextureWish) -> dict[str
     claim(folder, _TITLE, about)
     rng = np.random.default_rng(wish.seed)
     written: dict[str, int] = {}
-    for name, patch, mask in _patches(parts, wish, rng):
+    n = wish.n_patches + (wish.n_test if wish.defects else 0)
+    for name, patch, mask in track(_patches(parts, wish, rng), "cutting patches", n):
         number = written[name] = written.get(name, 0) + 1
         write_image(folder / name / f"{number - 1:04}.png", patch)
         if mask is not None:

@@ -67,7 +67,7 @@ class Backbone(nn.Module):
 
     def within(self, images: Tensor, inside: int) -> tuple[list[Tensor], Tensor]:
         """The same maps, and what one block without a shortcut has in its many channels before it narrows them."""
-        x = wide = self.stem((images.expand(-1, 3, -1, -1) - _MEAN) / _SCALE)
+        x = wide = self.stem((_coloured(images) - _MEAN) / _SCALE)
         maps = []
         for index, block in enumerate(self.blocks):
             if index == inside:
@@ -77,6 +77,11 @@ class Backbone(nn.Module):
             if index in self.taken:
                 maps.append(x)
         return maps, wide
+
+
+def _coloured(images: Tensor) -> Tensor:
+    """Grey images in three channels; others as they are, since a runtime would copy them."""
+    return images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
 
 
 def _widened(block: Any, x: Tensor) -> tuple[Tensor, Tensor]:

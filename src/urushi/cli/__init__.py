@@ -7,12 +7,14 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import typer
 
-from urushi.cli import _console
+from urushi.cli import _completion, _console, _interrupts
+from urushi.cli._help import Command, epilog
+from urushi.data import progress
 
 COMMANDS = (
     "demo",
@@ -44,11 +46,10 @@ _IN_CATALOGUE = {"models", "scores", "steps", "transforms", "recipes"}  # which 
 
 def program(words: Sequence[str]) -> typer.Typer:
     """The command line for these words: only the command that they name is loaded, or all, if they name none."""
-    named = next((word for word in words if not word.startswith("-") and not word[:1].isdecimal()), None)
+    named = _named(words)
     app = typer.Typer(
         help="Learns from images of good parts what normal looks like, and shows where a new image differs.",
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode="rich" if named in COMMANDS else None,  # rich takes longer to load than all else together
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -59,8 +60,13 @@ def program(words: Sequence[str]) -> typer.Typer:
         if hasattr(module, "app"):
             app.add_typer(module.app)
         else:
-            app.command(name)(getattr(module, name))
+            app.command(name, cls=Command, epilog=epilog(name))(getattr(module, name))
     return app
+
+
+def _named(words: Sequence[str]) -> str | None:
+    """The command, or what stands in its place."""
+    return next((word for word in words if not word.startswith("-") and not word[:1].isdecimal()), None)
 
 
 def _options(
@@ -95,18 +101,29 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # whoever reads at the line sees each result at once
     try:
-        program(sys.argv[1:])()
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except SystemExit as stop:
-        if isinstance(stop.__context__, BrokenPipeError):  # typer has made a 1 of it, which means something else here
+        program(_completion.typed())()
+    except (KeyboardInterrupt, SystemExit) as stop:
+        behind = list(_behind(stop))  # typer makes an exit of what ends a command
+        if any(isinstance(one, BrokenPipeError) for one in behind):
             sys.exit(0)  # the reader has seen enough
+        if interrupt := next((one for one in behind if isinstance(one, KeyboardInterrupt)), None):
+            progress.end()
+            _interrupts.tell(interrupt, _named(sys.argv[1:]))
+            sys.exit(130)
         raise
     except Exception as error:
+        progress.end()
         if _console.is_debugging:
             raise
         _console.fail(error)
         sys.exit(2)
+
+
+def _behind(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, and what it came of."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _keep_the_home_folder_clean() -> None:

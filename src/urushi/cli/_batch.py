@@ -26,7 +26,7 @@ def decide_together(
     """
     normals = detector.held_out.scores
     check_false_discovery_rate(rate, len(normals))
-    kept = [_without_pictures(result) for result in _console.progress(results, "scoring")]
+    kept = [_without_pictures(result) for result in results]
     scores = [result.score for result in kept if isinstance(result, Inspection)]
     if not scores:
         return detector, iter(kept)

@@ -2,15 +2,14 @@
 
 import errno
 import sys
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from urushi.printable import printable
 
 if TYPE_CHECKING:
     from urushi.inspection import Unreadable
 
-T = TypeVar("T")
 _NO_BUGS = {errno.ENOSPC, errno.EROFS, errno.EIO, errno.EFBIG, getattr(errno, "EDQUOT", None)}  # of a disk that is full
 
 is_debugging = False
@@ -38,17 +37,6 @@ def list_unreadable(unreadable: "Iterable[Unreadable]") -> None:
     """One line per image that could not be read, with its reason."""
     for item in unreadable:
         note(f"not read: {printable(item.source)}: {printable(item.reason)}")
-
-
-def progress(items: Iterable[T], text: str, total: int | None = None) -> Iterator[T]:
-    """The items, with a progress bar on stderr if that is a terminal and it takes longer than two seconds."""
-    if not sys.stderr.isatty():  # rich alone takes a tenth of a second to load
-        yield from items
-        return
-    from rich.console import Console
-    from rich.progress import track
-
-    yield from track(items, text, total=total, console=Console(stderr=True), transient=True)
 
 
 def table(columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]], title: str | None = None) -> None:

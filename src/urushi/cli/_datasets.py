@@ -1,6 +1,7 @@
 """What the commands say about a data set, and the option by which folders are taken as good."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -34,6 +35,11 @@ def note_problems(problems: "Sequence[Problem]") -> None:
     """Each problem on a line of its own."""
     for problem in problems:
         _console.note(f"note: {printable(f'{problem.path}: {problem.reason}')}")
+
+
+def note_found(n: int, what: str, places: Sequence[Path]) -> None:
+    """How many images there are, before anything is done with them."""
+    _console.note(f"{n} {what} found in {printable(', '.join(map(str, places)))}")
 
 
 def note_taken(dataset: "Dataset") -> None:

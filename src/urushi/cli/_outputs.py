@@ -105,7 +105,9 @@ def mask_writer(out: Path) -> PictureWriter:
 def _overlay(result: Inspection) -> "np.ndarray":
     from urushi.reporting.heat_map import overlay
 
-    return overlay(result.image, result.anomaly_map, result.map_scale, result.regions, result.view)
+    return overlay(
+        result.image, result.anomaly_map, result.map_scale, result.regions, result.view, ignored=result.ignored
+    )
 
 
 def _map(result: Inspection) -> "np.ndarray":
@@ -119,7 +121,7 @@ def _mask(result: Inspection) -> "np.ndarray":
 
     if not result.regions:
         return np.zeros(result.original_size, bool)
-    marked = marks(result.anomaly_map, result.map_scale.region_threshold)
+    marked = marks(result.anomaly_map, result.map_scale.region_threshold, result.ignored)
     return mask_in_original(marked, result.to_original, result.original_size)
 
 

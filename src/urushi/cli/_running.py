@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from urushi.cli import _console
+from urushi.printable import printable
 from urushi.runtime.names import Precision, Runtime
 
 if TYPE_CHECKING:
@@ -19,6 +20,20 @@ DeviceOption = Annotated[str, typer.Option(help="Where PyTorch computes: cpu, cu
 ThreadsOption = Annotated[
     int | None, typer.Option("--threads", min=1, max=1024, help="Computing threads; without it, one per core.")
 ]
+
+
+def require_detector(path: Path) -> None:
+    """Raises DetectorFileError for what is none, before images are looked for."""
+    from urushi.detector_file import archive
+
+    if not archive.is_detector(path):
+        archive.read(path)
+
+
+def note_loading(path: Path) -> None:
+    """That a detector is being loaded, which takes seconds with PyTorch; raises DetectorFileError for what is none."""
+    require_detector(path)
+    _console.note(f"loading {printable(str(path))}")
 
 
 def load(

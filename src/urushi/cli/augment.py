@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from urushi.cli import _console
-from urushi.cli._datasets import GoodFolderOption, note_problems
+from urushi.cli import _completion, _console
+from urushi.cli._datasets import GoodFolderOption, note_found, note_problems
+from urushi.data.progress import tracked
 from urushi.printable import printable
 
 if TYPE_CHECKING:
@@ -27,7 +28,10 @@ def augment(
     transforms: Annotated[
         str | None, typer.Option(metavar="NAME,…", help="Transforms in their order, such as rotation,flip.")
     ] = None,
-    recipe: Annotated[str, typer.Option(help="Recipe whose augmentation section says what is done.")] = "default",
+    recipe: Annotated[
+        str,
+        typer.Option(help="Recipe whose augmentation section says what is done.", autocompletion=_completion.recipe),
+    ] = "default",
     settings: Annotated[
         list[str], typer.Option("--set", metavar="augmentation.KEY=VALUE", help="Change one value of it.")
     ] = [],  # noqa: B006  typer needs a literal default and never changes it
@@ -73,10 +77,11 @@ def augment(
     dataset = find_dataset(source, layout=layout, good_folders=good_folder)
     samples, inverted = without_inverted(dataset.samples)
     dataset = replace(dataset, samples=samples)
+    note_found(len(samples), "images", [source])
     note_problems([*dataset.problems, *inverted])
     pictures = plan(dataset.samples, wish, seed=seed)
     results = enlarge(dataset, out, augmentation, pictures, seed=seed, about=_about(dataset, wish, augmentation, seed))
-    raise typer.Exit(_report(_console.progress(results, "writing", len(pictures)), out))
+    raise typer.Exit(_report(tracked(results, "writing", len(pictures)), out))
 
 
 def _section(recipe: str, transforms: str | None, settings: list[str]) -> "Section":

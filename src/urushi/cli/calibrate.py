@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from urushi.cli import _console
+from urushi.cli import _completion, _console
 from urushi.cli._datasets import GoodFolderOption
 from urushi.cli._places import require_detector_place
-from urushi.cli._running import DeviceOption, PrecisionOption, RuntimeOption, ThreadsOption, load
+from urushi.cli._running import DeviceOption, PrecisionOption, RuntimeOption, ThreadsOption, load, note_loading
 from urushi.cli.fit import images_in
 
 if TYPE_CHECKING:
@@ -21,12 +21,17 @@ if TYPE_CHECKING:
     from urushi.recipe import Part
 
 
+_RULES = _completion.entry_of("urushi.calibration")
+
+
 def calibrate(
     detector: Annotated[Path, typer.Argument(metavar="DETECTOR", help="A detector file; a choice changes it.")],
     false_alarm_rate: Annotated[
         float | None, typer.Option(help="Share of good parts that may be called anomalous; implies --rule conformal.")
     ] = None,
-    rule: Annotated[str | None, typer.Option(help="The rule to choose, by its name in the table.")] = None,
+    rule: Annotated[
+        str | None, typer.Option(help="The rule to choose, by its name in the table.", autocompletion=_RULES)
+    ] = None,
     warn_rate: Annotated[
         float | None, typer.Option(help="Share of good parts that may be unsure or anomalous; with any rule.")
     ] = None,
@@ -48,6 +53,7 @@ def calibrate(
     that the detector has.
     """
     require_detector_place(output, "-o")
+    note_loading(detector)
     old = load(detector, runtime=runtime, precision=precision, device=device, n_threads=n_threads)
     part = _chosen(old.recipe.threshold, rule, false_alarm_rate, warn_rate, settings)
     _refuse_what_does_not_go_together(is_choice=part is not None, as_json=as_json, output=output)
@@ -81,7 +87,7 @@ def _refuse_what_does_not_go_together(*, is_choice: bool, as_json: bool, output:
 
 
 def _write(old: "Detector", part: "Part", defects: list[Path], place: Path) -> None:
-    new = old.calibrate(part, defects=defects)
+    new = old.calibrate(part, defects=defects, progress="bar")
     new.save(place)
     _console.list_unreadable(new.unreadable)
     if old.threshold.warn_value is not None and new.threshold.warn_value is None:
@@ -98,7 +104,7 @@ def _write(old: "Detector", part: "Part", defects: list[Path], place: Path) -> N
 def _show(detector: "Detector", defects: list[Path], *, as_json: bool) -> None:
     from urushi.calibration import compare_rules
 
-    scores, unreadable = detector.scores_of_defects(defects)
+    scores, unreadable = detector.scores_of_defects(defects, progress="bar")
     outcomes = compare_rules(detector.held_out, scores)
     _console.list_unreadable(unreadable)
     if as_json:

@@ -1,29 +1,41 @@
 """urushi models, scores, steps, transforms, recipes: what there is, made from the classes themselves."""
 
 import inspect
+import re
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from urushi import catalogue
 from urushi.catalogue.extras import require
-from urushi.cli import _console
+from urushi.cli import _completion, _console
 
 if TYPE_CHECKING:
     from urushi.recipe import Part
 
-Name = Annotated[str | None, typer.Argument(help="Show the options of this one.")]
+
+def _one_of(room: str) -> Any:
+    return typer.Argument(help="Show the options of this one.", autocompletion=_completion.entry_of(room))
+
+
+SourceOption = Annotated[
+    bool, typer.Option("--source", help="With the places in the sources that it follows: see docs/sources.md.")
+]
+_IN_BRACKETS, _PLACE = re.compile(r"\s*\(([^()]*)\)"), re.compile(r"\bS[1-5]\b|§|\bMETHODS\b")
+_AUTHORS = {"S1": "Yelisieiev", "S2": "Sode", "S3": "Boracchi", "S4": "Rádli and Czúni", "S5": "Kashihara"}
+_OUTSIDE = re.compile(r"\b(S[1-5])\b(?: (?:§|eqs?\.?|tables?|chapter) ?[\d.–]*\d(?: and [\d.]*\d)?)?")
 
 
 def models(
-    name: Name = None,
+    name: Annotated[str | None, _one_of("urushi.models")] = None,
     settings: Annotated[
         list[str], typer.Option("--set", metavar="OPTION=VALUE", help="Show the layers that this gives.")
     ] = [],  # noqa: B006  typer needs a literal default and never changes it
     image_shape: Annotated[
         tuple[int, int, int], typer.Option(metavar="C H W", help="Of the images, for the layers.")
     ] = (3, 128, 128),
+    source: SourceOption = False,
 ) -> None:
     """The methods, or one of them with every option. With --set, the layers of its network."""
     require("torch", "train")
@@ -31,47 +43,51 @@ def models(
     from urushi.recipe import Part, parse_setting
 
     if name is None:
-        _show_all("urushi.models", Reconstructor, "method")
+        _show_all("urushi.models", Reconstructor, "method", has_places=source)
     elif settings:
         chosen = dict(parse_setting(f"model.{text}") for text in settings)
         _layers(Part(name=name, **{key.removeprefix("model."): value for key, value in chosen.items()}), image_shape)
     else:
-        _show_one("urushi.models", name, Reconstructor, "model")
+        _show_one("urushi.models", name, Reconstructor, "model", has_places=source)
 
 
-def scores(name: Name = None) -> None:
+def scores(name: Annotated[str | None, _one_of("urushi.scoring")] = None, source: SourceOption = False) -> None:
     """The scores, or one of them with every option."""
     require("torch", "train")
     from urushi.scoring.base import Score
 
     if name is None:
-        _show_all("urushi.scoring", Score, "score")
+        _show_all("urushi.scoring", Score, "score", has_places=source)
     else:
-        _show_one("urushi.scoring", name, Score, "score")
+        _show_one("urushi.scoring", name, Score, "score", has_places=source)
 
 
-def steps(name: Name = None) -> None:
+def steps(name: Annotated[str | None, _one_of("urushi.preprocessing")] = None, source: SourceOption = False) -> None:
     """The preprocessing steps, or one of them with every option."""
     from urushi.preprocessing.base import Step
 
     if name is None:
-        _show_all("urushi.preprocessing", Step, "step")
+        _show_all("urushi.preprocessing", Step, "step", has_places=source)
     else:
-        _show_one("urushi.preprocessing", name, Step, f"preprocessing.{name}")
+        _show_one("urushi.preprocessing", name, Step, f"preprocessing.{name}", has_places=source)
 
 
-def transforms(name: Name = None) -> None:
+def transforms(
+    name: Annotated[str | None, _one_of("urushi.augmentation")] = None, source: SourceOption = False
+) -> None:
     """The transforms of augmentation, or one with every option."""
     from urushi.augmentation.base import Transform
 
     if name is None:
-        _show_all("urushi.augmentation", Transform, "transform")
+        _show_all("urushi.augmentation", Transform, "transform", has_places=source)
     else:
-        _show_one("urushi.augmentation", name, Transform, f"augmentation.{name}")
+        _show_one("urushi.augmentation", name, Transform, f"augmentation.{name}", has_places=source)
 
 
 def recipes(
-    name: Annotated[str | None, typer.Argument(help="Print this one as TOML, defaults included.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Print this one as TOML, defaults included.", autocompletion=_completion.recipe)
+    ] = None,
 ) -> None:
     """The recipes, or one of them as TOML. Change it and give it to `urushi fit --recipe FILE.toml`."""
     from urushi.recipe import Recipe, recipe_names
@@ -93,21 +109,34 @@ def _layers(part: "Part", image_shape: tuple[int, int, int]) -> None:
     print(f"{total:,} parameters for images of {'×'.join(map(str, image_shape))}")
 
 
-def _show_all(room: str, base: type, what: str) -> None:
+def _show_all(room: str, base: type, what: str, *, has_places: bool) -> None:
     """Every entry of a room with the first sentence of its module."""
-    rows = ((name, _about(catalogue.load(room, name, base)).split("\n")[0]) for name in catalogue.names(room))
-    _console.table((what, "what it is"), rows)
+    texts = ((name, _about(catalogue.load(room, name, base)).split("\n")[0]) for name in catalogue.names(room))
+    _console.table((what, "what it is"), ((name, _shown(text, has_places=has_places)) for name, text in texts))
 
 
-def _show_one(room: str, name: str, base: type, section: str) -> None:
+def _show_one(room: str, name: str, base: type, section: str, *, has_places: bool) -> None:
     """One entry with all its options: name, type, default, meaning."""
     from urushi.catalogue import options
 
     cls: type = catalogue.load(room, name, base)
-    print(_about(cls) + "\n\n" + inspect.cleandoc(cls.__doc__ or "") + "\n")
-    rows = [(o.name, o.type, "" if o.is_required else o.default, o.description) for o in options.describe(cls)]
+    print(_shown(_about(cls) + "\n\n" + inspect.cleandoc(cls.__doc__ or ""), has_places=has_places) + "\n")
+    rows = [
+        (o.name, o.type, "" if o.is_required else o.default, _shown(o.description, has_places=has_places))
+        for o in options.describe(cls)
+    ]
     _console.table(("option", "type", "default", "meaning"), rows)
     print(f"set them with --set {section}.OPTION=VALUE, or in a recipe")
+
+
+def _shown(text: str, *, has_places: bool) -> str:
+    """The text; without places in the sources, brackets keep only what names none, and authors stand for letters."""
+
+    def kept(brackets: re.Match[str]) -> str:
+        rest = [part.strip() for part in brackets[1].split(";") if not _PLACE.search(part)]
+        return brackets[0] if not _PLACE.search(brackets[1]) else f" ({'; '.join(rest)})" if rest else ""
+
+    return text if has_places else _OUTSIDE.sub(lambda found: _AUTHORS[found[1]], _IN_BRACKETS.sub(kept, text))
 
 
 def _about(cls: type) -> str:

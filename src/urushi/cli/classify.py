@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from urushi.cli import _console
-from urushi.cli._datasets import note_problems
+from urushi.cli._datasets import note_found, note_problems
 from urushi.cli._places import require_file_place
-from urushi.cli._running import DeviceOption, load
+from urushi.cli._running import DeviceOption, load, note_loading
+from urushi.data.progress import tracked
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,9 +36,10 @@ def classify(
     device: DeviceOption = "cpu",
 ) -> None:
     """Learn to name types of defects from labelled images. `urushi inspect --types FILE` then names them."""
+    require_file_place(output, "-o")
+    note_loading(detector)
     from urushi.defect_types import DefectTypes, Encoder
 
-    require_file_place(output, "-o")
     loaded = load(detector, runtime="torch", device=device)
     encoder = Encoder(loaded)
     images, labels = _labelled(loaded, encoder, labelled)
@@ -75,8 +77,10 @@ def _labelled(detector: "Detector", encoder: "Encoder", folder: Path) -> "tuple[
     note_problems(problems)
     if not pairs:
         raise DatasetError(f"{folder} has no folders with images in them; each type of defect is a folder of images")
+    note_found(len(pairs), "images of defects", [folder])
     images, labels, unreadable, n_normal = [], [], [], 0
-    for (_, label), result in zip(pairs, detector.inspect_many(path for path, _ in pairs), strict=True):
+    results = zip(pairs, detector.inspect_many(path for path, _ in pairs), strict=True)
+    for (_, label), result in tracked(results, "inspecting", len(pairs)):
         if isinstance(result, Unreadable):
             unreadable.append(result)
             continue

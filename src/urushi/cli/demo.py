@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from urushi.cli import _console, evaluate
+from urushi.cli import _completion, _console, evaluate
 from urushi.cli.fit import report_fit
 
 # Tiles of one photograph overlap. With folds, each held-out tile would lack neighbours that the final fit knows, and
@@ -15,7 +15,9 @@ HALF_HELD_OUT = ("split.n_folds=0", "split.calibration_fraction=0.5")
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for images, detector and report.")] = Path("demo"),
-    recipe: Annotated[str, typer.Option(help="Name of a recipe, or path of a TOML.")] = "default",
+    recipe: Annotated[
+        str, typer.Option(help="Name of a recipe, or path of a TOML.", autocompletion=_completion.recipe)
+    ] = "default",
     false_alarm_rate: Annotated[float, typer.Option(help="Share of good parts that may be called anomalous.")] = 0.05,
     warn_rate: Annotated[
         float | None, typer.Option(help="Share of good parts that may be unsure or anomalous; none: no band.")
@@ -31,6 +33,7 @@ def demo(
     from urushi.data.demo import make_demo
     from urushi.detector import Detector
 
+    _console.note(f"writing images to {out / 'images'}")
     images = make_demo(out / "images", seed=seed)
     _console.note(f"images: {images} (a real brick wall; the defects are synthetic, of three strengths)")
     good = [sample.path for sample in find_dataset(images).normal_training()]
@@ -41,6 +44,6 @@ def demo(
     )
     detector.save(out / "part.urushi")
     report_fit(detector, out / "part.urushi", good)
-    found = evaluate.run(detector, images, report=out / "report.html", seed=seed)
+    found = evaluate.run(detector, images, evaluate.samples_to_test(images), report=out / "report.html", seed=seed)
     evaluate.print_figures(found)
     print(f"Open {out / 'report.html'} in a browser. Try your own: urushi fit GOOD_DIR -o part.urushi")

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from urushi.catalogue.extras import how_to_install
 from urushi.cli import _console
-from urushi.cli._datasets import BitsOption, GoodFolderOption, note_taken
+from urushi.cli._datasets import BitsOption, GoodFolderOption, note_found, note_taken
+from urushi.data.progress import tracked
 from urushi.printable import in_px, printable
 
 if TYPE_CHECKING:
+    from urushi.data.dataset import Dataset
     from urushi.data.diagnosis import Diagnosis
     from urushi.evaluation.luminance import LuminanceReport
 
@@ -50,13 +53,15 @@ def doctor(
     from urushi.evaluation.luminance import dataset_luminances
 
     looked_at = find_dataset(dataset, layout=layout, good_folders=good_folder)
+    note_found(len(looked_at.samples), "images", [dataset])
     note_taken(looked_at)
-    found = diagnose(looked_at, bits=bits)
+    found = diagnose(looked_at, bits=bits, track=tracked)
     luminances = dataset_luminances(found.luminances)
     if as_json:
-        print(json.dumps(found.to_json() | {"luminance": luminances.to_json()}, indent=1))
+        facts = {"luminance": luminances.to_json(), "false_alarm_rates": _rates(looked_at, found)}
+        print(json.dumps(found.to_json() | facts, indent=1))
     else:
-        _show(found, luminances)
+        _show(found, luminances, _rates(looked_at, found))
     if found.unreadable or found.problems or found.leaks:
         raise typer.Exit(1)
 
@@ -77,22 +82,48 @@ def _installed(*, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"packages": versions, "runtimes": runtimes}, indent=1))
         return
-    rows = ((name, found or "missing", "" if found else _install(name)) for name, found in versions.items())
+    rows = ((name, found or "missing", "" if found else _to_do(name)) for name, found in versions.items())
     _console.table(("package", "version", "to do"), rows)
     exported = [name for name in runtimes if name != "PyTorch"]
     print(
         f"an exported detector runs in {' or '.join(exported) or 'nothing that is here'}: whatever was faster at export"
     )
-    missing = "" if versions["torch"] else f", which is missing: {_install('torch')}"
+    missing = "" if versions["torch"] else f", which is missing: {how_to_install('train')}"
     print(f"any other runs in PyTorch{missing}")
 
 
-def _install(package: str) -> str:
-    extra = _EXTRAS[package]
-    return f"pip install 'urushi{f'[{extra}]' if extra else ''}'"
+def _to_do(package: str) -> str:
+    return how_to_install(_EXTRAS[package])
 
 
-def _show(found: "Diagnosis", luminances: "LuminanceReport") -> None:
+def _rates(dataset: "Dataset", found: "Diagnosis") -> dict[str, float] | None:
+    """Of false alarms: the smallest that the good images to learn from allow, and what is stated without a wish.
+
+    None without such images. Each counts once: copies and what cannot be read are left out of a fit.
+    """
+    import numpy as np
+
+    from urushi.calibration import build_rule
+    from urushi.recipe import Recipe
+
+    good = {sample.path for sample in dataset.normal_training()} - {problem.path for problem in found.unreadable}
+    n = len(good) - sum(max(0, len(good & set(group)) - 1) for group in found.duplicates)
+    if n < 1:
+        return None
+    stated = build_rule(Recipe.find("default").threshold, n_defects=0).fit(np.arange(n, dtype=float)).false_alarm_rate
+    assert stated is not None
+    return {"n_good": n, "smallest": 1 / (n + 1), "default": stated}
+
+
+def _about_rates(rates: dict[str, float]) -> str:
+    n = int(rates["n_good"])
+    return (
+        f"false alarms: {n} good images to learn from can state a rate of {100 * rates['smallest']:.3g} % or more "
+        f"(1/{n + 1}); without a wish it is {100 * rates['default']:.3g} %"
+    )
+
+
+def _show(found: "Diagnosis", luminances: "LuminanceReport", rates: dict[str, float] | None) -> None:
     plain = found.to_json()
     print(f"{plain['root']}: layout {plain['layout']}, {plain['n_masks']} masks")
     rows = [(part, defect, n) for part, kinds in plain["counts"].items() for defect, n in kinds.items()]
@@ -103,6 +134,8 @@ def _show(found: "Diagnosis", luminances: "LuminanceReport") -> None:
         print(f"sizes {ends} ({plain['sizes']['distinct']} different); depths {_counts(plain['dtypes'])}; ", end="")
         print(f"colours {_counts(plain['colours'])}")
     show_luminances(luminances)
+    if rates:
+        print(_about_rates(rates))
     for item in plain["unreadable"]:
         _line("not readable", f"{item['path']}: {item['reason']}")
     for item in plain["problems"]:
@@ -119,7 +152,7 @@ def _show(found: "Diagnosis", luminances: "LuminanceReport") -> None:
 
 
 def show_luminances(found: "LuminanceReport") -> None:
-    """Mean intensities by kind as a table on stdout (S2 fig. 6.16), in per cent of full scale."""
+    """Mean intensities by kind as a table on stdout, in per cent of full scale."""
     rows = []
     for group in found.groups:
         auc = group.roc_auc.value if group.roc_auc else None

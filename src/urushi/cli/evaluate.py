@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from urushi.cli import _console
-from urushi.cli._datasets import BitsOption, GoodFolderOption, note_problems, note_taken
+from urushi.cli._datasets import BitsOption, GoodFolderOption, note_found, note_problems, note_taken
 from urushi.cli._figures import lines
 from urushi.cli._places import require_file_place
-from urushi.cli._running import DeviceOption, PrecisionOption, RuntimeOption, ThreadsOption, load
+from urushi.cli._running import DeviceOption, PrecisionOption, RuntimeOption, ThreadsOption, load, require_detector
+from urushi.data.progress import tracked
 from urushi.printable import printable
 
 if TYPE_CHECKING:
@@ -48,19 +49,23 @@ def evaluate(
     """Measure a detector on the test images of a data set."""
     require_file_place(json_file, "--json")
     require_file_place(report, "--report")
+    require_detector(detector)
+    samples = samples_to_test(dataset, layout, good_folder)
     loaded = load(detector, runtime=runtime, precision=precision, device=device, n_threads=n_threads, bits=bits)
     found = run(
         loaded,
         dataset,
-        layout=layout,
-        good_folders=good_folder,
+        samples,
         saturation=saturation,
         seed=seed,
         report=report,
         plots=plots,
     )
+    from urushi.cli._next_step import next_step
+
     print_figures(found)
     _console.list_unreadable(found.unreadable)
+    _console.note(f"next: {next_step(loaded, found, detector)}")
     if json_file is not None:
         _write(json_file, found.to_json())
     if found.unreadable:
@@ -70,9 +75,8 @@ def evaluate(
 def run(
     detector: "Detector",
     folder: Path,
+    samples: "Sequence[Sample]",
     *,
-    layout: str | None = None,
-    good_folders: Sequence[str] = (),
     saturation: Path | None = None,
     seed: int = 0,
     report: Path | None = None,
@@ -85,10 +89,9 @@ def run(
     from urushi.evaluation import evaluate as measure
     from urushi.inspection import Cautions
 
-    samples = _test_samples(folder, layout, good_folders)
     saturations = _saturation(folder, saturation)
     results = zip(samples, detector.inspect_many(sample.path for sample in samples), strict=True)
-    shown = _console.progress(results, "evaluating", total=len(samples))
+    shown = tracked(results, "evaluating", len(samples))
     labels = {str(sample.path): sample.defect for sample in samples}
     title = f"Evaluation on {folder.resolve().name}"
     page = None if report is None else ReportWriter(report, detector, title, labels)
@@ -108,7 +111,7 @@ def run(
     return found
 
 
-def _test_samples(folder: Path, layout: str | None, good_folders: Sequence[str]) -> "tuple[Sample, ...]":
+def samples_to_test(folder: Path, layout: str | None = None, good_folders: Sequence[str] = ()) -> "tuple[Sample, ...]":
     """Good and defective images to test with; raises DatasetError where either are missing."""
     from urushi.data.dataset import find_dataset
     from urushi.data.taken import taken
@@ -123,6 +126,7 @@ def _test_samples(folder: Path, layout: str | None, good_folders: Sequence[str])
             f"{folder} has no {missing.pop()} images to test with: {taken(dataset)}. Both are needed: in test/good and "
             "in test/DEFECT, for example; --good-folder NAME takes the folders of a name as good"
         )
+    note_found(len(samples), "test images", [folder])
     note_problems(dataset.problems)
     note_taken(dataset)
     return samples
@@ -177,6 +181,8 @@ def _about_repeats(found: "Evaluation") -> "Iterator[str]":
 
 def _about_masks(found: "Evaluation") -> "Iterator[str]":
     left_out = found.pixel_left_out
+    if found.pixel is not None and found.ignored_share:
+        yield f"note: pixel figures leave out what the detector ignores, {found.ignored_share:.1%} of each image"
     if found.pixel is None:
         yield f"no pixel figures: {found.pixel_reason}"
     elif left_out:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from urushi.cli import _console
+from urushi.cli._datasets import note_found
 from urushi.cli._places import require_detector_place
+from urushi.cli._running import note_loading
 from urushi.runtime.names import Engine, Precision
 
 if TYPE_CHECKING:
@@ -33,11 +35,12 @@ def export(
     written. With --int8, the file gets both graphs, and where int8 is not good enough, the fp32 one alone. The int8
     graph runs only where it is asked for, with --precision int8.
     """
+    require_detector_place(output, "-o")
+    note_loading(detector)
     from urushi.detector import Detector
     from urushi.errors import ExportError
     from urushi.runtime.choice import DISTRUSTED, exports
 
-    require_detector_place(output, "-o")
     loaded = Detector.load(detector, runtime="torch")
     if any(entry.is_distrusted for entry in exports(loaded.card)):
         _console.note(f"note: {DISTRUSTED}; it is taken out of the file")
@@ -62,7 +65,7 @@ class _Good(NamedTuple):
 def _exported(detector: "Detector", good: _Good, to: Engine, precision: Precision, seed: int) -> "Detector":
     from urushi.exporting import Parity
 
-    made = detector.export(good.normal, learnt=good.learnt, to=to, precision=precision, seed=seed)
+    made = detector.export(good.normal, learnt=good.learnt, to=to, precision=precision, seed=seed, progress="bar")
     facts = made.card["exports"][-1]
     print(f"{to} {precision}: {Parity(**facts['parity']).describe()}")
     times = facts["milliseconds"], facts["milliseconds_in_torch"]
@@ -91,6 +94,7 @@ def _good_images(detector: "Detector", folder: Path | None) -> _Good:
     samples = [sample.path for sample in dataset.normal_training()]
     if not samples:
         raise DatasetError(f"{folder or known} has no good images; give some with --images DIR")
+    note_found(len(samples), "good images", [folder or known])
     held_out = None if folder else detector.card["fit"].get("held_out")
     if held_out is None:
         return _Good(samples, [])

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from urushi.cli import _console
-from urushi.cli._datasets import BitsOption, note_problems
-from urushi.cli._running import DeviceOption, PrecisionOption, RuntimeOption, ThreadsOption, load
+from urushi.cli._datasets import BitsOption, note_found, note_problems
+from urushi.cli._running import DeviceOption, PrecisionOption, RuntimeOption, ThreadsOption, load, require_detector
+from urushi.data.progress import tracked
+from urushi.printable import printable
 
 if TYPE_CHECKING:
     from urushi.cli._outputs import Listener
@@ -89,6 +91,10 @@ def inspect(
     _refuse_what_does_not_go_together(paths, watch, report=report, false_discovery_rate=false_discovery_rate)
     typed = types is not None or novelty_buffer is not None
     runtime = "torch" if typed and runtime is None else runtime  # the others compute no latent code
+    require_detector(detector)
+    found = None if watch is not None else _found(paths or [])
+    if watch is not None and watch.is_dir():
+        _console.note(f"watching {printable(str(watch))}; Ctrl-C ends it")
     loaded = load(detector, runtime=runtime, precision=precision, device=device, n_threads=n_threads, bits=bits)
     if report:
         make_folder(out)
@@ -104,14 +110,14 @@ def inspect(
             arrived = watched(loaded, watch_of(watch, only_new=only_new, idle_seconds=idle_seconds))
             arrived = teller.tell(arrived) if teller else arrived
             _tell(arrived, listeners, loaded, Format.jsonl, outlives_reader=False)
-    else:
-        results = _results(loaded, paths or [])
+    elif found is not None:
+        results = _results(loaded, *found)
         if false_discovery_rate is not None:
             loaded, results = decide_together(loaded, results, false_discovery_rate)
-            results = _results(loaded, paths or []) if shows_pictures else results
+            results = _results(loaded, *found) if shows_pictures else results
         listeners += [ReportWriter(out / "report.html", loaded)] if report else []
-        shown = _console.progress(teller.tell(results) if teller else results, "inspecting")
-        _tell(shown, listeners, loaded, output_format, outlives_reader=shows_pictures)
+        results = teller.tell(results) if teller else results
+        _tell(results, listeners, loaded, output_format, outlives_reader=shows_pictures)
     for listener in listeners:
         listener.close()
     if teller:
@@ -160,37 +166,32 @@ def _tell(
             show(result)
 
 
-def _results(detector: "Detector", paths: list[Path]) -> "Iterator[Inspection | Unreadable]":
-    """Images in order; what the search for files stumbled over comes last. Wrong paths are found out at once."""
+def _found(paths: list[Path]) -> "tuple[list[Path], list[Unreadable]]":
+    """Files of images in order, and what the search for them stumbled over. Wrong paths are found out at once."""
     from urushi.data.dataset import Problem, count_other_files
     from urushi.data.names import Names
-    from urushi.data.pages import images_in_file
     from urushi.data.parts import find_parts
     from urushi.errors import DatasetError
     from urushi.inspection import Unreadable
 
-    stumbled: list[Unreadable] = []
-
     entries, left_out = find_parts(paths, Names())
     note_problems(left_out)
-
-    def images() -> Iterator[Path]:
-        for found in entries:
-            if isinstance(found, Problem):
-                stumbled.append(Unreadable(str(found.path), found.reason))
-            else:
-                yield from images_in_file(found, lambda problem: note_problems([problem]))
-
-    source = images()
-    first = next(source, None)
-    if first is None and not stumbled:
+    files = [entry for entry in entries if not isinstance(entry, Problem)]
+    stumbled = [Unreadable(str(entry.path), entry.reason) for entry in entries if isinstance(entry, Problem)]
+    if not entries:
         raise DatasetError(f"no images below {', '.join(map(str, paths))}; give images or a folder that holds some")
+    note_found(len(files), "images", paths)
     if n_others := count_other_files(paths):
         _console.note(f"note: {n_others} other files were left alone")
-    found = chain([] if first is None else [first], source)
-    return chain(detector.inspect_many(found), _late(stumbled))
+    return files, stumbled
 
 
-def _late(items: "list[Unreadable]") -> "Iterator[Unreadable]":
-    """The items that are in the list once it is asked for them."""
-    yield from items
+def _results(
+    detector: "Detector", files: list[Path], stumbled: "list[Unreadable]"
+) -> "Iterator[Inspection | Unreadable]":
+    """Images in order; what the search for files stumbled over comes last."""
+    from urushi.data.pages import images_in_file
+
+    shown = tracked(files, "inspecting", len(files))
+    images = (image for file in shown for image in images_in_file(file, lambda problem: note_problems([problem])))
+    return chain(detector.inspect_many(images), stumbled)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from urushi.cli._places import require_file_place
+from urushi.cli._running import note_loading
 
 _ANIMATED = (".gif", ".apng")
 
@@ -22,9 +23,6 @@ def interpolate(
     width: Annotated[int | None, typer.Option(min=1, help="In px; else as fitted.")] = None,
 ) -> None:
     """Move from one made image to another through those between."""
-    from urushi.applications.generation import Generator, arithmetic, between
-    from urushi.cli._grid import write_animation, write_grid
-    from urushi.detector import Detector
     from urushi.errors import InputError
 
     if (minus is None) != (plus is None):
@@ -32,6 +30,11 @@ def interpolate(
     if output.suffix.lower() not in (*_ANIMATED, ".png"):
         raise InputError(f"{output}: give -o a name that ends in .gif, .apng or .png")
     require_file_place(output, "-o")
+    note_loading(detector)
+    from urushi.applications.generation import Generator, arithmetic, between
+    from urushi.cli._grid import write_animation, write_grid
+    from urushi.detector import Detector
+
     generator = Generator.of(Detector.load(detector, runtime="torch"), height, width)
     first, last = generator.code(start), generator.code(end)
     if minus is not None and plus is not None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from urushi.cli import _console
-from urushi.cli._datasets import BitsOption, GoodFolderOption, note_problems
+from urushi.cli import _completion, _console
+from urushi.cli._datasets import BitsOption, GoodFolderOption, note_found, note_problems
+from urushi.data.progress import tracked
 from urushi.printable import printable
 
 if TYPE_CHECKING:
@@ -27,7 +28,10 @@ def prepare(
     sources: Annotated[list[Path], typer.Argument(metavar="IN…", help="Images, folders of images, or a data set.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the prepared images and the page.")],
     recipe: Annotated[
-        str | None, typer.Option(help="Name of a recipe (see `urushi recipes`), or path of a TOML.")
+        str | None,
+        typer.Option(
+            help="Name of a recipe (see `urushi recipes`), or path of a TOML.", autocompletion=_completion.recipe
+        ),
     ] = None,
     settings: Annotated[
         list[str], typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one value of the recipe.")
@@ -56,6 +60,7 @@ def prepare(
     _require_one(recipe, is_proposed=propose)
     items, problems = find_items(sources, out, layout, good_folder)
     require_good_folders([place for place in (*sources, fit_on) if place is not None], good_folder)
+    note_found(len(items), "images", sources)
     note_problems(problems)
     stated = partial(Stated.of, bits=bits)
     good = [stated(path) for path in _good_images(items, fit_on, good_folder)]
@@ -71,7 +76,7 @@ def prepare(
     pipeline = pipeline.fit(Decoded(good))
     report = PreparationReport(name, recipe or "proposed.toml", chosen.preprocessing, pipeline, proposal)
     prepare_one = Preparer(pipeline, chosen.preprocessing, out, choose_shown(items, n_shown), bits)
-    results = _console.progress(stream(prepare_one, items), "preparing", len(items))
+    results = tracked(stream(prepare_one, items), "preparing", len(items))
     n_missing = sum(_take(result, report) for result in results)
     report.write(out / "prepare.html")
     finish(out)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from urushi.cli._places import require_file_place
+from urushi.cli._running import note_loading
 from urushi.printable import in_px
 
 
@@ -18,11 +19,12 @@ def sample(
     width: Annotated[int | None, typer.Option(min=1, help="In px; else as fitted.")] = None,
 ) -> None:
     """Make images of noise. They show what the method believes that good parts look like."""
+    require_file_place(output, "-o")
+    note_loading(detector)
     from urushi.applications.generation import Generator
     from urushi.cli._grid import write_grid
     from urushi.detector import Detector
 
-    require_file_place(output, "-o")
     generator = Generator.of(Detector.load(detector, runtime="torch"), height, width)
     write_grid(output, generator.sample(n, seed))
     last = f" … {seed + n - 1}" if n > 1 else ""

@@ -20,8 +20,9 @@ def texture(
 ) -> None:
     """Cut distorted patches from one picture. Some get synthetic defects, to test with."""
     from urushi.augmentation import TextureWish, make_texture_set
+    from urushi.data.progress import tracked
 
     kinds = tuple(kind for kind in defects.split(",") if kind)
     wish = TextureWish(patch_px=patch, n_patches=patches, sigma_px=sigma, alpha_px=alpha, defects=kinds, seed=seed)
-    written = make_texture_set(picture, out, wish)
+    written = make_texture_set(picture, out, wish, tracked)
     print(f"{out}: {', '.join(f'{n} {name}' for name, n in written.items())}")

@@ -13,6 +13,7 @@ from urushi.data.familiar import Familiar
 from urushi.data.folders import system_files
 from urushi.data.images import Stated, luminance, read_image
 from urushi.data.mask_diagnosis import CoveredMask, covering_problems, look_at_mask
+from urushi.data.progress import Track, untracked
 from urushi.data.stream import stream
 from urushi.errors import UnreadableImageError
 from urushi.printable import in_px
@@ -82,12 +83,13 @@ class _Look:
     covered: CoveredMask | None  # of a defective image whose mask marks something
 
 
-def diagnose(dataset: Dataset, *, bits: int | None = None) -> Diagnosis:
+def diagnose(dataset: Dataset, *, bits: int | None = None, track: Track = untracked) -> Diagnosis:
     """Reads every image and mask once, in a few threads; no more than a few pictures are in memory at a time.
 
     `bits` a channel are those of images that don't say so themselves.
     """
-    found = list(stream(partial(_look, bits=bits), dataset.samples))
+    looked_at = stream(partial(_look, bits=bits), dataset.samples)
+    found = list(track(looked_at, "looking at images", len(dataset.samples)))
     looks = [look for look in found if isinstance(look, _Look)]
     unreadable = tuple(problem for problem in found if isinstance(problem, Problem))
     duplicates, leaks = _same_content(looks)
@@ -165,18 +167,25 @@ def _same_content(looks: list[_Look]) -> tuple[Groups, Groups]:
 
 
 def _warnings(looks: list[_Look], n_duplicates: int, n_leaks: int) -> Iterator[str]:
-    n_training = sum(look.sample.split == "train" and look.sample.label == 0 for look in looks)
-    if n_training < _FEWEST_TRAINING:
-        yield f"{n_training} good training images can be read; fewer than {_FEWEST_TRAINING} rarely suffice"
+    yield from _of_training([look for look in looks if look.sample.split == "train" and look.sample.label == 0])
     if n_leaks:
         yield f"{n_leaks} images are in more than one split: results on the test split would be too good"
     if n_duplicates:
-        yield f"{n_duplicates} images occur more than once in their split"
+        yield f"{n_duplicates} images occur more than once in their split; a fit counts each once"
     if looks and (note := Familiar.of([look.appearance for look in looks]).note):
         yield note
     yield from _mixed("sizes", {in_px(look.appearance.size) for look in looks})
     yield from _mixed("bit depths", {look.appearance.kind for look in looks})
     yield from _mixed("colours", {look.colour for look in looks})
+
+
+def _of_training(looks: list[_Look]) -> Iterator[str]:
+    n = len({look.appearance.content for look in looks})
+    if n < _FEWEST_TRAINING:
+        different = "different " if n < len(looks) else ""
+        yield f"{n} {different}good training images can be read; fewer than {_FEWEST_TRAINING} rarely suffice"
+    if looks and not any(look.appearance.contrast for look in looks):
+        yield f"{len(looks)} good training images have one level all over: there is nothing to learn from them"
 
 
 def _of_system(root: Path) -> Iterator[str]:

@@ -63,11 +63,17 @@ def fitting(mask: np.ndarray, size: Size, image: Path) -> np.ndarray | None:
     of the sides is another one.
     """
     shape, turned = mask.shape[:2], (size[1], size[0])
-    if shape != size and (shape == turned or not _is_like(mask, size)) and _is_like(mask, turned):
+    if shape != size and (shape == turned or not is_like(mask, size)) and is_like(mask, turned):
         orientation = _orientation(image)
         if orientation in (5, 6, 7, 8):
             return upright(mask, orientation)
-    return mask if _is_like(mask, size) else None
+    return mask if is_like(mask, size) else None
+
+
+def is_like(mask: np.ndarray, size: Size) -> bool:
+    """Whether a mask (h, w) has the ratio of the sides of an image of a size (height, width), within 2 %."""
+    (rows, columns), (height, width) = mask.shape[:2], size
+    return bool(abs(rows * width / (columns * height) - 1) <= _MAX_ASPECT_ERROR)
 
 
 def misfit(mask: np.ndarray, size: Size) -> str:
@@ -147,11 +153,6 @@ def _marked(pixels: np.ndarray, layers: Layers) -> np.ndarray:
     if layers.index is not None:
         return by_palette(layers.index, pixels)
     return by_levels(grey_of(pixels), is_lossy=layers.is_lossy)
-
-
-def _is_like(mask: np.ndarray, size: Size) -> bool:
-    (rows, columns), (height, width) = mask.shape[:2], size
-    return bool(abs(rows * width / (columns * height) - 1) <= _MAX_ASPECT_ERROR)
 
 
 def _orientation(image: Path) -> object:

@@ -15,7 +15,7 @@ _SSIM_SIDE_PX = 11  # the Gaussian window of Wang et al. 2004
 UNDEFINED = {
     "mse": "needs at least one normal image",
     "psnr": "infinite: an image was rebuilt without any error",
-    "ssim": f"needs scikit-image (pip install urushi[train]) and images of at least {_SSIM_SIDE_PX} px a side",
+    "ssim": f"needs scikit-image, of the extra `train`, and images of at least {_SSIM_SIDE_PX} px a side",
 }
 
 

@@ -15,6 +15,7 @@ from urushi.calibration import Calibration, build_rule
 from urushi.catalogue.extras import is_installed
 from urushi.data.defects import fading, planted
 from urushi.data.images import ImageSource
+from urushi.data.progress import Track, untracked
 from urushi.errors import DatasetError, ExportError
 from urushi.exporting._int8 import N_FLOAT, quantised
 from urushi.exporting._onnx import require_exportable, to_onnx
@@ -72,6 +73,7 @@ def export(
     to: Engine,
     precision: Precision,
     seed: int,
+    track: Track = untracked,
 ) -> Ways:
     """With a graph that gives on good images, and on synthetic defects in them, what PyTorch gives.
 
@@ -85,15 +87,17 @@ def export(
     present, in_float = ways.trusted().graphs, ways.calibrations[FLOAT]
     if GRAPHS["fp32"] not in present:  # told before the gate is made ready, which takes a while
         require_exportable(reference.graph)
-    own = Recalibration(in_float.held_out, rule, reference, good.outputs, is_apart=bool(good.learnt))
-    gate = _Gate.of(reference, _middles(good.prepared(good.normal), reference), Judge.of(in_float), own, seed)
+    ignored = reference.graph.ignored
+    own = Recalibration(in_float.held_out, rule, reference, good.outputs, is_apart=bool(good.learnt), ignored=ignored)
+    gate = _Gate.of(reference, _middles(good.prepared(good.normal), reference), Judge.of(in_float), own, seed, track)
     if GRAPHS[precision] in present:
         return ways.exported(*gate.accept(present[GRAPHS[precision]], to, precision))
     graph = present.get(GRAPHS["fp32"]) or to_onnx(reference.graph)
     if precision == "fp32":
         return ways.exported(*gate.accept(graph, to, precision))
     learnt = _middles(good.prepared(good.learnt or good.normal), reference)[:N_RANGES]
-    return ways.exported(*_int8(gate, graph, [*learnt, *planted(learnt, seed + 1)], to))
+    defects = planted(learnt, seed + 1, ignored=reference.graph.ignored)
+    return ways.exported(*_int8(gate, graph, [*learnt, *defects], to))
 
 
 def _int8(gate: "_Gate", graph: bytes, images: list[np.ndarray], to: Engine) -> Made:
@@ -116,10 +120,17 @@ class _Gate(NamedTuple):
     outputs: list[Output]
     judge: Judge
     own: Recalibration
+    track: Track
 
     @classmethod
     def of(
-        cls, reference: TorchBackend, normal: list[np.ndarray], judge: Judge, own: Recalibration, seed: int
+        cls,
+        reference: TorchBackend,
+        normal: list[np.ndarray],
+        judge: Judge,
+        own: Recalibration,
+        seed: int,
+        track: Track,
     ) -> "_Gate":
         if not normal:
             raise DatasetError("an export is checked on good images, and there are none; give some with --images DIR")
@@ -127,15 +138,18 @@ class _Gate(NamedTuple):
         def is_found(image: np.ndarray) -> bool:
             return float(reference.run(image[None]).scores[0]) > judge.threshold.value
 
-        images = [*normal, *fading(islice(cycle(normal), N_SPOILT), seed, is_found)]
-        return cls(reference, images, len(normal), [reference.run(image[None]) for image in images], judge, own)
+        spoilt = track(islice(cycle(normal), N_SPOILT), "planting defects", N_SPOILT)
+        images = [*normal, *fading(spoilt, seed, is_found, ignored=reference.graph.ignored)]
+        shown = track(images, "inspecting in PyTorch", len(images))
+        return cls(reference, images, len(normal), [reference.run(image[None]) for image in shown], judge, own, track)
 
     def accept(self, graph: bytes, to: Engine, precision: Precision, n_float: int = 0) -> Made:
         """The graph, if the gate opens."""
         files = {GRAPHS[precision]: graph}
         shape = self.reference.graph.model.image_shape
         backend = open_export(files, Exported(to, precision, 0.0), shape, None)
-        found = [backend.run(image[None]) for image in self.images]
+        shown = self.track(self.images, f"inspecting in {to} {precision}", len(self.images))
+        found = [backend.run(image[None]) for image in shown]
         calibration = None if precision == "fp32" else self.own.of(backend)
         threshold = calibration.threshold if calibration else None
         parity = self.judge.compare(self.outputs, found, self.n_normal, threshold)

@@ -52,7 +52,7 @@ def _crossed(learner: Learner, images: np.ndarray, subfolder: str) -> Crossed:
     parts = [images[part] for part in divided(len(images), learner.recipe.split.n_folds, learner.run.seed)]
     rows: list[list[Scored]] = [[] for _ in learner.scores]
     scale: list[list[Scored]] = []
-    for n, part in enumerate(parts):
+    for n, part in enumerate(learner.run.track(parts, "fitting without each fold in turn", len(parts))):
         others = np.setdiff1d(images, part)
         learnt = learner.learn(others, f"{subfolder}-{n}")
         found = scored(learner, learnt, part)

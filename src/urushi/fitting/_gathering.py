@@ -10,6 +10,7 @@ import numpy as np
 from urushi.data.appearance import Appearance
 from urushi.data.cache import cache
 from urushi.data.images import ImageSource
+from urushi.data.progress import Track
 from urushi.data.stream import stream
 from urushi.errors import RecipeError
 from urushi.fitting._variation import Variation, thinned
@@ -40,12 +41,15 @@ class Gathered:
     variation: Variation = field(default_factory=Variation)
 
     @classmethod
-    def of(cls, sources: Sequence[ImageSource], pipeline: Pipeline, recipe: Recipe, seed: int) -> "Gathered":
+    def of(
+        cls, sources: Sequence[ImageSource], pipeline: Pipeline, recipe: Recipe, seed: int, track: Track
+    ) -> "Gathered":
         """Prepares every image; raises RecipeError if they come out in several shapes."""
         found = cls()
         lessons = stream(partial(lesson, pipeline, recipe.tiling, seed), enumerate(sources))
         n_rows = len(sources) * (recipe.tiling.n_training_tiles if recipe.tiling.tile_px else 1)
-        found.rows = cache(found._taken(lessons), n_rows)
+        shown = track(lessons, "preparing images", len(sources))
+        found.rows = cache(found._taken(shown), n_rows)
         return found
 
     def _taken(self, lessons: Iterator[Lesson | Unreadable]) -> Iterator[np.ndarray]:

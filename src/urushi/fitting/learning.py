@@ -12,6 +12,7 @@ import torch
 
 from urushi.data.images import ImageSource
 from urushi.data.loader import Rows
+from urushi.data.progress import Track, untracked
 from urushi.data.splits import split
 from urushi.data.stream import batches, stream
 from urushi.fitting.closed_form import ClosedForm
@@ -25,7 +26,7 @@ from urushi.recipe import Part, Recipe
 from urushi.runtime.tiling import pattern_of
 from urushi.runtime.torch_backend import TorchBackend
 from urushi.scoring import ScoringGraph, build_score
-from urushi.training import Progress, digest, finish, held, open_folder, train
+from urushi.training import digest, finish, held, open_folder, train
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Run:
     seed: int
     folder: Path  # checkpoints and logs of methods that are trained
     resume: bool = False
-    progress: Progress = "none"
+    track: Track = untracked
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class Learner:
         training, validation = (images, images) if model.is_closed_form else self._divided(images)
         facts = self._train(backends[0], inputs, training, validation, subfolder)
         if model.choices():
-            how = {"seed": self.run.seed, "device": _device(self.recipe)}
+            how = {"seed": self.run.seed, "device": _device(self.recipe), "ignored": pipeline.ignored_places}
             part, model, chosen = choose(model, part, self.scores[0], inputs[validation], **how)  # type: ignore[arg-type]
             backends, facts = self._backends(model), facts | {"chosen": chosen}
         for backend in backends:
@@ -104,7 +105,8 @@ class Learner:
         return learnt
 
     def _backends(self, model: Reconstructor) -> tuple[TorchBackend, ...]:
-        graphs = [ScoringGraph(model, build_score(part, model.space)) for part in self.scores]
+        ignored = self.images.pipeline.ignored_places
+        graphs = [ScoringGraph(model, build_score(part, model.space), ignored) for part in self.scores]
         return tuple(TorchBackend(graph, device=_device(self.recipe)) for graph in graphs)
 
     def _divided(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -127,7 +129,7 @@ class Learner:
         )
         _pretrain(model, data[0].batches(self.recipe.training.batch_size, "cpu"), self.run.seed)
         how = {"seed": self.run.seed, "folder": self.run.folder / subfolder, "resume": self.run.resume}
-        trained = train(model, *data, self.recipe.training, **how, progress=self.run.progress)  # type: ignore[arg-type]
+        trained = train(model, *data, self.recipe.training, **how, track=self.run.track)  # type: ignore[arg-type]
         model.to(backend.device)  # the trainer leaves it on the CPU
         return {**facts, "n_validation": len(validation), "training": asdict(trained), **model.facts()}
 

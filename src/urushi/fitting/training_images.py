@@ -9,6 +9,7 @@ import numpy as np
 from urushi.augmentation import Augmentation, augment_batch
 from urushi.data.cache import cache
 from urushi.data.images import ImageSource
+from urushi.data.progress import Track, untracked
 from urushi.data.stream import Decoded, batches, stream
 from urushi.errors import DatasetError
 from urushi.fitting._gathering import Gathered, lesson
@@ -28,14 +29,17 @@ class TrainingImages:
     recipe: Recipe
     seed: int
     pipeline: Pipeline  # fitted on all of them
+    track: Track = untracked
     _inputs_of_all: np.ndarray | None = field(default=None, init=False)
 
     @classmethod
-    def of(cls, sources: Sequence[ImageSource], recipe: Recipe, seed: int) -> "TrainingImages":
+    def of(
+        cls, sources: Sequence[ImageSource], recipe: Recipe, seed: int, track: Track = untracked
+    ) -> "TrainingImages":
         """Decodes and prepares every image; raises RecipeError if they come out in several shapes."""
         pipeline = Pipeline.of(recipe).fit(Decoded(sources))
-        found = Gathered.of(sources, pipeline, recipe, seed)
-        return cls(tuple(sources[place] for place in found.places), found, recipe, seed, pipeline)
+        found = Gathered.of(sources, pipeline, recipe, seed, track)
+        return cls(tuple(sources[place] for place in found.places), found, recipe, seed, pipeline, track)
 
     @property
     def prepared(self) -> np.ndarray:
@@ -62,12 +66,14 @@ class TrainingImages:
 
         Where these images teach the preprocessing what all of them do, nothing is computed twice.
         """
-        pipeline = Pipeline.of(self.recipe).fit(Decoded([self.sources[image] for image in images]))
+        pipeline = Pipeline.of(self.recipe, self.pipeline.ignored).fit(
+            Decoded([self.sources[image] for image in images])
+        )
         if _is_same(pipeline.state(), self.pipeline.state()):
             if self._inputs_of_all is None:  # the frozen front of a method is the same for every part
                 self._inputs_of_all = self._inputs(self.prepared, embed)
             return self.pipeline, self._inputs_of_all
-        anew = Gathered.of(self.sources, pipeline, self.recipe, self.seed)
+        anew = Gathered.of(self.sources, pipeline, self.recipe, self.seed, self.track)
         for found in anew.unreadable.values():
             raise DatasetError(f"{found.source}: {found.reason}, where part of the images teaches the preprocessing")
         return pipeline, self._inputs(anew.rows, embed)
@@ -91,7 +97,8 @@ class TrainingImages:
             return prepared
         images = batches(self._with_variants(prepared), self.recipe.training.batch_size)
         rows = (row for batch in images for row in (embed(np.stack(batch)) if embed else batch))
-        return cache(rows, len(prepared) * (1 + n_copies))
+        n_rows = len(prepared) * (1 + n_copies)
+        return cache(self.track(rows, "computing features" if embed else "varying images", n_rows), n_rows)
 
     def _with_variants(self, prepared: np.ndarray) -> Iterator[np.ndarray]:
         yield from prepared

@@ -10,7 +10,7 @@ import numpy as np
 from urushi.errors import InputError
 from urushi.inspection import Inspection, Region, View
 from urushi.reporting.heat_map import heat_layer
-from urushi.reporting.outline import outline
+from urushi.reporting.outline import contours, outline
 from urushi.reporting.picture_folder import PictureFolder
 from urushi.reporting.pictures import (
     data_uri,
@@ -49,6 +49,8 @@ class Card:
     heat: str
     regions: tuple[Region, ...]  # the first ones, largest peak first
     n_regions: int
+    ignored: tuple[str, ...]  # contours of what counts for nothing, as SVG paths in px of the view
+    ignored_share: float
     truth: tuple[str, ...]  # contours of the true mask, as SVG paths in px of the original
     defect_type: str | None
     explanation: str | None  # why the score is high, where the regions do not show it
@@ -118,7 +120,7 @@ class Gallery:
 
 
 def _card(number: int, inspection: Inspection, label: str | None, outcome: str, truth: tuple[str, ...]) -> Card:
-    rebuilt, size = inspection.reconstruction, _size(inspection)
+    rebuilt, view, size = inspection.reconstruction, inspection.view, _size(inspection)
     return Card(
         number=number,
         source=inspection.source,
@@ -129,7 +131,7 @@ def _card(number: int, inspection: Inspection, label: str | None, outcome: str, 
         label=label,
         outcome=outcome,
         original_size=inspection.original_size,
-        view=inspection.view,
+        view=view,
         size=size,
         image=data_uri(_picture(inspection)),
         reconstruction=None if rebuilt is None else data_uri(resize_image(rgb_bytes(rebuilt), size)),
@@ -137,6 +139,8 @@ def _card(number: int, inspection: Inspection, label: str | None, outcome: str, 
         heat=data_uri(_heat(inspection)),
         regions=inspection.regions[:_MOST_BOXES],
         n_regions=len(inspection.regions),
+        ignored=() if inspection.ignored is None else contours(inspection.ignored, (view.height, view.width)),
+        ignored_share=inspection.ignored_share,
         truth=truth,
         defect_type=inspection.defect_type,
         explanation=inspection.explanation,

@@ -5,7 +5,7 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field, TypeAdapter
 
-from urushi.catalogue.extras import is_installed
+from urushi.catalogue.extras import how_to_install, is_installed
 from urushi.errors import DetectorFileError, InputError
 from urushi.runtime._signature import Shape
 from urushi.runtime.backend import Backend, usable_cores
@@ -105,14 +105,14 @@ def _why_not(found: list[Exported], wish: Wish, *, has_int8: bool) -> str:
         return f"{DISTRUSTED}; make one that has: `urushi export DETECTOR --to {found[0].runtime} --int8`"
     if found:
         engine = found[0].runtime
-        extra = "urushi" if engine == "onnx" else "urushi[openvino]"
-        return f"the graph is for {_MODULES[engine]}, which is not installed: pip install '{extra}'"
+        install = how_to_install("" if engine == "onnx" else "openvino")
+        return f"the graph is for {_MODULES[engine]}, which is not installed: {install}"
     if has_int8 and wish == Wish():
         return "the detector holds an int8 graph alone, which runs only if asked for: --precision int8"
     if wish.runtime is None and wish.precision != "int8":
         return (
             "the detector holds no exported graph, and torch is not installed; run `urushi export DETECTOR --to onnx` "
-            "where it was fitted, or pip install 'urushi[train]'"
+            f"where it was fitted, or {how_to_install('train')}"
         )
     wanted = " ".join(filter(None, (wish.runtime, wish.precision)))
     command = f"urushi export DETECTOR --to {wish.runtime or 'onnx'}"

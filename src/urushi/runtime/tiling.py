@@ -48,7 +48,7 @@ class TileGrid:
         canvas = _Canvas(image, np.zeros((self.tile_px, self.tile_px), np.float32) if pattern is None else pattern)
         groups = list(batches(product(rows, columns), backend.batch_size))
         tiles = (np.stack([self.cut(image, (y, x)) for y, x in group]) for group in groups)
-        for group, output in zip(groups, side_by_side(backend.run, tiles, backend.n_parallel), strict=True):
+        for group, output in zip(groups, side_by_side(backend.run_beside, tiles, backend.n_parallel), strict=True):
             for number, (y, x) in enumerate(group):
                 canvas.add(output, number, (y, x), np.outer(rows[y], columns[x]))
         return canvas.output()

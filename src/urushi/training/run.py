@@ -7,24 +7,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import torch
-from lightning.pytorch import LightningDataModule, Trainer
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from urushi.catalogue.extras import how_to_install
 from urushi.data.loader import Rows, loader
+from urushi.data.progress import Track, untracked
 from urushi.models.base import Reconstructor
 from urushi.recipe import Training
 from urushi.training.checkpoints import AtomicCheckpoints, callbacks, readable
 from urushi.training.kept_memory import kept_memory
 from urushi.training.learning_rate import find_learning_rate
 from urushi.training.module import TrainingModule
-
-Progress = Literal["bar", "none"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ def train(
     seed: int,
     folder: Path,
     resume: bool = False,
-    progress: Progress = "none",
+    track: Track = untracked,
 ) -> Trained:
     """Trains the model in place on rows of inputs and leaves it with the weights of its best epoch.
 
@@ -78,13 +77,13 @@ def train(
     with _quiet(), _interruptible(), kept_memory(is_wanted=settings.keep_memory):
         if settings.find_learning_rate and not (resume and last.exists()):
             model.learning_rate = find_learning_rate(model, data, settings, seed, folder)
-        trainer = _trainer(settings, folder, progress)
+        trainer = _trainer(settings, folder, track)
         module = TrainingModule(model, seed)
         trainer.fit(module, data, ckpt_path=readable(last) if resume and last.exists() else None, weights_only=True)
     return _best(model, module, trainer)
 
 
-def _trainer(settings: Training, folder: Path, progress: Progress) -> Trainer:
+def _trainer(settings: Training, folder: Path, track: Track) -> Trainer:
     return Trainer(
         accelerator=settings.accelerator,
         devices=settings.devices,
@@ -92,20 +91,34 @@ def _trainer(settings: Training, folder: Path, progress: Progress) -> Trainer:
         strategy=settings.strategy,
         precision=settings.precision,
         max_epochs=settings.max_epochs,
-        callbacks=[*_bar(progress), *callbacks(settings, folder)],
+        callbacks=[_Bar(track), *callbacks(settings, folder)],
         plugins=[AtomicCheckpoints()],
         logger=_loggers(folder),
         log_every_n_steps=1,
         num_sanity_val_steps=0,
         enable_model_summary=False,
-        enable_progress_bar=progress == "bar",
+        enable_progress_bar=False,
         use_distributed_sampler=False,  # the loader brings its own, seeded by epoch
         default_root_dir=folder,
     )
 
 
-def _bar(progress: Progress) -> list[Callback]:
-    return [RichProgressBar(console_kwargs={"stderr": True})] if progress == "bar" else []
+class _Bar(Callback):
+    """Shows how many of the steps are done that it takes at most; early stopping may end it before."""
+
+    def __init__(self, track: Track) -> None:
+        self.track, self.steps = track, iter(range(0))
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002  Lightning's signature
+        if trainer.is_global_zero and trainer.max_epochs is not None:
+            n = (trainer.max_epochs - trainer.current_epoch) * int(trainer.num_training_batches)
+            self.steps = self.track(range(n), f"training, at most {trainer.max_epochs} epochs", n)
+
+    def on_train_batch_start(self, *_: object) -> None:
+        next(self.steps, None)
+
+    def on_train_end(self, *_: object) -> None:
+        self.steps = iter(range(0))  # nothing is shown any more
 
 
 def _loggers(folder: Path) -> list[Logger]:
@@ -114,7 +127,7 @@ def _loggers(folder: Path) -> list[Logger]:
     try:
         loggers.append(TensorBoardLogger(folder, name="logs", version=csv.version))
     except ModuleNotFoundError:  # the extra `tracking` is not installed: CSV alone
-        logging.getLogger(__name__).info("no TensorBoard log: pip install 'urushi[tracking]'")
+        logging.getLogger(__name__).info(f"no TensorBoard log: {how_to_install('tracking')}")
     return loggers
 
 

@@ -58,13 +58,19 @@ def open_folder(folder: Path, identity: Mapping[str, Any], *, resume: bool) -> N
     if resume:
         _require_same(folder, record, identity)
         return
-    if record is not None and not record.get("finished") and any(folder.rglob("*.ckpt")):
+    if is_unfinished(folder):
         raise TrainingError(
             f"{folder} holds an unfinished run; go on with --resume, or remove the folder to start anew"
         )
     for checkpoint in folder.rglob("*.ckpt"):
         checkpoint.unlink()  # of a finished run, whose detector is saved
     _write(folder, {**identity, "finished": False})
+
+
+def is_unfinished(folder: Path) -> bool:
+    """Whether a run in this folder can be resumed; raises TrainingError where its record cannot be read."""
+    record = _read(folder)
+    return record is not None and not record.get("finished") and any(folder.rglob("*.ckpt"))
 
 
 def finish(folder: Path) -> None:

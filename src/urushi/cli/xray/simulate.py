@@ -1,12 +1,12 @@
 """urushi xray simulate: a data set of simulated radiographs."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from urushi.cli import _console
+from urushi.data.progress import tracked
 
 
 def simulate(
@@ -25,10 +25,7 @@ def simulate(
     ] = None,
 ) -> None:
     """Write simulated radiographs in MVTec layout, with masks, calibration images and every size that was drawn."""
-    from urushi.xray.phantoms.simulation import Place, Settings, simulate
+    from urushi.xray.phantoms.simulation import Settings, simulate
 
-    def progress(places: list[Place]) -> Iterable[Place]:
-        return _console.progress(places, "simulating", len(places))
-
-    paths = simulate(out, Settings(product, seed, voltage_kv, bits, max_angle), n_train=n_train, progress=progress)
+    paths = simulate(out, Settings(product, seed, voltage_kv, bits, max_angle), n_train=n_train, track=tracked)
     _console.note(f"{len(paths)} SIMULATED radiographs of {product} in {out}; {out / 'README.txt'} says what is what")

@@ -3,7 +3,6 @@
 import json
 import math
 import zlib
-from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -12,6 +11,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from urushi import __version__, atomic_file
+from urushi.data.progress import Track, untracked
 from urushi.data.writing import claim, finish, write_image
 from urushi.errors import InputError
 from urushi.xray.phantoms.products.base import Product
@@ -22,7 +22,6 @@ from urushi.xray.phantoms.scene import VISIBLE_CHANGE, Defect
 N_CALIBRATION_ROWS = 256  # of a line detector; an area detector has as many rows as columns
 
 Place = tuple[str, int]  # folder and number of an image
-Progress = Callable[[list[Place]], Iterable[Place]]
 
 
 @dataclass(frozen=True)
@@ -45,12 +44,12 @@ class Settings:
             raise InputError(f"the angle is {self.max_angle_degrees:g} degrees; give 0 to 180, to either side.")
 
 
-def simulate(folder: Path, settings: Settings, *, n_train: int, progress: Progress = iter) -> list[Path]:
+def simulate(folder: Path, settings: Settings, *, n_train: int, track: Track = untracked) -> list[Path]:
     """Write a data set with `n_train` good images to train, and return the paths of all images.
 
     There are a quarter as many good test images, and the same number of defective ones, shared evenly by the kinds of
     defect; both rounded up. Image k of a folder does not depend on how many there are. Same settings, same bytes.
-    `progress` is given the list of images to write, and gives them back one by one.
+    `track` shows how many are written.
     Raises InputError for n_train < 1, or if the folder is a file, or holds anything but the same data set.
     """
     if n_train < 1:
@@ -60,8 +59,9 @@ def simulate(folder: Path, settings: Settings, *, n_train: int, progress: Progre
     claim(folder, _title(settings, n_train), _about(product, settings))
     _write_calibration(folder / "calibration", product, settings)
     with atomic_file.growing(folder / "phantoms.jsonl") as lines:
-        places = progress(_places(product, n_train))
-        written = [_write(folder, place, index, settings, lines) for place, index in places]
+        places = _places(product, n_train)
+        shown = track(places, "simulating", len(places))
+        written = [_write(folder, place, index, settings, lines) for place, index in shown]
     finish(folder)
     return written
 

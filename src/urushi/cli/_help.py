@@ -1,0 +1,91 @@
+"""What `--help` shows beside the words of each command: options in groups, and examples."""
+
+from typing import Any
+
+from typer.core import TyperCommand, TyperOption
+
+_GROUPS = {  # by the parameter, in this order; what is in none comes before them, under "Options"
+    "Which images": ("layout", "good_folder", "bits", "saturation", "fit_on"),
+    "Recipe": ("recipe", "settings", "transforms"),
+    "Watching a folder": ("watch", "only_new", "idle_seconds"),
+    "Threshold": ("false_alarm_rate", "warn_rate", "rule", "false_discovery_rate"),
+    "What is written": ("out", "output_format", "maps", "maps_as", "masks", "report", "plots", "page", "as_json"),
+    "Types of defects": ("types", "novelty_buffer"),
+    "Images to test with": ("test_fraction", "synthetic_defects", "anomaly_ratio", "test_total"),
+    "Computing": ("runtime", "precision", "device", "n_threads"),
+}
+_GROUP_OF = {name: group for group, names in _GROUPS.items() for name in names}
+_ORDER = [None, *_GROUPS]
+
+EXAMPLES = {
+    "demo": ["urushi demo --out demo"],
+    "fit": [
+        "urushi fit good -o part.urushi",
+        "urushi fit good -o part.urushi --recipe tiled --false-alarm-rate 0.01",
+        "urushi fit DATASET -o part.urushi --set split.leave_out_suspicious=true",
+    ],
+    "inspect": [
+        "urushi inspect part.urushi new --report",
+        "urushi inspect part.urushi new --format csv > results.csv",
+        "urushi inspect part.urushi --watch incoming",
+    ],
+    "evaluate": [
+        "urushi evaluate part.urushi DATASET",
+        "urushi evaluate part.urushi DATASET --json figures.json --report report.html",
+    ],
+    "calibrate": [
+        "urushi calibrate part.urushi",
+        "urushi calibrate part.urushi --false-alarm-rate 0.01 --warn-rate 0.05",
+    ],
+    "classify": [
+        "urushi classify part.urushi LABELLED_DIR -o defects.types",
+        "urushi inspect part.urushi --types defects.types PATH",
+    ],
+    "novelties": [
+        "urushi inspect part.urushi --novelty-buffer FILE PATH",
+        "urushi novelties FILE --page groups.png",
+        "urushi novelties FILE --name 1=crack",
+    ],
+    "sample": ["urushi sample part.urushi -o samples.png -n 36"],
+    "interpolate": ["urushi interpolate part.urushi -o way.gif --from 3 --to 8"],
+    "represent": ["urushi represent picture.png -o fitted.png --activations sine,relu"],
+    "export": ["urushi export part.urushi --to onnx", "urushi export part.urushi --to onnx --int8 --images good"],
+    "benchmark": ["urushi benchmark part.urushi images"],
+    "study": ["urushi study my_study.toml --data DATA --out results"],
+    "prepare": [
+        "urushi prepare radiographs prepared --propose",
+        "urushi prepare radiographs prepared --recipe potato",
+    ],
+    "augment": [
+        "urushi augment radiographs larger --transforms rotation,translation --copies 4",
+        "urushi augment IN OUT --synthetic-defects 10 --test-fraction 0.2",
+    ],
+    "texture": ["urushi texture leather.png leather --patch 64 --patches 500 --defects crack,hole"],
+    "models": ["urushi models", "urushi models autoencoder", "urushi models autoencoder --set architecture=inspection"],
+    "scores": ["urushi scores", "urushi scores ssim"],
+    "steps": ["urushi steps", "urushi steps crop"],
+    "transforms": ["urushi transforms", "urushi transforms elastic"],
+    "recipes": ["urushi recipes", "urushi recipes default > mine.toml"],
+    "doctor": ["urushi doctor", "urushi doctor DATASET"],
+    "xray contrast": [
+        "urushi xray contrast --product Al --thickness-mm 9 --object Cu --size-mm 1",
+        "urushi xray contrast --materials",
+    ],
+    "xray simulate": ["urushi xray simulate potato phantoms -n 200 --seed 0"],
+}
+
+
+class Command(TyperCommand):
+    """A command whose options are shown in groups, with its examples below them."""
+
+    def __init__(self, name: str | None, **options: Any) -> None:
+        super().__init__(name, **options)
+        for parameter in self.params:
+            if isinstance(parameter, TyperOption):
+                parameter.rich_help_panel = _GROUP_OF.get(parameter.name or "")
+        self.params.sort(key=lambda parameter: _ORDER.index(getattr(parameter, "rich_help_panel", None)))
+
+
+def epilog(command: str) -> str:
+    """The examples of a command, each on a line of its own."""
+    return "\n".join(["\b", "[bold]Examples[/bold]", *EXAMPLES.get(command, [])])

@@ -1,0 +1,109 @@
+"""What to do after an evaluation, told from its results and the detector's held-out scores."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from urushi.calibration.conformal import Conformal
+from urushi.errors import CalibrationError
+from urushi.printable import printable
+
+if TYPE_CHECKING:
+    from urushi.detector import Detector
+    from urushi.evaluation import Evaluation
+
+_RATES = (0.01, 0.02, 0.05, 0.1, 0.2)  # of false alarms, that are looked at
+
+
+class _Count(NamedTuple):
+    """What a threshold does on the test images."""
+
+    n_missed: int
+    n_false_alarms: int
+
+
+def next_step(detector: "Detector", found: "Evaluation", file: Path) -> str:
+    """One line: the good images or the rate that would change most on these images, or that nothing would."""
+    now = _count(found, detector.threshold.value)
+    if now == (0, 0):
+        return "every defect was found without a false alarm: the threshold needs no change on these images"
+    if now.n_missed:
+        return _about_suspects(detector, found, now) or _about_missed(detector, found, now, file)
+    return _about_alarms(detector, found, now, file)
+
+
+def _count(found: "Evaluation", threshold: float) -> _Count:
+    above = [(image.label, image.score > threshold) for image in found.images]
+    return _Count(above.count((1, False)), above.count((0, True)))
+
+
+def _about_suspects(detector: "Detector", found: "Evaluation", now: _Count) -> str | None:
+    """Whether good images that look like no good ones raise the threshold, so that defects are missed."""
+    suspects = [one for one in detector.card["fit"].get("suspicious", []) if not one["is_left_out"]]
+    scores = list(detector.held_out.scores)
+    for score in [one["score"] for one in suspects]:
+        if score in scores:
+            scores.remove(score)
+    n_out = len(detector.held_out.scores) - len(scores)
+    rate = detector.threshold.false_alarm_rate
+    if not n_out or rate is None or (threshold := _threshold(scores, rate)) is None:
+        return None
+    n_more = now.n_missed - _count(found, threshold).n_missed
+    if n_more < 1:
+        return None
+    return (
+        f"{n_out} of the good images it was fitted on look as if they were none, and without them {n_more} of the "
+        f"{now.n_missed} missed defects would be found: `urushi fit` names them; look at them, or fit with "
+        "--set split.leave_out_suspicious=true"
+    )
+
+
+def _about_missed(detector: "Detector", found: "Evaluation", now: _Count, file: Path) -> str:
+    for rate, threshold in _others(detector):
+        then = _count(found, threshold)
+        if then.n_missed < now.n_missed:
+            return (
+                f"{now.n_missed - then.n_missed} of the {now.n_missed} missed defects would be found at a false-alarm "
+                f"rate of {100 * rate:g} %, with {then.n_false_alarms - now.n_false_alarms} more false alarms on these "
+                f"images: {_command(file, rate)}"
+            )
+    return (
+        f"no false-alarm rate up to {100 * _RATES[-1]:g} % would find one of the {now.n_missed} missed defects: look "
+        "at them with --report; another recipe may see them"
+    )
+
+
+def _about_alarms(detector: "Detector", found: "Evaluation", now: _Count, file: Path) -> str:
+    for rate, threshold in reversed(list(_others(detector))):
+        then = _count(found, threshold)
+        if then.n_false_alarms < now.n_false_alarms and not then.n_missed:
+            return (
+                f"at a false-alarm rate of {100 * rate:g} % {then.n_false_alarms} instead of {now.n_false_alarms} good "
+                f"images would be called anomalous, and still every defect be found: {_command(file, rate)}"
+            )
+    n = len(detector.held_out.scores)
+    return (
+        f"every defect was found, with {now.n_false_alarms} false alarms; no lower rate that {n} held-out images allow "
+        "does better on these images"
+    )
+
+
+def _others(detector: "Detector") -> Iterator[tuple[float, float]]:
+    """Rates with their thresholds, the lowest rate first."""
+    for rate in _RATES:
+        threshold = _threshold(detector.held_out.scores, rate)
+        if threshold is not None:
+            yield rate, threshold
+
+
+def _threshold(scores: "tuple[float, ...] | list[float]", rate: float) -> float | None:
+    try:
+        return Conformal(false_alarm_rate=rate).fit(np.array(scores)).value
+    except CalibrationError:
+        return None
+
+
+def _command(file: Path, rate: float) -> str:
+    return f"`urushi calibrate {printable(str(file))} --false-alarm-rate {rate:g}`"
