@@ -45,6 +45,16 @@ if (find("#images")) {
     holder.innerHTML = `<svg class="boxes" viewBox="${box}" preserveAspectRatio="none">${rects.join("")}</svg>`;
     return holder.content.firstChild;
   };
+  const copyOf = (stage) => {
+    const copy = stage.cloneNode(true);
+    // A pattern of a hidden card is not drawn, so the copy has one of its own.
+    for (const pattern of copy.querySelectorAll("pattern")) {
+      const filled = copy.querySelector(`[fill="url(#${pattern.id})"]`);
+      pattern.id += "-copy";
+      filled?.setAttribute("fill", `url(#${pattern.id})`);
+    }
+    return copy;
+  };
   const partsOf = (number) => {
     const card = cards.get(number);
     if (!card) {
@@ -52,7 +62,7 @@ if (find("#images")) {
       return input ? { input: [input.cloneNode()], map: [input, heat, boxes(report.results[number])] } : {};
     }
     const stages = [...card.querySelectorAll(".stage")];
-    return Object.fromEntries(stages.map((one) => [one.dataset.stage, [...one.cloneNode(true).children]]));
+    return Object.fromEntries(stages.map((one) => [one.dataset.stage, [...copyOf(one).children]]));
   };
   const items = () =>
     matching.map((number) => {
