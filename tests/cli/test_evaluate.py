@@ -215,7 +215,7 @@ def test_a_report_is_written_beside_the_figures(urushi, fitted, dataset, tmp_pat
     assert result.status == 0
     page = (tmp_path / "page.html").read_text("utf-8")
     assert "scratch" in page
-    assert "TPR at 5 % FPR" in page
+    assert "found at 1 % false alarms" in page
     assert "weave" in page
     assert re.search(rf"<b>20\d\d-\d\d-\d\d \d\d:\d\d</b>, detector <b class=.file.>{re.escape(str(fitted))}</b>", page)
     assert '<path class="truth inner" d="M' in page
