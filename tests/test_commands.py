@@ -62,6 +62,7 @@ def commands() -> list[Command]:
 COMMANDS = commands()
 _LONG = "takes most of a minute; tests/cli/test_what_there_is.py runs it with a small recipe"
 NOT_RUN = {"urushi demo": _LONG, "urushi demo --out demo": _LONG}
+NOT_RUN["urushi --install-completion"] = "changes the files of a shell"
 SLOW = (  # each takes a second of processor time or more, and what is like it is run anyway
     r"benchmark part",
     r"study my_study",
