@@ -114,7 +114,7 @@ MADE_BY = {
 # The detector that these mean by part.urushi; other commands mean the default's.
 DETECTORS = {r"sample .* --height": "bigan.urushi", r"(sample|interpolate) ": "gan.urushi"}
 WRITTEN = (
-    r"(?:-o|--output|--out|--page|--plots|--json|>>?) ([\w./]+)",
+    r"(?:-o|--output|--out|--page|--plots|--json|>>?) (\w[\w./-]*)",
     r"evaluate .* --report ([\w./]+)",
     r"(?:prepare|augment|texture) \S+ ([\w./-]+)",
     r"simulate \S+ ([\w./]+)",
