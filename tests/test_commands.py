@@ -62,6 +62,7 @@ def commands() -> list[Command]:
 COMMANDS = commands()
 _LONG = "takes most of a minute; tests/cli/test_what_there_is.py runs it with a small recipe"
 NOT_RUN = {"urushi demo": _LONG, "urushi demo --out demo": _LONG}
+NOT_RUN["urushi --install-completion"] = "changes the files of a shell"
 SLOW = (  # each takes a second of processor time or more, and what is like it is run anyway
     r"benchmark part",
     r"study my_study",
@@ -113,7 +114,7 @@ MADE_BY = {
 # The detector that these mean by part.urushi; other commands mean the default's.
 DETECTORS = {r"sample .* --height": "bigan.urushi", r"(sample|interpolate) ": "gan.urushi"}
 WRITTEN = (
-    r"(?:-o|--output|--out|--page|--plots|--json|>>?) ([\w./]+)",
+    r"(?:-o|--output|--out|--page|--plots|--json|>>?) (\w[\w./-]*)",
     r"evaluate .* --report ([\w./]+)",
     r"(?:prepare|augment|texture) \S+ ([\w./-]+)",
     r"simulate \S+ ([\w./]+)",

@@ -273,7 +273,7 @@ def test_an_example_s_own_tests_pass(part: str, n_tests: int, example: dict[str,
 
 
 def test_the_example_is_found_through_its_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (table,) = fenced(ADDING[0], "toml")
+    (_, table) = fenced(ADDING[0], "toml")
     points = tomllib.loads(table)["project"]["entry-points"]["urushi.models"]
     info = tmp_path / "my_package-1.dist-info"
     info.mkdir()

@@ -105,7 +105,7 @@ def test_inspect_takes_the_graph_and_says_so_unless_told_otherwise(urushi, expor
     for options in ([], ["--runtime", "torch"], ["--threads", "1"]):
         result = urushi("inspect", exported, defects, *options)
         assert result.status == 0
-        tables[" ".join(options)] = result.err.splitlines()[0]
+        tables[" ".join(options)] = result.err.splitlines()[1]
     assert "ONNX Runtime" in tables[""]
     assert "PyTorch" in tables["--runtime torch"]
     assert "(fp32, 1 thread)" in tables["--threads 1"]
@@ -119,7 +119,7 @@ def test_an_int8_graph_of_an_older_urushi_is_left_alone_and_it_is_said(urushi, e
     ways = replace(old.ways, graphs=graphs, exports=(*old.ways.exports, entry))
     replace(old, ways=ways).save(tmp_path / "old.urushi")
     result = urushi("inspect", tmp_path / "old.urushi", defects)
-    assert "(fp32" in result.err.splitlines()[0]
+    assert "(fp32" in result.err.splitlines()[1]
     assert "no threshold of its own" in result.err
     assert urushi("inspect", tmp_path / "old.urushi", defects, "--precision", "int8").status == 2
     assert "no threshold of its own" not in urushi("inspect", exported, defects).err

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from urushi.cli import COMMANDS
+from urushi.detector import Detector
 
 COMMAND = Path(sys.executable).with_name("urushi")
 
@@ -273,6 +274,41 @@ def test_an_interrupted_fit_in_closed_form_says_in_one_line_that_nothing_was_wri
     assert first == f"24 good images found in {dataset}\n"
     assert (running.returncode, errors) == (130, "interrupted: nothing was written\n")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "left"),
+    [
+        (["inspect", "{detector}", "{images}"], "what was printed stands; the other images were not inspected"),
+        (["evaluate", "{detector}", "{dataset}"], "nothing was written"),
+        (["calibrate", "{detector}"], "the detector is as it was"),
+        (["export", "{detector}", "--to", "onnx"], "the detector is as it was"),
+        (["sample", "{detector}", "-o", "made.png"], "nothing was written"),
+    ],
+    ids=lambda given: given[0] if isinstance(given, list) else "",
+)
+def test_an_interrupted_command_says_in_its_last_line_what_is_left(
+    urushi, monkeypatch, arguments, left, detector, dataset, good
+):
+    def interrupted(*_: object, **__: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Detector, "load", interrupted)
+    done = urushi(*(one.format(detector=detector, images=good, dataset=dataset) for one in arguments))
+    assert (done.status, done.out) == (130, "")
+    assert done.err.splitlines()[-1].startswith(f"interrupted: {left}")
+    assert "Traceback" not in done.err
+
+
+@pytest.mark.thorough
+def test_an_interrupted_benchmark_ends_its_measuring_process_too(started, detector, good):
+    with started(COMMAND, "benchmark", detector, good, "--seconds", 300) as running:
+        time.sleep(4)  # the other process has begun
+        running.send_signal(signal.SIGINT)
+        out, errors = running.communicate(timeout=30)
+    assert (running.returncode, out) == (130, "")
+    assert errors.splitlines()[-1] == "interrupted: nothing was written"
+    assert "Traceback" not in errors
 
 
 @pytest.mark.thorough

@@ -15,7 +15,7 @@ _LEFT = {
     "prepare": "the folder of results is not whole; the same command starts anew",
     "augment": "the folder of results is not whole; the same command starts anew",
     "texture": "the folder of results is not whole; the same command starts anew",
-    "xray": "what is written is not whole; the same command starts anew",
+    "xray": "what it was to write is not whole; the same command starts anew",
 }
 
 
