@@ -352,7 +352,7 @@ def test_a_page_can_be_followed_from_top_to_bottom_in_one_folder(name: str, shel
     with example_parts(tmp_path / "parts") if ROOT / name in ADDING else nullcontext():
         for command in in_blocks(ROOT / name):
             pages = {path: path.stat().st_mtime_ns for path in place.rglob("*.html")}
-            result = run(re.sub(r"(simulate .*) -n 1$", r"\1 -n 12", meant(command)), place)
+            result = run(re.sub(r"(simulate .*) -n 1\b", r"\1 -n 12", meant(command)), place)
             assert result.status == 0, f"{command}\n{result.err}"
             assert [path for path, time in pages.items() if path.stat().st_mtime_ns != time] == [], f"lost by {command}"
             change_as_told(ROOT / name, place / "denoising.toml")
