@@ -14,7 +14,7 @@ from urushi.calibration import Calibration
 from urushi.catalogue.extras import require
 from urushi.data.familiar import Familiar
 from urushi.detector_file import archive
-from urushi.errors import CalibrationError, DetectorFileError, RecipeError
+from urushi.errors import BackboneError, CalibrationError, DetectorFileError, RecipeError
 from urushi.inspection import Beside
 from urushi.preprocessing import Pipeline
 from urushi.recipe import Recipe
@@ -83,6 +83,8 @@ def from_members(members: Mapping[str, bytes], card: Mapping[str, Any], wish: Wi
             "pattern": _pattern(recipe, members),
             "familiar": _familiar(members, card),
         }
+    except BackboneError as error:
+        raise DetectorFileError(f"its network: {error}") from None
     except _DAMAGE as error:
         raise DetectorFileError(
             f"its parts do not fit together ({error}); it is changed, or of another version of Urushi: fit it anew"
@@ -137,7 +139,7 @@ def torch_backend(recipe: Recipe, files: Mapping[str, bytes], card: Mapping[str,
     from urushi.runtime.torch_backend import TorchBackend
     from urushi.scoring import restore_graph
 
-    graph = restore_graph(recipe, _checked_shape(card), files[WEIGHTS])
+    graph = restore_graph(recipe, _checked_shape(card), files[WEIGHTS], dict(card["fit"].get("backbone", {})))
     return TorchBackend(graph, device=wish.device, n_threads=wish.n_threads)
 
 

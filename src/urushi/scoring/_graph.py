@@ -3,12 +3,16 @@
 It is built from a recipe with initial weights, to be fitted, or with the weights of a detector file.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import safetensors.torch
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from urushi import catalogue
+from urushi.backbones import restoring
 from urushi.catalogue import options
 from urushi.errors import RecipeError
 from urushi.models import build_model
@@ -63,9 +67,14 @@ def build_score(part: Part, space: Space) -> Score:
     return options.build(found, part.options, "score", space)
 
 
-def restore_graph(recipe: Recipe, image_shape: tuple[int, int, int], weights: bytes) -> ScoringGraph:
-    """The graph with weights from a safetensors file; raises ValueError if the weights do not fit the recipe."""
-    with torch.device("meta"):  # takes no memory, whatever sizes the file claims
+def restore_graph(
+    recipe: Recipe, image_shape: tuple[int, int, int], weights: bytes, backbone: Mapping[str, Any]
+) -> ScoringGraph:
+    """The graph with weights from a safetensors file; raises ValueError if the weights do not fit the recipe.
+
+    `backbone` is what the card says of the frozen network, if it does.
+    """
+    with torch.device("meta"), restoring(backbone):  # takes no memory, whatever sizes the file claims
         graph = build_graph(recipe, image_shape)
     expected = graph.state_dict()
     found = safetensors.torch.load(weights)
