@@ -10,7 +10,7 @@ from urushi.backbones.base import PretrainedNetwork
 from urushi.errors import RecipeError
 
 _ROOM = "urushi.backbones"
-_CARD: ContextVar[Mapping[str, Any] | None] = ContextVar("what the card of a detector says of its network", default=None)
+_CARD: ContextVar[Mapping[str, Any] | None] = ContextVar("a detector's word on its network", default=None)
 
 
 def find(name: str) -> PretrainedNetwork:

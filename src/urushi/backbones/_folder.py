@@ -26,7 +26,7 @@ _LICENCE = re.compile(r"^license(_name)?:[ \t]*(\S[^\n]{0,99})$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Folder:
-    """Config, pixel statistics, weights and licence of a network; each raises BackboneError where it is not in order."""
+    """Config, pixel statistics, weights and licence of a network; raises BackboneError where one is not in order."""
 
     path: Path
 
@@ -46,7 +46,7 @@ class Folder:
         """Mean and deviation by channel that pixels in [0, 1] are brought to, by preprocessor_config.json."""
         found = self._json(PREPROCESSOR)
         if found.get("do_flip_channel_order"):
-            raise BackboneError(f"{self.path / PREPROCESSOR} asks for channels in the order BGR, which is not done here")
+            raise BackboneError(f"{self.path / PREPROCESSOR} asks for channels in the order BGR, which is not done")
         # It speaks of levels 0…255 times a factor, which is 1/255 but for some networks.
         factor = 255 * float(found.get("rescale_factor", 1 / 255)) if found.get("do_rescale", True) else 255.0
         if not found.get("do_normalize", True):
@@ -99,8 +99,8 @@ class Folder:
         if not pickled:
             return f"{self.path} has no {WEIGHTS}; download it, too, or save the network there with save_pretrained"
         return (
-            f"{self.path} has no {WEIGHTS}, only {printable(pickled[0])}: that is not read, since to unpickle a file may "
-            "run code in it. Download the safetensors, or have whoever trusts the file save it with save_pretrained"
+            f"{self.path} has no {WEIGHTS}, only {printable(pickled[0])}: that is not read, since to unpickle a file "
+            "may run code in it. Download the safetensors, or have whoever trusts the file save it by save_pretrained"
         )
 
     def _json(self, name: str) -> dict[str, Any]:
@@ -121,7 +121,7 @@ class Folder:
         values = found.get(key)
         values = [values] if isinstance(values, int | float) else values
         is_right = isinstance(values, list) and len(values) in (1, 3) and all(_is_number(value) for value in values)
-        if not is_right or (key == "image_std" and min(values) <= 0):  # type: ignore[type-var, arg-type]
+        if not is_right or (key == "image_std" and min(values) <= 0):  # type: ignore[arg-type]
             raise BackboneError(f"{self.path / PREPROCESSOR} has no {key} of 1 or 3 numbers, {values!r:.60}")
         return [float(value) for value in values]  # type: ignore[union-attr]
 

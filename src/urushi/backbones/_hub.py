@@ -10,7 +10,7 @@ from urushi.errors import BackboneError
 from urushi.printable import printable
 
 PREFIX = "hub:"
-_NAME = re.compile(r"hub:([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
+_NAME = re.compile(r"hub:(\w[\w.-]*/\w[\w.-]*)(?:@([\w./-]+))?")
 _FILES = (CONFIG, PREPROCESSOR, WEIGHTS, INDEX, "model-*.safetensors", "README.md")
 
 

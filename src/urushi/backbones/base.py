@@ -63,7 +63,7 @@ class Backbone(nn.Module, ABC):
 
     @abstractmethod
     def card(self) -> dict[str, Any]:
-        """What the card of a detector says of it: family, name, digest of the weights, licence, and what restores it."""
+        """What the card of a detector says of it: family, name, digests of weights, licence, and what restores it."""
 
     @property
     def channels(self) -> list[int]:

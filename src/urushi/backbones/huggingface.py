@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from urushi.backbones import _transformers
+from urushi.backbones import _architecture, _loading
 from urushi.backbones._folder import CONFIG, Folder
 from urushi.backbones._hub import PREFIX, downloaded
 from urushi.backbones.base import Backbone, Kept, Layer, PretrainedNetwork
@@ -31,7 +31,7 @@ class HuggingFaceNetwork(PretrainedNetwork):
     ) -> None:
         """Without a folder its weights are those of a detector file, of which `told` is what the card says."""
         self.name, self.config, self.folder, self.told = name, config, folder, told
-        self.layers = {number: Layer(*layer) for number, layer in enumerate(_transformers.layers(config), start=1)}
+        self.layers = {number: Layer(*layer) for number, layer in enumerate(_architecture.layers(config), start=1)}
         last = len(self.layers)
         thirds = {max(1, round(last * share)) for share in _THIRDS}
         self.pyramid = tuple(self.layers)[-3:] if "depths" in config else tuple(sorted(thirds))
@@ -44,18 +44,18 @@ class HuggingFaceNetwork(PretrainedNetwork):
             path = downloaded(name)
         elif not path.is_dir():
             if path.parts[1:] or path.is_absolute():
-                raise BackboneError(f"model.backbone = {name!r}: there is no such folder here; hub:OWNER/NAME downloads one")
+                raise BackboneError(f"model.backbone = {name!r}: there is no such folder; hub:OWNER/NAME downloads one")
             return None
         require("transformers", "backbones")
         folder = Folder(path.resolve())
-        return cls(name, _transformers.checked(folder.config, str(folder.path / CONFIG)), folder)
+        return cls(name, _architecture.checked(folder.config, str(folder.path / CONFIG)), folder)
 
     @classmethod
     def restored(cls, name: str, card: Mapping[str, Any]) -> Self | None:
         if card.get("family") != _FAMILY:
             return None
         require("transformers", "backbones")
-        config = _transformers.checked(card["config"], "the detector's card")
+        config = _architecture.checked(card["config"], "the detector's card")
         return cls(name, config, _referred(card), card)
 
     def backbone(
@@ -65,7 +65,7 @@ class HuggingFaceNetwork(PretrainedNetwork):
         kept: Kept = "inside",
     ) -> "HuggingFaceBackbone":
         if self.told and self.told["kept"] != kept:
-            raise BackboneError(f"the detector's card says that weights are kept {self.told['kept']!r}, its recipe {kept!r}")
+            raise BackboneError(f"by its card its weights are kept {self.told['kept']!r}, by its recipe {kept!r}")
         return HuggingFaceBackbone(self, layers, kept)
 
     def description(self, kept: Kept) -> dict[str, Any]:
@@ -98,18 +98,19 @@ class HuggingFaceBackbone(Backbone):
     def __init__(self, network: HuggingFaceNetwork, layers: Sequence[int], kept: Kept) -> None:
         super().__init__(network.name, network.layers, layers)
         self.description, self.kept = network.description(kept), kept
-        config, places = _transformers.cut(network.config, self.taken[-1]), self.taken
+        config, places = _architecture.cut(network.config, self.taken[-1]), self.taken
         if network.folder is None:
-            self.network = _transformers.built(config, places)
+            self.network = _loading.built(config, places)
         else:
             with torch.device("cpu"):
-                self.network = deepcopy(_loaded(network.folder.path, json.dumps(config), places, _stamp(network.folder)))
+                read = _loaded(network.folder.path, json.dumps(config), places, tuple(network.folder.digests.items()))
+            self.network = deepcopy(read)
         self.n_channels = config["num_channels"]
         for name in ("mean", "deviation"):
             self.register_buffer(name, torch.tensor(self.description[name])[:, None, None])
         if kept == "reference":
-            self.register_state_dict_post_hook(_leave_out)
-            self.register_load_state_dict_pre_hook(_put_in)
+            self.register_state_dict_post_hook(_leave_out)  # type: ignore[no-untyped-call]
+            self.register_load_state_dict_pre_hook(_put_in)  # type: ignore[no-untyped-call]
         self.eval().requires_grad_(False)
 
     def card(self) -> dict[str, Any]:
@@ -141,23 +142,19 @@ def _put_in(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> N
 def _referred(card: Mapping[str, Any]) -> Folder | None:
     """The folder that a detector refers to, if its weights are those it was fitted with; None if it has its own."""
     if card["kept"] not in get_args(Kept):
-        raise BackboneError(f"the detector's card says that weights are kept {card['kept']!r:.40}")
+        raise BackboneError(f"its card says that weights are kept {card['kept']!r:.40}")
     if card["kept"] == "inside":
         return None
     folder = Folder(Path(card["folder"]))
     again = "bring that folder back, or fit again with model.backbone_weights=inside"
     if not folder.path.is_absolute() or card["folder"].startswith(("\\\\", "//")) or not folder.path.is_dir():
-        raise BackboneError(f"the detector refers to weights in {card['folder']!r}, and there is no such folder; {again}")
+        raise BackboneError(f"it refers to weights in {card['folder']!r}, and there is no such folder; {again}")
     if folder.digests != card["weights"]:
-        raise BackboneError(f"the weights in {folder.path} are not those that the detector was fitted with; {again}")
+        raise BackboneError(f"the weights in {folder.path} are not those that it was fitted with; {again}")
     return folder
-
-
-def _stamp(folder: Folder) -> tuple[tuple[int, int], ...]:
-    return tuple((file.stat().st_size, file.stat().st_mtime_ns) for file in folder.weights)
 
 
 @lru_cache(maxsize=1)
 def _loaded(path: Path, config: str, taken: tuple[int, ...], _: object) -> nn.Module:
     """The network of a folder, read once for all folds of a fit, to be copied by each user."""
-    return _transformers.loaded(json.loads(config), taken, Folder(path))
+    return _loading.loaded(json.loads(config), taken, Folder(path))

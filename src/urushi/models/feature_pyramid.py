@@ -34,11 +34,12 @@ class FeaturePyramid(FrozenFeatures):
     """Each level's features are rebuilt from the mean at each place and the directions in which normal images vary.
 
     The levels are the network's own choice or the first three of `blocks`; of EfficientNet-Lite the last maps at 1/8
-    and 1/16 and the next to last at 1/32 of the image's size. The map is
-    the geometric mean of their squared residuals at 1/8, divided by the root of the image's own mean, since an image
-    that is odd all over is nowhere odd in particular. What is odd all over is told by the image's statistics, which
-    count beside the map in the score: mean, deviation and roughness of all channels of all maps but the finest; of
-    EfficientNet-Lite at 1/16, twice at 1/32, and in the many channels within the first block at 1/32. Their covariance weighs each of them by how normal images vary.
+    and 1/16 and the next to last at 1/32 of the image's size. The map is the geometric mean of their squared residuals
+    on the finest grid, divided by the root of the image's own mean, since an image that is odd all over is nowhere odd
+    in particular. What is odd all over is told by the image's statistics, which count beside the map in the score:
+    mean, deviation and roughness of all channels of all maps but the finest, and of EfficientNet-Lite of another map at
+    1/32 and of the many channels within the first block there. Their covariance weighs each of them by how normal
+    images vary.
     """
 
     is_closed_form = True
@@ -60,7 +61,7 @@ class FeaturePyramid(FrozenFeatures):
         network = find(backbone)
         taken, inside = (network.pyramid, network.inside) if blocks is None else (blocks, None)
         if len(taken) < len(_WEIGHTS):
-            raise RecipeError(f"model.blocks = {list(taken)}: feature_pyramid rebuilds three levels; name three or more")
+            raise RecipeError(f"model.blocks = {list(taken)}: feature_pyramid rebuilds three levels, name as many")
         super().__init__(image_shape, network.backbone(taken, inside, backbone_weights))
         self.weight = weight
         shapes = [self.backbone.shape(place, image_shape) for place in range(len(_WEIGHTS))]
