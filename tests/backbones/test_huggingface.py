@@ -173,8 +173,8 @@ def test_features_are_those_of_the_networks_own_model(model_type, network_folder
     folder = network_folder(model_type)
     name = NETWORKS[model_type][0].replace("ForImageClassification", "Model")
     network = getattr(transformers, name).from_pretrained(folder).eval()
-    px = 14 if "dinov2" in model_type else 16
-    images = torch.rand(2, 3, 5 * px if px == 14 else 64, 5 * px if px == 14 else 64)
+    side = {"dinov2": 70, "dinov2_with_registers": 84, "swin": 128, "swinv2": 128}.get(model_type, 64)
+    images = torch.rand(2, 3, side, side)
     found = backbone(folder, (1, 2, 3))
     with torch.no_grad():
         for layer, maps in zip(found.taken, found(images), strict=True):

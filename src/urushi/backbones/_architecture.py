@@ -95,7 +95,7 @@ def layers(config: Mapping[str, Any]) -> list[tuple[int, int]]:
 
 
 def cut(config: Mapping[str, Any], last: int) -> dict[str, Any]:
-    """The config of the same network without the layers after one; of Swin whole, whose last norm is of the last stage."""
+    """The config of the same network without the layers after one; of Swin whole, whose norm is of its last stage."""
     if config["model_type"] in WINDOWS:
         return dict(config)
     if "depths" not in config:
