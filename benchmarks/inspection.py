@@ -6,7 +6,7 @@ Folder: list the files, then `Detector.inspect_many`: decode, preprocess, networ
 Bare: the same graph (network and score) on the same images, prepared and in memory beforehand, with as many threads.
 For PyTorch it is `ScoringGraph` in inference mode and batches of 16; for the others the faster of two: the backend as
 the folder uses it, and a plain session as the runtime's own examples make it, one image at a time.
-Backbone: of methods on features, the pretrained network alone in ONNX Runtime, to its last map, one image at a time.
+Backbone: of methods on features, the pretrained network alone in ONNX Runtime, to its last map, in the same two ways.
 Beside it, for the reader: decoding and preprocessing alone, on the same decoding threads. On few cores, folder cannot
 be faster than 1 / (bare + decode) where the network keeps all cores busy.
 autoencoder-256 is the recipe autoencoder at 256 px a side.
@@ -35,7 +35,7 @@ from urushi.data.dataset import find_dataset
 from urushi.data.images import read_image
 from urushi.data.stream import batches, side_by_side, stream
 from urushi.runtime.backend import Backend
-from urushi.runtime.onnx_backend import OnnxBackend
+from urushi.runtime.onnx_backend import OnnxBackend, open_session
 from urushi.runtime.torch_backend import TorchBackend
 
 # Others are measured without a target.
@@ -43,7 +43,7 @@ RECIPES, RUNTIMES = ("default", "autoencoder", "autoencoder-256"), ("torch", "on
 AT_LEAST = {("autoencoder", "torch"): 0.7} | {
     (recipe, runtime): 0.8 for recipe in ("default", "autoencoder-256") for runtime in ("onnx", "openvino")
 }
-OF_BACKBONE = 0.85  # of the folder's images per second, ONNX Runtime
+OF_BACKBONE = 0.85  # of the graph's images per second, ONNX Runtime
 SIZE_256 = {"preprocessing.resize.height": 256, "preprocessing.resize.width": 256}
 
 
@@ -63,10 +63,7 @@ class Sides:
             "decode and preprocess": lambda: deque(stream(self._prepare, self._paths()), maxlen=0),
         }
         if self.backbone:
-            session = onnxruntime.InferenceSession(self.backbone, providers=["CPUExecutionProvider"])
-            works["backbone"] = lambda: deque(
-                (session.run(None, {"images": image[None]}) for image in images), maxlen=0
-            )
+            works |= backbone_alone(self.backbone, images, self.detector.backend.n_threads)
         return {name: _rate(work, len(images)) for name, work in works.items()}
 
     def found(self) -> dict[str, Any]:
@@ -89,10 +86,22 @@ def bare(detector: Detector, images: list[np.ndarray]) -> dict[str, Callable[[],
     if isinstance(backend, TorchBackend):
         tensors = [torch.from_numpy(batch).contiguous(memory_format=torch.channels_last) for batch in batched]
         return {"bare graph": lambda: forward(backend.graph, tensors)}
-    runs = {"backend": lambda: deque(side_by_side(backend.run, batched, backend.n_parallel), maxlen=0)}
+    runs = {"backend": lambda: deque(side_by_side(backend.run_beside, batched, backend.n_parallel), maxlen=0)}
     session = plain_session(backend, detector.ways.graphs["graph.onnx"])
     return {f"bare {name}": run for name, run in runs.items()} | {
         "bare plain": lambda: deque((session(image[None]) for image in images), maxlen=0)
+    }
+
+
+def backbone_alone(graph: bytes, images: list[np.ndarray], n_threads: int) -> dict[str, Callable[[], object]]:
+    """By a plain session, and by as many images side by side as there are threads."""
+    plain = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    beside = open_session(graph, 1)
+    return {
+        "backbone plain": lambda: deque((plain.run(None, {"images": image[None]}) for image in images), maxlen=0),
+        "backbone side by side": lambda: deque(
+            side_by_side(lambda image: beside.run(None, {"images": image[None]}), images, n_threads), maxlen=0
+        ),
     }
 
 
@@ -164,12 +173,13 @@ def compare(name: str, runtime: str, path: Path, folder: Path, options: argparse
     detector = Detector.load(path, runtime=runtime, n_threads=options.threads)
     sides = Sides(detector, folder, backbone_of(path) if runtime == "onnx" else None)
     rates = record.interleave(sides.measures(), options.repeats, n_warm_up=options.warm_up)
-    bare_rates = [values for side, values in rates.items() if side.startswith("bare")]
-    ratio = record.ratio(rates["folder"], [max(values) for values in zip(*bare_rates, strict=True)])
+    ratio = record.ratio(rates["folder"], faster(rates, "bare"))
     least = AT_LEAST.get((name, runtime))
     alone = {}
-    if "backbone" in rates:
-        alone = {"of_backbone": record.judged(record.ratio(rates["folder"], rates["backbone"]), at_least=OF_BACKBONE)}
+    if backbone := faster(rates, "backbone"):
+        graph = record.ratio(faster(rates, "bare"), backbone)
+        alone = {"graph_of_backbone": record.judged(graph, at_least=OF_BACKBONE)}
+        alone["folder_of_backbone"] = record.ratio(rates["folder"], backbone)
     return {
         "recipe": name,
         "runtime": detector.backend.description,
@@ -179,6 +189,11 @@ def compare(name: str, runtime: str, path: Path, folder: Path, options: argparse
         "images_per_second": {side: record.spread(values) for side, values in rates.items()},
         "in_the_folder": sides.found(),
     }
+
+
+def faster(rates: dict[str, list[float]], kind: str) -> list[float]:
+    """Of the ways of one kind, the faster in each repeat."""
+    return [max(values) for values in zip(*(v for side, v in rates.items() if side.startswith(kind)), strict=True)]
 
 
 def main() -> None:

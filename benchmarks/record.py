@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
+
+from urushi.evaluation.below_chance import MARK, NOTE
 
 T = TypeVar("T")
 
@@ -109,8 +112,26 @@ def earlier_rows(folder: Path, name: str, **same: Any) -> list[dict[str, Any]]:
 def publish(folder: Path, name: str, study: Mapping[str, Any], markdown: Callable[[dict[str, Any]], str]) -> None:
     """The study as JSON and, beside it and on stdout, as Markdown."""
     path = write(folder, name, study).with_suffix(".md")
-    path.write_text(markdown(tidy(study)).rstrip("\n") + "\n", encoding="utf-8")
+    path.write_text(remarked(markdown(tidy(study))), encoding="utf-8")
     print(path.read_text(encoding="utf-8"))
+
+
+def remarked(page: str) -> str:
+    """A Markdown page with a mark at each ROC-AUC below 0.5 of its tables, and at its end what that says."""
+    lines, head = [], None
+    for line in page.rstrip("\n").split("\n"):
+        cells = line.split("|") if line.startswith("|") else None
+        head = cells and (head or cells)
+        lines.append("|".join(map(_remarked, head, cells)) if head and cells and len(head) == len(cells) else line)
+    is_said = f"{MARK}:" in page or not any(MARK in line for line in lines if line.startswith("|"))
+    return "\n".join([*lines, *(() if is_said else ("", NOTE))]) + "\n"
+
+
+def _remarked(column: str, cell: str) -> str:
+    value = re.match(r" \**(-?[0-9.]+)", cell)
+    is_figure = "ROC-AUC" in column and not re.search("luminance|brightness|partial|published", column, re.IGNORECASE)
+    is_below = is_figure and value is not None and float(value[1]) < 0.5 and MARK not in cell
+    return f"{cell.rstrip()} {MARK} " if is_below else cell
 
 
 def tidy(value: Any) -> Any:

@@ -24,7 +24,7 @@ from studies import DATA, RESULTS
 from urushi import Detector, Recipe
 from urushi.data.dataset import Sample, find_dataset
 from urushi.errors import ExportError
-from urushi.evaluation.resampling import wilson
+from urushi.evaluation.intervals import wilson
 from urushi.exporting import _export, _parity
 from urushi.preprocessing import Prepared
 from urushi.runtime.choice import Exported, open_export

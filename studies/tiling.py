@@ -73,8 +73,8 @@ def _place(detector: Detector, options: argparse.Namespace, rng: np.random.Gener
     """(x, y) anywhere, or where the corners of tiles lie."""
     margin = DEFECT_PX
     if on_seam:
-        assert detector.grid is not None
-        corners = detector.grid.places(options.height, options.width)
+        assert detector.network.grid is not None
+        corners = detector.network.grid.places(options.height, options.width)
         y, x = corners[int(rng.integers(len(corners)))]
         return int(np.clip(x, margin, options.width - margin)), int(np.clip(y, margin, options.height - margin))
     return int(rng.integers(margin, options.width - margin)), int(rng.integers(margin, options.height - margin))
@@ -112,7 +112,7 @@ def seams(detector: Detector, options: argparse.Namespace) -> list[dict[str, Any
         maps = np.stack([found.anomaly_map for found in tiled.inspect_many(images)])
         for axis in ("x", "y"):
             profiles = maps.mean(axis=1 if axis == "x" else 2) - maps.mean(axis=(1, 2))[:, None]
-            rows.append({"overlap": overlap, "axis": axis} | _folded(profiles, tiled.grid, maps, rng))
+            rows.append({"overlap": overlap, "axis": axis} | _folded(profiles, tiled.network.grid, maps, rng))
     return rows
 
 

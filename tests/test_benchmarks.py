@@ -1,5 +1,7 @@
 """Every benchmark and study runs with its smallest settings; what they measure here means nothing."""
 
+import ast
+import importlib.util
 import json
 import os
 import subprocess
@@ -61,6 +63,20 @@ def test_benchmark_runs_and_leaves_a_record(name: str, tmp_path: Path) -> None:
     assert record["command"].startswith(f"python -m benchmarks.{name} ")
     assert all(result["ratio"] for result in record["results"])
     assert len(done.stdout.splitlines()) > 1
+
+
+@pytest.mark.parametrize("folder", ["benchmarks", "studies"])
+def test_what_is_imported_from_urushi_is_there(folder: str) -> None:
+    """Studies that take long are run seldom; what they import may have moved meanwhile."""
+    trees = [ast.parse(path.read_text()) for path in sorted((ROOT / folder).rglob("*.py"))]
+    imports = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    wanted = {(one.module, name.name) for one in imports for name in one.names if (one.module or "")[:6] == "urushi"}
+    assert len(wanted) > 10
+    assert [pair for pair in sorted(wanted) if not _is_there(*pair)] == []
+
+
+def _is_there(module: str, name: str) -> bool:
+    return hasattr(importlib.import_module(module), name) or importlib.util.find_spec(f"{module}.{name}") is not None
 
 
 JOBS = """

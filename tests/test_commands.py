@@ -184,6 +184,9 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
             write(root / "LABELLED_DIR" / kind / f"{number}.png", weave(rng, kind))
     for number in range(40):  # so many that a trial of candidates may hold some out
         write(root / "many" / f"{number:03}.png", weave(rng))
+    clamp = np.zeros((64, 64))
+    clamp[:20, :30] = 255
+    write(root / "clamp.png", clamp)
     write(root / "leather.png", rng.integers(0, 255, (320, 320)))
     for name in ("picture.png", "camera.png", "a.png", "b.png"):
         write(root / name, weave(rng))

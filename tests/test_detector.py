@@ -13,6 +13,7 @@ from urushi import Detector, Inspection, Recipe, Unreadable
 from urushi.defect_types import DefectTypes, NoveltyBuffer
 from urushi.defect_types._head import Head
 from urushi.errors import CalibrationError, InputError, RecipeError, UnreadableImageError
+from urushi.preprocessing import Pipeline
 from urushi.recipe import Part
 from urushi.xray.phantoms.radiograph import Radiograph
 
@@ -105,6 +106,15 @@ def test_p_value_counts_held_out_scores_that_are_as_high(detector):
     found = detector.inspect(defective(1)[0])
     held_out = np.array(detector.held_out.scores)
     assert found.p_value == (1 + (held_out >= found.score).sum()) / (len(held_out) + 1)
+
+
+def test_brightness_is_that_of_the_image_before_preprocessing(exported_autoencoder):
+    plain = Detector.load(exported_autoencoder)
+    steps = Pipeline.of(recipe(steps=[*GREY, {"name": "gamma", "exponent": 0.5}]))
+    lighter = replace(plain, pipeline=steps)
+    found = lighter.inspect(np.full((32, 32), 51, np.uint8))
+    assert found.brightness == pytest.approx(0.2)
+    assert found.image.mean() > 0.4
 
 
 def test_colours_of_maps_are_on_one_scale_whatever_is_inspected(detector):

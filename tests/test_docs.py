@@ -10,11 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmarks.record import remarked
 from PIL import Image
 
 from pages import ADDING, PAGES, README, ROOT, example_parts, fenced, prose, read
 from urushi import Detector, Inspection, Recipe, catalogue
 from urushi.augmentation import Augmentation
+from urushi.evaluation.below_chance import NOTE
 from urushi.models.base import Reconstructor
 from urushi.recipe import Augmentation as Section
 from urushi.recipe import recipe_names
@@ -59,6 +61,19 @@ def test_headings_of_a_page_skip_no_level() -> None:
 def test_every_page_of_docs_is_reached_from_its_index() -> None:
     linked = {(DOCS / target).resolve() for target in re.findall(r"\]\(([^)#]+)", read(DOCS / "README.md"))}
     assert [page.name for page in DOCS.glob("*.md") if page not in linked and page.name != "README.md"] == []
+
+
+def test_each_roc_auc_below_chance_in_a_table_is_marked_and_said_to_be_so() -> None:
+    assert [str(page.relative_to(ROOT)) for page in PAGES if remarked(read(page)) != read(page)] == []
+
+
+def test_only_figures_of_detectors_are_marked_as_below_chance() -> None:
+    page = "| way | ROC-AUC | ROC-AUC of luminance | AUPRO |\n|---|---|---|---|\n| a | 0.49 [0.4, 0.6] | 0.2 | 0.1 |\n"
+    marked = remarked(page)
+    assert "| a | 0.49 [0.4, 0.6] ▼ | 0.2 | 0.1 |" in marked
+    assert marked.endswith(f"\n\n{NOTE}\n")
+    assert remarked(marked) == marked
+    assert remarked(page.replace("0.49", "0.51")) == page.replace("0.49", "0.51")
 
 
 def test_the_readme_is_short() -> None:

@@ -109,7 +109,7 @@ class Detector(Summarised):
 
         `bits` and `bgr` as in `fit`; without bits, those of the fit.
         """
-        (found,) = self._inspect_batch([self.prepare(Stated.of(source, bits=bits, bgr=bgr))])
+        (found,) = self._inspect_batch([self.prepare(Stated.of(source, bits=bits, bgr=bgr))], is_alone=True)
         if isinstance(found, Unreadable):
             raise UnreadableImageError(found.source, found.reason)
         return found
@@ -174,7 +174,7 @@ class Detector(Summarised):
         require("torch", "train")
         from urushi import exporting
 
-        reference = members.torch_backend(self.recipe, self.ways.graphs, self.origin, Wish())
+        reference = members.torch_backend(self.recipe, self.pipeline, self.ways.graphs, self.origin, Wish())
         good = exporting.Good(list(images_of(normal)), list(images_of(learnt)), self.prepare, self.network)
         made = exporting.export(self.ways, self.recipe, reference, good, to=to, precision=precision, seed=seed)
         return replace(self, ways=made)
@@ -250,6 +250,7 @@ class Detector(Summarised):
             "threshold": self.threshold.value,
             "false_alarm_rate": self.threshold.false_alarm_rate,
             "rate_kind": self.threshold.rate_kind,
+            **({} if self.pipeline.ignored is None else {"ignored_share": self.pipeline.ignored.share}),
             **self.ways.summary(),
         }
 
@@ -272,15 +273,18 @@ class Detector(Summarised):
             return prepared
         return Unreadable(prepared.source, problem)
 
-    def _inspect_batch(self, batch: list[Prepared | Unreadable]) -> list[Inspection | Unreadable]:
+    def _inspect_batch(
+        self, batch: list[Prepared | Unreadable], *, is_alone: bool = False
+    ) -> list[Inspection | Unreadable]:
         readable = [item for item in batch if isinstance(item, Prepared)]
-        rows = [row for output in self.network.outputs([item.pixels for item in readable]) for row in output.rows()]
+        outputs = self.network.outputs([item.pixels for item in readable], is_alone=is_alone)
+        rows = [row for output in outputs for row in output.rows()]
         p = p_values([row.score for row in rows], self.held_out.scores).tolist()
         found = map(self._inspection, readable, rows, p)
         return [next(found) if isinstance(item, Prepared) else item for item in batch]
 
     def _inspection(self, item: Prepared, row: Row, p_value: float) -> Inspection:
-        scale = self.map_scale
+        scale, ignored = self.map_scale, self.pipeline.ignored_places
         return Inspection(
             source=item.source,
             score=row.score,
@@ -288,7 +292,7 @@ class Detector(Summarised):
             warn_threshold=self.threshold.warn_value,
             decision=self.threshold.decide(row.score),
             p_value=p_value,
-            places=find_places(row.anomaly_map, scale.region_threshold, item.to_original, item.original_size),
+            places=find_places(row.anomaly_map, scale.region_threshold, item.to_original, item.original_size, ignored),
             original_size=item.original_size,
             to_original=item.to_original,
             image=item.pixels.transpose(1, 2, 0),
@@ -298,6 +302,8 @@ class Detector(Summarised):
             shows_similar="n_pictures" in self.origin["fit"],
             beside_map=self._beside_map,
             cautions=tuple(self._cautions(item, row.anomaly_map)),
+            ignored=ignored,
+            brightness=item.appearance.brightness,
             content=item.appearance.content,
         )
 
@@ -313,7 +319,7 @@ class Detector(Summarised):
             yield Caution("tiles", text)
         if self.familiar is not None:
             far = self.held_out.far if self._beside_map == "image" else self.map_scale.region_threshold
-            is_far = bool(middle_of(anomaly_map) > far)
+            is_far = bool(middle_of(anomaly_map, self.pipeline.ignored_places) > far)
             yield from self.familiar.cautions(item.appearance, is_far=is_far)
 
 

@@ -1,7 +1,7 @@
 """Names and messages from outside, made safe to show, and large objects in few words."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -31,3 +31,9 @@ def _short(value: object) -> str:
 def printable(text: str, *, keep_lines: bool = False) -> str:
     """What can't be seen or encoded (line breaks, control and bidi characters, lone surrogates) appears as escapes."""
     return "".join(c if c.isprintable() or (keep_lines and c == "\n") else ascii(c)[1:-1] for c in text)
+
+
+def in_px(size: Sequence[int]) -> str:
+    """A size (height, width, …) as it is said everywhere: its width first, and which is which unless it is square."""
+    height, width, *_ = size
+    return f"{width} × {height} px" + ("" if height == width else " (width × height)")

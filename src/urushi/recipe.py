@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -132,6 +132,32 @@ class Tiling(_StrictSection):
         return tile_px
 
 
+Share = Annotated[float, Field(ge=0, le=1)]  # of an image's width or height, from its upper left corner
+Polygon = Annotated[tuple[tuple[Share, Share], ...], Field(min_length=3)]
+
+
+class Region(_Section):
+    """What of every image counts: the rest is painted over before anything looks at it, and no score knows it."""
+
+    mask: Annotated[str | None, Field(description="path of a mask as large as the images, or of their shape")] = None
+    marks: Annotated[
+        Literal["ignored", "inspected"], Field(description="whether what the mask marks is ignored, or all that counts")
+    ] = "ignored"
+    ignore: Annotated[
+        tuple[Polygon, ...], Field(description="polygons [[x, y], …] in shares of width and height; they are ignored")
+    ] = ()
+    inspect: Annotated[tuple[Polygon, ...], Field(description="polygons that alone count, less those of `ignore`")] = ()
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> "Region":
+        has_polygons = bool(self.ignore or self.inspect)
+        if self.mask is not None and has_polygons:
+            raise ValueError("a mask and polygons were given; give either, so that it is clear which one counts")
+        if self.mask is None and not has_polygons:
+            raise ValueError("nothing says what is ignored: give `mask`, or polygons as `ignore` or `inspect`")
+        return self
+
+
 class Candidate(_Section):
     """A recipe that differs from the one it stands in by some settings, such as {"model.kind" = "nearest"}."""
 
@@ -161,6 +187,7 @@ class Recipe(_Section):
 
     description: str = ""
     preprocessing: tuple[Part, ...]
+    region: Region | None = None  # None: all of an image counts
     tiling: Tiling = Tiling()
     augmentation: Augmentation = Augmentation()
     model: Part
@@ -169,6 +196,15 @@ class Recipe(_Section):
     training: Training = Training()
     split: Split = Split()
     trial: Trial = Trial()
+
+    @model_validator(mode="after")
+    def _has_one_view(self) -> "Recipe":
+        if self.region is not None and self.tiling.tile_px:
+            raise RecipeError(
+                "a region does not go together with tiles, of which each would need a part of it; "
+                "set tiling.tile_px = 0, or cut the images to what shall be inspected"
+            )
+        return self
 
     @model_validator(mode="after")
     def _has_candidates(self) -> "Recipe":
@@ -230,7 +266,7 @@ def _set(table: dict[str, Any], key: str, value: Any) -> None:
         _set_part(table["preprocessing"], key, "preprocessing step", name, option, value)
     elif section == "augmentation" and option:
         _set_part(table["augmentation"]["transforms"], key, "transform", name, option, value)
-    elif rest and isinstance(table.get(section), dict):
+    elif rest and section in Recipe.model_fields and isinstance(table.setdefault(section, {}), dict):
         table[section][rest] = value
     else:
         sections = tuple(name for name in Recipe.model_fields if name != "description")
@@ -253,6 +289,7 @@ def _explain(error: Any) -> str:
     if error["type"] == "extra_forbidden":
         section = Recipe.model_fields.get(str(error["loc"][0]))
         owner: Any = section.annotation if section and len(error["loc"]) > 1 else Recipe
+        owner = next(iter(get_args(owner)), owner)  # of a section that may be left out
         return f"{where} is unknown{nearest(str(error['loc'][-1]), tuple(owner.model_fields))}"
     if error["type"] == "missing":
         return f"{where} is missing"

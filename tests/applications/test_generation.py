@@ -53,7 +53,7 @@ def test_a_convolutional_generator_makes_images_larger_than_it_saw(detectors):
     assert Generator.of(detectors["convolutional_bigan"], 136, 160).sample(2).shape == (2, 136, 160, 1)
     with pytest.raises(InputError, match="multiples of 8"):
         Generator.of(detectors["convolutional_bigan"], 100, 100)
-    with pytest.raises(InputError, match="32×32 px only"):
+    with pytest.raises(InputError, match="32 × 32 px only"):
         Generator.of(detectors["gan"], 64, 64)
     with pytest.raises(InputError, match="pixels are the most"):
         Generator.of(detectors["convolutional_bigan"], 10**6, 10**6)

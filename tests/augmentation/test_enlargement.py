@@ -175,7 +175,7 @@ def test_what_cannot_be_read_is_told_once_and_the_rest_is_written(root, tmp_path
     results = run(root, tmp_path / "out", sequence(*TRANSFORMS), Wish(n_copies=2))
     lost = {Path(r.source).name: r.reason for r in results if isinstance(r, Unreadable)}
     assert sorted(lost) == ["1.png", "1_mask.png", "2.tiff"]
-    assert "3×4 and 40×48" in lost["1_mask.png"]
+    assert "4 × 3 px (width × height) and 48 × 40 px" in lost["1_mask.png"]
     assert "7…7" in lost["2.tiff"]
     assert len(read_records(tmp_path / "out")) == len(results) - 3 == 2 * 3 + 4 + 1
 

@@ -67,7 +67,10 @@ def test_colour_stays(tmp_path):
 @pytest.mark.parametrize(
     ("wish", "words"),
     [
-        (TextureWish(patch_px=64), "200×150 px; for patches of 64 px it has at least 64 × 256 px"),
+        (
+            TextureWish(patch_px=64),
+            r"150 × 200 px .*; for patches of 64 px it has at least 64 × 256 px",
+        ),
         (TextureWish(patch_px=32, defects=("mould",)), "got mould"),
         (TextureWish(patch_px=32, n_patches=4), "the least is 5"),
         (TextureWish(patch_px=4), "the least is 5 of"),

@@ -23,7 +23,7 @@ import json, sys
 from urushi import Recipe, catalogue
 from urushi.recipes.files import recipe_names
 from urushi.reporting import page
-sources = page._sources("report.css", "report.js", "no.css")
+sources = page._sources("report.css", "page.js", "no.css")
 page._environment().get_template("report.html.j2")
 assert Recipe.find("default").model.name == "feature_pyramid"
 names = {room: catalogue.names(f"urushi.{room}") for room in sys.argv[1:]}
@@ -73,4 +73,4 @@ def test_from_a_zip_entries_recipes_and_templates_are_those_of_the_folder(tmp_pa
     assert names == {room: list(catalogue.names(f"urushi.{room}")) for room in ROOMS}
     assert recipes == list(recipe_names())
     templates = SOURCE / "reporting" / "templates"
-    assert sources == (templates / "report.css").read_text("utf-8") + (templates / "report.js").read_text("utf-8")
+    assert sources == (templates / "report.css").read_text("utf-8") + (templates / "page.js").read_text("utf-8")

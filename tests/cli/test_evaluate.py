@@ -129,7 +129,7 @@ def test_masks_left_out_and_masks_to_look_at_are_counted_with_the_first(urushi, 
     validator().validate(found)
     assert found["pixel"]["n_images"] == 10
     assert "images left out of the pixel figures: 1; the first: " in result.err
-    assert "200.png: the mask has 64 × 40 px, its image 64 × 64" in result.err
+    assert "200.png: the mask has 40 × 64 px (width × height), its image 64 × 64 px" in result.err
     assert "masks to look at: 1; the first: " in result.err
     assert [one["reason"] for one in found["pixel_remarks"]] == ["its mask marks 95% of its image; is that right?"]
 
@@ -246,11 +246,11 @@ def test_the_report_lists_images_without_pixel_figures_and_why(urushi, fitted, o
     urushi("evaluate", fitted, own, "--report", tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text("utf-8")
     assert "Images without pixel figures: 1</h2>" in page
-    assert "the mask has 64 × 40 px, its image 64 × 64" in page
+    assert "the mask has 40 × 64 px (width × height), its image 64 × 64 px" in page
     assert "Masks to look at" not in page
     shutil.rmtree(own / "ground_truth")
     urushi("evaluate", fitted, own, "--report", tmp_path / "page.html")
-    assert "No pixel figures: no image has a mask that marks a defect." in (tmp_path / "page.html").read_text("utf-8")
+    assert "No pixel figures: no image of a defect has a mask." in (tmp_path / "page.html").read_text("utf-8")
 
 
 def as_loco(own, config, level=255):

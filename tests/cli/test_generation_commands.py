@@ -27,7 +27,7 @@ def test_samples_are_a_grid_that_a_seed_names(generative, tmp_path, urushi):
     for name in ("a.png", "b.png"):
         result = urushi("sample", generative, "-o", tmp_path / name, "-n", "4", "--seed", "7")
         assert result.status == 0
-        assert "4 × 32×32 px, seed 7 … 10" in result.out
+        assert "4 images of 32 × 32 px, seed 7 … 10" in result.out
     urushi("sample", generative, "-o", tmp_path / "c.png", "-n", "4", "--seed", "8")
     a, b, c = (np.asarray(Image.open(tmp_path / f"{name}.png")) for name in "abc")
     assert a.shape == (2 * 128 + 2, 2 * 128 + 2, 3)  # enlarged four times
@@ -51,7 +51,7 @@ def test_interpolation_is_an_animation_there_and_back(generative, tmp_path, urus
         (["-o", "way.jpg"], "ends in .gif, .apng or .png"),
         (["-o", "way.gif", "--minus", "1"], "go together"),
         (["-o", "missing/way.gif"], "missing"),
-        (["-o", "way.gif", "--height", "64"], "32×32 px only"),
+        (["-o", "way.gif", "--height", "64"], "32 × 32 px only"),
     ],
 )
 def test_what_cannot_be_is_said(generative, tmp_path, urushi, monkeypatch, arguments, words):

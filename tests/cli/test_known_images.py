@@ -85,7 +85,7 @@ def test_images_of_another_part_call_the_detector_into_question(
     assert f"warning: {said}" in result.err
     (warning,) = json.loads(result.out)["warnings"]
     assert warning.startswith(said)
-    assert "it has 128 × 128 px, they 64 × 64" in warning
+    assert "it has 128 × 128 px (width × height), they 64 × 64" in warning
     assert said in (tmp_path / "report.html").read_text()
 
 
@@ -98,7 +98,7 @@ def test_the_csv_of_inspect_says_which_images_are_known_or_of_another_part(
     assert list(new)[-2:] == ["reason", "caution"]
     assert new["caution"] == ""
     assert learnt["caution"].startswith("It is one of the images that the detector was fitted on")
-    assert all("it has 128 × 128 px, they 64 × 64" in row["caution"] for row in rows)
+    assert all("it has 128 × 128 px (width × height), they 64 × 64" in row["caution"] for row in rows)
 
 
 def test_another_pattern_of_the_same_size_and_light_is_told_by_its_distance(

@@ -7,8 +7,8 @@ from PIL import Image
 
 from urushi.cli._prepared import choose_shown, find_items
 from urushi.data.images import read_image
+from urushi.data.mask_on_map import fit_mask
 from urushi.data.writing import write_image
-from urushi.evaluation.masks import fit_mask
 from urushi.preprocessing import Pipeline
 from urushi.recipe import Recipe
 
@@ -136,7 +136,7 @@ def test_masks_in_a_folder_become_one(urushi, parts, recipe, tmp_path):
 def test_a_mask_of_another_ratio_is_listed(urushi, parts, recipe, tmp_path):
     write_image(parts / "ground_truth" / "hole" / "0_mask.png", np.eye(40, dtype=bool))
     result = urushi("prepare", parts, tmp_path / "out", "--recipe", recipe)
-    assert "0_mask.png: the mask has 40 × 40 px, its image 40 × 60" in result.err
+    assert "0_mask.png: the mask has 40 × 40 px, its image 60 × 40 px" in result.err
     assert not (tmp_path / "out/ground_truth/hole/0_mask.png").exists()
 
 

@@ -94,7 +94,7 @@ def test_doctor_finds_nothing_wrong_with_a_sound_data_set(urushi, dataset):
     result = urushi("doctor", dataset)
     assert result.status == 0
     assert "layout mvtec, 5 masks" in result.out
-    assert "64×64" in result.out
+    assert "64 × 64 px" in result.out
     assert "nothing is wrong with it" in result.out
 
 

@@ -82,7 +82,7 @@ def test_what_is_near_the_known_images_differs_in_nothing() -> None:
 @pytest.mark.parametrize(
     ("image", "said"),
     [
-        (np.tile(GREY, (2, 1)), "has 40 × 30 px, they 20 × 30"),
+        (np.tile(GREY, (2, 1)), "has 30 × 40 px (width × height), they 30 × 20"),
         (GREY // 8, "is much darker"),
         (224 + GREY // 8, "is much brighter"),
         (120 + GREY // 32, "has much less contrast"),

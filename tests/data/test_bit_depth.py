@@ -197,6 +197,19 @@ def test_integers_that_fit_8_or_16_bits_are_taken_as_such(dtype):
     assert_reads((DEEP >> 1).astype(dtype), DEEP >> 1)
 
 
+def test_a_pillow_image_of_32_bits_in_memory_is_taken_as_an_array_of_them_is():
+    assert_reads(Image.fromarray(GREY.astype(np.int32)), GREY)
+    assert_reads(Image.fromarray(DEEP.astype(np.int32)), DEEP)
+    assert_reads(Image.fromarray(np.int32(TEN // 8)), np.uint8(TEN // 8))
+    stated = Stated(Image.fromarray(np.int32(TEN // 8)), bits=10)
+    assert_reads(stated, np.rint(TEN // 8 / 1023 * 65535).astype(np.uint16))
+
+
+def test_a_dark_file_of_16_bits_that_pillow_opens_as_32_stays_one_of_16():
+    dark = Image.open(io.BytesIO(b"P5 3 1 65535\n\0\1\0\2\0\3"))
+    assert_reads(dark, np.uint16([[1, 2, 3]]))
+
+
 def test_integers_that_fit_neither_are_refused():
     assert "int64 values from 0 to 65536" in reason(np.int64([[0, 65536]]))
     assert "int16 values from -1 to 9" in reason(np.int16([[-1, 9]]))

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -96,13 +97,28 @@ def test_fewer_than_20_readable_training_images_are_warned_of(root):
     assert found(root).warnings == ("19 good training images can be read; fewer than 20 rarely suffice",)
 
 
+def test_copies_do_not_count_as_training_images(root):
+    for number in range(1, 20):
+        shutil.copy(root / "train/good/0.png", root / f"train/good/{number}.png")
+    few, repeated = found(root).warnings
+    assert few == "1 different good training images can be read; fewer than 20 rarely suffice"
+    assert repeated == "1 images occur more than once in their split; a fit counts each once"
+
+
+def test_training_images_of_one_level_are_warned_of(root):
+    for number in range(20):
+        put(root / f"train/good/{number}.png", np.full((32, 32), number, np.uint8))
+    said = "20 good training images have one level all over: there is nothing to learn from them"
+    assert said in found(root).warnings
+
+
 def test_mixed_sizes_depths_and_colours_are_noted(root):
     put(root / "train/good/wide.png", noise(30, 32, 48))
     put(root / "train/good/deep.png", noise(31).astype(np.uint16) * np.uint16(257))
     put(root / "train/good/rgb.png", noise(32, 32, 32, 3))
     diagnosis = found(root)
     assert diagnosis.warnings == (
-        "mixed sizes (height × width): 32 × 32, 32 × 48",
+        "mixed sizes: 32 × 32 px, 48 × 32 px (width × height)",
         "mixed bit depths: uint16, uint8",
         "mixed colours: RGB, grey",
     )
@@ -136,7 +152,7 @@ def test_equal_bytes_of_another_shape_or_depth_are_no_duplicates(root):
 @pytest.mark.parametrize(
     ("mask", "reason"),
     [
-        (np.eye(32, 16, dtype=np.uint8), "the mask has 32 × 16 px, its image 32 × 32"),
+        (np.eye(32, 16, dtype=np.uint8), "the mask has 16 × 32 px (width × height), its image 32 × 32 px"),
         (np.zeros((32, 32), np.uint8), "the mask marks nothing, but its image is anomalous"),
     ],
 )

@@ -337,7 +337,8 @@ def test_every_mode_of_pillow_with_8_bits_is_read():
 
 
 @pytest.mark.parametrize(
-    ("mode", "value", "dtype"), [("I", 5, "uint16"), ("I", -5, "float32"), ("I;16", 9, "uint16"), ("F", 0.5, "float32")]
+    ("mode", "value", "dtype"),
+    [("I", 5, "uint8"), ("I", 500, "uint16"), ("I", -5, "float32"), ("I;16", 9, "uint16"), ("F", 0.5, "float32")],
 )
 def test_deep_modes_of_pillow_keep_their_values(mode, value, dtype):
     read = read_image(Image.new(mode, (2, 2), value))

@@ -127,7 +127,22 @@ def test_mvtec_reports_masks_that_match_no_image(mvtec):
 
 
 @pytest.mark.parametrize(
-    "name", ["000.png", "000_gt.png", "000_label.png", "000_Mask.png", "000_GT.TIF", "000.jpg", "000_mask.bmp"]
+    "name",
+    [
+        "000.png",
+        "000_gt.png",
+        "000_label.png",
+        "000_Mask.png",
+        "000_GT.TIF",
+        "000.jpg",
+        "000_mask.bmp",
+        "000_segmentation.png",
+        "000_Seg.png",
+        "000.mask.png",
+        "000-gt.png",
+        "000.png.png",
+        "000.png_mask.png",
+    ],
 )
 def test_masks_may_be_named_in_several_ways(mvtec, name):
     (mvtec / "ground_truth/cut/000_mask.png").unlink()
@@ -138,7 +153,7 @@ def test_masks_may_be_named_in_several_ways(mvtec, name):
 
 def test_a_folder_named_as_the_image_is_its_mask(mvtec):
     (mvtec / "ground_truth/cut/000_mask.png").unlink()
-    put(mvtec, "ground_truth/cut/000/000.png", "ground_truth/cut/000/001.png")
+    put(mvtec, "ground_truth/cut/000/000-seg.png", "ground_truth/cut/000/001.png")
     dataset = find_dataset(mvtec)
     assert rows(dataset)[0][-1] == "ground_truth/cut/000"
     assert dataset.problems == ()

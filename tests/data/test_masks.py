@@ -16,6 +16,8 @@ TRUTH[20:40, 30:60] = True
 TRUTH[60:64, 5:9] = True
 SECOND = np.zeros_like(TRUTH)
 SECOND[60:64, 5:9] = True  # a defect of another kind, also in TRUTH
+BROAD = np.zeros(TRUTH.shape, np.uint8)
+BROAD[70:90, 10:40] = 110  # a label of its own beside 255
 GREY = Image.fromarray(TRUTH.astype(np.uint8) * 255)
 IDS = TRUTH.astype(np.uint8) + SECOND
 WHITE, BLACK, RED = (255, 255, 255), (0, 0, 0), (255, 0, 0)
@@ -223,6 +225,7 @@ def noise(low, high):
         (noise(80, 160), "looks like a picture"),
         (IDS + np.uint8(1), "no pixel of the mask is 0 (1, 2, 3)"),
         (np.where(SECOND, -1, TRUTH).astype(np.float32), "negative"),
+        (-TRUTH.astype(np.float32), "negative"),
         (np.where(SECOND, 255, TRUTH).astype(np.uint8), "255 beside 1, which may mean 'ignore'"),
         (with_palette(np.where(SECOND, 255, TRUTH), BLACK, RED, *[BLACK] * 253, WHITE), "may mean 'ignore'"),
         (painted(BLACK, RED), "the ground is unclear"),
@@ -246,8 +249,10 @@ def test_a_mask_of_several_pages_is_refused(name, tmp_path):
         read_mask(tmp_path / name)
 
 
-def test_labels_in_a_jpeg_are_refused(tmp_path):
-    Image.fromarray(IDS * np.uint8(5)).save(tmp_path / "mask.jpg", quality=100)
+@pytest.mark.parametrize("quality", [75, 100])
+@pytest.mark.parametrize("levels", [IDS * 5, TRUTH, np.maximum(BROAD, TRUTH * 255)])
+def test_labels_in_a_jpeg_are_refused(levels, quality, tmp_path):
+    Image.fromarray(levels.astype(np.uint8)).save(tmp_path / "mask.jpg", quality=quality)
     with pytest.raises(UnreadableImageError, match="save the mask as PNG"):
         read_mask(tmp_path / "mask.jpg")
 
@@ -258,7 +263,7 @@ def test_a_folder_is_all_of_its_masks_together(tmp_path):
     (tmp_path / "notes.txt").write_text("no mask")
     np.testing.assert_array_equal(read_mask(tmp_path), TRUTH)
     Image.new("L", (5, 7)).save(tmp_path / "002.png")
-    with pytest.raises(UnreadableImageError, match="differ in size: 96 × 80 and 7 × 5"):
+    with pytest.raises(UnreadableImageError, match=r"differ in size: 80 × 96 px \(width × height\) and 5 × 7"):
         read_mask(tmp_path)
 
 

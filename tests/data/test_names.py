@@ -10,18 +10,20 @@ def words(text: str) -> list[str]:
 GOOD = words("""
     good Good GOOD ok OK Ok normal Normal io IO i.O. iO i_o pass passed gut fine no_defect no-defects NoDefect
     defect-free defect.free free_of_defects without_defect non-defective not_bad GOOD_parts GoodParts good1
+    undamaged unbeschädigt fehlerlos mängelfrei approved conforme bon ok_front good_left
     OK_2024-01-02 ＧＯＯＤ ＯＫ 良品 正常
 """)
 DEFECT = words("""
     ng NG nok NOK n.ok nio NIO n.i.O. niO not_ok NotOK not-i.O. no_good not_good bad BAD bad-parts defect Defects
-    defective abnormal Abnormal anomaly anomalous Anomalies fail FAILED failed reject rejected NOK_2 ＮＧ 不良品
+    defective abnormal Abnormal anomaly anomalous Anomalies fail FAILED failed reject rejected
+    def_front damaged beschädigt unacceptable mangelhaft disapproved non_conforme nicht-konform NOK_2 ＮＧ 不良品
 """)
 MASK = words("""
     mask Masks ground_truth GroundTruth Ground-Truth GT gt label labels Annotations segmentation defect_masks
 """)
 NOTHING = words("""
     scratch dent bottle good_bad fine_scratch test_public test_private day1 1 2024 _ normalised abnormalities_of_good
-    labelled goods books okra unknown bad_weld passage
+    labelled goods clean books okra unknown bad_weld passage
 """)
 
 

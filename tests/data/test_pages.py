@@ -294,6 +294,13 @@ def test_pages_whose_data_reach_beyond_the_file_or_lie_on_one_another_are_refuse
     np.testing.assert_array_equal(read_image(path.with_name("x.tif#3")), PAGES[2])
 
 
+def test_a_volume_in_one_directory_is_refused(put):
+    volume = (np.stack([PAGES[0, :12]] * 3), {"volumetric": True, "tile": (16, 16, 16)})
+    said = "holds a volume of 3 slices, of which only the first is read"
+    assert said in reason(put(tiff(volume)))
+    assert said in reason(put(tiff(PAGES[0], volume)).with_name("x.tif#2"))
+
+
 def test_a_stack_whose_images_have_no_pages_is_refused(put):
     file = io.BytesIO()
     tifffile.imwrite(file, PAGES, truncate=True, photometric="minisblack")

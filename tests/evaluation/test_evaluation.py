@@ -63,6 +63,7 @@ def inspection(source, anomaly_map, *, rebuilt=True, threshold=1.0):
         anomaly_map=anomaly_map.astype(np.float32),
         map_scale=MapScale(0.0, 1.0, 0.5),
         reconstruction=image + np.float32(0.1) if rebuilt else None,
+        brightness=0.125,
     )
 
 
@@ -254,7 +255,7 @@ def test_a_map_with_nan_is_an_error():
 def test_without_masks_pixel_figures_are_null_with_a_reason():
     found = run(*stream(masked=False))
     assert found.pixel is None
-    assert found.pixel_reason == "no image has a mask that marks a defect"
+    assert found.pixel_reason == "no image of a defect has a mask"
     assert len(found.pixel_left_out) == 6
     assert found.to_json()["pixel"] is None
 
@@ -264,8 +265,8 @@ def test_without_masks_pixel_figures_are_null_with_a_reason():
     [
         (None, "cannot be read"),
         (np.zeros((32, 32), np.uint8), "marks nothing"),
-        (np.pad(np.full((1, 1), 255, np.uint8), ((0, 31), (0, 31))), "nothing that preprocessing leaves at 16x16"),
-        (np.full((32, 20), 255, np.uint8), "the mask has 32 × 20 px, its image 32 × 32"),
+        (np.pad(np.full((1, 1), 255, np.uint8), ((0, 31), (0, 31))), "nothing that preprocessing leaves at 16 × 16 px"),
+        (np.full((32, 20), 255, np.uint8), "the mask has 20 × 32 px (width × height), its image 32 × 32 px"),
     ],
 )
 def test_an_unusable_mask_leaves_its_image_out_and_says_why(mask, reason):
@@ -407,55 +408,6 @@ def test_all_images_anomalous():
     assert plain["reconstruction"] is None
 
 
-@pytest.mark.parametrize("kind", [bool, np.uint8, np.float32])
-def test_fit_mask_keeps_pixels_that_are_more_than_half_defective(kind):
-    mask = np.zeros((4, 6), kind)
-    mask[:2, :2] = 1  # all of one pixel
-    mask[:2, 2] = 1  # just half of the next
-    mask[2:, 4:] = 1
-    mask[3, 5] = 0  # three quarters of another
-    assert fit_mask(mask, (2, 3), HALVED, (4, 6)).tolist() == [[True, False, False], [False, False, True]]
-
-
-def test_fit_mask_follows_what_preprocessing_cut_off_and_added():
-    mask = np.zeros((20, 30), np.uint8)
-    mask[6:10, 12:18] = 1
-    cropped = np.array([[2.0, 0, 10], [0, 2.0, 4], [0, 0, 1]])  # from (10, 4) on, at half the resolution
-    assert np.argwhere(fit_mask(mask, (5, 6), cropped, (20, 30))).tolist() == [
-        [y, x] for y in (1, 2) for x in (1, 2, 3)
-    ]
-    padded = np.array([[1.0, 0, -5], [0, 1.0, -3], [0, 0, 1]])
-    assert np.array_equal(fit_mask(mask, (26, 40), padded, (20, 30)), np.pad(mask, ((3, 3), (5, 5))) > 0)
-    assert not fit_mask(mask, (4, 4), np.array([[1.0, 0, 40], [0, 1.0, 0], [0, 0, 1]]), (20, 30)).any()
-
-
-def test_fit_mask_of_another_resolution_than_its_image():
-    mask = np.zeros((10, 15), np.uint8)
-    mask[3:5, 6:9] = 1
-    cropped = np.array([[2.0, 0, 10], [0, 2.0, 4], [0, 0, 1]])
-    assert np.argwhere(fit_mask(mask, (5, 6), cropped, (20, 30))).tolist() == [
-        [y, x] for y in (1, 2) for x in (1, 2, 3)
-    ]
-
-
-@pytest.mark.parametrize("place", [(0, 1), (1, 0), (2, 0), (2, 1)])
-def test_fit_mask_refuses_a_map_that_is_turned_sheared_or_in_perspective(place):
-    to_original = np.eye(3)
-    to_original[place] = -0.01
-    with pytest.raises(InputError, match="turned"):
-        fit_mask(np.ones((4, 4)), (4, 4), to_original, (4, 4))
-
-
-def test_fit_mask_takes_any_size_of_one_channel():
-    mask = np.full((5, 7), 9, np.uint8)
-    enlarged = np.diag([7 / 3, 5 / 11, 1])
-    assert fit_mask(mask, (11, 3), enlarged, (5, 7)).all()
-    assert fit_mask(mask, (11, 3), enlarged, (5, 7)).shape == (11, 3)
-    for wrong in (np.zeros((0, 3)), np.zeros((5, 7, 3)), np.zeros(5)):
-        with pytest.raises(InputError, match="at least one pixel"):
-            fit_mask(wrong, (2, 2), np.eye(3), (2, 2))
-
-
 def test_unsure_images_are_counted_apart_and_as_not_called_anomalous():
     results, masks = stream()
     before = run(results, masks)
@@ -506,6 +458,14 @@ def test_normal_images_have_no_defect_and_unnamed_ones_are_a_type_of_their_own()
     assert [row["defect"] for row in plain["scores"][:4]] == [None, "(unnamed)", None, "hole"]
     assert [(row["defect"], row["n"]) for row in plain["per_defect"]] == [("(unnamed)", 1), ("dent", 2), ("hole", 3)]
     assert [group["name"] for group in plain["luminance"]["groups"]] == ["good", "(unnamed)", "dent", "hole"]
+
+
+def test_brightness_is_that_of_images_as_they_were_read_and_not_as_the_model_saw_them():
+    results, masks = stream()
+    groups = run(results, masks).luminance.groups
+    assert [group.mean for group in groups] == [0.125] * len(groups)
+    unknown = [(sample, replace(found, brightness=None)) for sample, found in results]
+    assert run(unknown, masks).luminance.groups == ()
 
 
 def test_reconstruction_of_one_normal_image_has_no_interval_and_that_of_two_has():

@@ -7,6 +7,7 @@ from urushi import Detector, Recipe
 from urushi.errors import CalibrationError, DatasetError, RecipeError
 from urushi.fitting import model_selection
 from urushi.fitting.learning import Run
+from urushi.preprocessing import Pipeline
 from urushi.recipe import recipe_names
 
 FIRST = {"name": "first", "settings": {}}
@@ -87,18 +88,18 @@ def test_the_card_survives_the_file(good, fitted, tmp_path):
 
 
 def test_defects_are_planted_anew_in_each_image_but_the_same_for_every_candidate(good):
-    planted = list(model_selection.planted(good[:3], seed=0))
+    planted = list(model_selection.planted(good[:3], 0, Pipeline(())))
     assert len(planted) == 12
     assert all((image != good[number // 4]).any() for number, image in enumerate(planted))
     assert len({image.tobytes() for image in planted}) == 12
-    assert all((a == b).all() for a, b in zip(planted, model_selection.planted(good[:3], seed=0), strict=True))
-    others = model_selection.planted(good[:3], seed=1)
+    assert all((a == b).all() for a, b in zip(planted, model_selection.planted(good[:3], 0, Pipeline(())), strict=True))
+    others = model_selection.planted(good[:3], 1, Pipeline(()))
     assert all((a != b).any() for a, b in zip(planted, others, strict=True))
 
 
 def test_deep_images_get_defects_in_their_own_range():
     deep = np.random.default_rng(0).integers(0, 4096, (64, 64)).astype(np.uint16)
-    (first, *_) = model_selection.planted([deep], seed=0)
+    (first, *_) = model_selection.planted([deep], 0, Pipeline(()))
     assert first.dtype == np.uint16
     assert first.max() <= deep.max()
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from urushi.data.loader import Rows
 from urushi.errors import DatasetError
 from urushi.fitting.closed_form import ClosedForm
-from urushi.models.feature_pyramid import FeaturePyramid
+from urushi.models.feature_pyramid import FeaturePyramid, _enlarged
 from urushi.models.networks.feature_level import FeatureLevel
 from urushi.models.networks.image_descriptor import ImageDescriptor, described
 from urushi.scoring.feature import Feature
@@ -230,3 +230,9 @@ def test_larger_networks_have_the_same_levels(size):
     assert [level.shape[1:] for level in model.levels] == [(8, 12), (4, 6), (2, 3)]
     pair = model.reconstruct(model.embed(torch.rand(1, 3, 64, 96)))
     assert pair.residual.shape == (1, 1, 8, 12)
+
+
+def test_coarse_levels_are_enlarged_bicubically():
+    coarse = torch.rand(2, 1, 5, 3)
+    expected = torch.nn.functional.interpolate(coarse, (20, 9), mode="bicubic", align_corners=False)
+    torch.testing.assert_close(_enlarged(coarse, (20, 9)), expected, atol=1e-5, rtol=1e-5)

@@ -48,5 +48,5 @@ def test_other_powers_of_two_end_at_the_same_bottleneck(px):
 
 
 def test_other_sizes_are_refused():
-    with pytest.raises(RecipeError, match="96×96 px, but this architecture takes 32, 64, 128, 256, 512"):
+    with pytest.raises(RecipeError, match="96 × 96 px, but this architecture takes 32, 64, 128, 256, 512"):
         layers(INSPECTION, (1, 96, 96))

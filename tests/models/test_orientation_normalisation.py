@@ -123,5 +123,5 @@ def test_what_cannot_be_wrapped_is_refused(settings, message):
 
 
 def test_images_that_are_not_square_are_refused():
-    with pytest.raises(RecipeError, match="32×64 px, but what is turned must be square"):
+    with pytest.raises(RecipeError, match=r"64 × 32 px \(width × height\), but what is turned must be square"):
         OrientationNormalisation((1, 32, 64))

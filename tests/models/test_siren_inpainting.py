@@ -211,7 +211,7 @@ def test_joint_objective_steps_both_at_once_with_two_rates():
     ("options", "expected"),
     [
         ({"objective": "joint"}, r"set model\.discriminator"),
-        ({"window_px": 64}, "48×40 px, smaller than a window of 64 px"),
+        ({"window_px": 64}, r"40 × 48 px \(width × height\), smaller than a window of 64 px"),
         ({"hole_px": 9}, "it is even"),
         ({"hole_px": 26}, "three quarters of model.window_px = 32"),
     ],

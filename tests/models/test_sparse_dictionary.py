@@ -75,5 +75,5 @@ def test_error_and_code_are_standard_normal_where_they_were_learnt(fitted, pictu
 
 @pytest.mark.parametrize("options", [{"patch_px": 7}, {"stride": 5}, {"patch_px": 4, "stride": 8}])
 def test_images_that_are_not_covered_are_refused(options):
-    with pytest.raises(RecipeError, match=r"32×32 px, which patches of . px, . px apart, do not cover evenly"):
+    with pytest.raises(RecipeError, match=r"32 × 32 px, which patches of . px, . px apart, do not cover evenly"):
         SparseDictionary(SHAPE, **options)

@@ -102,7 +102,7 @@ def test_other_powers_of_two_keep_the_bottleneck_of_512(cls, size):
 @pytest.mark.parametrize("cls", [Autoencoder, VariationalAutoencoder])
 @pytest.mark.parametrize(("height", "width"), [(32, 64), (48, 48), (16, 16), (1024, 1024), (127, 128), (1, 1)])
 def test_other_sizes_are_refused_with_the_sizes_that_are_taken(cls, height, width):
-    with pytest.raises(RecipeError, match=rf"{height}×{width} px, but this architecture takes 32, 64, 128, 256 or 512"):
+    with pytest.raises(RecipeError, match=rf"{width} × {height} px.*, but this architecture takes 32, 64, 128, 256"):
         cls((1, height, width))
 
 

@@ -110,17 +110,17 @@ def test_the_open_beam_gets_the_level_that_was_asked_for(tmp_path):
 
 def test_an_image_of_another_size_is_refused_with_both(tmp_path):
     fitted = FlatField(bright=save(tmp_path / "b.png", BRIGHT)).fit([])
-    with pytest.raises(UnreadableImageError, match=r"17×12 px, but the flat-field calibration has 12×17 px"):
+    with pytest.raises(UnreadableImageError, match=r"12 × 17 px .*, but the flat-field calibration has 17 × 12 px"):
         fitted.apply(np.zeros((17, 12), np.uint8))
     line = FlatField(bright=save(tmp_path / "b.png", BRIGHT), detector="line").fit([])
-    with pytest.raises(UnreadableImageError, match=r"12×18 px, but the flat-field calibration has 1×17 px"):
+    with pytest.raises(UnreadableImageError, match=r"18 × 12 px .*, but the flat-field calibration has 17 × 1 px"):
         line.apply(np.zeros((12, 18), np.uint8))
 
 
 @pytest.mark.parametrize(
     ("bright", "dark", "message"),
     [
-        (BRIGHT, DARK[:5], "`bright` has 12×17 px, `dark` 5×17 px"),
+        (BRIGHT, DARK[:5], r"`bright` has 17 × 12 px .*, `dark` 17 × 5 px"),
         (DARK, BRIGHT, "nowhere brighter than `dark`; are the two swapped"),
         (NOTHING, NOTHING, "nowhere brighter"),
     ],

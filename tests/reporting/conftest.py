@@ -44,6 +44,7 @@ def inspect() -> Callable[..., Inspection]:
             "anomaly_map": anomaly_map,
             "map_scale": SCALE,
             "reconstruction": np.full((32, 32, 3), 0.4, np.float32),
+            "brightness": 0.5,
         }
         values |= changes
         height, width = values["original_size"]

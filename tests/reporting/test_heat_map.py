@@ -95,3 +95,11 @@ def test_overlay_of_a_normal_image_does_not_glow() -> None:
     assert abs(lightness(calm) - 127.5).max() < 25
     boxed = overlay(image, hot, SCALE, [Region(0, 0, 1, 1, 1, 99.0)], view, long_side_px=32)
     assert lightness(boxed[20, 20]) - 127.5 > 25
+
+
+def test_overlay_hatches_what_is_ignored_and_leaves_the_rest() -> None:
+    image, ignored = np.full((16, 16, 1), 100 / 255), np.zeros((16, 16), bool)
+    ignored[:8] = True
+    found = overlay(image, np.zeros((16, 16)), SCALE, (), View(0, 0, 16, 16), long_side_px=64, ignored=ignored)
+    assert (found[32:] == 100).all()
+    assert set(np.unique(found[:32])) == {50, 100}

@@ -12,8 +12,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from urushi.errors import DetectorFileError
+from urushi.runtime import onnx_backend
 from urushi.runtime.backend import Backend
-from urushi.runtime.onnx_backend import OnnxBackend
+from urushi.runtime.onnx_backend import OnnxBackend, open_session
 from urushi.runtime.openvino_backend import OpenvinoBackend
 
 SHAPE = (3, 8, 6)
@@ -112,11 +113,29 @@ def test_any_layout_of_memory_is_taken(backend):
     assert (backend.run(strided).scores == backend.run(IMAGES).scores).all()
 
 
-def test_several_callers_at_once_get_their_own(backend):
-    expected = [backend.run(image[None]).scores[0] for image in IMAGES]
+@pytest.mark.parametrize("way", ["run", "run_beside"])
+def test_several_callers_at_once_get_their_own(backend, way):
+    run = getattr(backend, way)
+    expected = [run(image[None]).scores[0] for image in IMAGES]
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda n: backend.run(IMAGES[n % 5][None]).scores[0], range(200)))
+        found = list(pool.map(lambda n: run(IMAGES[n % 5][None]).scores[0], range(200)))
     assert found == [expected[n % 5] for n in range(200)]
+
+
+def test_beside_others_it_computes_the_same(backend):
+    for alone, beside in zip(backend.run(IMAGES), backend.run_beside(IMAGES), strict=True):
+        assert np.allclose(alone, beside, rtol=1e-6)
+
+
+def test_of_many_images_onnx_runtime_gives_each_one_thread_and_one_image_alone_all(monkeypatch):
+    opened = []
+    monkeypatch.setattr(onnx_backend, "open_session", lambda g, n, make=open_session: opened.append(n) or make(g, n))
+    backend = OnnxBackend(graph().SerializeToString(), SHAPE, precision="fp32", n_threads=2)
+    backend.run_beside(IMAGES)
+    assert opened == [1]
+    backend.run(IMAGES)
+    backend.run(IMAGES)
+    assert opened == [1, 2]
 
 
 def test_it_says_what_it_is_and_has_the_threads_it_was_given(engine):

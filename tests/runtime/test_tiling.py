@@ -1,5 +1,7 @@
 """Tiles cover an image, their weights add up to one, and what lies in it keeps its place."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -176,7 +178,7 @@ def test_images_of_several_sizes_come_in_order_and_a_small_one_is_told_apart(det
     found = list(detector.inspect_many(images))
     assert [isinstance(one, Inspection) for one in found] == [True, True, False, True]
     assert isinstance(found[2], Unreadable)
-    assert "31×90 px, less than a tile of 32 px" in found[2].reason
+    assert "90 × 31 px (width × height), less than a tile of 32 px" in found[2].reason
     assert found[0].score == detector.inspect(images[0]).score
 
 
@@ -193,15 +195,19 @@ def test_saved_and_loaded_it_gives_the_same(detector, tmp_path):
 def test_the_same_seed_gives_the_same_and_small_training_images_are_listed(detector):
     fitted = Detector.fit([*(texture(seed) for seed in range(20)), texture(0, 20, 90)], tiled())
     assert [found.reason for found in fitted.unreadable] == [
-        "after preprocessing it is 20×90 px, less than a tile of 32 px"
+        "after preprocessing it is 90 × 20 px (width × height), less than a tile of 32 px"
     ]
     assert fitted.held_out == detector.held_out
 
 
 def test_whatever_batch_is_asked_for_large_images_come_one_by_one(detector, monkeypatch):
-    sizes = []
-    outputs = Network.outputs
-    monkeypatch.setattr(Network, "outputs", lambda self, images: sizes.append(len(images)) or outputs(self, images))
+    sizes, outputs = [], Network.outputs
+
+    def counted(self: Network, images: list[np.ndarray], **how: bool) -> Iterator[Output]:
+        sizes.append(len(images))
+        return outputs(self, images, **how)
+
+    monkeypatch.setattr(Network, "outputs", counted)
     assert len(list(detector.inspect_many([texture(s) for s in range(5)], batch_size=4))) == 5
     assert sizes == [1] * 5
 

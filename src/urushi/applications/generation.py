@@ -9,6 +9,7 @@ from torch import Tensor
 from urushi.detector import Detector
 from urushi.errors import InputError
 from urushi.models.base import Generative
+from urushi.printable import in_px
 from urushi.runtime.torch_backend import TorchBackend
 
 _BATCH = 16
@@ -26,7 +27,9 @@ class Generator:
 
     def __post_init__(self) -> None:
         if self.height_px * self.width_px > _MOST_PIXELS:
-            raise InputError(f"{self.height_px}×{self.width_px} px were asked for; {_MOST_PIXELS} pixels are the most")
+            raise InputError(
+                f"{in_px((self.height_px, self.width_px))} were asked for; {_MOST_PIXELS} pixels are the most"
+            )
         object.__setattr__(self, "shape", self.model.latent_shape(self.height_px, self.width_px))
 
     @classmethod

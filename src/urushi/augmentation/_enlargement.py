@@ -23,6 +23,7 @@ from urushi.data.stream import stream
 from urushi.data.writing import MARKER, UNFINISHED, claim, finish, write_image
 from urushi.errors import InputError, UnreadableImageError
 from urushi.inspection import Unreadable
+from urushi.printable import in_px
 
 TITLE = "Augmented data set of Urushi"
 RECORDS = "augmentation.jsonl"
@@ -200,8 +201,9 @@ def _mask_of(image: np.ndarray, path: Path, mask_path: Path) -> np.ndarray:
     mask = read_mask(mask_path)
     turned = fitting(mask, size, path)
     if turned is None or turned.shape != size:
-        sizes = " and ".join(f"{height}×{width}" for height, width in (mask.shape, size))
-        raise UnreadableImageError(str(mask_path), f"mask and image differ in size: {sizes} px")
+        raise UnreadableImageError(
+            str(mask_path), f"mask and image differ in size: {in_px(mask.shape)} and {in_px(size)}"
+        )
     return turned
 
 

@@ -13,6 +13,7 @@ from urushi import catalogue
 from urushi.augmentation.base import NO_SECOND_MAP, Parameters, Projective, Size, Transform, through
 from urushi.catalogue import options
 from urushi.errors import InputError
+from urushi.printable import in_px
 from urushi.recipe import Augmentation as Section
 from urushi.recipe import Part
 
@@ -115,8 +116,7 @@ def _check(image: np.ndarray) -> None:
             f"augmentation takes (H, W) or (H, W, C) of uint8, uint16 or float32; got {image.shape} of {image.dtype}."
         )
     if max(image.shape[:2]) > _MAXIMUM_SIDE_PX:
-        height, width = image.shape[:2]
-        raise InputError(f"the image has {height}×{width} px; augmentation takes up to {_MAXIMUM_SIDE_PX} px a side.")
+        raise InputError(f"the image has {in_px(image.shape)}; augmentation takes up to {_MAXIMUM_SIDE_PX} px a side.")
 
 
 def _warped(image: np.ndarray, drawn: Drawn, interpolation: int, border: int, fill: float) -> np.ndarray:

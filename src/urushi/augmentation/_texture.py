@@ -12,6 +12,7 @@ from urushi.data.defects import KINDS, MINIMUM_SIDE_PX, apply, draw
 from urushi.data.images import read_image
 from urushi.data.writing import claim, finish, write_image
 from urushi.errors import InputError, UnreadableImageError
+from urushi.printable import in_px
 
 _TEST_SHARE = 0.2  # S1: 60 % train, 20 % validation, 20 % test; `fit` takes its validation part from train/good
 _PATCHES_PER_WARP = 16
@@ -88,7 +89,7 @@ def _parts(pixels: np.ndarray, wish: TextureWish) -> tuple[np.ndarray, np.ndarra
     train = length - test
     if train < test or min(pixels.shape[:2]) < wish.patch_px:
         raise InputError(
-            f"the picture is {pixels.shape[0]}×{pixels.shape[1]} px; for patches of {wish.patch_px} px it has at least "
+            f"the picture is {in_px(pixels.shape)}; for patches of {wish.patch_px} px it has at least "
             f"{wish.patch_px} × {4 * wish.patch_px} px, so that training and testing share no pixel"
         )
     first, last = (slice(0, train), slice(length - test, length))

@@ -89,6 +89,11 @@ class Backbone(nn.Module, ABC):
         """The maps."""
 
 
+def coloured(images: Tensor) -> Tensor:
+    """Grey images in three channels; others as they are, since a runtime would copy them."""
+    return images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
+
+
 def sha256(path: Path) -> str:
     """The digest of a file in hexadecimal digits, computed anew only where the file has changed."""
     found = path.stat()

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from urushi.backbones.base import UNKNOWN, Backbone, Kept, Layer, PretrainedNetwork, sha256
+from urushi.backbones.base import UNKNOWN, Backbone, Kept, Layer, PretrainedNetwork, coloured, sha256
 from urushi.catalogue.extras import require
 from urushi.errors import RecipeError
 
@@ -71,7 +71,7 @@ class LiteBackbone(Backbone):
         return {"family": "efficientnet_lite", "name": self.name, **source, "licence": UNKNOWN}
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        x, maps, wide = self.stem((images.expand(-1, 3, -1, -1) - _MEAN) / _SCALE), [], []
+        x, maps, wide = self.stem((coloured(images) - _MEAN) / _SCALE), [], []
         for index, block in enumerate(self.blocks):
             if index == self.inside:
                 within, x = _widened(block, x)

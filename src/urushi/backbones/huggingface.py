@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from urushi.backbones import _architecture, _loading
 from urushi.backbones._folder import CONFIG, Folder
 from urushi.backbones._hub import PREFIX, downloaded
-from urushi.backbones.base import Backbone, Kept, Layer, PretrainedNetwork
+from urushi.backbones.base import Backbone, Kept, Layer, PretrainedNetwork, coloured
 from urushi.catalogue.extras import require
 from urushi.errors import BackboneError
 
@@ -117,8 +117,7 @@ class HuggingFaceBackbone(Backbone):
         return self.description
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        of_colour = self.n_channels == 3
-        x = images.expand(-1, 3, -1, -1) if of_colour else images.mean(dim=1, keepdim=True)
+        x = coloured(images) if self.n_channels == 3 else images.mean(dim=1, keepdim=True)
         maps: list[Tensor] = self.network((self._whole(x) - self.mean) / self.deviation)
         return maps
 

@@ -105,7 +105,9 @@ def mask_writer(out: Path) -> PictureWriter:
 def _overlay(result: Inspection) -> "np.ndarray":
     from urushi.reporting.heat_map import overlay
 
-    return overlay(result.image, result.anomaly_map, result.map_scale, result.regions, result.view)
+    return overlay(
+        result.image, result.anomaly_map, result.map_scale, result.regions, result.view, ignored=result.ignored
+    )
 
 
 def _map(result: Inspection) -> "np.ndarray":
@@ -119,7 +121,7 @@ def _mask(result: Inspection) -> "np.ndarray":
 
     if not result.regions:
         return np.zeros(result.original_size, bool)
-    marked = marks(result.anomaly_map, result.map_scale.region_threshold)
+    marked = marks(result.anomaly_map, result.map_scale.region_threshold, result.ignored)
     return mask_in_original(marked, result.to_original, result.original_size)
 
 
@@ -129,12 +131,13 @@ class ReportWriter:
     def __init__(
         self, path: Path, detector: "Detector", title: str = "Inspection", labels: Mapping[str, str] | None = None
     ) -> None:
+        from urushi.reporting.picture_folder import PictureFolder
         from urushi.reporting.report import Report
 
         make_folder(path.parent)
         date = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
         self.path, self.cautions = path, Cautions()
-        self.report = Report(title, _facts(detector), labels=labels, date=date)
+        self.report = Report(title, _facts(detector), labels=labels, date=date, folder=PictureFolder(path))
 
     def add(self, result: Inspection | Unreadable) -> None:
         """One card, or one line of what could not be read."""

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from urushi.data.dataset import Problem, Sample, find_dataset, good_folders_in
 from urushi.data.images import Stated, read_image
 from urushi.data.mask_diagnosis import without_inverted
+from urushi.data.mask_on_map import fit_mask
 from urushi.data.masks import fitting, misfit, read_mask
 from urushi.data.pages import as_file_name, file_of, images_in_file
 from urushi.data.stream import evenly
 from urushi.data.writing import write_image
 from urushi.errors import InputError, UnreadableImageError
-from urushi.evaluation.masks import fit_mask
 from urushi.inspection import Unreadable
 from urushi.preprocessing import Pipeline, Prepared
 from urushi.reporting.grey_levels import Levels

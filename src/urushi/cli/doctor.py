@@ -8,7 +8,7 @@ import typer
 
 from urushi.cli import _console
 from urushi.cli._datasets import BitsOption, GoodFolderOption, note_taken
-from urushi.printable import printable
+from urushi.printable import in_px, printable
 
 if TYPE_CHECKING:
     from urushi.data.diagnosis import Diagnosis
@@ -100,8 +100,8 @@ def _show(found: "Diagnosis", luminances: "LuminanceReport") -> None:
     _console.table(("split", "kind", "images"), rows)
     smallest, largest = plain["sizes"]["smallest"], plain["sizes"]["largest"]
     if smallest:
-        ends = " … ".join(f"{size['height']}×{size['width']}" for size in (smallest, largest))
-        print(f"sizes {ends} px ({plain['sizes']['distinct']} different); depths {_counts(plain['dtypes'])}; ", end="")
+        ends = " … ".join(in_px((size["height"], size["width"])) for size in (smallest, largest))
+        print(f"sizes {ends} ({plain['sizes']['distinct']} different); depths {_counts(plain['dtypes'])}; ", end="")
         print(f"colours {_counts(plain['colours'])}")
     show_luminances(luminances)
     for item in plain["unreadable"]:

@@ -31,6 +31,12 @@ def fit(
     settings: Annotated[
         list[str], typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one value of the recipe.")
     ] = [],  # noqa: B006  typer needs a literal default and never changes it
+    ignore: Annotated[
+        Path | None, typer.Option(help="A mask drawn on a good image: what it marks (not black) counts for nothing.")
+    ] = None,
+    inspect_only: Annotated[
+        Path | None, typer.Option(help="A mask as --ignore takes it, but only what it marks counts.")
+    ] = None,
     defects: Annotated[Path | None, typer.Option(help="Images of defects, for threshold rules that need them.")] = None,
     false_alarm_rate: Annotated[
         float | None, typer.Option(help="Share of good parts that may be called anomalous.")
@@ -49,7 +55,7 @@ def fit(
     from urushi.detector import Detector
 
     settings = settings if device is None else [*settings, f"training.accelerator={device}"]
-    chosen = chosen_recipe(recipe, settings, false_alarm_rate)
+    chosen = chosen_recipe(recipe, settings, false_alarm_rate, region=_region(ignore, inspect_only))
     sources, facts = _good_images(good, layout, good_folder)
     require_detector_place(output, "-o")
     folder = output.with_name(f"{output.name}.training")
@@ -76,11 +82,25 @@ def fit(
         raise typer.Exit(1)
 
 
-def chosen_recipe(name: str, settings: list[str], false_alarm_rate: float | None) -> "Recipe":
+def _region(ignore: Path | None, inspect_only: Path | None) -> dict[str, Any]:
+    """The settings of the recipe's region that the options ask for."""
+    from urushi.errors import InputError
+
+    if ignore is not None and inspect_only is not None:
+        raise InputError("--ignore and --inspect-only were given; one mask says all, give either")
+    if ignore is None and inspect_only is None:
+        return {}
+    marks = "inspected" if ignore is None else "ignored"
+    return {"region.mask": str(ignore or inspect_only), "region.marks": marks}
+
+
+def chosen_recipe(
+    name: str, settings: list[str], false_alarm_rate: float | None, *, region: Mapping[str, Any] | None = None
+) -> "Recipe":
     """The recipe with the changes that the command line asks for."""
     from urushi.recipe import Recipe, parse_setting
 
-    changes: dict[str, Any] = dict(parse_setting(text) for text in settings)
+    changes: dict[str, Any] = dict(parse_setting(text) for text in settings) | dict(region or {})
     if false_alarm_rate is not None:
         changes["threshold.false_alarm_rate"] = false_alarm_rate
     return Recipe.find(name).with_settings(changes)
@@ -99,11 +119,15 @@ def images_in(folder: Path | None, good_folders: Sequence[str] = ()) -> list[Pat
 
 def report_fit(detector: "Detector", output: Path, sources: Sequence[Path]) -> None:
     """What was fitted, where it is, which of the images look as if they were no good ones, and what is promised."""
+    from urushi.reporting.card_words import of_region
+
     facts = detector.card["fit"]
     _console.list_unreadable(detector.unreadable)
     if trial := detector.card.get("trial"):
         print(f"of {len(trial['candidates'])} candidates {trial['taken']} was fitted: {trial['why']}")
     print(f"{output}: fitted on {facts['n_training']} of {facts['n_images']} good images in {facts['seconds']} s")
+    if region := detector.card.get("region"):
+        _console.note(f"note: {printable(of_region(region))}")
     if detector.familiar and (note := detector.familiar.note):
         _console.note(f"note: {note}")
     if copies := facts["copies"]:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from urushi.cli._places import require_file_place
+from urushi.printable import in_px
 
 
 def sample(
@@ -25,4 +26,4 @@ def sample(
     generator = Generator.of(Detector.load(detector, runtime="torch"), height, width)
     write_grid(output, generator.sample(n, seed))
     last = f" … {seed + n - 1}" if n > 1 else ""
-    print(f"{output}: {n} × {generator.height_px}×{generator.width_px} px, seed {seed}{last}")
+    print(f"{output}: {n} images of {in_px((generator.height_px, generator.width_px))}, seed {seed}{last}")

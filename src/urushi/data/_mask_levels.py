@@ -9,6 +9,8 @@ _MOST_IDS = 16  # so many levels may be labels, even where their regions are thi
 _FAINT = 16  # of 255; in a JPEG, levels up to here can't be told from its noise
 _HIGHEST_ID = 20  # beside which 255 usually means 'ignore'
 _END = 8  # levels within an eighth of the range from its ends are ground or defect, between them edges
+_FLAT = 32  # in a JPEG, neighbours within so small a part of the range are alike …
+_MOST_FLAT = 0.1  # … as in labels a sixth of them and more is, in soft edges a hundredth
 _UNIFORM = 0.8  # of the border, at least, has the colour of a ground that is not black
 
 
@@ -19,12 +21,12 @@ def by_levels(levels: np.ndarray, *, is_lossy: bool) -> np.ndarray:
     """
     found = _distinct(levels)
     low, high = found[0], found[-1]
-    if low < 0 and found.size > 2:
+    if low < 0 and (found.size > 2 or high <= 0):
         raise RefusalError(f"the mask has negative levels (from {low:g}); write 0 where there is no defect")
+    if is_lossy and high > 0:
+        return _of_jpeg(levels, high)
     if not ((found > 0) & (found < high)).any():
         return np.asarray(levels > 0)
-    if is_lossy:
-        return _of_jpeg(levels, high)
     if _has_labels(levels, found):
         return _of_labels(levels, found)
     return _above_half(levels, high)
@@ -93,6 +95,8 @@ def _distinct(levels: np.ndarray) -> np.ndarray:
 def _of_jpeg(levels: np.ndarray, high: float) -> np.ndarray:
     if high <= _FAINT:
         raise RefusalError(f"a JPEG can't hold levels as close as 0…{high:g}; save the mask as PNG")
+    if _share_flat(levels, _between(levels, high), high / _FLAT) > _MOST_FLAT:
+        raise RefusalError("a JPEG with areas of levels between black and bright, maybe labels; save the mask as PNG")
     return _above_half(levels, high)
 
 
@@ -113,8 +117,7 @@ def _refuse_ignored(found: np.ndarray) -> None:
 
 
 def _above_half(levels: np.ndarray, high: float) -> np.ndarray:
-    between = (levels > high / _END) & (levels < high - high / _END)
-    if between.mean() > 0.5:
+    if _between(levels, high).mean() > 0.5:
         raise RefusalError("most of its pixels are neither black nor bright; it looks like a picture, not like a mask")
     return np.asarray(levels > high / 2)
 
@@ -145,9 +148,19 @@ def _is_graded(levels: np.ndarray, high: float) -> bool:
 
 def _is_flat(levels: np.ndarray, high: float) -> bool:
     """Whether most pixels between are like all their neighbours."""
+    return _share_flat(levels, (levels > 0) & (levels < high), 0) > 0.5
+
+
+def _share_flat(levels: np.ndarray, where: np.ndarray, tolerance: float) -> float:
+    """Of the pixels there, which share differs from none of its neighbours by more than a tolerance."""
     values, around = levels.astype(np.float32), np.ones((3, 3), np.uint8)
-    is_same = cv2.dilate(values, around) == cv2.erode(values, around)
-    return bool(is_same[(levels > 0) & (levels < high)].mean() > 0.5)
+    is_same = cv2.dilate(values, around) - cv2.erode(values, around) <= tolerance
+    return float(is_same[where].mean()) if where.any() else 0.0
+
+
+def _between(levels: np.ndarray, high: float) -> np.ndarray:
+    """Which pixels are neither ground nor as bright as the defect."""
+    return np.asarray((levels > high / _END) & (levels < high - high / _END))
 
 
 def _require_ground(edge: np.ndarray, ground: np.ndarray, pixels: np.ndarray, near: float) -> None:

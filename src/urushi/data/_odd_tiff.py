@@ -10,6 +10,7 @@ from urushi.data._deep import narrow, opencv
 from urushi.data._pixels import RefusalError, filling, refuse_larger
 from urushi.data._tiff import (
     BITS,
+    DEPTH,
     DESCRIPTION,
     EXTRA_SAMPLES,
     HEIGHT,
@@ -37,6 +38,7 @@ def pixels_of_tiff(file: BinaryIO, max_pixels: int, decode: Callable[[BinaryIO],
     tags = read_tags(file)
     refuse_larger(int(tags[WIDTH]), int(tags[HEIGHT]), max_pixels)
     _refuse_hidden_stack(str(tags.get(DESCRIPTION, "")))
+    _refuse_volume(tags)
     bits, n, photometric = tags.get(BITS, (1,)), tags.get(N_SAMPLES, 1), tags.get(PHOTOMETRIC)
     if photometric == _WHITE_IS_ZERO and max(bits) > 8:
         _require_known_white(tags)
@@ -66,6 +68,13 @@ def _refuse_hidden_stack(description: str) -> None:
     n_images = re.search(r"^images=(\d+)", description, re.MULTILINE) if description.startswith("ImageJ=") else None
     if (n_images and int(n_images[1]) > 1) or re.search(r'"truncated":\s*true', description):
         raise RefusalError("holds several images, of which only the first is a page; save it with a page for each")
+
+
+def _refuse_volume(tags: Any) -> None:
+    """Raises RefusalError where one directory holds many slices: decoders give the first alone."""
+    if (n_slices := tags.get(DEPTH, 1)) != 1:
+        n = max(n_slices) if isinstance(n_slices, tuple) else n_slices
+        raise RefusalError(f"holds a volume of {n} slices, of which only the first is read; save a page for each")
 
 
 def _filled(array: np.ndarray, bits: tuple[int, ...]) -> np.ndarray:

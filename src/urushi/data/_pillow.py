@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import ExifTags, Image
 
-from urushi.data._pixels import RefusalError, fits_uint16, refuse_larger, upright, with_depth
+from urushi.data._pixels import RefusalError, at_depth, fits_uint16, refuse_larger, upright, with_depth
 
 _STEPS = {  # mode -> the modes to convert to, one after the other; a premultiplied alpha is undone before it is dropped
     "1": ("L",),
@@ -24,13 +24,18 @@ _STEPS = {  # mode -> the modes to convert to, one after the other; a premultipl
 _WITH_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 
 
-def from_pillow(image: Image.Image, max_pixels: int) -> np.ndarray:
-    """The upright pixels of an image, decoded or not; raises RefusalError and whatever Pillow raises."""
+def from_pillow(image: Image.Image, max_pixels: int, bits: int | None = None) -> np.ndarray:
+    """The upright pixels of an image, decoded or not; raises RefusalError and whatever Pillow raises.
+
+    32-bit integers behind which is no file are 8 bits where all fit, as in an array.
+    """
     refuse_larger(*image.size, max_pixels)
     if (n := getattr(image, "n_frames", 1)) > 1:
         raise RefusalError(f"an image of {n} frames; give each alone: image.seek(number), then image.copy()")
     image.load()
-    return upright(pixels_of(image), orientation_of(image))
+    pixels = upright(pixels_of(image), orientation_of(image))
+    says_nothing = bits is None and image.mode == "I" and image.format is None
+    return pixels.astype(np.uint8) if says_nothing and _fits_uint8(pixels) else at_depth(pixels, bits)
 
 
 def pixels_of(image: Image.Image) -> np.ndarray:
@@ -76,6 +81,10 @@ def bytes_per_pixel(image: Image.Image) -> int:
 def orientation_of(image: Image.Image) -> object:
     """The EXIF orientation as stored, 1 if there is none."""
     return image.getexif().get(ExifTags.Base.Orientation, 1)
+
+
+def _fits_uint8(pixels: np.ndarray) -> bool:
+    return pixels.dtype == np.uint16 and bool(pixels.max() <= 255)
 
 
 def _integers(array: np.ndarray) -> np.ndarray:

@@ -15,13 +15,13 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from urushi.data._pixels import RefusalError
 
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, N_SAMPLES, PREDICTOR = 256, 257, 258, 259, 262, 277, 317
-DESCRIPTION = 270
+DESCRIPTION, DEPTH = 270, 32997
 PLANES, EXTRA_SAMPLES, SAMPLE_FORMAT = 284, 338, 339
 SEPARATE, UNSIGNED, SIGNED = 2, 1, 2
 OFFSETS_AND_SIZES = ((273, 279), (324, 325))  # of strips, of tiles
 # What decoding needs: the tags above, fax options, fill order, orientation, colour map, JPEG tables and YCbCr.
 _OF_PIXELS = (*range(256, 260), 262, 266, 273, 274, *range(277, 280), 284, 292, 293, 317, 320, *range(322, 326))
-_OF_PIXELS += (332, 338, 339, 347, 529, 530, 531, 532)
+_OF_PIXELS += (332, 338, 339, 347, 529, 530, 531, 532, DEPTH)
 _SUBFILE_TYPE, _OLD_SUBFILE_TYPE, _SUB_DIRECTORIES = 254, 255, 330
 _REDUCED, _TRANSPARENCY, _OLD_REDUCED = 1, 4, 2
 _LONG, _LONG8 = 4, 16

@@ -15,6 +15,7 @@ from urushi.data.images import Stated, luminance, read_image
 from urushi.data.mask_diagnosis import CoveredMask, covering_problems, look_at_mask
 from urushi.data.stream import stream
 from urushi.errors import UnreadableImageError
+from urushi.printable import in_px
 
 _SMALLEST_SIDE_PX = 8
 _FEWEST_TRAINING = 20
@@ -58,7 +59,7 @@ class Diagnosis:
         }
 
     def _sizes(self) -> dict[str, Any]:
-        ends: list[dict[str, int] | None] = [dict(zip(("height", "width"), size, strict=True)) for size in self.sizes]
+        ends: list[dict[str, int] | None] = [{"width": size[1], "height": size[0]} for size in self.sizes]
         ends = ends or [None]
         return {"distinct": len(self.sizes), "smallest": ends[0], "largest": ends[-1]}
 
@@ -127,7 +128,7 @@ def _look(sample: Sample, bits: int | None = None) -> _Look | Problem:
 
 def _too_small(path: Path, size: Size) -> Iterator[Problem]:
     if min(size) < _SMALLEST_SIDE_PX:
-        yield Problem(path, f"is only {size[0]} × {size[1]} px; at least {_SMALLEST_SIDE_PX} px a side are needed")
+        yield Problem(path, f"is only {in_px(size)}; at least {_SMALLEST_SIDE_PX} px a side are needed")
 
 
 def _counts(dataset: Dataset) -> dict[str, dict[str, int]]:
@@ -164,18 +165,25 @@ def _same_content(looks: list[_Look]) -> tuple[Groups, Groups]:
 
 
 def _warnings(looks: list[_Look], n_duplicates: int, n_leaks: int) -> Iterator[str]:
-    n_training = sum(look.sample.split == "train" and look.sample.label == 0 for look in looks)
-    if n_training < _FEWEST_TRAINING:
-        yield f"{n_training} good training images can be read; fewer than {_FEWEST_TRAINING} rarely suffice"
+    yield from _of_training([look for look in looks if look.sample.split == "train" and look.sample.label == 0])
     if n_leaks:
         yield f"{n_leaks} images are in more than one split: results on the test split would be too good"
     if n_duplicates:
-        yield f"{n_duplicates} images occur more than once in their split"
+        yield f"{n_duplicates} images occur more than once in their split; a fit counts each once"
     if looks and (note := Familiar.of([look.appearance for look in looks]).note):
         yield note
-    yield from _mixed("sizes (height × width)", {f"{h} × {w}" for h, w in (look.appearance.size for look in looks)})
+    yield from _mixed("sizes", {in_px(look.appearance.size) for look in looks})
     yield from _mixed("bit depths", {look.appearance.kind for look in looks})
     yield from _mixed("colours", {look.colour for look in looks})
+
+
+def _of_training(looks: list[_Look]) -> Iterator[str]:
+    n = len({look.appearance.content for look in looks})
+    if n < _FEWEST_TRAINING:
+        different = "different " if n < len(looks) else ""
+        yield f"{n} {different}good training images can be read; fewer than {_FEWEST_TRAINING} rarely suffice"
+    if looks and not any(look.appearance.contrast for look in looks):
+        yield f"{len(looks)} good training images have one level all over: there is nothing to learn from them"
 
 
 def _of_system(root: Path) -> Iterator[str]:

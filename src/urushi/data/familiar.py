@@ -74,9 +74,10 @@ class Familiar:
 
     def differences(self, image: Appearance) -> Iterator[str]:
         """In what an image is far from all of them, in words that follow 'it'."""
-        size = (image.height, image.width)
-        if any(_is_far(side, known, _SIZE_FACTOR) for side, known in zip(size, (self.height, self.width), strict=True)):
-            yield f"has {size[0]} × {size[1]} px, they {_span(self.height)} × {_span(self.width)}"
+        sides = ((image.width, self.width), (image.height, self.height))
+        if any(_is_far(side, known, _SIZE_FACTOR) for side, known in sides):
+            they = f"{_span(self.width)} × {_span(self.height)}"
+            yield f"has {image.width} × {image.height} px (width × height), they {they}"
         if side := _beyond(image.brightness, self.brightness):
             how = "darker" if side < 0 else "brighter"
             yield f"is much {how} (mean {image.brightness:.1%} of full scale, they {_shares(self.brightness)})"

@@ -103,7 +103,7 @@ def _as_stated(stated: Stated, max_pixels: int) -> np.ndarray:
     if isinstance(source, np.ndarray):
         return from_array(source, bits=bits, bgr=stated.bgr)
     if isinstance(source, Image.Image):
-        return at_depth(from_pillow(source, max_pixels), bits)
+        return from_pillow(source, max_pixels, bits)
     if _is_tensor(source):
         return from_tensor(source, bits=bits, bgr=stated.bgr)
     kind = type(source).__name__

@@ -20,6 +20,7 @@ from urushi.data._quiet import quiet_decoders
 from urushi.data.folders import images_in, is_folder
 from urushi.data.images import ImageSource, name_of, read_image
 from urushi.errors import UnreadableImageError
+from urushi.printable import in_px
 
 _MAX_ASPECT_ERROR = 0.02  # how much the sides of a mask may deviate from those of its image
 INVERTED = (
@@ -62,16 +63,22 @@ def fitting(mask: np.ndarray, size: Size, image: Path) -> np.ndarray | None:
     of the sides is another one.
     """
     shape, turned = mask.shape[:2], (size[1], size[0])
-    if shape != size and (shape == turned or not _is_like(mask, size)) and _is_like(mask, turned):
+    if shape != size and (shape == turned or not is_like(mask, size)) and is_like(mask, turned):
         orientation = _orientation(image)
         if orientation in (5, 6, 7, 8):
             return upright(mask, orientation)
-    return mask if _is_like(mask, size) else None
+    return mask if is_like(mask, size) else None
+
+
+def is_like(mask: np.ndarray, size: Size) -> bool:
+    """Whether a mask (h, w) has the ratio of the sides of an image of a size (height, width), within 2 %."""
+    (rows, columns), (height, width) = mask.shape[:2], size
+    return bool(abs(rows * width / (columns * height) - 1) <= _MAX_ASPECT_ERROR)
 
 
 def misfit(mask: np.ndarray, size: Size) -> str:
     """Why a mask does not fit an image of a size (height, width)."""
-    return f"the mask has {mask.shape[0]} × {mask.shape[1]} px, its image {size[0]} × {size[1]}"
+    return f"the mask has {in_px(mask.shape)}, its image {in_px(size)}"
 
 
 @dataclass(frozen=True)
@@ -116,8 +123,8 @@ def _together(folder: Path) -> np.ndarray:
     if not masks:
         raise UnreadableImageError(str(folder), "this folder of masks holds none")
     if sizes := {mask.shape for mask in masks} - {masks[0].shape}:
-        first, other = (f"{height} × {width}" for height, width in (masks[0].shape, min(sizes)))
-        raise UnreadableImageError(str(folder), f"its masks differ in size: {first} and {other} px")
+        first, other = (in_px(shape) for shape in (masks[0].shape, min(sizes)))
+        raise UnreadableImageError(str(folder), f"its masks differ in size: {first} and {other}")
     return reduce(np.logical_or, masks)
 
 
@@ -146,11 +153,6 @@ def _marked(pixels: np.ndarray, layers: Layers) -> np.ndarray:
     if layers.index is not None:
         return by_palette(layers.index, pixels)
     return by_levels(grey_of(pixels), is_lossy=layers.is_lossy)
-
-
-def _is_like(mask: np.ndarray, size: Size) -> bool:
-    (rows, columns), (height, width) = mask.shape[:2], size
-    return bool(abs(rows * width / (columns * height) - 1) <= _MAX_ASPECT_ERROR)
 
 
 def _orientation(image: Path) -> object:

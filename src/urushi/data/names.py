@@ -17,13 +17,15 @@ def _words(text: str) -> frozenset[str]:
 
 _GOOD = _words(
     "good ok okay io normal normals nominal pass passed passing fine conform conforming accept accepted acceptable "
-    "healthy intact flawless faultless golden gut gute gutteil gutteile iordnung inordnung fehlerfrei "
+    "healthy intact approved flawless faultless golden conforme conformes bon bons bonne bonnes gut gute "
+    "gutteil gutteile konform iordnung inordnung fehlerfrei fehlerlos "
     "良品 良 正常 正常品 合格 合格品"
 )
 _DEFECT = _words(
-    "ng nok nio ko bad defect defects defective defectives defected abnormal abnormals anomaly anomalies anomalous "
-    "fail fails failed failure failures fault faults faulty flaw flaws flawed reject rejects rejected scrap damage "
-    "damaged outlier outliers schlecht schlechtteil schlechtteile fehler fehlerhaft defekt defekte mangel ausschuss "
+    "ng nok nio ko bad def defect defects defective defectives defected abnormal abnormals anomaly anomalies "
+    "anomalous fail fails failed failure failures fault faults faulty flaw flaws flawed reject rejects rejected scrap "
+    "damage damaged disapproved outlier outliers schlecht schlechtteil schlechtteile fehler fehlerhaft defekt defekte "
+    "mangel mängel mangelhaft beschädigt ausschuss "
     "不良 不良品 異常 異常品 异常 欠陥 缺陷 不合格"
 )
 _MASK = _words(
@@ -33,12 +35,12 @@ _MASK = _words(
 _TRAIN = _words("train training trainset")
 _VALIDATION = _words("validation validate val valid")
 _TEST = _words("test testing tests testset")
-_NOT = _words("not no non without kein keine keinen ohne nicht")
+_NOT = _words("not no non un without kein keine keinen ohne nicht")
 _FREE = _words("free frei freeof freefrom")
-# Words that change nothing: OK_parts, good images, normal lot 2.
+# Words that change nothing: OK_parts, good images, normal lot 2, ok_front.
 _FILLERS = _words(
     "part parts piece pieces image images img imgs picture pictures photo photos sample samples data dataset set only "
-    "class type lot batch day with mit teil teile bild bilder"
+    "class type lot batch day with mit teil teile bild bilder front back top bottom left right"
 )
 _AMBIGUOUS_MASK = _words("label labels")  # printed labels are parts, too
 _MOST_TOKENS = 4  # "not i. O.", "free from defects"

@@ -61,7 +61,7 @@ def write_image(path: Path, image: np.ndarray) -> None:
     levels = _levels(image)
     bgr = levels if levels.ndim == 2 else cv2.cvtColor(levels, cv2.COLOR_RGB2BGR)
     _, encoded = cv2.imencode(".png", bgr)
-    _write(path, encoded.tobytes())
+    write_bytes(path, encoded.tobytes())
 
 
 def write_values(path: Path, values: np.ndarray) -> None:
@@ -71,10 +71,11 @@ def write_values(path: Path, values: np.ndarray) -> None:
         np.save(content, values, allow_pickle=False)
     else:
         Image.fromarray(values).save(content, "TIFF")
-    _write(path, content.getvalue())
+    write_bytes(path, content.getvalue())
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes) -> None:
+    """A file of that content. Makes the folder; raises InputError if it can't be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic_file.replace(path, content, is_durable=False)

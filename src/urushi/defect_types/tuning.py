@@ -51,7 +51,7 @@ def with_weights(backend: TorchBackend, weights: Mapping[str, np.ndarray]) -> To
     with torch.no_grad():
         for name, value in weights.items():
             own[name].copy_(torch.from_numpy(value))
-    return TorchBackend(ScoringGraph(model, backend.graph.score), device=backend.device)
+    return TorchBackend(ScoringGraph(model, backend.graph.score, backend.graph.ignored), device=backend.device)
 
 
 def _latents(model: Reconstructor, images: Tensor) -> Tensor:

@@ -12,7 +12,8 @@ from typing import Any
 from urushi import __version__, atomic_file
 from urushi.errors import DetectorFileError, InputError
 
-FORMAT = 1
+FORMAT = 2
+_PLAIN = 1  # what older versions read: it has no region, which they would not leave out
 CARD = "card.json"
 REQUIRED = ("recipe.toml", "weights.safetensors", "calibration.json", CARD)
 OPTIONAL = ("preprocessing.safetensors", "tiling.safetensors", "graph.onnx", "graph-int8.onnx", "calibration-int8.json")
@@ -30,7 +31,8 @@ def write(path: Path, members: Mapping[str, bytes], card: Mapping[str, Any]) -> 
 def packed(members: Mapping[str, bytes], card: Mapping[str, Any]) -> bytes:
     """What a detector file holds."""
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in members.items()}
-    facts = {**card, "format": FORMAT, "urushi": __version__, "digests": digests}
+    number = FORMAT if "region" in card else _PLAIN
+    facts = {**card, "format": number, "urushi": __version__, "digests": digests}
     return _zip({**members, CARD: json.dumps(facts, indent=1, allow_nan=False).encode()})
 
 

@@ -70,12 +70,14 @@ def from_members(members: Mapping[str, bytes], card: Mapping[str, Any], wish: Wi
     try:
         recipe = Recipe.from_toml(members["recipe.toml"].decode(), "recipe.toml")
         state = members.get("preprocessing.safetensors")
-        backend = _backend(recipe, members, card, wish)
+        pipeline = Pipeline.of(recipe).with_state(safetensors.numpy.load(state) if state else {})
+        _check_area(pipeline, card)
+        backend = _backend(recipe, pipeline, members, card, wish)
         ways = _ways(members, card)
         ways.calibration(backend)  # that there is none is found here and not with the first image
         return {
             "recipe": recipe,
-            "pipeline": Pipeline.of(recipe).with_state(safetensors.numpy.load(state) if state else {}),
+            "pipeline": pipeline,
             "backend": backend,
             "ways": ways,
             "origin": {key: value for key, value in card.items() if key not in (LEVELS, EXPORTS)},
@@ -133,22 +135,36 @@ def _pattern(recipe: Recipe, members: Mapping[str, bytes]) -> np.ndarray | None:
     return pattern
 
 
-def torch_backend(recipe: Recipe, files: Mapping[str, bytes], card: Mapping[str, Any], wish: Wish) -> "TorchBackend":
+def torch_backend(
+    recipe: Recipe, pipeline: Pipeline, files: Mapping[str, bytes], card: Mapping[str, Any], wish: Wish
+) -> "TorchBackend":
     """The graph in PyTorch with the file's weights; raises MissingPackageError, ValueError if they do not fit."""
     require("torch", "train")
     from urushi.runtime.torch_backend import TorchBackend
     from urushi.scoring import restore_graph
 
-    graph = restore_graph(recipe, _checked_shape(card), files[WEIGHTS], dict(card["fit"].get("backbone", {})))
+    network = dict(card["fit"].get("backbone", {}))
+    graph = restore_graph(recipe, _checked_shape(card), files[WEIGHTS], network, pipeline.ignored_places)
     return TorchBackend(graph, device=wish.device, n_threads=wish.n_threads)
 
 
-def _backend(recipe: Recipe, files: Mapping[str, bytes], card: Mapping[str, Any], wish: Wish) -> Backend:
+def _backend(
+    recipe: Recipe, pipeline: Pipeline, files: Mapping[str, bytes], card: Mapping[str, Any], wish: Wish
+) -> Backend:
     """What runs the graph and fits the wish best: an export, or PyTorch with the weights."""
     chosen = choose(card, wish)
     if chosen is None:
-        return torch_backend(recipe, files, card, wish)
+        return torch_backend(recipe, pipeline, files, card, wish)
     return open_export(files, chosen, _checked_shape(card), wish.n_threads)
+
+
+def _check_area(pipeline: Pipeline, card: Mapping[str, Any]) -> None:
+    """Raises ValueError unless the ignored area, if there is one, lies on the prepared images of the fit."""
+    ignored, has_region = pipeline.ignored_places, pipeline.region is not None
+    if has_region != ("region" in card):
+        raise ValueError("its recipe and its card do not agree on whether there is a region")
+    if has_region and (ignored is None or ignored.shape != _checked_shape(card)[1:] or ignored.all()):
+        raise ValueError("its region does not lie on its images")
 
 
 def _checked_shape(card: Mapping[str, Any]) -> tuple[int, int, int]:

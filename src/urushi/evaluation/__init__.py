@@ -3,9 +3,9 @@
 Nothing here keeps an anomaly map or chooses a threshold that a detector uses: test images must not do that.
 """
 
+from urushi.data.mask_on_map import fit_mask
 from urushi.evaluation.bands import Band, precision_recall_band, resampled, roc_band
 from urushi.evaluation.evaluation import Evaluation, ScoredImage, evaluate
-from urushi.evaluation.masks import fit_mask
 from urushi.evaluation.resampling import Figure, MeanError, mean_and_standard_error
 
 __all__ = [

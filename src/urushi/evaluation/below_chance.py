@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping
 
+MARK = "▼"  # beside one in a table
+NOTE = f"{MARK}: a ROC-AUC below 0.5, which guessing gives: what is defective scores lower than what is good."
+
 
 def below_chance(roc_aucs: Mapping[str, float | None]) -> str | None:
     """A sentence that names those below 0.5, by what they are of, or None; undefined ones are passed over."""

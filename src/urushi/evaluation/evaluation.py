@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from urushi.data.images import luminance
 from urushi.data.samples import GOOD
 from urushi.data.saturation import Saturation
 from urushi.errors import InputError
@@ -72,7 +71,8 @@ class Evaluation:
     pixel_remarks: tuple[Unreadable, ...]  # images with pixel figures whose mask should be looked at, and why
     reconstruction: dict[str, Figure] | None  # of normal images
     reconstruction_reason: str | None
-    luminance: LuminanceReport  # of the images as the model saw them
+    ignored_share: float  # how much of each image the detector ignores, which the pixel figures leave out
+    luminance: LuminanceReport  # of the images as they were read, before preprocessing
     seed: int
     n_resamples: int
 
@@ -113,6 +113,7 @@ class Evaluation:
             "pixel_remarks": [asdict(one) for one in self.pixel_remarks],
             "reconstruction": self.reconstruction and _figures_json(self.reconstruction),
             "reconstruction_reason": self.reconstruction_reason,
+            "ignored_share": self.ignored_share,
             "luminance": self.luminance.to_json(),
             "scores": [asdict(image) for image in self.images],
         }
@@ -126,6 +127,7 @@ class _Collected:
     pixels: PixelCollection = field(default_factory=PixelCollection)
     errors: list[tuple[str, tuple[float, float, float]]] = field(default_factory=list)
     luminances: dict[str, list[float]] = field(default_factory=dict)  # by kind
+    ignored_share: float = 0.0
 
 
 def evaluate(
@@ -165,7 +167,9 @@ def _collect(collected: _Collected, sample: LabelledSample, inspection: Inspecti
     image = ScoredImage(source, int(label), defect, *numbers, inspection.caution)
     collected.images.append(image)
     collected.seen.append(Seen(source, int(label), inspection.content))
-    collected.luminances.setdefault(defect or GOOD, []).append(luminance(inspection.image))
+    if inspection.brightness is not None:
+        collected.luminances.setdefault(defect or GOOD, []).append(inspection.brightness)
+    collected.ignored_share = inspection.ignored_share
     collected.pixels.add(sample, defect or GOOD, inspection, read_mask)
     if label == 0 and inspection.reconstruction is not None and not inspection.shows_similar:
         collected.errors.append((source, reconstruction_errors(inspection.image, inspection.reconstruction)))
@@ -195,6 +199,7 @@ def _evaluation(collected: _Collected, seed: int, n_resamples: int, aupro_limits
         pixel_remarks=collected.pixels.remarks,
         reconstruction=reconstruction_figures(errors) if errors else None,
         reconstruction_reason=None if errors else "no normal image came with a reconstruction in pixels",
+        ignored_share=collected.ignored_share,
         luminance=_luminance(collected.luminances),
         seed=seed,
         n_resamples=n_resamples,

@@ -61,8 +61,8 @@ class ImageHistograms:
 
 def image_histograms(
     source: str,
-    bins: NDArray[np.intp],
-    mask: NDArray[np.bool_],
+    normal: NDArray[np.intp],
+    defect: NDArray[np.intp],
     weights: NDArray[np.float64],
     n_components: int,
     *,
@@ -71,10 +71,10 @@ def image_histograms(
     kind: str = "",
     found: FoundPixels | None = None,
 ) -> ImageHistograms:
-    """From each pixel's fine bin (H, W), the mask (H, W), and the weights of its defect pixels, plain and saturated."""
-    normal_counts = np.bincount(coarse(bins[~mask]), minlength=1 << COARSE_BITS)
+    """From the fine bins of normal and of defect pixels, and the weights of these, plain and saturated."""
+    normal_counts = np.bincount(coarse(normal), minlength=1 << COARSE_BITS)
     normal_bins = np.flatnonzero(normal_counts)
-    defect_bins, place = np.unique(bins[mask], return_inverse=True)
+    defect_bins, place = np.unique(defect, return_inverse=True)
     return ImageHistograms(
         source=source,
         normal_bins=normal_bins.astype(np.int32),

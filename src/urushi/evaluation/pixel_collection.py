@@ -1,19 +1,21 @@
 """Anomaly maps beside their masks: which images take part in the pixel figures, and why the others do not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from urushi.data.mask_on_map import fit_mask
 from urushi.data.masks import INVERTED, Coverage, fitting, inverted, misfit
 from urushi.data.saturation import Saturation
 from urushi.errors import UnreadableImageError
-from urushi.evaluation.masks import fit_mask
 from urushi.evaluation.pixel_metrics import PixelHistograms
 from urushi.evaluation.saturated_overlap import MapRegion, map_regions
 from urushi.inspection import Inspection, Unreadable
+from urushi.printable import in_px
 
 ReadMask = Callable[[Path], NDArray[Any]]  # a mask (h, w), non-zero = defect
 
@@ -56,7 +58,7 @@ class PixelCollection:
             histograms, sources = self._doubtful.setdefault(kind, (_empty(inspection), set()))
             sources.add(inspection.source)
         regions = self._regions(sample, inspection)
-        histograms.add(inspection.source, inspection.anomaly_map, found, kind, regions)
+        histograms.add(inspection.source, inspection.anomaly_map, found, kind, regions, ignored=inspection.ignored)
 
     def close(self) -> PixelHistograms:
         """The images that take part, once all have come."""
@@ -74,7 +76,7 @@ class PixelCollection:
     def reason(self) -> str:
         """Why there are no pixel figures."""
         if not self._unusable:
-            return "no image has a mask that marks a defect"
+            return "no image of a defect has a mask"
         first = min(self._unusable, key=lambda one: one.source)
         return f"none of the {len(self._unusable)} masks can be used; the first: {first.source}: {first.reason}"
 
@@ -105,12 +107,13 @@ class PixelCollection:
             return None
         try:
             whole = self._saturation.regions(sample.mask)
-            regions = map_regions(whole, inspection, inspection.source)
+            regions = list(_inspected_regions(map_regions(whole, inspection, inspection.source), inspection))
         except UnreadableImageError as error:
             self._without_regions.append(Unreadable(inspection.source, str(error)))
             return None
         if vanished := len(whole) - len(regions):
-            reason = f"{vanished} of the {len(whole)} regions of its mask vanish at the size of the anomaly map"
+            seen = f"vanish at the size of the anomaly map{'' if inspection.ignored is None else ', or are ignored'}"
+            reason = f"{vanished} of the {len(whole)} regions of its mask {seen}"
             self._remarks.append(Unreadable(inspection.source, reason))
         return regions
 
@@ -130,7 +133,8 @@ class PixelCollection:
         if turned is None:
             return Unreadable(source, misfit(whole, inspection.original_size))
         mask = fit_mask(turned, (size[0], size[1]), inspection.to_original, inspection.original_size)
-        return self._marking(sample, kind, source, turned, mask)
+        found = self._marking(sample, kind, source, turned, mask)
+        return found if isinstance(found, Unreadable) else _inspected(found, inspection)
 
     def _marking(
         self, sample: MaskedSample, kind: str, source: str, whole: NDArray[Any], mask: NDArray[np.bool_]
@@ -145,8 +149,23 @@ class PixelCollection:
             self._remarks += [Unreadable(source, f"its mask {coverage.remark}")] if coverage.remark else []
         if mask.any():
             return mask
-        place = f"{mask.shape[0]}x{mask.shape[1]}"
-        return Unreadable(source, f"its mask marks nothing, or nothing that preprocessing leaves at {place} px")
+        reason = f"its mask marks nothing, or nothing that preprocessing leaves at {in_px(mask.shape)}"
+        return Unreadable(source, reason)
+
+
+def _inspected(mask: NDArray[np.bool_], inspection: Inspection) -> NDArray[np.bool_] | Unreadable:
+    """What a mask marks of what the detector inspects, or that it marks nothing of that."""
+    if inspection.ignored is None or not mask.any():
+        return mask
+    left = mask & ~inspection.ignored
+    return left if left.any() else Unreadable(inspection.source, "its mask marks only what the detector ignores")
+
+
+def _inspected_regions(regions: Sequence[MapRegion], inspection: Inspection) -> Iterator[MapRegion]:
+    for region in regions:
+        mask = region.mask if inspection.ignored is None else region.mask & ~inspection.ignored
+        if mask.any():
+            yield replace(region, mask=mask)
 
 
 def _empty(inspection: Inspection) -> PixelHistograms:

@@ -73,25 +73,31 @@ class PixelHistograms:
         mask: NDArray[np.bool_],
         kind: str = "",
         regions: Sequence[MapRegion] | None = None,
+        *,
+        ignored: NDArray[np.bool_] | None = None,
     ) -> None:
         """Add one image: its map (H, W), finite, and its mask (H, W), True = defect; raises InputError otherwise.
 
-        `kind` is the type of its defect, `regions` are those of its mask, where it is known how they saturate.
+        `kind` is the type of its defect, `regions` are those of its mask, where it is known how they saturate. What
+        is `ignored`, (H, W), of which the mask marks nothing, counts for nothing.
         """
         values = _checked(source, anomaly_map, mask, self._offset)
         weights, n_components = component_weights(mask)
         bins = bin_of(values)
-        np.add.at(self._fine[0], bins[~mask], 1.0)  # with the integer 1, NumPy is fifty times slower
+        normal = bins[~mask if ignored is None else ~(mask | ignored)]
+        np.add.at(self._fine[0], normal, 1.0)  # with the integer 1, NumPy is fifty times slower
         np.add.at(self._fine[1], bins[mask], 1.0)
         np.add.at(self._fine[2], bins[mask], weights)
         saturated = saturated_weights(bins, mask, regions or ())
         np.add.at(self._fine[3], bins[mask], saturated)
         if not n_components:
-            np.add.at(self._normal_images, bins.ravel(), 1.0 / bins.size)
+            np.add.at(self._normal_images, normal, 1.0 / normal.size)
         limit = self._region_threshold
         found = None if limit is None else found_pixels(anomaly_map > limit, mask, weights)
         how: dict[str, Any] = {"n_regions": None if regions is None else len(regions), "kind": kind, "found": found}
-        self._images.append(image_histograms(source, bins, mask, weights, n_components, saturated=saturated, **how))
+        self._images.append(
+            image_histograms(source, normal, bins[mask], weights, n_components, saturated=saturated, **how)
+        )
         self._lowest = min(self._lowest, float(values.min()))
         self._highest = max(self._highest, float(values.max()))
 

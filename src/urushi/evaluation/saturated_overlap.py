@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from urushi.data.mask_on_map import fit_mask
 from urushi.data.masks import fitting, misfit
 from urushi.data.saturation import Region
 from urushi.errors import UnreadableImageError
-from urushi.evaluation.masks import fit_mask
 from urushi.inspection import Inspection
 
 

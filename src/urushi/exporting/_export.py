@@ -85,7 +85,8 @@ def export(
     present, in_float = ways.trusted().graphs, ways.calibrations[FLOAT]
     if GRAPHS["fp32"] not in present:  # told before the gate is made ready, which takes a while
         require_exportable(reference.graph)
-    own = Recalibration(in_float.held_out, rule, reference, good.outputs, is_apart=bool(good.learnt))
+    ignored = reference.graph.ignored
+    own = Recalibration(in_float.held_out, rule, reference, good.outputs, is_apart=bool(good.learnt), ignored=ignored)
     gate = _Gate.of(reference, _middles(good.prepared(good.normal), reference), Judge.of(in_float), own, seed)
     if GRAPHS[precision] in present:
         return ways.exported(*gate.accept(present[GRAPHS[precision]], to, precision))
@@ -93,7 +94,8 @@ def export(
     if precision == "fp32":
         return ways.exported(*gate.accept(graph, to, precision))
     learnt = _middles(good.prepared(good.learnt or good.normal), reference)[:N_RANGES]
-    return ways.exported(*_int8(gate, graph, [*learnt, *planted(learnt, seed + 1)], to))
+    defects = planted(learnt, seed + 1, ignored=reference.graph.ignored)
+    return ways.exported(*_int8(gate, graph, [*learnt, *defects], to))
 
 
 def _int8(gate: "_Gate", graph: bytes, images: list[np.ndarray], to: Engine) -> Made:
@@ -127,7 +129,8 @@ class _Gate(NamedTuple):
         def is_found(image: np.ndarray) -> bool:
             return float(reference.run(image[None]).scores[0]) > judge.threshold.value
 
-        images = [*normal, *fading(islice(cycle(normal), N_SPOILT), seed, is_found)]
+        fades = fading(islice(cycle(normal), N_SPOILT), seed, is_found, ignored=reference.graph.ignored)
+        images = [*normal, *fades]
         return cls(reference, images, len(normal), [reference.run(image[None]) for image in images], judge, own)
 
     def accept(self, graph: bytes, to: Engine, precision: Precision, n_float: int = 0) -> Made:

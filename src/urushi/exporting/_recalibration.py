@@ -8,6 +8,7 @@ import numpy as np
 
 from urushi.calibration import Calibration, HeldOut, ThresholdRule
 from urushi.errors import CalibrationError, ExportError
+from urushi.inspection.regions import inspected
 from urushi.runtime.backend import Backend, Output
 
 _SAME = 1e-3  # of the scores' deviation: PyTorch itself moves so far from one batch size to another
@@ -22,6 +23,7 @@ class Recalibration:
     reference: Backend
     outputs: Callable[[Backend], Iterable[Output]]  # of the good images one by one, each as a whole
     is_apart: bool  # whether the other graph was made without these images
+    ignored: np.ndarray | None = None  # (H, W) bool: what of their maps does not count
 
     def of(self, backend: Backend) -> Calibration:
         """That of another backend; raises ExportError if the rule finds no threshold without labelled defects.
@@ -29,7 +31,7 @@ class Recalibration:
         If the images are those held out of the fit, their scores are taken. Else, as where folds were scored by fits
         that are gone, the held-out scores are moved by the median change of these images.
         """
-        found = _looks(self.outputs(backend))
+        found = self._looks(self.outputs(backend))
         if not np.isfinite(found).all():
             raise ExportError("it gives scores that are no numbers")
         held_out = _replaced(self.held_out, found) if self._are_those_held_out else self._moved(found)
@@ -40,7 +42,7 @@ class Recalibration:
 
     @cached_property
     def _in_float(self) -> np.ndarray:
-        return _looks(self.outputs(self.reference))
+        return self._looks(self.outputs(self.reference))
 
     @property
     def _are_those_held_out(self) -> bool:
@@ -53,11 +55,12 @@ class Recalibration:
         change = np.median(found - self._in_float, axis=0)
         return replace(_replaced(self.held_out, before + change), is_moved=True)
 
-
-def _looks(outputs: Iterable[Output]) -> np.ndarray:
-    """Score, and highest and median value of the map, of each image: (n, 3)."""
-    rows = [row for output in outputs for row in output.rows()]
-    return np.array([(row.score, row.anomaly_map.max(), np.median(row.anomaly_map)) for row in rows], dtype=float)
+    def _looks(self, outputs: Iterable[Output]) -> np.ndarray:
+        """Score, and highest and median value of the map, of each image: (n, 3)."""
+        rows = [row for output in outputs for row in output.rows()]
+        maps = [inspected(row.anomaly_map, self.ignored) for row in rows]
+        looks = [(row.score, values.max(), np.median(values)) for row, values in zip(rows, maps, strict=True)]
+        return np.array(looks, dtype=float)
 
 
 def _replaced(held_out: HeldOut, looks: np.ndarray) -> HeldOut:

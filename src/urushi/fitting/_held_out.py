@@ -11,6 +11,7 @@ from urushi.data.stream import stream
 from urushi.errors import DatasetError
 from urushi.fitting.learning import Learner, Learnt
 from urushi.inspection import Unreadable
+from urushi.inspection.regions import inspected
 from urushi.runtime.backend import Output
 from urushi.runtime.tiling import TileGrid
 
@@ -32,7 +33,8 @@ def scored(learner: Learner, learnt: Learnt, images: np.ndarray) -> list[list[Sc
         for output, rows in zip(outputs, found, strict=True):
             for _, anomaly_map, score in output.rows():
                 n_tiles = (grid.n_tiles(anomaly_map.shape),) if grid else ()
-                rows.append(Scored(score, float(anomaly_map.max()), float(np.median(anomaly_map)), n_tiles))
+                values = inspected(anomaly_map, learnt.pipeline.ignored_places)
+                rows.append(Scored(score, float(values.max()), float(np.median(values)), n_tiles))
     return found
 
 

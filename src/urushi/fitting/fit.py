@@ -92,8 +92,18 @@ def fit(
     facts |= {"concerns": list(concerns(images.gathered, sources))}
     facts |= {"seconds": round(time.monotonic() - start, 1), "versions": {p: version(p) for p in _PACKAGES}}
     unreadable = tuple(images.gathered.unreadable.values())
+    card = {"fit": facts} | _about_region(learnt.pipeline)
     recipes = (recipe.model_copy(update={"score": score, "model": learnt.model}) for score in scores)
     return tuple(
-        Fitted(learnt.pipeline, backend, held, pattern, own, {"fit": facts}, unreadable, familiar)
+        Fitted(learnt.pipeline, backend, held, pattern, own, card, unreadable, familiar)
         for backend, held, pattern, own in zip(learnt.backends, held_out, learnt.patterns, recipes, strict=True)
     )
+
+
+def _about_region(pipeline: Pipeline) -> dict[str, Any]:
+    """What the card says of an ignored area."""
+    region, area = pipeline.region, pipeline.ignored
+    if region is None or area is None:
+        return {}
+    by = "polygons" if region.mask is None else f"the mask {region.mask}"
+    return {"region": {"ignored_share": round(area.share, 4), "by": by}}

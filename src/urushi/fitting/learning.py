@@ -86,7 +86,7 @@ class Learner:
         training, validation = (images, images) if model.is_closed_form else self._divided(images)
         facts = self._train(backends[0], inputs, training, validation, subfolder)
         if model.choices():
-            how = {"seed": self.run.seed, "device": _device(self.recipe)}
+            how = {"seed": self.run.seed, "device": _device(self.recipe), "ignored": pipeline.ignored_places}
             part, model, chosen = choose(model, part, self.scores[0], inputs[validation], **how)  # type: ignore[arg-type]
             backends, facts = self._backends(model), facts | {"chosen": chosen}
         for backend in backends:
@@ -104,7 +104,8 @@ class Learner:
         return learnt
 
     def _backends(self, model: Reconstructor) -> tuple[TorchBackend, ...]:
-        graphs = [ScoringGraph(model, build_score(part, model.space)) for part in self.scores]
+        ignored = self.images.pipeline.ignored_places
+        graphs = [ScoringGraph(model, build_score(part, model.space), ignored) for part in self.scores]
         return tuple(TorchBackend(graph, device=_device(self.recipe)) for graph in graphs)
 
     def _divided(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

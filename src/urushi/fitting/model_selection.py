@@ -20,6 +20,7 @@ from urushi.fitting._split import n_held_out
 from urushi.fitting.fit import Fitted, fit
 from urushi.fitting.learning import Run
 from urushi.inspection import Unreadable
+from urushi.preprocessing import Pipeline
 from urushi.recipe import Part, Recipe
 from urushi.runtime.tiling import TileGrid
 
@@ -123,7 +124,7 @@ def _tried(
         (fitted,) = fit(sources, recipe, Run(seed, Path(folder)), _require, defects=labelled)
     held_out = [sources[place] for place in fitted.card["fit"]["held_out"]][:_MOST_HELD_OUT]
     clean = np.array(fitted.held_out.scores[: len(held_out)])  # in the order of their places
-    spoilt = _scores(fitted, recipe, planted(held_out, seed)).reshape(len(held_out), len(OPACITIES))
+    spoilt = _scores(fitted, recipe, planted(held_out, seed, fitted.pipeline)).reshape(len(held_out), len(OPACITIES))
     above = (spoilt > clean[:, None, None]) + 0.5 * (spoilt == clean[:, None, None])
     return _Tried(name, above.mean(axis=2), time.monotonic() - start)
 
@@ -137,17 +138,21 @@ def _require(n_held_out: int) -> None:
         )
 
 
-def planted(sources: Sequence[ImageSource], seed: int) -> Iterator[np.ndarray]:
-    """Each image four times, decoded, with one defect each of a kind drawn for it alone, fainter and fainter."""
-    found = stream(partial(_planted, seed=seed), enumerate(sources), ahead=2)
+def planted(sources: Sequence[ImageSource], seed: int, pipeline: Pipeline) -> Iterator[np.ndarray]:
+    """Each image four times, decoded, with one defect each of a kind drawn for it alone, fainter and fainter.
+
+    They lie where the pipeline ignores nothing.
+    """
+    found = stream(partial(_planted, seed=seed, pipeline=pipeline), enumerate(sources), ahead=2)
     return (spoilt for images in found for spoilt in images)
 
 
-def _planted(numbered: tuple[int, ImageSource], seed: int) -> list[np.ndarray]:
+def _planted(numbered: tuple[int, ImageSource], seed: int, pipeline: Pipeline) -> list[np.ndarray]:
     number, source = numbered
     image, rng = read_image(source), np.random.default_rng([seed, number])
     full_scale = None if image.dtype == np.uint8 else max(1.0, float(image.max()))
-    drawn = ((defects.draw(rng, image.shape), opacity) for opacity in OPACITIES)
+    ignored = None if pipeline.ignored is None else pipeline.ignored.on_image(image.shape[:2])
+    drawn = ((defects.draw_inspected(rng, image.shape, ignored), opacity) for opacity in OPACITIES)
     return [defects.apply(image, defect, full_scale=full_scale, opacity=opacity)[0] for defect, opacity in drawn]
 
 

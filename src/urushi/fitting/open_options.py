@@ -27,20 +27,30 @@ class Choice(NamedTuple):
     facts: dict[str, Any]
 
 
-def choose(model: Reconstructor, part: Part, score: Part, images: np.ndarray, *, seed: int, device: str) -> Choice:
+def choose(
+    model: Reconstructor,
+    part: Part,
+    score: Part,
+    images: np.ndarray,
+    *,
+    seed: int,
+    device: str,
+    ignored: np.ndarray | None = None,
+) -> Choice:
     """The options that a fitted model leaves open, by validation images (n, C, H, W) float32 in [0, 1].
 
     Of each image there are four with one planted defect of a random kind each. Chosen is what gives the highest
-    ROC-AUC of all images against all planted ones; of equal ones the first. The images must not be those of the
+    ROC-AUC of all images against all planted ones; of equal ones the first. None lies in what is `ignored`, (H, W)
+    bool. The images must not be those of the
     calibration, whose promise would be lost. Nothing is said about real defects.
     """
     choices = model.choices()
-    spoilt = np.stack(list(planted(images, seed, n_each=_N_DEFECTS)))
+    spoilt = np.stack(list(planted(images, seed, n_each=_N_DEFECTS, ignored=ignored)))
     found = []
     for values in product(*choices.values()):
         options = dict(zip(choices, values, strict=True))
         candidate = Part.model_validate(part.model_dump() | options)
-        backend = _backend(model, candidate, score, device)
+        backend = _backend(model, candidate, score, device, ignored)
         clean, defective = (np.concatenate(list(_scores(backend, some))) for some in (images, spoilt))
         found.append((_roc_auc(clean, defective), candidate, backend.graph.model, options))
     best, chosen, model, _ = max(found, key=lambda one: one[0])
@@ -55,10 +65,10 @@ def _roc_auc(normal: np.ndarray, defect: np.ndarray) -> float:
     return float(curves.roc_auc(*(count.astype(float) for count in counts)))
 
 
-def _backend(model: Reconstructor, part: Part, score: Part, device: str) -> TorchBackend:
+def _backend(model: Reconstructor, part: Part, score: Part, device: str, ignored: np.ndarray | None) -> TorchBackend:
     candidate = build_model(part, model.image_shape)
     candidate.load_state_dict(model.state_dict())
-    return TorchBackend(ScoringGraph(candidate, build_score(score, candidate.space)), device=device)
+    return TorchBackend(ScoringGraph(candidate, build_score(score, candidate.space), ignored), device=device)
 
 
 def _scores(backend: TorchBackend, images: np.ndarray) -> Iterator[np.ndarray]:

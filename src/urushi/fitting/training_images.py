@@ -62,7 +62,9 @@ class TrainingImages:
 
         Where these images teach the preprocessing what all of them do, nothing is computed twice.
         """
-        pipeline = Pipeline.of(self.recipe).fit(Decoded([self.sources[image] for image in images]))
+        pipeline = Pipeline.of(self.recipe, self.pipeline.ignored).fit(
+            Decoded([self.sources[image] for image in images])
+        )
         if _is_same(pipeline.state(), self.pipeline.state()):
             if self._inputs_of_all is None:  # the frozen front of a method is the same for every part
                 self._inputs_of_all = self._inputs(self.prepared, embed)

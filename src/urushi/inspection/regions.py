@@ -9,36 +9,48 @@ _SPARSE = 4  # px: a median of a map needs no more
 
 
 def find_places(
-    anomaly_map: np.ndarray, threshold: float, to_original: np.ndarray, original_size: tuple[int, int]
+    anomaly_map: np.ndarray,
+    threshold: float,
+    to_original: np.ndarray,
+    original_size: tuple[int, int],
+    ignored: np.ndarray | None = None,
 ) -> tuple[Region, ...]:
     """The regions of a map (H, W) or, where it has none, its highest place, as far as half its height above the median.
 
-    The other arguments are those of `find_regions`.
+    No place lies in what is `ignored`, (H, W) bool: the map is 0 there. All else is as in `find_regions`.
     """
     if regions := find_regions(anomaly_map, threshold, to_original, original_size):
         return regions
-    finite, level = _highest(anomaly_map)
+    finite, level = _highest(anomaly_map, ignored)
     return find_regions(finite, level, to_original, original_size)[:1]
 
 
-def marks(anomaly_map: np.ndarray, threshold: float) -> np.ndarray:
+def marks(anomaly_map: np.ndarray, threshold: float, ignored: np.ndarray | None = None) -> np.ndarray:
     """Which pixels of a map (H, W) are in the places that `find_places` gives, bool."""
     if (above := anomaly_map > threshold).any():
         return above
-    finite, level = _highest(anomaly_map)
+    finite, level = _highest(anomaly_map, ignored)
     _, labels = cv2.connectedComponents((finite > level).view(np.uint8), connectivity=8)
     return np.asarray(labels == labels.flat[finite.argmax()])
 
 
-def middle_of(anomaly_map: np.ndarray) -> np.float32:
+def middle_of(anomaly_map: np.ndarray, ignored: np.ndarray | None = None) -> np.float32:
     """The median of a map (H, W), from a sixteenth of its pixels: it is enlarged from cells in most cases."""
+    if ignored is not None:
+        return np.float32(np.median(anomaly_map[~ignored]))
     return np.float32(np.median(anomaly_map[::_SPARSE, ::_SPARSE]))
 
 
-def _highest(anomaly_map: np.ndarray) -> tuple[np.ndarray, float]:
-    """The map without what is no number, and half its height above the median."""
+def inspected(anomaly_map: np.ndarray, ignored: np.ndarray | None) -> np.ndarray:
+    """The values of a map (H, W) that count: all, or those outside what is ignored, (H, W) bool."""
+    return anomaly_map if ignored is None else anomaly_map[~ignored]
+
+
+def _highest(anomaly_map: np.ndarray, ignored: np.ndarray | None) -> tuple[np.ndarray, float]:
+    """The map without what is no number and with nothing where it is ignored, and half its height above the median."""
     finite = anomaly_map if np.isfinite(anomaly_map).all() else np.nan_to_num(anomaly_map)
-    half = (middle_of(finite) + finite.max()) / 2
+    half = (middle_of(finite, ignored) + inspected(finite, ignored).max()) / 2
+    finite = finite if ignored is None else np.where(ignored, -np.inf, finite)
     return finite, float(np.nextafter(np.float32(half), np.float32(-np.inf)))  # a flat map is one place
 
 
@@ -52,14 +64,17 @@ def find_regions(
     above = anomaly_map > threshold
     if not above.any():
         return ()
+    x, y, columns, rows = cv2.boundingRect(above.view(np.uint8))
+    inside = np.s_[y : y + rows, x : x + columns]
+    above = np.ascontiguousarray(above[inside])
     _, labels, stats, _ = cv2.connectedComponentsWithStats(above.view(np.uint8), connectivity=8)
-    left, top, width, height, areas = stats[1:].T  # the first is the background
-    peaks = _peaks(anomaly_map[above], labels[above] - 1, len(areas))
+    left, top, width, height, areas = stats[1:].T + np.array([[x], [y], [0], [0], [0]])  # the first is the background
+    peaks = _peaks(anomaly_map[inside][above], labels[above] - 1, len(areas))
     boxes = _boxes(to_original, np.stack([left, top, left + width, top + height]), original_size)
     areas = np.maximum(1, np.rint(areas * abs(np.linalg.det(to_original[:2, :2]))))
     order = np.argsort(-peaks, kind="stable")
-    columns = (*boxes[:, order].tolist(), areas[order].astype(int).tolist(), peaks[order].tolist())
-    return tuple(Region(*values) for values in zip(*columns, strict=True))
+    found = (*boxes[:, order].tolist(), areas[order].astype(int).tolist(), peaks[order].tolist())
+    return tuple(Region(*values) for values in zip(*found, strict=True))
 
 
 def mask_in_original(above: np.ndarray, to_original: np.ndarray, original_size: tuple[int, int]) -> np.ndarray:

@@ -86,6 +86,8 @@ class Inspection(Summarised):
     shows_similar: bool = False  # the reconstruction is the most similar good image that was kept, rebuilt is nothing
     cautions: tuple[Caution, ...] = ()  # why the threshold may not hold for this image
     beside_map: Beside | None = None  # what counts in the score beside the map
+    ignored: np.ndarray | None = None  # (H, W) bool: what counts for nothing, the map is 0 there; None: all counts
+    brightness: float | None = None  # mean of the image as it was read, in shares of full scale; None: not known
     content: str = ""  # stands for the pixels of the original image: equal ones have the same; "" where it is not known
 
     def summary(self) -> Mapping[str, Any]:
@@ -140,6 +142,11 @@ class Inspection(Summarised):
         return bool(self.places) and self.places[0].peak > self.map_scale.region_threshold
 
     @property
+    def ignored_share(self) -> float:
+        """How much of what the model saw counts for nothing, in [0, 1)."""
+        return 0.0 if self.ignored is None else float(self.ignored.mean())
+
+    @property
     def caution(self) -> str | None:
         """All cautions in one text, or None."""
         return " ".join(caution.text for caution in self.cautions) or None
@@ -158,10 +165,11 @@ class Inspection(Summarised):
             "explanation": self.explanation,
             "regions": [self._region_json(region) for region in self.regions],
             "map_scale": asdict(self.map_scale),
+            "ignored_share": self.ignored_share,
             "defect_type": self.defect_type,
             "caution": self.caution,
             "caution_kinds": [caution.kind for caution in self.cautions],
-            "original_size": {"height": self.original_size[0], "width": self.original_size[1]},
+            "original_size": {"width": self.original_size[1], "height": self.original_size[0]},
         }
 
     def _region_json(self, region: Region) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from urushi.backbones.base import Backbone, Kept
 from urushi.errors import RecipeError
 from urushi.models.base import Reconstruction, Reconstructor, Space
 from urushi.models.networks.picture_memory import PictureMemory
+from urushi.printable import in_px
 
 _WORST = 0.02  # share of cells that tell what kind of defect it is
 
@@ -45,7 +46,7 @@ class FrozenFeatures(Reconstructor):
         _, height, width = image_shape
         if min(height, width) < (smallest := backbone.smallest_px):
             raise RecipeError(
-                f"images are {height}×{width} px, but these blocks take at least {smallest} px a side; "
+                f"images are {in_px((height, width))}, but these blocks take at least {smallest} px a side; "
                 "set preprocessing.resize.height and .width"
             )
         self.backbone = backbone

@@ -12,6 +12,7 @@ from urushi.errors import RecipeError, TrainingError
 from urushi.models.base import Reconstruction, Reconstructor
 from urushi.models.networks import autoencoders
 from urushi.models.networks.autoencoders import Architecture, LatentDimension
+from urushi.printable import in_px
 
 Erased = Literal["orientation", "colour", "both"]
 
@@ -35,7 +36,9 @@ class AttributeRestoration(Reconstructor):
         super().__init__(image_shape)
         channels, height, width = image_shape
         if height != width:
-            raise RecipeError(f"images are {height}×{width} px, but what is turned must be square; set both of resize")
+            raise RecipeError(
+                f"images are {in_px((height, width))}, but what is turned must be square; set both of resize"
+            )
         if erased != "orientation" and channels == 1:
             raise RecipeError("grey images have no colour to erase; take erased = 'orientation'")
         self.turns = (0, 1, 2, 3) if erased != "colour" else (0,)

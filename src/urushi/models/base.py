@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from urushi.errors import InputError
+from urushi.printable import in_px
 
 Space = Literal["pixels", "features"]
 Statistics = tuple[Tensor, ...]  # of some images; those of two sets of images add up, tensor by tensor
@@ -163,6 +164,6 @@ def require_size(image_shape: tuple[int, int, int], height_px: int, width_px: in
     _, height, width = image_shape
     if (height_px, width_px) != (height, width):
         raise InputError(
-            f"images of {height_px}×{width_px} px were asked for, but the method makes {height}×{width} px only; "
-            "convolutional_bigan makes any size"
+            f"images of {in_px((height_px, width_px))} were asked for, but the method makes "
+            f"{in_px((height, width))} only; convolutional_bigan makes any size"
         )

@@ -15,6 +15,7 @@ from urushi.models.base import Extra, Generative, Reconstruction
 from urushi.models.networks.averaging import averaged
 from urushi.models.networks.collapse import concern_of, contest_measurements
 from urushi.models.networks.contest import Width
+from urushi.printable import in_px
 
 STRIDE = 8  # px of the image per cell of the latent map
 _BETAS = (0.5, 0.9)
@@ -49,7 +50,7 @@ class ConvolutionalBigan(Generative):
         channels, *sides = image_shape
         if any(side % STRIDE for side in sides):
             raise RecipeError(
-                f"images are {sides[0]}×{sides[1]} px, but this method takes sides that are multiples of {STRIDE}; set "
+                f"images are {in_px(sides)}, but this method takes sides that are multiples of {STRIDE}; set "
                 "preprocessing.resize.height and .width, or tiling.tile_px"
             )
         self.latent_channels, self.learning_rate = latent_channels, learning_rate
@@ -116,7 +117,9 @@ class ConvolutionalBigan(Generative):
 
     def latent_shape(self, height_px: int, width_px: int) -> tuple[int, ...]:
         if height_px % STRIDE or width_px % STRIDE or min(height_px, width_px) < STRIDE:
-            raise InputError(f"images of {height_px}×{width_px} px were asked for: sides are multiples of {STRIDE} px")
+            raise InputError(
+                f"images of {in_px((height_px, width_px))} were asked for: sides are multiples of {STRIDE} px"
+            )
         return self.latent_channels, height_px // STRIDE, width_px // STRIDE
 
     def generate(self, z: Tensor) -> Tensor:

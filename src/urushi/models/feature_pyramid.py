@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from typing import Annotated, Any
 
 import torch
@@ -115,8 +116,7 @@ class FeaturePyramid(FrozenFeatures):
         """(B, 1, h, w) > 0 on the grid of the finest level."""
         logarithms = [(one.square().sum(dim=1, keepdim=True) + _LEAST).log() for one in residuals]
         fine, *coarser = logarithms
-        size = (fine.shape[2], fine.shape[3])
-        same = [fine, *(F.interpolate(one, size, mode="bicubic", align_corners=False) for one in coarser)]
+        same = [fine, *(_enlarged(one, fine.shape[-2:]) for one in coarser)]
         mean = torch.cat([w * one for w, one in zip(_WEIGHTS, same, strict=True)], dim=1).sum(1, True) / sum(_WEIGHTS)
         return (mean - _SELF * mean.mean(dim=(1, 2, 3), keepdim=True)).exp()
 
@@ -127,3 +127,17 @@ class FeaturePyramid(FrozenFeatures):
     @property
     def _middle(self) -> FeatureLevel:
         return self._levels[1]
+
+
+def _enlarged(maps: Tensor, size: Sequence[int]) -> Tensor:
+    """(B, 1, h, w) -> (B, 1, *size) by bicubic interpolation, as two products: runtimes resample small maps slowly."""
+    rows, columns = (_interpolation(old, new).to(maps) for old, new in zip(maps.shape[-2:], size, strict=True))
+    return rows @ maps @ columns.T
+
+
+@cache
+def _interpolation(n_old: int, n_new: int) -> Tensor:
+    """The matrix (n_new, n_old) that interpolates along one axis."""
+    unit = torch.eye(n_old)[:, None, :, None].expand(-1, -1, -1, 2)
+    found = F.interpolate(unit, (n_new, 2), mode="bicubic", align_corners=False)
+    return found[:, 0, :, 0].T.contiguous()

@@ -16,6 +16,7 @@ from urushi.losses.parts import NamedPart
 from urushi.models.base import Reconstruction, Reconstructor
 from urushi.models.networks.localisation import Localisation, gradient_loss, random_angles, reduced
 from urushi.models.networks.rotation import Sampling, central_square, rotate
+from urushi.printable import in_px
 from urushi.recipe import Part
 
 Strategy = Literal["none", "random", "pretrained_frozen", "pretrained_finetuned"]
@@ -49,7 +50,7 @@ class OrientationNormalisation(Reconstructor):
         _, height, width = image_shape
         if height != width or height < 32:
             raise RecipeError(
-                f"images are {height}×{width} px, but what is turned must be square, of 32 px at least; "
+                f"images are {in_px((height, width))}, but what is turned must be square, of 32 px at least; "
                 "set preprocessing.resize.height and .width"
             )
         self.inner = _build(inner, image_shape)

@@ -19,6 +19,7 @@ from urushi.models.networks.crop_convolution import ContextEncoder, Convolution,
 from urushi.models.networks.hole_decoders import Decoder, build_decoder
 from urushi.models.networks.siren import Omega
 from urushi.models.networks.windows import HolePosition, Windows, filled, moments, taken
+from urushi.printable import in_px
 
 _GENERATOR_WEIGHT = 10.0  # S1 §4.2: L_total = L_dis + 10 L_gen
 DiscriminatorOption = Annotated[
@@ -173,7 +174,7 @@ def _require_room(image_shape: tuple[int, int, int], window_px: int, hole_px: in
     _, height, width = image_shape
     if min(height, width) < window_px:
         raise RecipeError(
-            f"images are {height}×{width} px, smaller than a window of {window_px} px; set model.window_px, or "
+            f"images are {in_px((height, width))}, smaller than a window of {window_px} px; set model.window_px, or "
             "preprocessing.resize.height and .width"
         )
     if hole_px % 2 or hole_px > window_px * 3 // 4:

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from urushi.catalogue.extras import require
 from urushi.errors import RecipeError
 from urushi.models.base import Extra, Reconstruction, Reconstructor
+from urushi.printable import in_px
 
 _MOST_PATCHES = 20_000  # that a dictionary is learnt from
 _PASSES = 10
@@ -41,7 +42,7 @@ class SparseDictionary(Reconstructor):
         channels, *sides = image_shape
         if stride > patch_px or any((side - patch_px) % stride or side < patch_px for side in sides):
             raise RecipeError(
-                f"images are {sides[0]}×{sides[1]} px, which patches of {patch_px} px, {stride} px apart, do not cover "
+                f"images are {in_px(sides)}, which patches of {patch_px} px, {stride} px apart, do not cover "
                 "evenly; set model.patch_px and .stride, or preprocessing.resize.height and .width"
             )
         self.patch_px, self.stride, self.n_atoms, self.sparsity = patch_px, stride, n_atoms, sparsity

@@ -9,6 +9,7 @@ from urushi.errors import UnreadableImageError
 from urushi.preprocessing._levels import full_scale
 from urushi.preprocessing.base import Image
 from urushi.preprocessing.grey import grey
+from urushi.printable import in_px
 
 Detector = Literal["area", "line"]
 
@@ -27,7 +28,7 @@ def repeated(frame: np.ndarray, image: Image, name: str) -> np.ndarray:
     """A frame at the size of an image, one line repeated over all lines; raises UnreadableImageError if it differs."""
     (height, width), (n_lines, n_columns) = image.shape[:2], frame.shape
     if n_columns != width or n_lines not in (1, height):
-        found = f"{height}×{width} px, but {name} has {n_lines}×{n_columns} px"
+        found = f"{in_px((height, width))}, but {name} has {in_px(frame.shape)}"
         remedy = "put the step before those that crop or resize, and calibrate with the detector of the images"
         raise UnreadableImageError("image", f"{found}; {remedy}")
     return np.broadcast_to(frame, (height, width))

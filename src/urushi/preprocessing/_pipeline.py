@@ -1,22 +1,25 @@
 """The steps of a recipe in order: from a decoded image to what a model sees."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from urushi import catalogue
 from urushi.catalogue import options
-from urushi.data.appearance import Appearance
+from urushi.data.appearance import Appearance, content_of
 from urushi.data.images import ImageSource, name_of, read_image
+from urushi.data.mask_on_map import fit_mask
 from urushi.errors import RecipeError, UnreadableImageError
 from urushi.inspection import Unreadable
+from urushi.preprocessing._ignored_area import IgnoredArea
 from urushi.preprocessing.base import Image, Step
-from urushi.recipe import Part, Recipe
+from urushi.recipe import Part, Recipe, Region
 
 ROOM = "urushi.preprocessing"
+_REGION = "region"  # stands for a position in the state
 
 
 class Prepared(NamedTuple):
@@ -31,24 +34,51 @@ class Prepared(NamedTuple):
 
 @dataclass(frozen=True)
 class Pipeline:
-    """Preprocessing steps in the order in which they are applied; `fit` returns a new, fitted pipeline."""
+    """Preprocessing steps in the order in which they are applied; `fit` returns a new, fitted pipeline.
+
+    Where the recipe has a region, what is ignored is painted over before the first step.
+    """
 
     steps: tuple[Step, ...]
+    region: Region | None = None
+    ignored: IgnoredArea | None = None  # by the region, once the pipeline is fitted
 
     @classmethod
-    def of(cls, recipe: Recipe) -> "Pipeline":
-        """Built from a recipe's `[[preprocessing]]` tables; raises RecipeError for unknown steps or options."""
-        return cls(tuple(_step(part) for part in recipe.preprocessing))
+    def of(cls, recipe: Recipe, ignored: IgnoredArea | None = None) -> "Pipeline":
+        """Built from a recipe's `[[preprocessing]]` and `[region]`; `ignored` is the area where that is known already.
+
+        Raises RecipeError for unknown steps or options, and for a region where a step moves what an image shows.
+        """
+        steps = tuple(_step(part) for part in recipe.preprocessing)
+        if recipe.region is not None:
+            _require_fixed_places(recipe.preprocessing, steps)
+        return cls(steps, recipe.region, ignored)
 
     def prepare(self, image: Image) -> Prepared:
         """(H, W[, 3]) of any depth -> pixels (C, H, W) float32 in [0, 1]; raises UnreadableImageError."""
-        _require_finite(image)
+        seen = self.painted(image)
+        _require_finite(seen)
         original_size, to_original = image.shape[:2], np.eye(3)
-        appearance = Appearance.of(image)
+        appearance = Appearance.of(seen)
+        if seen is not image:  # an image is known again by all of its pixels
+            appearance = replace(appearance, content=content_of(image))
         for step in self.steps:
-            image, back = step.place(image)
+            seen, back = step.place(seen)
             to_original = to_original @ back
-        return Prepared(_as_model_input(image), to_original, original_size, appearance)
+        return Prepared(_as_model_input(seen), to_original, original_size, appearance)
+
+    def painted(self, image: Image) -> Image:
+        """What the steps see of an image; raises UnreadableImageError where the region is for another shape."""
+        if self.region is None:
+            return image
+        if self.ignored is None:
+            raise RecipeError("the region is laid on images while the pipeline is fitted; fit the pipeline first")
+        return self.ignored.painted(image)
+
+    @property
+    def ignored_places(self) -> np.ndarray | None:
+        """What is ignored of a prepared image, (H, W) bool; None where nothing is."""
+        return None if self.ignored is None else self.ignored.prepared
 
     def read(self, source: ImageSource) -> Prepared | Unreadable:
         """A path, array, Pillow image or tensor, decoded and prepared, or why that can't be done."""
@@ -60,25 +90,48 @@ class Pipeline:
 
     def fit(self, images: Iterable[Image]) -> "Pipeline":
         """Each step fitted in turn on `images` (re-iterable) as the steps before it leave them."""
-        fitted: tuple[Step, ...] = ()
+        fitted = replace(self, steps=(), ignored=self.ignored or self._area_on(images))
         for step in self.steps:
-            fitted = (*fitted, step.fit(_Through(fitted, images)))
-        return Pipeline(fitted)
+            fitted = replace(fitted, steps=(*fitted.steps, step.fit(_Through(fitted, images))))
+        return fitted._with_places(images)
 
     def state(self) -> dict[str, np.ndarray]:
-        """What the steps have learnt, keyed "position/name"."""
-        return {f"{i}/{name}": array for i, step in enumerate(self.steps) for name, array in step.state().items()}
+        """What the steps have learnt, keyed "position/name", and the ignored area, keyed "region/name"."""
+        found = {f"{i}/{name}": array for i, step in enumerate(self.steps) for name, array in step.state().items()}
+        area = {} if self.ignored is None else self.ignored.state()
+        return found | {f"{_REGION}/{name}": array for name, array in area.items()}
 
     def with_state(self, state: Mapping[str, np.ndarray]) -> "Pipeline":
-        """This pipeline with a saved state; the inverse of `state`."""
-        return Pipeline(tuple(step.with_state(_part(state, i)) for i, step in enumerate(self.steps)))
+        """This pipeline with a saved state; the inverse of `state`. Raises ValueError if that lacks the region."""
+        steps = tuple(step.with_state(_part(state, i)) for i, step in enumerate(self.steps))
+        area = _part(state, _REGION)
+        if bool(area) != (self.region is not None):
+            raise ValueError("its recipe and its preprocessing do not agree on whether there is a region")
+        return replace(self, steps=steps, ignored=IgnoredArea.from_state(area) if area else None)
+
+    def _area_on(self, images: Iterable[Image]) -> IgnoredArea | None:
+        """The region on images of the size of the first one."""
+        first = None if self.region is None else next(iter(images), None)
+        return None if self.region is None or first is None else IgnoredArea.of(self.region, first.shape[:2])
+
+    def _with_places(self, images: Iterable[Image]) -> "Pipeline":
+        """Knowing where in prepared images the ignored area lies, from the first that can be prepared."""
+        if self.ignored is None or self.ignored.prepared is not None:
+            return self
+        for image in images:
+            with suppress(UnreadableImageError):  # it is listed with its reason when the images are prepared
+                found = self.prepare(image)
+                size = (found.pixels.shape[1], found.pixels.shape[2])
+                places = fit_mask(self.ignored.marked, size, found.to_original, found.original_size)
+                return replace(self, ignored=self.ignored.on(places))
+        return self
 
 
 @dataclass(frozen=True)
 class _Through:
     """Images as the first steps leave them, but for those that can't be prepared; re-iterable."""
 
-    steps: tuple[Step, ...]
+    pipeline: Pipeline  # of the first steps
     images: Iterable[Image]
 
     def __iter__(self) -> Iterator[Image]:
@@ -87,8 +140,9 @@ class _Through:
                 yield self._applied(image)
 
     def _applied(self, image: Image) -> Image:
+        image = self.pipeline.painted(image)
         _require_finite(image)
-        for step in self.steps:
+        for step in self.pipeline.steps:
             image = step.apply(image)
         return image
 
@@ -98,7 +152,16 @@ def _step(part: Part) -> Step:
     return options.build(step, part.options, f"preprocessing.{part.name}")
 
 
-def _part(state: Mapping[str, np.ndarray], position: int) -> dict[str, np.ndarray]:
+def _require_fixed_places(parts: Sequence[Part], steps: Sequence[Step]) -> None:
+    for part, step in zip(parts, steps, strict=True):
+        if step.follows_content:
+            raise RecipeError(
+                f"preprocessing.{part.name} moves each image by what it shows, so that a region would lie somewhere "
+                "else on each; take either out of the recipe"
+            )
+
+
+def _part(state: Mapping[str, np.ndarray], position: int | str) -> dict[str, np.ndarray]:
     prefix = f"{position}/"
     return {key.removeprefix(prefix): array for key, array in state.items() if key.startswith(prefix)}
 

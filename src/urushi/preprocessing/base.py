@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from typing import ClassVar
 
 import numpy as np
 
@@ -10,6 +11,8 @@ Image = np.ndarray  # (H, W) grey or (H, W, 3) RGB; uint8, uint16 or float32
 
 class Step(ABC):
     """A pixel operation; a subclass is a frozen, keyword-only dataclass whose fields are its options."""
+
+    follows_content: ClassVar[bool] = False  # True: where a pixel comes to lie depends on what the image shows
 
     @abstractmethod
     def apply(self, image: Image) -> Image:

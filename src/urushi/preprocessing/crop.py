@@ -1,7 +1,7 @@
 """The background around an object cut off."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import cv2
 import numpy as np
@@ -65,6 +65,8 @@ def bounding_box(mask: np.ndarray, min_area_px: int | None) -> tuple[int, int, i
 @dataclass(frozen=True, kw_only=True)
 class Crop(Step):
     """The image cut down to its object, so that the object fills it whatever its place and size."""
+
+    follows_content: ClassVar[bool] = True
 
     threshold: Annotated[
         float | None, Field(ge=0, le=255, description="level 0…255 between object and background; none: Otsu's")

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Annotated
 
+import cv2
 import numpy as np
 from pydantic import Field
 
-from urushi.preprocessing._levels import apply_curve, full_scale
+from urushi.preprocessing._levels import apply_curve, full_scale, require_levels
 from urushi.preprocessing.base import Image, Step
 
 _DARKEST = 0.02  # five of 255 grey levels: what is darker is mostly noise, and noise is not blown up
@@ -17,8 +18,18 @@ def exposure(image: Image, mean: float) -> Image:
 
     The factor is at most that of an image of mean 0.02. Raises UnreadableImageError if a float image leaves [0, 1].
     """
-    factor = mean / max(float(image.mean(dtype=np.float64)) / full_scale(image.dtype), _DARKEST)
-    return apply_curve(image, lambda levels: factor * levels)
+    factor = mean / max(_mean(image) / full_scale(image.dtype), _DARKEST)
+    if image.dtype.kind == "u":
+        return apply_curve(image, lambda levels: factor * levels)
+    require_levels(image)
+    brighter: Image = np.minimum(image * image.dtype.type(factor), 1)
+    return brighter
+
+
+def _mean(image: Image) -> float:
+    """In double precision."""
+    channels = 1 if image.ndim == 2 else image.shape[2]
+    return sum(cv2.mean(image)[:channels]) / channels
 
 
 @dataclass(frozen=True, kw_only=True)

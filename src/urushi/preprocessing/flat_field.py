@@ -11,6 +11,7 @@ from urushi.errors import InputError, RecipeError
 from urushi.preprocessing._calibration_frames import Detector, read_frame, repeated
 from urushi.preprocessing._levels import full_scale, in_depth_of, require_levels
 from urushi.preprocessing.base import Image, Step
+from urushi.printable import in_px
 
 
 def flat_field(image: Image, bright: np.ndarray, dark: np.ndarray, open_beam_level: float = 255) -> Image:
@@ -65,8 +66,9 @@ class FlatField(Step):
         bright = read_frame(self.bright, self.detector)
         dark = read_frame(self.dark, self.detector) if self.dark else np.zeros_like(bright)
         if bright.shape != dark.shape:
-            sizes = [f"{height}×{width} px" for height, width in (bright.shape, dark.shape)]
-            raise InputError(f"`bright` has {sizes[0]}, `dark` {sizes[1]}; take both with the same detector")
+            raise InputError(
+                f"`bright` has {in_px(bright.shape)}, `dark` {in_px(dark.shape)}; take both with the same detector"
+            )
         if not (bright > dark).any():
             raise InputError("`bright` is nowhere brighter than `dark`; are the two swapped?")
         return np.stack([bright, dark])

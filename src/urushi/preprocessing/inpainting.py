@@ -13,6 +13,7 @@ from urushi.errors import InputError, RecipeError, UnreadableImageError
 from urushi.preprocessing._calibration_frames import Detector, read_frame, repeated
 from urushi.preprocessing._histograms import otsu
 from urushi.preprocessing.base import Image, Step
+from urushi.printable import in_px
 
 
 def inpaint(image: Image, dead: np.ndarray, radius_px: int) -> Image:
@@ -38,8 +39,8 @@ def dead_pixel_mask(exposure_on: np.ndarray, exposure_off: np.ndarray, threshold
     as the others.
     """
     if exposure_on.shape != exposure_off.shape:
-        on, off = ("×".join(map(str, frame.shape)) for frame in (exposure_on, exposure_off))
-        raise InputError(f"exposure_on has {on} px, exposure_off {off} px; take both with the same detector")
+        sizes = f"exposure_on has {in_px(exposure_on.shape)}, exposure_off {in_px(exposure_off.shape)}"
+        raise InputError(f"{sizes}; take both with the same detector")
     answer = 255 * (exposure_on - exposure_off)
     dead = np.asarray(answer <= (otsu(answer) if threshold is None else threshold))
     if dead.all():

@@ -11,7 +11,7 @@ from urushi.preprocessing.base import Image, Step
 def scale(image: Image) -> Image:
     """uint8 / 255, uint16 / 65535 -> float32 in [0, 1]; floats must lie in [0, 1] already (S2 eq. 5.16)."""
     if image.dtype.kind == "u":
-        return (image / np.float32(np.iinfo(image.dtype).max)).astype(np.float32)
+        return (image / np.float32(np.iinfo(image.dtype).max)).astype(np.float32, copy=False)
     require_levels(image)
     return image.astype(np.float32, copy=False)
 

@@ -1,7 +1,7 @@
 """Content-aware resizing: seams of least contrast are taken out, or doubled, one by one."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -33,6 +33,8 @@ class SeamCarving(Step):
 
     Positions in the original image are approximate: seams come out unevenly, and the way back takes them as even.
     """
+
+    follows_content: ClassVar[bool] = True
 
     height: Annotated[int, Field(ge=1, le=16384, description="height after resizing, in px")]
     width: Annotated[int, Field(ge=1, le=16384, description="width after resizing, in px")]

@@ -23,9 +23,16 @@ def in_words(card: Mapping[str, Any]) -> dict[str, Any]:
                 words |= {_of_data(str(key)): item for key, item in more.items()}
             case "exports", [*exports]:
                 words["exported to"] = ", ".join(map(_export, exports))
+            case "region", {"ignored_share": float()}:
+                words["region"] = of_region(value)
             case _:
                 words[_NAMES.get(name, name)] = value
     return words
+
+
+def of_region(region: Mapping[str, Any]) -> str:
+    """What part of each image counts for nothing, and who says so."""
+    return f"{region['ignored_share']:.1%} of each image is ignored, by {region.get('by')}"
 
 
 def _of_data(key: str) -> str:

@@ -13,6 +13,7 @@ from urushi.reporting.pictures import display_size, resize_image, resize_map, rg
 OVERLAY_OPACITY = 0.85  # of the bright end; the dark end is transparent
 _MOST_NORMAL = 0.25  # of the scale: dark, and nearly transparent
 _LAST_COLOUR = 225  # inferno ends in a pale yellow that is lost on bright parts: stop at gold
+_HATCH_PX = 16  # from stripe to stripe
 _BOX_OUTER, _BOX_INNER = (20, 20, 20), (255, 255, 255)  # light on dark, so that it shows on any picture
 
 
@@ -42,8 +43,9 @@ def overlay(
     view: View,
     *,
     long_side_px: int = 512,
+    ignored: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Blend image (H, W, C) in [0, 1] and heat map, box the regions: (h, w, 3) uint8 RGB.
+    """Blend image (H, W, C) in [0, 1] and heat map, box the regions, hatch what is ignored: (h, w, 3) uint8 RGB.
 
     Without regions the image is a normal one. The picture has the aspect ratio of the `view`, which like `regions` is
     given in pixels of the original image.
@@ -53,6 +55,7 @@ def overlay(
     alpha = layer[..., 3:].astype(np.float32) / 255 * OVERLAY_OPACITY
     blend = resize_image(rgb_bytes(image), size) * (1 - alpha) + layer[..., :3] * alpha
     picture = np.ascontiguousarray(np.rint(blend).astype(np.uint8))
+    _hatch(picture, ignored)
     _draw_boxes(picture, regions, view)
     return picture
 
@@ -83,6 +86,16 @@ def _colours() -> np.ndarray:
     # Steep round the region threshold: normal texture stays as it is, and what passes the threshold is plain to see.
     opacity = place**2 * (3 - 2 * place)
     return np.column_stack([colours, np.rint(255 * opacity).astype(np.uint8)])  # (256, 4) RGBA
+
+
+def _hatch(picture: np.ndarray, ignored: np.ndarray | None) -> None:
+    """Halves the light of what is ignored, (H, W) bool, but for stripes."""
+    if ignored is None:
+        return
+    height, width = picture.shape[:2]
+    within = cv2.resize(ignored.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST).view(bool)
+    is_stripe = np.add.outer(np.arange(height), np.arange(width)) % _HATCH_PX < _HATCH_PX // 4
+    picture[within & ~is_stripe] //= 2
 
 
 def _draw_boxes(picture: np.ndarray, regions: Sequence[Region], view: View) -> None:

@@ -25,7 +25,7 @@ def outline(mask: Path, inspection: Inspection) -> tuple[str, ...]:
     return () if whole is None else contours(whole, inspection.original_size)
 
 
-def contours(mask: np.ndarray, size: tuple[int, int]) -> tuple[str, ...]:
+def contours(mask: np.ndarray, size: tuple[float, float]) -> tuple[str, ...]:
     """Round the parts of a mask (h, w) bool that lies on an image of a size (height, width) in px."""
     marked = _shrunk(mask)
     found, _ = cv2.findContours(marked, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)

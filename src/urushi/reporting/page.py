@@ -15,21 +15,25 @@ from markupsafe import Markup
 
 from urushi import atomic_file
 from urushi.errors import InputError
-from urushi.printable import printable
+from urushi.printable import in_px, printable
 from urushi.reporting.figure_names import named
 
+_SCRIPTS = {"report": ("page.js", "threshold.js", "viewer.js", "gallery.js")}
 _TEMPLATES = resources.files("urushi.reporting") / "templates"  # may lie in a zip
 
 
 def render(context: Mapping[str, Any], page: str = "report") -> str:
     """Render a page from its template and the style of all pages; every value is escaped and made printable.
 
-    A page may have a style and a script of its own, named like its template.
+    A page may have a style of its own, named like its template. Pictures come from the page itself and, with a
+    `folder` in the context, from beside it.
     """
     style = _sources("report.css", *(() if page == "report" else (f"{page}.css",)))
-    script = _sources(f"{page}.js")
+    script = _sources(*_SCRIPTS.get(page, ()))
+    # Chromium takes files beside a page that is a file for its own, Firefox does not.
+    images = "data: 'self' file:" if context.get("folder") else "data:"
     policy = (
-        f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
+        f"default-src 'none'; img-src {images}; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
         "base-uri 'none'; form-action 'none'"
     )
     template = _environment().get_template(f"{page}.html.j2")
@@ -124,6 +128,7 @@ def _environment() -> Environment:
         text=text,
         folder_and_name=folder_and_name,
         named=named,
+        in_px=in_px,
     )
     return environment
 

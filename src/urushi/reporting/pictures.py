@@ -11,8 +11,15 @@ from PIL import Image
 _MOST_ELONGATED = 16  # a picture of one pixel in height would be invisible: show at most 16:1
 _TINY_PX = 64  # up to this size single pixels are meant to be seen, so enlarging repeats them
 _QUALITIES = (90, 60)
+_FAINT, _BEST = 0.25, 98  # the share of the bytes up to which a picture is faint, and the quality that it gets then
 _ALPHA_QUALITY = 60  # an alpha channel is coded without loss after this: it would take most of the bytes
 _BOUNDLESS = 1e30  # stands for infinity where values are interpolated, as infinity times zero is not a number
+
+
+def display_size_of_area(original_size: tuple[float, float], side_px: int) -> tuple[int, int]:
+    """Give the (height, width) with about the area of a square of that side, four times as long at most."""
+    ratio = max(original_size) / max(min(original_size), 1)
+    return display_size(original_size, round(side_px * min(math.sqrt(ratio), 4)))
 
 
 def display_size(original_size: tuple[float, float], long_side_px: int) -> tuple[int, int]:
@@ -52,7 +59,17 @@ def resize_map(anomaly_map: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def data_uri(picture: np.ndarray, most_bytes: int = 14_000) -> str:
-    """Encode a uint8 picture (H, W, 3 or 4) as a WebP data URI of at most `most_bytes` before base64.
+    """Encode a uint8 picture (H, W, 3 or 4) as a WebP data URI, as `webp` does."""
+    return "data:image/webp;base64," + base64.b64encode(webp(picture, most_bytes)).decode("ascii")
+
+
+def from_data_uri(uri: str) -> bytes:
+    """Give the file back that a data URI holds."""
+    return base64.b64decode(uri.partition(",")[2])
+
+
+def webp(picture: np.ndarray, most_bytes: int = 14_000) -> bytes:
+    """Encode a uint8 picture (H, W, 3 or 4) as a WebP file of at most `most_bytes`.
 
     What is larger loses quality first, and resolution after that: noise cannot be compressed otherwise.
     """
@@ -61,7 +78,7 @@ def data_uri(picture: np.ndarray, most_bytes: int = 14_000) -> str:
         height, width = picture.shape[:2]
         picture = cv2.resize(picture, (max(1, width // 2), max(1, height // 2)), interpolation=cv2.INTER_AREA)
         encoded = _smallest_loss(picture, most_bytes)
-    return "data:image/webp;base64," + base64.b64encode(encoded).decode("ascii")
+    return encoded
 
 
 def svg_uri(document: str) -> str:
@@ -72,7 +89,12 @@ def svg_uri(document: str) -> str:
 def _smallest_loss(picture: np.ndarray, most_bytes: int) -> bytes | None:
     tries = (_webp(picture, quality) for quality in _QUALITIES)
     is_last = max(picture.shape[:2]) == 1
-    return next((encoded for encoded in tries if len(encoded) <= most_bytes or is_last), None)
+    found = next((encoded for encoded in tries if len(encoded) <= most_bytes or is_last), None)
+    if found is None or len(found) > _FAINT * most_bytes:
+        return found
+    # Little contrast takes few bytes, and its levels are what is looked for once the contrast is raised.
+    best = _webp(picture, _BEST)
+    return best if len(best) <= most_bytes else found
 
 
 def _webp(picture: np.ndarray, quality: int) -> bytes:

@@ -15,6 +15,7 @@ from urushi.reporting.gallery import Gallery
 from urushi.reporting.heat_map import colour_stops
 from urushi.reporting.histogram import bin_edges, lane, score_axis
 from urushi.reporting.page import render, to_json, write_whole
+from urushi.reporting.picture_folder import PictureFolder
 from urushi.reporting.pictures import svg_uri
 
 NORMAL_LABEL = "good"  # the name of the normal class in the MVTec layout
@@ -59,8 +60,9 @@ class Evaluation(TypedDict):
 class Report:
     """Collects inspections and writes them as one page; holds pictures of the worst `n_shown` images only.
 
-    `labels` gives the true class by source, 'good' or the name of a defect; `date` is shown as it is. Raises InputError
-    if a calibration score is not finite.
+    `labels` gives the true class by source, 'good' or the name of a defect; `date` is shown as it is. The pictures of
+    other images go into `folder`, beside the page to come, if one is given. Raises InputError if a calibration score is
+    not finite.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Report:
         labels: Mapping[str, str] | None = None,
         n_shown: int = 100,
         date: str | None = None,
+        folder: PictureFolder | None = None,
     ) -> None:
         self._title, self._detector, self._date = title, detector, date
         self._evaluation: Evaluation | None = None
@@ -78,9 +81,12 @@ class Report:
         self._plots: dict[str, str] = {}  # data URIs by caption
         self._labels = labels or {}
         self._calibration_scores = [_finite(float(s), "a calibration score") for s in detector["calibration_scores"]]
-        self._gallery = Gallery(n_shown)
+        self._folder = folder
+        self._gallery = Gallery(n_shown, folder)
         self._scale: MapScale | None = None
         self._results: list[str] = []  # as JSON: small, and of a bounded size per image
+        self._kinds: set[str | None] = set()  # true classes, and types that the detector names
+        self._types: set[str | None] = set()
         self._scores: dict[str, list[float]] = {}  # by group
         self._counts = {"inspected": 0, "normal": 0, "unsure": 0, "anomalous": 0}
         self._outcomes = {"found": 0, "missed": 0, "false alarm": 0, "passed": 0}
@@ -100,7 +106,9 @@ class Report:
             self._unsure[outcome] += inspection.decision == "unsure"
         self._scores.setdefault(_group(label), []).append(float(inspection.score))
         truth = {} if label is None else {"label": label, "outcome": outcome}
-        self._results.append(to_json(inspection.to_json() | truth))
+        self._kinds |= {label} - {None}
+        self._types |= {inspection.defect_type} - {None}
+        self._results.append(to_json(inspection.to_json() | _shown(inspection) | truth))
         self._gallery.offer(inspection, label, outcome)
 
     def show_masks(self, masks: Mapping[str, Path]) -> None:
@@ -125,6 +133,8 @@ class Report:
         """
         self._evaluation, self._warnings = evaluation, tuple(warnings)
         self._plots = {caption: svg_uri(document) for caption, document in (plots or {}).items()}
+        if self._folder is not None:
+            self._folder.close()
         write_whole(Path(path), render(self._context()))
 
     def _agree_on(self, scale: MapScale) -> None:
@@ -150,6 +160,10 @@ class Report:
             "unsure": self._unsure,
             "unreadable": self._unreadable,
             "cards": cards,
+            "longest_px": max((max(card.size) for card in cards), default=0),
+            "folder": self._pictures,
+            "kinds": sorted(filter(None, self._kinds)),
+            "types": sorted(filter(None, self._types)),
             "has_truth": any(card.truth for card in cards),
             "features_only": any(card.reconstruction is None for card in cards),
             "scale": self._scale,
@@ -157,6 +171,11 @@ class Report:
             **self._histogram(),
             "data": Markup("".join(self._data())),
         }
+
+    @property
+    def _pictures(self) -> str | None:
+        """The name of the folder with the pictures of images without a card; None where there are none."""
+        return self._folder.folder.name if self._folder is not None and self._folder.is_used else None
 
     def _histogram(self) -> dict[str, Any]:
         threshold, warn = float(self._detector["threshold"]), self._detector.get("warn_threshold")
@@ -175,6 +194,7 @@ class Report:
         facts = {"format": FORMAT_VERSION, "title": self._title, "date": self._date, "detector": self._detector}
         facts |= {"counts": self._counts | {"unreadable": len(self._unreadable)}, "evaluation": self._evaluation}
         facts["warnings"] = self._warnings
+        facts["pictures"] = {"folder": self._pictures} if self._pictures else None
         facts["unreadable"] = [{"source": u.source, "reason": u.reason} for u in self._unreadable]
         yield to_json(facts)[:-1] + ',"results":['
         yield ",\n".join(self._results)
@@ -185,6 +205,12 @@ def _finite(value: float, name: str) -> float:
     if not math.isfinite(value):
         raise InputError(f"Expected a finite number as {name}, got {value}: the model or its input is broken.")
     return value
+
+
+def _shown(inspection: Inspection) -> dict[str, Any]:
+    """Which part of the image its pictures show, in px of the original, and how many px of it the model saw."""
+    height, width = inspection.image.shape[:2]
+    return {"view": inspection.view._asdict(), "seen_size": {"width": width, "height": height}}
 
 
 def _outcome(decision: str, label: str | None) -> str:

@@ -69,7 +69,7 @@ class Mark:
 
 def trace(pipeline: Pipeline, parts: Sequence[Part], image: Image, source: str) -> Trace:
     """The way of an image through a fitted pipeline, whose steps were built from `parts`."""
-    stages, curves = [], []
+    stages, curves, image = [], [], pipeline.painted(image)
     name, options, note = "original", "", ""
     for part, step in zip(parts, pipeline.steps, strict=True):
         after, back = step.place(image)

@@ -11,11 +11,11 @@ T = TypeVar("T")
 
 
 class Remade(Generic[T]):
-    """An engine with threads of its own: made at once, and anew at its first use in a forked child."""
+    """An engine with threads of its own: made at once or at its first use, and anew at that in a forked child."""
 
-    def __init__(self, make: Callable[[], T]) -> None:
+    def __init__(self, make: Callable[[], T], *, at_once: bool = True) -> None:
         self._make, self._lock = make, Lock()
-        self._made: T | None = make()
+        self._made: T | None = make() if at_once else None
         _ALL.add(self)
 
     def __call__(self) -> T:

@@ -61,7 +61,7 @@ class Backend(Protocol):
 
     @property
     def n_parallel(self) -> int:
-        """How many threads may call `run` at once to their advantage; more are no error."""
+        """How many threads may call `run_beside` at once to their advantage; more are no error."""
         ...
 
     @property
@@ -71,6 +71,10 @@ class Backend(Protocol):
 
     def run(self, images: np.ndarray) -> Output:
         """The output for prepared images (B, C, H, W) float32 in [0, 1]; independent of the batch's make-up."""
+        ...
+
+    def run_beside(self, images: np.ndarray) -> Output:
+        """The same to rounding, in the way that is best where others run beside it."""
         ...
 
 
@@ -86,6 +90,10 @@ class FakeBackend:
     def run(self, images: np.ndarray) -> Output:
         """The images as their own reconstructions and, averaged over channels, as their maps."""
         return Output(images, images.mean(axis=1), images.mean(axis=(1, 2, 3)))
+
+    def run_beside(self, images: np.ndarray) -> Output:
+        """The same."""
+        return self.run(images)
 
 
 def usable_cores() -> int:

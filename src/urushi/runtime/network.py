@@ -28,12 +28,16 @@ class Network:
         """How many batches are best inspected side by side; the tiles of an image are already."""
         return 1 if self.grid else self.backend.n_parallel
 
-    def outputs(self, images: Sequence[np.ndarray]) -> Iterator[Output]:
-        """What it says of prepared images (C, H, W), in order: in one batch, or in one each if tiled."""
+    def outputs(self, images: Sequence[np.ndarray], *, is_alone: bool = False) -> Iterator[Output]:
+        """What it says of prepared images (C, H, W), in order: in one batch, or in one each if tiled.
+
+        `is_alone` where no others are looked at meanwhile.
+        """
         if self.grid:
             yield from (self.grid.run(self.backend, image, self.pattern) for image in images)
         elif images:
-            yield self.backend.run(np.stack(images))
+            run = self.backend.run if is_alone else self.backend.run_beside
+            yield run(np.stack(images))
 
     def problem(self, shape: tuple[int, ...]) -> str | None:
         """Why it cannot take a prepared image (C, H, W), or None."""

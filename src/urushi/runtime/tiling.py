@@ -8,6 +8,7 @@ import numpy as np
 
 from urushi.data.covering import starts
 from urushi.data.stream import batches, side_by_side
+from urushi.printable import in_px
 from urushi.recipe import Tiling
 from urushi.runtime.backend import Backend, Output
 
@@ -47,7 +48,7 @@ class TileGrid:
         canvas = _Canvas(image, np.zeros((self.tile_px, self.tile_px), np.float32) if pattern is None else pattern)
         groups = list(batches(product(rows, columns), backend.batch_size))
         tiles = (np.stack([self.cut(image, (y, x)) for y, x in group]) for group in groups)
-        for group, output in zip(groups, side_by_side(backend.run, tiles, backend.n_parallel), strict=True):
+        for group, output in zip(groups, side_by_side(backend.run_beside, tiles, backend.n_parallel), strict=True):
             for number, (y, x) in enumerate(group):
                 canvas.add(output, number, (y, x), np.outer(rows[y], columns[x]))
         return canvas.output()
@@ -55,10 +56,10 @@ class TileGrid:
     def problem(self, shape: tuple[int, ...]) -> str | None:
         """Why an image (C, H, W) cannot be tiled, or None."""
         if self.one_pass and shape[1] * shape[2] > _MOST_AT_ONCE:
-            return f"it is {shape[1]}×{shape[2]} px, too large for one pass; fit with tiling.one_pass=false"
+            return f"it is {in_px(shape[1:])}, too large for one pass; fit with tiling.one_pass=false"
         if min(shape[1:]) >= self.tile_px:
             return None
-        return f"after preprocessing it is {shape[1]}×{shape[2]} px, less than a tile of {self.tile_px} px"
+        return f"after preprocessing it is {in_px(shape[1:])}, less than a tile of {self.tile_px} px"
 
     def places(self, height_px: int, width_px: int) -> list[Place]:
         """The upper left corners of all tiles, row by row."""

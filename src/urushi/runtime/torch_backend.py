@@ -55,6 +55,10 @@ class TorchBackend:
         with torch.no_grad():
             return _output(self.graph, *self.graph(batch.contiguous(memory_format=torch.channels_last)))
 
+    def run_beside(self, images: np.ndarray) -> Output:
+        """The same: PyTorch has one number of threads for the whole process."""
+        return self.run(images)
+
     def run_inputs(self, inputs: np.ndarray) -> Output:
         """The same for what `model.embed` gave, as cached while fitting."""
         with torch.no_grad():

@@ -4,8 +4,10 @@ It is built from a recipe with initial weights, to be fitted, or with the weight
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import safetensors.torch
 import torch
 from torch import Tensor, nn
@@ -16,8 +18,9 @@ from urushi.backbones import restoring
 from urushi.catalogue import options
 from urushi.errors import RecipeError
 from urushi.models import build_model
-from urushi.models.base import Extra, Reconstructor, Space
+from urushi.models.base import Extra, Reconstruction, Reconstructor, Space
 from urushi.recipe import Part, Recipe
+from urushi.scoring._inspected import Inspected
 from urushi.scoring.base import Score
 
 _MISSING: dict[Extra, str] = {
@@ -30,14 +33,17 @@ _MISSING: dict[Extra, str] = {
 class ScoringGraph(nn.Module):
     """Images (B, C, H, W) in [0, 1] -> (reconstruction, anomaly map (B, 1, H, W), score (B,)).
 
-    Raises RecipeError if model and score do not go together.
+    Of what is `ignored`, (H, W) bool, the map is 0, pixels count as rebuilt without error, and no place counts in the
+    score. Raises RecipeError if model and score do not go together.
     """
 
-    def __init__(self, model: Reconstructor, score: Score) -> None:
+    def __init__(self, model: Reconstructor, score: Score, ignored: np.ndarray | None = None) -> None:
         super().__init__()
         if missing := score.needs - model.gives:
             raise RecipeError(f"{_MISSING[min(missing)]}; take another score.name, or other options of it")
-        self.model, self.score = model, score
+        self.model, self.score, self.ignored = model, score, ignored
+        self.inspected = None if ignored is None else Inspected(_mirrored(ignored, model.stride_px))
+        score.look_at(self.inspected)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         if not self.model.stride_px:
@@ -49,16 +55,24 @@ class ScoringGraph(nn.Module):
 
     def score_inputs(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The same from inputs that went through `model.embed` already."""
-        pair = self.model.reconstruct(inputs)
+        pair = self._inspected(self.model.reconstruct(inputs))
         height, width = inputs.shape[-2:] if self.model.stride_px else self.model.image_shape[1:]
         anomaly_map, score = self.score(pair, (height, width))
-        return self.model.picture(pair), anomaly_map, score
+        shown = anomaly_map if self.inspected is None else self.inspected.only(anomaly_map)
+        return self.model.picture(pair), shown, score
+
+    def _inspected(self, pair: Reconstruction) -> Reconstruction:
+        if self.inspected is None or self.model.space != "pixels":
+            return pair
+        return replace(pair, reconstruction=self.inspected.only(pair.reconstruction, pair.original))
 
 
-def build_graph(recipe: Recipe, image_shape: tuple[int, int, int], seed: int = 0) -> ScoringGraph:
+def build_graph(
+    recipe: Recipe, image_shape: tuple[int, int, int], seed: int = 0, ignored: np.ndarray | None = None
+) -> ScoringGraph:
     """Model and score of a recipe for prepared images (C, H, W), with initial weights; raises RecipeError."""
     model = build_model(recipe.model, image_shape, seed)
-    return ScoringGraph(model, build_score(recipe.score, model.space))
+    return ScoringGraph(model, build_score(recipe.score, model.space), ignored)
 
 
 def build_score(part: Part, space: Space) -> Score:
@@ -68,14 +82,18 @@ def build_score(part: Part, space: Space) -> Score:
 
 
 def restore_graph(
-    recipe: Recipe, image_shape: tuple[int, int, int], weights: bytes, backbone: Mapping[str, Any]
+    recipe: Recipe,
+    image_shape: tuple[int, int, int],
+    weights: bytes,
+    backbone: Mapping[str, Any],
+    ignored: np.ndarray | None = None,
 ) -> ScoringGraph:
     """The graph with weights from a safetensors file; raises ValueError if the weights do not fit the recipe.
 
     `backbone` is what the card says of the frozen network, if it does.
     """
     with torch.device("meta"), restoring(backbone):  # takes no memory, whatever sizes the file claims
-        graph = build_graph(recipe, image_shape)
+        graph = build_graph(recipe, image_shape, ignored=ignored)
     expected = graph.state_dict()
     found = safetensors.torch.load(weights)
     state = {name: t.to(expected[name].dtype) if name in expected else t for name, t in found.items()}
@@ -84,3 +102,9 @@ def restore_graph(
     except RuntimeError as error:
         raise ValueError(f"weights: {' '.join(str(error).split())[:200]}…") from None
     return graph
+
+
+def _mirrored(ignored: np.ndarray, stride_px: int) -> np.ndarray:
+    """As images are that lack part of a stride."""
+    more = [(0, -side % stride_px if stride_px else 0) for side in ignored.shape]
+    return np.pad(ignored, more, mode="reflect")

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from urushi.errors import RecipeError
 from urushi.models.base import Extra, Reconstruction, Space
+from urushi.scoring._inspected import Inspected
 from urushi.scoring._pooling import Pooling, PoolingOption, Quantile, TopFraction, pool
 
 __all__ = ["Pooling", "PoolingOption", "Quantile", "Score", "TopFraction", "enlarge"]
@@ -26,6 +27,7 @@ class Score(nn.Module, ABC):
     needs: frozenset[Extra] = frozenset()  # what it looks at besides the pair; refused where a method has none
     needs_defects: bool = False  # True: `fit` needs reconstructions of defective images, too
     default_pooling: Pooling = "mean"
+    inspected: Inspected | None = None  # the places that count; None: all
 
     def __init__(
         self,
@@ -55,7 +57,13 @@ class Score(nn.Module, ABC):
 
     def pooled(self, residual: Tensor, pooling: Pooling) -> Tensor:
         """A map (B, 1, h, w) as one number per image (B,)."""
-        return pool(residual, pooling, self.top_fraction, self.quantile)
+        return pool(residual, pooling, self.top_fraction, self.quantile, self.inspected)
+
+    def look_at(self, inspected: Inspected | None) -> None:
+        """Has nothing else than these places count, in scores that it is made of, too."""
+        for module in self.modules():
+            if isinstance(module, Score):
+                module.inspected = inspected
 
     def forward(self, pair: Reconstruction, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """Anomaly map (B, 1, H, W) at the given size, and score (B,)."""

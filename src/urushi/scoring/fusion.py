@@ -88,7 +88,9 @@ class Fusion(Score):
         for pair in normal:
             maps, scores = self._run(pair, size)
             known.append(scores)
-            map_sums.append(_sums(maps))  # not the maps, which would fill the memory
+            map_sums.append(
+                _sums(maps if self.inspected is None else self.inspected.of(maps))
+            )  # not the maps, which would fill the memory
         scores = torch.cat([self.weights.new_zeros(0, len(self.parts)), *known])
         self.reference.fit(scores, self.names)
         self._take_maps(*torch.stack(map_sums).sum(dim=0))
@@ -140,6 +142,6 @@ def _build(number: int, part: Part, space: Space) -> Score:
 
 
 def _sums(maps: Tensor) -> Tensor:
-    """Number, sum and sum of squares of the values of each part's maps: (B, K, H, W) -> (3, K)."""
+    """Number, sum and sum of squares of the values of each part's maps: (B, K, …) -> (3, K)."""
     wide = maps.cpu().double().transpose(0, 1).flatten(1)  # the CPU, because not every device has doubles
     return torch.stack([torch.ones_like(wide).sum(dim=1), wide.sum(dim=1), wide.square().sum(dim=1)])

@@ -34,7 +34,7 @@ _SHOWN = {
     "most_certain": "most certain hits and mistakes",
     "decisions_by_defect": "decisions at the detector's own threshold",
     "scores": "scores",
-    "luminance": "luminance after preprocessing",
+    "luminance": "brightness before preprocessing",
     "latent_histograms": "latents of good test images",
     "latent_map": "latent map",
 }

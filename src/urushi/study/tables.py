@@ -8,6 +8,7 @@ import numpy as np
 
 from urushi.data.samples import GOOD
 from urushi.evaluation import MeanError, mean_and_standard_error
+from urushi.evaluation.below_chance import MARK, NOTE
 from urushi.evaluation.image_metrics import image_figures
 from urushi.study.drawing import ERROR_OF
 from urushi.study.plan import Published, Study, label_of
@@ -15,8 +16,6 @@ from urushi.study.records import Record
 from urushi.study.summary import Summary
 
 NONE = "—"
-_BELOW = "▼"
-_BELOW_NOTE = f"{_BELOW}: a ROC-AUC below 0.5, which guessing gives: what is defective scores lower than what is good."
 _FIGURES = {
     "roc_auc": "ROC-AUC",
     "specificity": "specificity",
@@ -227,14 +226,14 @@ def _cells(source: _Source, place: tuple[Any, ...], figures: Iterable[str]) -> t
 
 def _figure(name: str, found: MeanError | None) -> str:
     is_below = name == "roc_auc" and found is not None and found.mean < 0.5
-    return f"{_cell(found)} {_BELOW}" if is_below else _cell(found)
+    return f"{_cell(found)} {MARK}" if is_below else _cell(found)
 
 
 def _remarked(table: Table) -> Table:
     """With a note on what is marked, where something is."""
-    if not any(_BELOW in cell for row in table.rows for cell in row):
+    if not any(MARK in cell for row in table.rows for cell in row):
         return table
-    return replace(table, note=f"{table.note} {_BELOW_NOTE}".strip())
+    return replace(table, note=f"{table.note} {NOTE}".strip())
 
 
 def _cell(found: MeanError | None, digits: int = 3) -> str:

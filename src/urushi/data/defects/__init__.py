@@ -7,6 +7,17 @@ any image; `apply` holds no randomness of its own. Figures measured on synthetic
 from urushi.data.defects._defect import MINIMUM_CHANGE, MINIMUM_SIDE_PX, Defect, Shape
 from urushi.data.defects._kinds import KINDS, draw
 from urushi.data.defects._painting import apply
-from urushi.data.defects._planting import fading, planted
+from urushi.data.defects._planting import draw_inspected, fading, planted
 
-__all__ = ["KINDS", "MINIMUM_CHANGE", "MINIMUM_SIDE_PX", "Defect", "Shape", "apply", "draw", "fading", "planted"]
+__all__ = [
+    "KINDS",
+    "MINIMUM_CHANGE",
+    "MINIMUM_SIDE_PX",
+    "Defect",
+    "Shape",
+    "apply",
+    "draw",
+    "draw_inspected",
+    "fading",
+    "planted",
+]

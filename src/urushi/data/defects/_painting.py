@@ -33,6 +33,11 @@ def apply(
     return result.reshape(image.shape), mask
 
 
+def footprint(defect: Defect, height: int, width: int) -> np.ndarray:
+    """The mask (height, width) bool that `apply` gives with a defect."""
+    return _rasterise(defect, height, width) >= _EDGE
+
+
 def _check_opacity(opacity: float) -> None:
     if not 0 < opacity <= 1:  # written so that NaN fails as well
         raise InputError(f"the opacity of a defect is above 0 and at most 1; got {opacity}.")

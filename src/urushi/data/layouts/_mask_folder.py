@@ -5,13 +5,15 @@ from pathlib import Path
 from urushi.data.folders import has_image_suffix, is_folder, is_of_system, walk
 from urushi.data.samples import Problem
 
-_ENDINGS = ("_mask", "", "_gt", "_label")  # of the name of a mask, the usual one first
+_USUAL = ("_mask", "", "_gt", "_label")  # endings of the name of a mask
+_WORDS = ("mask", "gt", "label", "groundtruth", "ground_truth", "seg", "segmentation", "annotation")
+_ENDINGS = (*_USUAL, *(f"{mark}{word}" for mark in "_.-" for word in _WORDS if f"{mark}{word}" not in _USUAL))
 
 
 class MaskFolder:
     """The masks of one kind of defect, and which of them found their image.
 
-    The mask of `<stem>.*` is `<stem>_mask.*`, `<stem>.*`, `<stem>_gt.*` or `<stem>_label.*`, or all of the folder
+    The mask of `<stem>.*` is `<stem>_mask.*`, `<stem>.*`, `<stem>_gt.*`, `<stem>_label.*` or such, or all of the folder
     `<stem>` together (MVTec LOCO).
     """
 
@@ -26,7 +28,7 @@ class MaskFolder:
 
     def take(self, image: Path) -> Path | None:
         """The mask of an image, given relative to its folder; None if there is none or it was taken already."""
-        keys = [image.with_name(image.stem + ending) for ending in _ENDINGS]
+        keys = [image.with_name(name + ending) for name in (image.stem, image.name) for ending in _ENDINGS]
         found = [mask for key in keys for mask in self._masks.pop(key, [])]
         if found:
             reason = f"a second mask beside {found[0].name!r}; it is not used"
@@ -45,7 +47,7 @@ class MaskFolder:
     def _take_folder(self, wanted: Path) -> Path | None:
         """A folder of masks of one image; one whose files are named as the masks of images is none."""
         keys = [key for key in self._masks if key.parent == wanted]
-        if not keys or any(key.name.endswith(ending) for key in keys for ending in _ENDINGS if ending):
+        if not keys or any(key.name.endswith(ending) for key in keys for ending in _USUAL if ending):
             return None
         for key in keys:
             del self._masks[key]

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from urushi.errors import RecipeError
+from urushi.printable import in_px
 
 Architecture = Annotated[
     Literal["dcgan", "mlp"], Field(description="dcgan: strided convolutions; mlp: fully connected")
@@ -25,7 +26,7 @@ def depth(image_shape: tuple[int, int, int]) -> int:
     _, height, width = image_shape
     if height != width or height not in (32, 64, 128, 256):
         raise RecipeError(
-            f"images are {height}×{width} px, but this method takes 32, 64, 128 or 256 px a side, square; set "
+            f"images are {in_px((height, width))}, but this method takes 32, 64, 128 or 256 px a side, square; set "
             "preprocessing.resize.height and .width"
         )
     return (height // _SMALLEST_PX).bit_length() - 1

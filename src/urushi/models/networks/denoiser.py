@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from urushi.catalogue.extras import require
 from urushi.errors import RecipeError
+from urushi.printable import in_px
 
 Levels = Annotated[int, Field(ge=2, le=6, description="resolutions of the U-Net, each half of the one before")]
 
@@ -28,7 +29,7 @@ class Denoiser(nn.Module):
         multiple = self.stride_px
         if height % multiple or img_width % multiple:
             raise RecipeError(
-                f"images are {height}×{img_width} px, but {levels} levels of patches of {patch_px} px take sides "
+                f"images are {in_px((height, img_width))}, but {levels} levels of patches of {patch_px} px take sides "
                 f"that are multiples of {multiple}; "
                 "set preprocessing.resize.height and .width, or model.levels and .patch_px"
             )

@@ -19,10 +19,15 @@ def described(maps: list[Tensor]) -> Tensor:
 
 def _statistics(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     mean = features.mean(dim=(2, 3))
-    deviation = (features - mean[:, :, None, None]).square().mean(dim=(2, 3))
+    deviation = _mean_square(features - mean[:, :, None, None])
     steps = [step for step in (features.diff(dim=2), features.diff(dim=3)) if step.shape[2] and step.shape[3]]
-    roughness = sum((step.square().mean(dim=(2, 3)) for step in steps), start=torch.zeros_like(mean))
+    roughness = sum(map(_mean_square, steps), start=torch.zeros_like(mean))
     return mean, (deviation + 1e-8).sqrt(), (roughness + 1e-8).sqrt()
+
+
+def _mean_square(features: Tensor) -> Tensor:
+    """Of each channel, (B, C); a product, since `square` becomes a power, which is slow in an exported graph."""
+    return (features * features).mean(dim=(2, 3))
 
 
 class ImageDescriptor(nn.Module):

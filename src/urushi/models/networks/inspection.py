@@ -9,6 +9,7 @@ from typing import NamedTuple
 from torch import nn
 
 from urushi.errors import RecipeError
+from urushi.printable import in_px
 
 LEAK = 0.2  # the table names no activation; this is Bergmann's
 _LAST_PX = 8
@@ -51,8 +52,8 @@ def _layers(image_shape: tuple[int, int, int]) -> list[_Layer]:
     _, height, width = image_shape
     if height != width or height not in _SIDES:
         raise RecipeError(
-            f"images are {height}×{width} px, but this architecture takes {', '.join(map(str, _SIDES))} px a side, "
-            "square; set preprocessing.resize.height and .width"
+            f"images are {in_px((height, width))}, but this architecture takes {', '.join(map(str, _SIDES))} px a "
+            "side, square; set preprocessing.resize.height and .width"
         )
     n_missing = _SIDES.index(height) - _SIDES.index(128)
     return [_TABLE[0]] * n_missing + _TABLE[max(0, -n_missing) :]

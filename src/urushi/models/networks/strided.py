@@ -3,6 +3,7 @@
 from torch import nn
 
 from urushi.errors import RecipeError
+from urushi.printable import in_px
 
 FILTERS = 32
 BOTTLENECK_PX = 4
@@ -13,8 +14,8 @@ def depth(height: int, width: int) -> int:
     """The number of stride-2 layers that take a square side down to 4 px; raises RecipeError for other sizes."""
     if height != width or height not in (32, 64, 128, 256, 512):
         raise RecipeError(
-            f"images are {height}×{width} px, but this architecture takes 32, 64, 128, 256 or 512 px a side, square; "
-            "set preprocessing.resize.height and .width"
+            f"images are {in_px((height, width))}, but this architecture takes 32, 64, 128, 256 or 512 px a side, "
+            "square; set preprocessing.resize.height and .width"
         )
     return (height // BOTTLENECK_PX).bit_length() - 1
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from urushi.data.images import luminance
 from urushi.data.samples import GOOD
 from urushi.errors import InputError
 from urushi.evaluation.bands import Repeat
@@ -47,7 +46,8 @@ class EvaluationPlots:
         kind = _kind(label, defect)
         self._examples.offer(inspection, kind)
         self._certain.offer(inspection, kind, label)
-        self._luminances.setdefault(kind, []).append(luminance(inspection.image))
+        if inspection.brightness is not None:
+            self._luminances.setdefault(kind, []).append(inspection.brightness)
         self._thresholds = inspection.threshold, inspection.warn_threshold
         if self._latents_of is not None:
             self._latents.append(self._latents_of(inspection.image.transpose(2, 0, 1)[None])[0])

@@ -1,4 +1,4 @@
-"""Ground-truth masks as anomaly maps see them."""
+"""Masks as prepared images and their anomaly maps see them."""
 
 from typing import Any
 
@@ -12,11 +12,11 @@ from urushi.errors import InputError
 def fit_mask(
     mask: NDArray[Any], size: tuple[int, int], to_original: NDArray[Any], original_size: tuple[int, int]
 ) -> NDArray[np.bool_]:
-    """A mask (h, w), non-zero = defect, as bool of a map's `size` (height, width) in px.
+    """A mask (h, w), non-zero = marked, as bool of a map's `size` (height, width) in px.
 
     `to_original` is the 3×3 matrix from the map's pixel corners to those of the image of `original_size`; what
-    preprocessing cut off is left out, what it added is no defect. A pixel is defective if more than half of its area is
-    (FINDINGS, 'Evaluation conventions'), so a smaller defect vanishes. Raises InputError if the mask has no pixels, or
+    preprocessing cut off is left out, what it added is not marked. A pixel is marked if more than half of its area is
+    (FINDINGS, 'Evaluation conventions'), so a smaller mark vanishes. Raises InputError if the mask has no pixels, or
     the matrix turns the image.
     """
     if mask.ndim != 2 or mask.size == 0:
