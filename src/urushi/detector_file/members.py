@@ -143,8 +143,8 @@ def torch_backend(
     from urushi.runtime.torch_backend import TorchBackend
     from urushi.scoring import restore_graph
 
-    network = dict(card["fit"].get("backbone", {}))
-    graph = restore_graph(recipe, _checked_shape(card), files[WEIGHTS], network, pipeline.ignored_places)
+    shape, backbone = _checked_shape(card), dict(card["fit"].get("backbone", {}))
+    graph = restore_graph(recipe, shape, files[WEIGHTS], pipeline.ignored_places, backbone)
     return TorchBackend(graph, device=wish.device, n_threads=wish.n_threads)
 
 

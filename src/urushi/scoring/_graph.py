@@ -85,14 +85,14 @@ def restore_graph(
     recipe: Recipe,
     image_shape: tuple[int, int, int],
     weights: bytes,
-    backbone: Mapping[str, Any],
     ignored: np.ndarray | None = None,
+    backbone: Mapping[str, Any] | None = None,
 ) -> ScoringGraph:
     """The graph with weights from a safetensors file; raises ValueError if the weights do not fit the recipe.
 
     `backbone` is what the card says of the frozen network, if it does.
     """
-    with torch.device("meta"), restoring(backbone):  # takes no memory, whatever sizes the file claims
+    with torch.device("meta"), restoring(backbone or {}):  # takes no memory, whatever sizes the file claims
         graph = build_graph(recipe, image_shape, ignored=ignored)
     expected = graph.state_dict()
     found = safetensors.torch.load(weights)
