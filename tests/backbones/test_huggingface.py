@@ -16,11 +16,13 @@ from torch import Tensor
 
 from urushi import Detector, Recipe
 from urushi.backbones import _hub, find
+from urushi.catalogue.extras import is_installed
 from urushi.detector_file import archive
 from urushi.errors import BackboneError, DetectorFileError, RecipeError
 from urushi.models.feature_pyramid import FeaturePyramid
 
-pytest.importorskip("transformers")
+# To import it here would take seconds of every worker, whichever tests it runs.
+pytestmark = pytest.mark.skipif(not is_installed("transformers"), reason="needs the extra backbones")
 
 SMALL = {"preprocessing.resize.height": 64, "preprocessing.resize.width": 64, "split.n_folds": 3}
 EXPORTED = ("resnet", "convnext", "dinov2")
