@@ -1,4 +1,4 @@
-"""EfficientNet-Lite keeps the contract of all backbones; that it is the published network is tested with the methods."""
+"""EfficientNet-Lite keeps the contract of all backbones; that it is the published one is tested with the methods."""
 
 import hashlib
 
