@@ -20,8 +20,8 @@ def test_its_card_has_the_digest_of_the_weights_and_says_that_nobody_states_a_li
 def test_maps_have_the_shapes_that_are_told_before_and_the_many_channels_within_a_block_follow():
     network = find("efficientnet_lite0")
     backbone = network.backbone(network.pyramid, network.inside)
-    maps = backbone(torch.rand(1, 1, 60, 90))
-    assert [tuple(one.shape[1:]) for one in maps[:4]] == [backbone.shape(place, (1, 60, 90)) for place in range(4)]
+    maps = backbone(torch.rand(1, 1, 64, 96))
+    assert [tuple(one.shape[1:]) for one in maps[:4]] == [backbone.shape(place, (1, 64, 96)) for place in range(4)]
     assert [one.shape[1] for one in maps] == backbone.channels == [40, 112, 192, 320, 672]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from PIL import Image
 from random_networks import IMAGENET, NETWORKS
 from torch import Tensor
 
@@ -122,9 +123,9 @@ def test_exported_it_passes_the_gate_and_is_inspected_without_torch_and_transfor
     exported = fitted.export(good)
     assert exported.card["exports"][0]["parity"]["n_flips"] == 0
     exported.save(tmp_path / "part.urushi")
-    np.save(tmp_path / "holed.npy", holed)
-    np.save(tmp_path / "good.npy", good[0])
-    command = [sys.executable, "-c", WITHOUT_TORCH, "part.urushi", "good.npy", "holed.npy"]
+    Image.fromarray(holed).save(tmp_path / "holed.png")
+    Image.fromarray(good[0]).save(tmp_path / "good.png")
+    command = [sys.executable, "-c", WITHOUT_TORCH, "part.urushi", "good.png", "holed.png"]
     said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.split()
     assert said[0] == "onnx"
     expected = [fitted.inspect(image).score for image in (good[0], holed)]

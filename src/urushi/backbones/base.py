@@ -49,7 +49,7 @@ class PretrainedNetwork(ABC):
 
 
 class Backbone(nn.Module, ABC):
-    """Frozen features: (B, 1 or 3, H, W) in [0, 1] -> one map (B, C, ⌈H/px⌉, ⌈W/px⌉) per layer, in ascending order.
+    """Frozen features: (B, 1 or 3, H, W) in [0, 1] -> one map (B, C, H/px, W/px) per layer, in ascending order.
 
     With `inside` the many channels within that layer follow as one more map.
     """
@@ -76,7 +76,7 @@ class Backbone(nn.Module, ABC):
         return self._layers[-1].px
 
     def shape(self, place: int, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
-        """The shape (C, h, w) of the map at this place in `forward`."""
+        """The shape (C, h, w) of the map at this place in `forward`; where px does not go into a side, nearly that."""
         px, channels = self._layers[place]
         return channels, math.ceil(image_shape[1] / px), math.ceil(image_shape[2] / px)
 
