@@ -30,6 +30,7 @@ import torch
 from benchmarks import command_line, record
 from benchmarks.tiles import described, tiles, write_tiles
 from urushi import Detector, Inspection, Recipe
+from urushi.backbones import base
 from urushi.data.dataset import find_dataset
 from urushi.data.images import read_image
 from urushi.data.stream import batches, side_by_side, stream
@@ -115,12 +116,12 @@ def plain_session(backend: Backend, graph: bytes) -> Callable[[np.ndarray], obje
 class LastMap(torch.nn.Module):
     """What a backbone computes last."""
 
-    def __init__(self, backbone: torch.nn.Module) -> None:
+    def __init__(self, backbone: base.Backbone) -> None:
         super().__init__()
-        self.backbone = backbone
+        self.backbone, self.place = backbone, len(backbone.taken) - 1
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        last: torch.Tensor = self.backbone(images)[-1]
+        last: torch.Tensor = self.backbone(images)[self.place]
         return last
 
 

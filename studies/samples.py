@@ -26,7 +26,7 @@ from torch.nn import functional as F
 
 from studies import DATA, RESULTS, jobs
 from studies.default_choice import prepared
-from urushi.backbones.efficientnet_lite import Backbone
+from urushi.backbones.efficientnet_lite import LiteBackbone
 from urushi.cli._grid import write_grid
 from urushi.data.dataset import find_dataset
 from urushi.data.loader import Rows
@@ -69,7 +69,7 @@ def _tile(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 @torch.no_grad()
-def moments(images: np.ndarray, backbone: Backbone) -> tuple[np.ndarray, np.ndarray]:
+def moments(images: np.ndarray, backbone: LiteBackbone) -> tuple[np.ndarray, np.ndarray]:
     """Mean (C,) and covariance (C, C) of pooled features."""
     batches = torch.tensor(images).split(64)
     found = [backbone(F.interpolate(batch, scale_factor=2))[0].mean(dim=(2, 3)) for batch in batches]
@@ -94,7 +94,7 @@ def measure(data: str, loss: str, options: argparse.Namespace) -> Iterator[dict[
     model = build_model(Part.model_validate({"name": "gan", "loss": loss}), known.shape[1:])
     assert isinstance(model, Gan)
     settings = Training(max_epochs=options.epochs, patience_epochs=options.epochs, batch_size=32, accelerator="cpu")
-    start, backbone = time.monotonic(), Backbone([BLOCK]).eval()
+    start, backbone = time.monotonic(), LiteBackbone([BLOCK]).eval()
     with tempfile.TemporaryDirectory() as folder:
         rows = Rows(known, np.arange(len(known))), Rows(held, np.arange(256))
         trained = train(model, *rows, settings, seed=0, folder=Path(folder))

@@ -24,7 +24,7 @@ from studies.default_choice import prepared
 from benchmarks import record
 from benchmarks.peers import environment
 from urushi import Detector, Inspection, Recipe
-from urushi.backbones.efficientnet_lite import Backbone
+from urushi.backbones.efficientnet_lite import LiteBackbone
 from urushi.data.dataset import Dataset, Sample, find_dataset
 from urushi.data.masks import read_mask
 from urushi.evaluation import evaluate
@@ -102,7 +102,7 @@ def pyod(python: Path, dataset: Dataset, folder: Path) -> list[dict[str, Any]]:
 def embeddings(paths: Sequence[Path]) -> np.ndarray:
     """Mean over places of the last block's features, (n, 320)."""
     steps = [step for step in Recipe.find("default").preprocessing if step.name != "exposure"]
-    recipe, backbone = Recipe.find("default").model_copy(update={"preprocessing": steps}), Backbone([LAST_BLOCK])
+    recipe, backbone = Recipe.find("default").model_copy(update={"preprocessing": steps}), LiteBackbone([LAST_BLOCK])
     with torch.no_grad():
         found = [backbone(torch.from_numpy(prepared(recipe, [path])))[0].mean(dim=(2, 3)) for path in paths]
     return torch.cat(found).numpy()

@@ -3,6 +3,7 @@
 UrushiError
 ├── InputError             wrong use or bad input: what came, what is allowed, what to do
 │   ├── RecipeError        an option is unknown, ill-typed or out of range
+│   ├── BackboneError      the folder of a pretrained network lacks something, or holds what is not taken
 │   ├── DatasetError       a folder holds no usable images, or its layout is broken
 │   ├── DetectorFileError  a detector file is damaged, foreign or of a newer format
 │   ├── CalibrationError   too few held-out images, or labels that a rule needs are missing
@@ -23,6 +24,10 @@ class InputError(UrushiError):
 
 class RecipeError(InputError):
     """An option of a recipe is unknown, ill-typed or out of range."""
+
+
+class BackboneError(InputError):
+    """The folder of a pretrained network lacks something, or holds what is not taken."""
 
 
 class DatasetError(InputError):

@@ -193,7 +193,9 @@ def test_an_image_that_is_odd_all_over_is_told_by_its_statistics(fitted, images)
 
 @pytest.mark.parametrize(("weight", "fact"), [(10, {"beside_map": "image"}), (0, {})])
 def test_its_facts_say_whether_the_whole_image_counts(weight, fact):
-    assert FeaturePyramid((3, 64, 64), pictures=0, weight=weight).facts() == fact
+    facts = FeaturePyramid((3, 64, 64), pictures=0, weight=weight).facts()
+    assert facts.pop("backbone")["name"] == "efficientnet_lite0"
+    assert facts == fact
 
 
 def test_scores_of_folds_are_those_that_new_images_get(inputs):

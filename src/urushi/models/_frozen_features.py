@@ -1,5 +1,6 @@
 """What methods on the features of a pretrained network share: the frozen front, and the picture that they show."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -7,7 +8,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from urushi.backbones.efficientnet_lite import Backbone, Network
+from urushi.backbones.base import Backbone, Kept
 from urushi.errors import RecipeError
 from urushi.models.base import Reconstruction, Reconstructor, Space
 from urushi.models.networks.picture_memory import PictureMemory
@@ -15,7 +16,21 @@ from urushi.printable import in_px
 
 _WORST = 0.02  # share of cells that tell what kind of defect it is
 
-NetworkOption = Annotated[Network, Field(description="network; lite1 and lite2 need the extra backbones")]
+NetworkOption = Annotated[
+    str,
+    Field(
+        description="efficientnet_lite0, _lite1, _lite2, a folder in Hugging Face layout or hub:OWNER/NAME; all "
+        "but the first need the extra backbones"
+    ),
+]
+WeightsOption = Annotated[
+    Kept,
+    Field(description="inside: in the detector file; reference: in their folder, checked by digest when it is loaded"),
+]
+BlocksOption = Annotated[
+    Sequence[int] | None,
+    Field(description="blocks, stages or layers of it whose features are taken; None: those that suit the network"),
+]
 PicturesOption = Annotated[
     int, Field(ge=0, le=1000, description="normal images kept to show the most similar one; 16 MiB at most")
 ]
@@ -53,7 +68,7 @@ class FrozenFeatures(Reconstructor):
         self.memory.remember(images, torch.cat(features))
 
     def facts(self) -> dict[str, Any]:
-        return {"n_pictures": self.n_pictures} if self.n_pictures else {}
+        return {"backbone": self.backbone.card()} | ({"n_pictures": self.n_pictures} if self.n_pictures else {})
 
 
 def to_grid(features: Tensor, grid: tuple[int, int]) -> Tensor:

@@ -8,18 +8,13 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from urushi.backbones.efficientnet_lite import STAGES, Backbone, Network
+from urushi.backbones import find
+from urushi.backbones.base import Kept
 from urushi.errors import RecipeError
 from urushi.models._frozen_features import FrozenFeatures, to_grid
 from urushi.models.base import Extra
 from urushi.models.networks.feature_windows import FeatureWindow
 
-_FINEST = 8  # px of the image per cell, where blocks are not named
-
-BlocksOption = Annotated[
-    Sequence[int] | None,
-    Field(description="blocks of it whose features are joined; None: the last of each stage from 1/8 scale on"),
-]
 StrideOption = Annotated[Literal[8, 16, 32], Field(description="px of the image per cell of the common grid")]
 WindowsOption = Annotated[
     Sequence[Annotated[int, Field(ge=0)]],
@@ -43,16 +38,17 @@ class JoinedFeatures(FrozenFeatures):
     def __init__(
         self,
         image_shape: tuple[int, int, int],
-        backbone: Network,
+        backbone: str,
+        backbone_weights: Kept,
         blocks: Sequence[int] | None,
         stride: int,
         windows: Sequence[int],
         window_blocks: Sequence[int] | None,
         pictures: int,
     ) -> None:
-        stages = STAGES[backbone]
-        chosen = [block for block, (scale, _) in stages.items() if scale >= _FINEST] if blocks is None else blocks
-        super().__init__(image_shape, Backbone(chosen, backbone))
+        network = find(backbone)
+        chosen = network.joined if blocks is None else blocks
+        super().__init__(image_shape, network.backbone(chosen, kept=backbone_weights))
         self.grid = (-(-image_shape[1] // stride), -(-image_shape[2] // stride))
         self.n_channels = sum(self.backbone.channels)
         self.windows = nn.ModuleList(FeatureWindow(self._channels(window_blocks), side) for side in windows)

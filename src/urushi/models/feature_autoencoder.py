@@ -9,9 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Adam, Optimizer
 
-from urushi.models._frozen_features import NetworkOption, PicturesOption
+from urushi.models._frozen_features import BlocksOption, NetworkOption, PicturesOption, WeightsOption
 from urushi.models._joined_features import (
-    BlocksOption,
     JoinedFeatures,
     StrideOption,
     WindowBlocksOption,
@@ -44,6 +43,7 @@ class FeatureAutoencoder(JoinedFeatures):
         ] = "autoencoder",
         bottleneck: Annotated[int, Field(ge=1, le=4096, description="channels of the narrowest map")] = 64,
         backbone: NetworkOption = "efficientnet_lite0",
+        backbone_weights: WeightsOption = "inside",
         blocks: BlocksOption = None,
         stride: StrideOption = 16,
         windows: WindowsOption = (4, 0),
@@ -52,7 +52,7 @@ class FeatureAutoencoder(JoinedFeatures):
         pictures: PicturesOption = 64,
         learning_rate: Annotated[float, Field(gt=0, lt=1, description="of Adam")] = 1e-3,
     ) -> None:
-        super().__init__(image_shape, backbone, blocks, stride, windows, window_blocks, pictures)
+        super().__init__(image_shape, backbone, backbone_weights, blocks, stride, windows, window_blocks, pictures)
         self.kind, self.variance, self.learning_rate = kind, variance, learning_rate
         self.register_buffer("mean", torch.zeros(self.n_channels, 1, 1))
         self.register_buffer("deviation", torch.ones(self.n_channels, 1, 1))

@@ -10,9 +10,17 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from urushi.backbones.efficientnet_lite import STAGES, Backbone, Network
-from urushi.errors import DatasetError
-from urushi.models._frozen_features import FrozenFeatures, NetworkOption, PicturesOption, mean_of_worst, to_grid
+from urushi.backbones import find
+from urushi.errors import DatasetError, RecipeError
+from urushi.models._frozen_features import (
+    BlocksOption,
+    FrozenFeatures,
+    NetworkOption,
+    PicturesOption,
+    WeightsOption,
+    mean_of_worst,
+    to_grid,
+)
 from urushi.models.base import Extra, Reconstruction, Statistics
 from urushi.models.networks.feature_level import FeatureLevel
 from urushi.models.networks.image_descriptor import ImageDescriptor, described
@@ -26,11 +34,13 @@ _SELF = 0.5  # share of the image's own mean that is taken from its logarithms
 class FeaturePyramid(FrozenFeatures):
     """Each level's features are rebuilt from the mean at each place and the directions in which normal images vary.
 
-    The levels are a network's last maps at 1/8 and 1/16 and the next to last at 1/32 of the image's size. The map is
-    the geometric mean of their squared residuals at 1/8, divided by the root of the image's own mean, since an image
-    that is odd all over is nowhere odd in particular. What is odd all over is told by the image's statistics, which
-    count beside the map in the score: mean, deviation and roughness of all channels, at 1/16, twice at 1/32, and in the
-    many channels within the first block at 1/32. Their covariance weighs each of them by how normal images vary.
+    The levels are the network's own choice or the first three of `blocks`; of EfficientNet-Lite the last maps at 1/8
+    and 1/16 and the next to last at 1/32 of the image's size. The map is the geometric mean of their squared residuals
+    on the finest grid, divided by the root of the image's own mean, since an image that is odd all over is nowhere odd
+    in particular. What is odd all over is told by the image's statistics, which count beside the map in the score:
+    mean, deviation and roughness of all channels of all maps but the finest, and of EfficientNet-Lite of another map at
+    1/32 and of the many channels within the first block there. Their covariance weighs each of them by how normal
+    images vary.
     """
 
     is_closed_form = True
@@ -42,25 +52,30 @@ class FeaturePyramid(FrozenFeatures):
         image_shape: tuple[int, int, int],
         *,
         backbone: NetworkOption = "efficientnet_lite0",
+        backbone_weights: WeightsOption = "inside",
+        blocks: BlocksOption = None,
         pictures: PicturesOption = 64,
         weight: Annotated[
             float, Field(ge=0, le=1000, description="of the image's statistics in the score, beside the map")
         ] = 10,
     ) -> None:
-        *_, fine, _, middle, coarse, last = STAGES[backbone]
-        super().__init__(image_shape, Backbone((fine, middle, coarse, last), backbone))
-        self.weight, self.inside = weight, middle + 1
-        shapes = [self._shape(backbone, block) for block in (fine, middle, coarse)]
+        network = find(backbone)
+        taken, inside = (network.pyramid, network.inside) if blocks is None else (blocks, None)
+        if len(taken) < len(_WEIGHTS):
+            raise RecipeError(f"model.blocks = {list(taken)}: feature_pyramid rebuilds three levels, name as many")
+        super().__init__(image_shape, network.backbone(taken, inside, backbone_weights))
+        self.weight = weight
+        shapes = [self.backbone.shape(place, image_shape) for place in range(len(_WEIGHTS))]
         self.levels = nn.ModuleList(map(FeatureLevel, shapes, _VARIANCES))
         self.sizes = [math.prod(shape) for shape in shapes]
-        self.whole = ImageDescriptor(3 * (sum(self.backbone.channels[1:]) + self.backbone.n_within(self.inside)))
+        self.whole = ImageDescriptor(3 * sum(self.backbone.channels[1:]))
         self.remember(pictures, shapes[1][0], shapes[1][1:])
 
     def embed(self, images: Tensor) -> Tensor:
         """(B, 1 or 3, H, W) in [0, 1] -> the three levels and the descriptor, each flat, joined: (B, J)."""
-        maps, wide = self.backbone.within(images, self.inside)
+        maps = self.backbone(images)
         levels = (to_grid(found, level.shape[1:]) for found, level in zip(maps, self._levels, strict=False))
-        return torch.cat([*(level.flatten(1) for level in levels), described([*maps[1:], wide])], dim=1)
+        return torch.cat([*(level.flatten(1) for level in levels), described(maps[1:])], dim=1)
 
     def reconstruct(self, inputs: Tensor) -> Reconstruction:
         *maps, descriptor = self._parts(inputs)
@@ -112,10 +127,6 @@ class FeaturePyramid(FrozenFeatures):
     @property
     def _middle(self) -> FeatureLevel:
         return self._levels[1]
-
-    def _shape(self, backbone: Network, block: int) -> tuple[int, int, int]:
-        stride, channels = STAGES[backbone][block]
-        return (channels, -(-self.image_shape[1] // stride), -(-self.image_shape[2] // stride))
 
 
 def _enlarged(maps: Tensor, size: Sequence[int]) -> Tensor:

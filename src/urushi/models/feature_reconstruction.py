@@ -8,9 +8,8 @@ from pydantic import Field
 from torch import Tensor
 
 from urushi.errors import RecipeError
-from urushi.models._frozen_features import NetworkOption, PicturesOption, mean_of_worst
+from urushi.models._frozen_features import BlocksOption, NetworkOption, PicturesOption, WeightsOption, mean_of_worst
 from urushi.models._joined_features import (
-    BlocksOption,
     JoinedFeatures,
     StrideOption,
     WindowBlocksOption,
@@ -47,6 +46,7 @@ class FeatureReconstruction(JoinedFeatures):
             int | None, Field(gt=0, le=100_000, description="cells that `nearest` remembers; None: 2,048")
         ] = None,
         backbone: NetworkOption = "efficientnet_lite0",
+        backbone_weights: WeightsOption = "inside",
         blocks: BlocksOption = None,
         stride: StrideOption = 16,
         windows: WindowsOption = (4, 0),
@@ -54,7 +54,7 @@ class FeatureReconstruction(JoinedFeatures):
         variance: Annotated[float, Field(gt=0, le=1, description="share of the variance that is kept")] = 0.99,
         pictures: PicturesOption = 64,
     ) -> None:
-        super().__init__(image_shape, backbone, blocks, stride, windows, window_blocks, pictures)
+        super().__init__(image_shape, backbone, backbone_weights, blocks, stride, windows, window_blocks, pictures)
         self.variance = variance
         self.cells = _cells(kind, self.n_channels, memory)
 

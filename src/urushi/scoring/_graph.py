@@ -3,7 +3,9 @@
 It is built from a recipe with initial weights, to be fitted, or with the weights of a detector file.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import safetensors.torch
@@ -12,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from urushi import catalogue
+from urushi.backbones import restoring
 from urushi.catalogue import options
 from urushi.errors import RecipeError
 from urushi.models import build_model
@@ -79,10 +82,17 @@ def build_score(part: Part, space: Space) -> Score:
 
 
 def restore_graph(
-    recipe: Recipe, image_shape: tuple[int, int, int], weights: bytes, ignored: np.ndarray | None = None
+    recipe: Recipe,
+    image_shape: tuple[int, int, int],
+    weights: bytes,
+    ignored: np.ndarray | None = None,
+    backbone: Mapping[str, Any] | None = None,
 ) -> ScoringGraph:
-    """The graph with weights from a safetensors file; raises ValueError if the weights do not fit the recipe."""
-    with torch.device("meta"):  # takes no memory, whatever sizes the file claims
+    """The graph with weights from a safetensors file; raises ValueError if the weights do not fit the recipe.
+
+    `backbone` is what the card says of the frozen network, if it does.
+    """
+    with torch.device("meta"), restoring(backbone or {}):  # takes no memory, whatever sizes the file claims
         graph = build_graph(recipe, image_shape, ignored=ignored)
     expected = graph.state_dict()
     found = safetensors.torch.load(weights)

@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from urushi.backbones.efficientnet_lite import Backbone
+from urushi.backbones.efficientnet_lite import LiteBackbone
 from urushi.models.base import Reconstruction, Space
 from urushi.scoring.base import Pooling, PoolingOption, Quantile, Score, TopFraction, enlarge
 
@@ -33,7 +33,7 @@ class Feature(Score):
         quantile: Quantile = 0.99,
     ) -> None:
         super().__init__(space, pooling=pooling, top_fraction=top_fraction, quantile=quantile)
-        self.backbone = Backbone(blocks) if space == "pixels" else None
+        self.backbone = LiteBackbone(blocks) if space == "pixels" else None
 
     def compare(self, pair: Reconstruction) -> Tensor:
         if pair.residual is not None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from urushi.backbones.efficientnet_lite import Backbone
+from urushi.backbones.efficientnet_lite import LiteBackbone
 from urushi.losses.networks.base import LossNetwork, PerceptualWeight, StyleWeight
 
 
@@ -22,5 +22,5 @@ class EfficientNetLite0(LossNetwork):
         super().__init__(perceptual=perceptual, style=style)
         self.blocks = blocks
 
-    def load(self) -> Backbone:
-        return Backbone(self.blocks)
+    def load(self) -> LiteBackbone:
+        return LiteBackbone(self.blocks)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from urushi.backbones.efficientnet_lite import Backbone
+from urushi.backbones.efficientnet_lite import LiteBackbone
 
 
 class Features:
@@ -17,9 +17,9 @@ class Features:
         self.blocks = blocks
 
     @cached_property
-    def backbone(self) -> Backbone:
+    def backbone(self) -> LiteBackbone:
         """EfficientNet-Lite0 up to the last of the blocks."""
-        return Backbone(self.blocks)
+        return LiteBackbone(self.blocks)
 
     def distance(self, one: Tensor, other: Tensor) -> Tensor:
         """(B, C, H, W) twice -> (B, 1, h, w) at the finest block; channel vectors are brought to unit length first."""
