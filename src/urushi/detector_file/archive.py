@@ -15,7 +15,15 @@ from urushi.errors import DetectorFileError, InputError
 FORMAT = 1
 CARD = "card.json"
 REQUIRED = ("recipe.toml", "weights.safetensors", "calibration.json", CARD)
-OPTIONAL = ("preprocessing.safetensors", "tiling.safetensors", "graph.onnx", "graph-int8.onnx", "calibration-int8.json")
+OPTIONAL = (
+    "preprocessing.safetensors",
+    "tiling.safetensors",
+    "graph.onnx",
+    "graph-int8.onnx",
+    "calibration-int8.json",
+    "sums.safetensors",
+    "images.json",
+)
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # a zip's earliest date: equal contents give equal files
 
 

@@ -11,7 +11,7 @@ from urushi.data.stream import stream
 from urushi.errors import DatasetError
 from urushi.fitting.learning import Learner, Learnt
 from urushi.inspection import Unreadable
-from urushi.runtime.backend import Output
+from urushi.runtime.backend import Output, Row
 from urushi.runtime.tiling import TileGrid
 
 
@@ -22,24 +22,32 @@ class Scored(NamedTuple):
     peak: float
     median: float
     n_tiles: tuple[int, ...]  # one number, or none where images are inspected whole
+    content: str = ""  # what stands for its pixels
+
+    @classmethod
+    def of(cls, row: Row, content: str, n_tiles: tuple[int, ...] = ()) -> "Scored":
+        """What a backend gave for it."""
+        found = row.anomaly_map
+        return cls(row.score, float(found.max()), float(np.median(found)), n_tiles, content)
 
 
 def scored(learner: Learner, learnt: Learnt, images: np.ndarray) -> list[list[Scored]]:
     """Some images, by their places, for each score; a tiled one as a whole, as it will be inspected."""
     found: list[list[Scored]] = [[] for _ in learnt.backends]
     grid = TileGrid.of(learner.recipe.tiling)
+    contents = [learner.images.gathered.appearances[image].content for image in images]
     for outputs in _tiled(learner, learnt, images, grid) if grid else _whole(learner, learnt, images):
         for output, rows in zip(outputs, found, strict=True):
-            for _, anomaly_map, score in output.rows():
-                n_tiles = (grid.n_tiles(anomaly_map.shape),) if grid else ()
-                rows.append(Scored(score, float(anomaly_map.max()), float(np.median(anomaly_map)), n_tiles))
+            for row in output.rows():
+                n_tiles = (grid.n_tiles(row.anomaly_map.shape),) if grid else ()
+                rows.append(Scored.of(row, contents[len(rows)], n_tiles))
     return found
 
 
 def held_out(parts: Sequence[Sequence[Scored]], method: Any) -> HeldOut:
     """What a threshold is chosen from: all parts, in their order."""
-    scores, peaks, medians, n_tiles = zip(*(row for part in parts for row in part), strict=True)
-    return HeldOut(scores, peaks, medians, method, tuple(n for tiles in n_tiles for n in tiles))
+    scores, peaks, medians, n_tiles, contents = zip(*(row for part in parts for row in part), strict=True)
+    return HeldOut(scores, peaks, medians, method, tuple(n for tiles in n_tiles for n in tiles), contents=contents)
 
 
 def _whole(learner: Learner, learnt: Learnt, images: np.ndarray) -> Iterator[list[Output]]:

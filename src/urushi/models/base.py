@@ -106,6 +106,11 @@ class Reconstructor(nn.Module, ABC):
         """Takes `n_pictures` normal images or fewer, (n, C, H, W) in [0, 1], to show them; after fitting."""
         raise NotImplementedError(f"{type(self).__name__} keeps no pictures")
 
+    @property
+    def kept(self) -> Tensor:
+        """The pictures that it keeps, (n_pictures, C, H, W) in [0, 1]; where it has fewer, they come again."""
+        raise NotImplementedError(f"{type(self).__name__} keeps no pictures")
+
     def facts(self) -> dict[str, Any]:
         """What the card of a detector says of the fitted method beyond its recipe; mostly nothing.
 
