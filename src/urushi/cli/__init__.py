@@ -17,6 +17,7 @@ from urushi.cli import _console
 COMMANDS = (
     "demo",
     "fit",
+    "merge",
     "inspect",
     "evaluate",
     "calibrate",

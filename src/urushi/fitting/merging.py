@@ -9,7 +9,7 @@ from urushi.data.learnt_images import LearntImages
 from urushi.errors import InputError
 from urushi.fitting.going_on import Present
 
-_LEARNT_ALIKE = ("preprocessing", "tiling", "augmentation", "model", "score")  # sections of a recipe
+_MAY_DIFFER = {"description", "threshold", "training", "split", "trial"}  # sections of a recipe
 
 
 def merge(first: Present, others: Sequence[Present], base: Present | None) -> Present:
@@ -61,7 +61,8 @@ def _require_alike(presents: Sequence[Present]) -> None:
 
 
 def _differences(first: Present, other: Present) -> Iterator[str]:
-    parts = [name for name in _LEARNT_ALIKE if getattr(first.recipe, name) != getattr(other.recipe, name)]
+    sections = [name for name in type(first.recipe).model_fields if name not in _MAY_DIFFER]
+    parts = [name for name in sections if getattr(first.recipe, name) != getattr(other.recipe, name)]
     if parts:
         yield f"their recipes differ in {', '.join(parts)}"
     if first.bits != other.bits:
