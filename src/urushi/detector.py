@@ -292,7 +292,8 @@ class Detector(Summarised):
         if self.learnt is None:
             raise InputError(going_on.refusal(self.recipe, backend.graph))
         held_out = self.ways.calibrations[FLOAT].held_out
-        return going_on.Present(self.recipe, self.pipeline, self.bits, backend, self.learnt, held_out)
+        seed = int(self.origin.get("seed", 0))
+        return going_on.Present(self.recipe, self.pipeline, self.bits, backend, self.learnt, held_out, seed)
 
     def _gone_on(
         self,

@@ -17,8 +17,9 @@ from urushi.data.images import ImageSource, name_of
 from urushi.data.learnt_images import LearntImages
 from urushi.data.stream import batches, stream
 from urushi.errors import DatasetError, DetectorFileError, InputError
-from urushi.fitting._held_out import Scored, held_out
+from urushi.fitting._held_out import Scored, held_out, summands
 from urushi.fitting._kept_pictures import Pictures
+from urushi.fitting._split import divided
 from urushi.fitting.closed_form import one_thread
 from urushi.fitting.learning import Learner, Learnt
 from urushi.inspection import Unreadable
@@ -30,6 +31,7 @@ from urushi.scoring import ScoringGraph
 
 Prepare = Callable[[ImageSource], Prepared | Unreadable]
 _MOST_NAMED = 5
+_N_FOLDS = 50  # where the recipe has none
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Present:
     backend: TorchBackend
     images: LearntImages
     held_out: HeldOut
+    seed: int  # of folds
 
     @property
     def known(self) -> frozenset[str]:
@@ -61,9 +64,25 @@ class Present:
             raise DatasetError(
                 f"{len(images.contents)} images would be left to learn from; at least 2 that differ are needed"
             )
+        _none_like(self.backend).require_alike(images)
+        held_out = held_out.with_summands(self._summands(images))
         _learn(self.backend, images)
         names = pictures.keep(self.backend)
         return replace(self, images=replace(images, pictures=names), held_out=held_out)
+
+    def _summands(self, images: LearntImages) -> dict[str, float]:
+        """By descriptors alone, which are kept, images are scored anew: each by those of the others, fold by fold."""
+        graph, found = self.backend.graph, dict[str, float]()
+        if not images.descriptors.shape[1]:
+            return found
+        descriptors = torch.from_numpy(images.descriptors).to(self.backend.device)
+        for part in divided(len(images.contents), self.recipe.split.n_folds or _N_FOLDS, self.seed):
+            others = np.setdiff1d(np.arange(len(descriptors)), part)
+            with one_thread(), torch.no_grad():
+                graph.model.learn_descriptors(descriptors[others])
+                values = graph.summand(descriptors[part]).double().tolist()
+            found |= dict(zip((images.contents[image] for image in part), values, strict=True))
+        return found
 
 
 @dataclass
@@ -201,8 +220,9 @@ def _scored(
         places, items = zip(*batch, strict=True)
         images, inputs = _part(present.backend, items)
         rows = []
-        for place, item, row in zip(places, items, present.backend.run_inputs(inputs).rows(), strict=True):
-            rows.append(Scored.of(row, item.appearance.content))
+        outputs, own = present.backend.run_inputs(inputs), summands(present.backend, torch.from_numpy(inputs))
+        for place, item, row, summand in zip(places, items, outputs.rows(), own, strict=True):
+            rows.append(Scored.of(row, item.appearance.content, summand))
             if row.score > judgement.threshold:
                 p = float(p_values([row.score], scores)[0])
                 given.above.append({"image": place, "score": row.score, "p_value": p})
@@ -253,7 +273,6 @@ def _as_learnt(
 
 def _learn(backend: TorchBackend, images: LearntImages) -> None:
     """Raises DetectorFileError where the sums, as no images give them, cannot be learnt from."""
-    _none_like(backend).require_alike(images)
     sums = tuple(torch.from_numpy(one).to(backend.device) for one in images.sums)
     try:
         with one_thread(), torch.no_grad():

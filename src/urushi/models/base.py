@@ -137,6 +137,13 @@ class Reconstructor(nn.Module, ABC):
         """What `learn` needs of each input by itself, (B, J); mostly nothing, J = 0."""
         return inputs.new_zeros(len(inputs), 0)
 
+    def learn_descriptors(self, descriptors: Tensor) -> None:
+        """The part of `learn` that needs nothing but descriptors; mostly there is none."""
+
+    def perceived_in(self, descriptors: Tensor) -> Tensor:
+        """What `perceived` owes to the descriptor of an input alone, (n, J) -> (n,); mostly nothing."""
+        return descriptors.new_zeros(len(descriptors))
+
     def learn(self, statistics: Statistics, descriptors: Tensor) -> None:
         """Learns in closed form from the statistics of all inputs and the descriptor of each, (n, J)."""
         raise NotImplementedError(f"{type(self).__name__} does not learn from sums over images")

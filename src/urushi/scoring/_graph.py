@@ -50,6 +50,11 @@ class ScoringGraph(nn.Module):
         anomaly_map, score = self.score(pair, (height, width))
         return self.model.picture(pair), anomaly_map, score
 
+    def summand(self, descriptors: Tensor) -> Tensor:
+        """The part of a score that an image's descriptor alone decides, (n, J) -> (n,); 0 where that is none."""
+        found = self.model.perceived_in(descriptors)
+        return found if self.score.adds_perceived else torch.zeros_like(found)
+
 
 def build_graph(recipe: Recipe, image_shape: tuple[int, int, int], seed: int = 0) -> ScoringGraph:
     """Model and score of a recipe for prepared images (C, H, W), with initial weights; raises RecipeError."""
