@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 import torch
@@ -16,34 +17,25 @@ class Pictures:
     """Pictures (C, H, W) in [0, 1] that stand for good images, called by these images' pixels."""
 
     names: tuple[str, ...]
-    pixels: Sequence[Tensor]
-    n_images: float | Sequence[float]  # that they stand for, all together or each
+    pixels: tuple[Tensor, ...]
+    weights: tuple[float, ...]  # how many images each stands for
 
     @classmethod
     def of(cls, named: Sequence[tuple[str, Tensor]], n_images: int) -> "Pictures":
         """Some of so many images."""
-        return cls(tuple(name for name, _ in named), [pixels for _, pixels in named], n_images)
+        each = n_images / max(1, len(named))
+        return cls(tuple(name for name, _ in named), tuple(pixels for _, pixels in named), (each,) * len(named))
 
     def plus(self, other: "Pictures") -> "Pictures":
         """Those of both, each once."""
         new = other.without(self.names)
-        weights = [*self.weights, *new.weights]
-        return Pictures((*self.names, *new.names), [*self.pixels, *new.pixels], weights)
+        return Pictures((*self.names, *new.names), (*self.pixels, *new.pixels), (*self.weights, *new.weights))
 
     def without(self, names: Collection[str]) -> "Pictures":
         """Without those of some images."""
-        kept = [place for place, name in enumerate(self.names) if name not in names]
-        weights = self.weights
-        return Pictures(
-            tuple(self.names[p] for p in kept), [self.pixels[p] for p in kept], [weights[p] for p in kept]
-        )
-
-    @property
-    def weights(self) -> list[float]:
-        """How many images each stands for."""
-        if isinstance(self.n_images, Sequence):
-            return list(self.n_images)
-        return [self.n_images / len(self.names)] * len(self.names)
+        kept = [name not in names for name in self.names]
+        columns = (tuple(compress(column, kept)) for column in (self.names, self.pixels, self.weights))
+        return Pictures(*columns)  # type: ignore[arg-type]
 
     def keep(self, backend: TorchBackend) -> tuple[str, ...]:
         """Gives a model as many as it has room for, and their names; raises DatasetError if there is none left."""

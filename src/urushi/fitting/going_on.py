@@ -54,9 +54,9 @@ class Present:
     @property
     def pictures(self) -> Pictures:
         """Those that the method shows."""
-        n = len(self.images.pictures)
-        pixels = list(self.backend.graph.model.kept[:n]) if n else []
-        return Pictures(self.images.pictures, pixels, len(self.images.contents))
+        names = self.images.pictures
+        pixels = self.backend.graph.model.kept[: len(names)] if names else ()
+        return Pictures.of(list(zip(names, pixels, strict=True)), len(self.images.contents))
 
     def learnt(self, images: LearntImages, held_out: HeldOut, pictures: Pictures) -> "Present":
         """The same, having learnt from these; raises DatasetError if they are too few, DetectorFileError."""
@@ -65,12 +65,12 @@ class Present:
                 f"{len(images.contents)} images would be left to learn from; at least 2 that differ are needed"
             )
         _none_like(self.backend).require_alike(images)
-        held_out = held_out.with_summands(self._summands(images))
+        held_out = held_out.with_summands(self.summands(images))
         _learn(self.backend, images)
         names = pictures.keep(self.backend)
         return replace(self, images=replace(images, pictures=names), held_out=held_out)
 
-    def _summands(self, images: LearntImages) -> dict[str, float]:
+    def summands(self, images: LearntImages) -> dict[str, float]:
         """By descriptors alone, which are kept, images are scored anew: each by those of the others, fold by fold."""
         graph, found = self.backend.graph, dict[str, float]()
         if not images.descriptors.shape[1]:
