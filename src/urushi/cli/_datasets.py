@@ -1,6 +1,7 @@
 """What the commands say about a data set, and the option by which folders are taken as good."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
