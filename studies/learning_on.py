@@ -5,9 +5,9 @@ the training images are fitted and a third is added; then the third is removed a
 merged. Of test images: the largest difference of maps, relative to the highest value of the map, and of scores;
 thresholds, and what they decide; seconds; bytes of the file without and with sums. *Simulated*: does the stated rate
 hold? Inputs of the default's method are drawn from one law, so that held-out and new images are alike by construction;
-60 images are fitted, with 20 folds, then ten times 20 are added, and 400 new ones inspected after each round: as they come, or only
-those that were called anomalous, with their scores and without (`--selected`); and two detectors of 60 images each are
-merged, of one law, or of two whose means differ by a tenth, three tenths or all of the deviation.
+60 images are fitted, with 20 folds, then ten times 20 are added, and 400 new ones inspected after each round: as they
+come, or only those of 200 that were called anomalous, with their scores and without (`--selected`); and two detectors of
+60 images each are merged, of one law, or of two whose means differ by a tenth, three tenths or all of the deviation.
 Results: studies/results/learning_on.json and .md.
 """
 
@@ -129,7 +129,10 @@ class Simulated:
         seen = tuple(prepared(one).appearance for one in inputs)
         sums = summed(self.model, Rows(inputs, rows).batches(32))
         images = LearntImages(
-            seen, tuple(one.content for one in seen), tuple(t.numpy() for t in sums.statistics), sums.descriptors.numpy()
+            seen,
+            tuple(one.content for one in seen),
+            tuple(t.numpy() for t in sums.statistics),
+            sums.descriptors.numpy(),
         )
         scores = tuple(crossed(self.model, inputs, RECIPE.split.n_folds)["held out"].tolist())
         none = (0.0,) * len(scores)
@@ -192,7 +195,9 @@ def stations(shift: float, repeat: int, seed: int) -> Iterator[dict[str, Any]]:
 
 def markdown(found: dict[str, Any]) -> str:
     lines = ["# Learning on, beside a fit from scratch", "", found["about"], ""]
-    lines += ["| category | what | map | score | threshold, of a fit | found, by a fit | false alarms, by a fit | s, of a fit |"]
+    lines += [
+        "| category | what | map | score | threshold, of a fit | found, by a fit | false alarms, by a fit | s, of it |"
+    ]
     lines += ["|---" * 8 + "|"]
     files = {}
     for row in found["rows"]:
@@ -203,7 +208,12 @@ def markdown(found: dict[str, Any]) -> str:
     for row in files.values():
         size, sums = row["bytes"] / 1e6, (row["bytes"] - row["bytes_without_sums"]) / 1e6
         lines.append(f"| {row['category']} | {row['n_good']} | {size:.1f} | {sums:.1f} |")
-    lines += ["", f"Simulated, stated rate {RATE:.0%}: mean ± standard error.", "", "| added | fit | 1 | 3 | 10 rounds | fit on all |"]
+    lines += [
+        "",
+        f"Simulated, stated rate {RATE:.0%}: mean ± standard error.",
+        "",
+        "| added | fit | 1 | 3 | 10 rounds | fit on all |",
+    ]
     lines += ["|---" * 6 + "|"]
     for kind in KINDS:
         rows = [row for row in found["rows"] if row.get("kind") == kind]

@@ -133,6 +133,20 @@ def test_the_readme_s_lines_of_python_run_with_the_default_as_it_is(
 
 
 @pytest.mark.usefixtures("quick_default")
+def test_the_python_of_the_page_on_learning_on_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    *good, odd = images(tmp_path / "new", 5)
+    Detector.fit(good[1:]).save(tmp_path / "part.urushi")
+    odd.rename(tmp_path / "new/crack_000.png")
+    (code,) = fenced(DOCS / "learning-on.md", "python")
+    exec(compile(code, "learning-on.md", "exec"), {})
+    assert "'image': 1" in capsys.readouterr().out
+    assert len(Detector.load(tmp_path / "part-2.urushi").held_out.scores) == len(good)
+
+
+@pytest.mark.usefixtures("quick_default")
 def test_the_python_of_the_page_on_deployment_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from urushi import Detector, Recipe
-from urushi.recipe import Part
 from urushi.errors import CalibrationError, DatasetError, InputError
+from urushi.recipe import Part
 from weave import texture
 
 SMALL = {"preprocessing.resize.height": 64, "preprocessing.resize.width": 64, "split.n_folds": 2, "model.pictures": 4}
@@ -199,7 +199,7 @@ def test_merged_detectors_have_learnt_what_each_has(old, everything, files):
 
 def test_two_that_went_on_from_one_are_merged_by_it(old, everything):
     parts = [old.add(NEW[:2]), old.add(NEW[2:])]
-    with pytest.raises(InputError, match="8 images were learnt by several of these detectors.* --base"):
+    with pytest.raises(InputError, match=r"8 images were learnt by several of these detectors.* --base"):
         parts[0].merge(parts[1])
     merged = parts[0].merge(parts[1], base=old)
     require_equal(merged, everything)

@@ -1,4 +1,4 @@
-"""Which pictures a detector shows when learning goes on: those it has and new ones, each kind by its share of images."""
+"""Which pictures a detector shows when learning goes on: those it has and new ones, each by their share of images."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -55,4 +55,5 @@ class Pictures:
             return list(range(len(self.names)))
         ends = np.cumsum(self.weights)
         wanted = (np.arange(n) + 0.5) * ends[-1] / n
-        return np.unique(np.searchsorted(ends, wanted)).tolist()
+        found: list[int] = np.unique(np.searchsorted(ends, wanted)).tolist()
+        return found

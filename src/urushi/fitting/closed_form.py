@@ -30,7 +30,7 @@ class ClosedForm:
         self._of_all = Sums((), torch.empty(0))
 
     def fit(self, model: Reconstructor, inputs: np.ndarray, images: np.ndarray) -> Sums | None:
-        """On some images, by their numbers; `inputs` are those of all. Gives what it learnt from, where that adds up."""
+        """On some images, by their numbers; `inputs` are those of all. Gives what it learnt from, if that adds up."""
         if not model.is_additive:
             model.fit(self._batches(inputs, images))
             return None

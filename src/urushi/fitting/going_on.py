@@ -16,7 +16,7 @@ from urushi.data.familiar import Familiar
 from urushi.data.images import ImageSource, name_of
 from urushi.data.learnt_images import LearntImages
 from urushi.data.stream import batches, stream
-from urushi.errors import DatasetError, DetectorFileError, InputError
+from urushi.errors import DatasetError, DetectorFileError
 from urushi.fitting._held_out import Scored, held_out, summands
 from urushi.fitting._kept_pictures import Pictures
 from urushi.fitting._split import divided
@@ -191,7 +191,9 @@ class _Part:
     shown: list[tuple[str, torch.Tensor]]  # of those that may become pictures
 
 
-def _new(found: Iterable[Prepared | Unreadable], known: Collection[str], given: Given) -> Iterator[tuple[int, Prepared]]:
+def _new(
+    found: Iterable[Prepared | Unreadable], known: Collection[str], given: Given
+) -> Iterator[tuple[int, Prepared]]:
     """Those that are neither known nor copies, taking note of all."""
     first = set[str]()
     for place, item in enumerate(found):
@@ -306,4 +308,6 @@ def _to_be_unlearnt(present: Present, prepare: Prepare, sources: Sequence[ImageS
 def _nothing_new(n: int, given: Given) -> str:
     unreadable = f", {len(given.unreadable)} could not be read" if given.unreadable else ""
     first = f"; the first: {given.unreadable[0].source}: {given.unreadable[0].reason}" if given.unreadable else ""
-    return f"none of {n} images is new: {len(given.known)} are known to this detector by their pixels{unreadable}{first}"
+    return (
+        f"none of {n} images is new: {len(given.known)} are known to this detector by their pixels{unreadable}{first}"
+    )

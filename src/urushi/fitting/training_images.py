@@ -87,7 +87,8 @@ class TrainingImages:
     @staticmethod
     def spread(images: np.ndarray, n: int) -> np.ndarray:
         """At most n of them, evenly spread."""
-        return images[np.unique(np.linspace(0, len(images) - 1, min(n, len(images))).round().astype(int))]
+        chosen: np.ndarray = images[np.unique(np.linspace(0, len(images) - 1, min(n, len(images))).round().astype(int))]
+        return chosen
 
     def _inputs(self, prepared: np.ndarray, embed: Embed | None) -> np.ndarray:
         n_copies = self.recipe.augmentation.n_copies
