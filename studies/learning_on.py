@@ -6,8 +6,8 @@ merged. Of test images: the largest difference of maps, relative to the highest 
 thresholds, and what they decide; seconds; bytes of the file without and with sums. *Simulated*: does the stated rate
 hold? Inputs of the default's method are drawn from one law, so that held-out and new images are alike by construction;
 60 images are fitted, with 20 folds, then ten times 20 are added, and 400 new ones inspected after each round: as they
-come, or only those of 200 that were called anomalous, with their scores and without (`--selected`); and two detectors of
-60 images each are merged, of one law, or of two whose means differ by a tenth, three tenths or all of the deviation.
+come, or only those of 200 that were called anomalous, with their scores and without (`--selected`); and two detectors
+of 60 images each are merged, of one law, or of two whose means differ by a tenth, three tenths or all of the deviation.
 Results: studies/results/learning_on.json and .md.
 """
 

@@ -85,6 +85,7 @@ def test_exported_graphs_are_left_out_with_a_note(urushi, exported, new):
     assert Detector.load("more.urushi").card.get("exports", []) == []
 
 
+@pytest.mark.thorough
 def test_detectors_are_merged_without_images(urushi, fitted, detector, new, quick):
     assert urushi("fit", new, "-o", "other.urushi", *quick).status == 0
     result = urushi("merge", detector, "other.urushi", "-o", "both.urushi")

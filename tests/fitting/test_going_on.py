@@ -208,6 +208,7 @@ def test_two_that_went_on_from_one_are_merged_by_it(old, everything):
         parts[0].remove(OLD[:1]).merge(parts[1], base=old)
 
 
+@pytest.mark.thorough
 def test_detectors_of_different_kinds_do_not_merge(old, files):
     other = files("going-on-weight.urushi", NEW, RECIPE.with_settings({"model.weight": 5}))
     with pytest.raises(InputError, match="detector 2 does not go together with the first: their recipes differ in mod"):
@@ -242,6 +243,7 @@ def test_recipes_that_need_all_images_keep_no_sums(settings, reason):
         fitted.add(NEW)
 
 
+@pytest.mark.thorough
 def test_rules_that_need_defects_get_them_again(old):
     defects = [255 - image for image in NEW]
     judged = old.calibrate(RECIPE.threshold.model_copy(update={"name": "youden"}), defects=defects)
@@ -251,6 +253,8 @@ def test_rules_that_need_defects_get_them_again(old):
 
 
 def test_other_methods_that_add_up_learn_on_too(files):
-    small = RECIPE.with_settings({"model.name": "feature_reconstruction", "model.blocks": [4], "model.windows": [0]})
+    small = RECIPE.with_settings(
+        {"model.name": "feature_reconstruction", "model.blocks": [4], "model.windows": [0], "model.pictures": 0}
+    )
     old = files("going-on-pca.urushi", OLD, small)
     require_equal(old.add(NEW), files("going-on-pca-all.urushi", [*OLD, *NEW], small))
