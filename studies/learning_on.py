@@ -212,17 +212,18 @@ def markdown(found: dict[str, Any]) -> str:
         "",
         f"Simulated, stated rate {RATE:.0%}: mean ± standard error.",
         "",
-        "| added | fit | 1 | 3 | 10 rounds | fit on all |",
+        "| added | repeats | fit | 1 | 3 | 10 rounds | fit on all |",
     ]
-    lines += ["|---" * 6 + "|"]
+    lines += ["|---" * 7 + "|"]
     for kind in KINDS:
         rows = [row for row in found["rows"] if row.get("kind") == kind]
         after = [mean_of([row["rates"][n] for row in rows]) for n in (0, 1, 3, 10)]
         last = mean_of([row["rate_of_fit"] for row in rows if "rate_of_fit" in row])
-        lines.append(f"| {kind} | {' | '.join(after)} | {last} |")
-    lines += ["", "| merged: means apart by, in deviations | rate |", "|---|---|"]
+        lines.append(f"| {kind} | {len(rows)} | {' | '.join(after)} | {last} |")
+    lines += ["", "| merged: means apart by, in deviations | repeats | rate |", "|---" * 3 + "|"]
     for shift in SHIFTS:
-        lines.append(f"| {shift} | {mean_of([row['rate'] for row in found['rows'] if row.get('shift') == shift])} |")
+        merged = [row["rate"] for row in found["rows"] if row.get("shift") == shift]
+        lines.append(f"| {shift} | {len(merged)} | {mean_of(merged)} |")
     return "\n".join(lines)
 
 
@@ -237,7 +238,7 @@ def real_line(row: dict[str, Any]) -> str:
 
 def mean_of(rates: list[float]) -> str:
     if len(rates) < 2:
-        return ""
+        return "".join(f"{rate:.3f}" for rate in rates)
     return f"{statistics.fmean(rates):.3f} ± {statistics.stdev(rates) / len(rates) ** 0.5:.3f}"
 
 
