@@ -66,7 +66,10 @@ def fit(
         bool, typer.Option("--final", help="Keep nothing that learning could go on from: the file is smaller.")
     ] = False,
 ) -> None:
-    """Learn from a folder of good images what normal looks like, or go on learning with --add and --remove."""
+    """Learn from a folder of good images what normal looks like.
+
+    With --add and --remove, a detector learns on: more good images in seconds, without the old ones, or fewer.
+    """
     from urushi.detector import Detector
 
     if add or remove or selected:

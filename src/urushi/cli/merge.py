@@ -20,9 +20,9 @@ def merge(
     defects: Annotated[Path | None, typer.Option(help="Images of defects, for threshold rules that need them.")] = None,
     good_folder: GoodFolderOption = [],  # noqa: B006  typer needs a literal default and never changes it
 ) -> None:
-    """Make one detector of several, which have learnt the same recipe from different images.
+    """Make one detector of several, without any image.
 
-    No image is needed: what they have learnt adds up. The threshold comes from the held-out scores of all, by the rule
+    They have learnt different images by the same recipe, and what they have learnt adds up. The threshold comes from the held-out scores of all, by the rule
     of the first.
     """
     from urushi.detector import Detector
