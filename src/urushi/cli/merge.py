@@ -22,8 +22,8 @@ def merge(
 ) -> None:
     """Make one detector of several, without any image.
 
-    They have learnt different images by the same recipe, and what they have learnt adds up. The threshold comes from the held-out scores of all, by the rule
-    of the first.
+    They have learnt different images by the same recipe, and what they have learnt adds up. The threshold comes from
+    the held-out scores of all, by the rule of the first.
     """
     from urushi.detector import Detector
     from urushi.errors import InputError
