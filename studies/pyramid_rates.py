@@ -63,12 +63,14 @@ def law(rng: np.random.Generator, n_values: int) -> Any:
     return draw
 
 
-def crossed(model: Reconstructor, images: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
+def crossed(
+    model: Reconstructor, images: NDArray[np.float32], n_folds: int = RECIPE.split.n_folds
+) -> dict[str, NDArray[np.float64]]:
     """Scores of images by fits without them, and by the fit on all, which the model then has."""
     n = len(images)
     fits = ClosedForm(n, lambda images: images, lambda inputs, rows: Rows(inputs, rows).batches(32))
     held_out, everything = np.zeros(n), np.arange(n)
-    for fold in folds(n, min(RECIPE.split.n_folds, n), seed=0):
+    for fold in folds(n, min(n_folds, n), seed=0):
         fits.fit(model, images, np.setdiff1d(everything, fold))
         held_out[fold] = score(model, images[fold])
     fits.fit(model, images, everything)

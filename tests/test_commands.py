@@ -108,6 +108,8 @@ MADE_BY = {
     "potato.urushi": ["urushi fit phantoms -o potato.urushi --recipe potato"],
     "gan.urushi": ["urushi fit good -o gan.urushi --recipe gan"],
     "bigan.urushi": ["urushi fit good -o bigan.urushi --recipe convolutional-bigan"],
+    "line_1.urushi": ["urushi fit --add part.urushi line_1 -o line_1.urushi"],
+    "line_2.urushi": ["urushi fit --add part.urushi line_2 -o line_2.urushi"],
     "defects.types": ["urushi classify part.urushi LABELLED_DIR -o defects.types"],
     "FILE": ["urushi inspect part.urushi LABELLED_DIR --novelty-buffer FILE", "urushi novelties FILE"],
 }
@@ -180,6 +182,8 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root, rng = tmp_path_factory.mktemp("pages"), np.random.default_rng(0)
     dataset(root / "demo/images", weave, 0)
     shutil.copytree(root / "demo/images", root / "DATASET")
+    for line in (1, 2):
+        write(root / f"line_{line}/000.png", weave(np.random.default_rng([line, line])))
     dataset(root / "DATA/xray_weld", weave, 2, n_test=20)
     for good in ("good", "IN"):
         shutil.copytree(root / "demo/images/train/good", root / good)

@@ -148,6 +148,20 @@ def test_the_readme_s_lines_of_python_run_with_the_default_as_it_is(
 
 
 @pytest.mark.usefixtures("quick_default")
+def test_the_python_of_the_page_on_learning_on_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    *good, odd = images(tmp_path / "new", 5)
+    Detector.fit(good[1:]).save(tmp_path / "part.urushi")
+    odd.rename(tmp_path / "new/crack_000.png")
+    (code,) = fenced(DOCS / "learning-on.md", "python")
+    exec(compile(code, "learning-on.md", "exec"), {})
+    assert "'image': 4" in capsys.readouterr().out
+    assert len(Detector.load(tmp_path / "part-2.urushi").held_out.scores) == len(good)
+
+
+@pytest.mark.usefixtures("quick_default")
 def test_the_python_of_the_page_on_deployment_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -182,7 +196,7 @@ def test_the_python_of_the_page_on_studies_runs(
 
 
 def test_no_page_has_python_that_is_not_run() -> None:
-    run = {README, DOCS / "deploy.md", DOCS / "studies.md", DOCS / "x-ray.md", *ADDING}
+    run = {README, *(DOCS / f"{name}.md" for name in ("deploy", "learning-on", "studies", "x-ray")), *ADDING}
     assert {page for page in PAGES if fenced(page, "python")} == run
 
 

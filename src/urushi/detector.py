@@ -3,9 +3,10 @@
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,12 +14,13 @@ from urushi.calibration import HeldOut, Threshold, build_rule, p_values
 from urushi.catalogue.extras import require
 from urushi.data.familiar import Familiar
 from urushi.data.images import ImageSource, Stated, as_stated
+from urushi.data.learnt_images import LearntImages
 from urushi.data.pages import images_of
 from urushi.data.progress import Shown, track_of
 from urushi.data.samples import Problem
 from urushi.data.stream import batches, side_by_side, stream
 from urushi.detector_file import archive, members
-from urushi.errors import CalibrationError, UnreadableImageError
+from urushi.errors import CalibrationError, InputError, UnreadableImageError
 from urushi.inspection import Beside, Caution, Inspection, MapScale, Unreadable
 from urushi.inspection.regions import find_places, middle_of
 from urushi.preprocessing import Pipeline, Prepared
@@ -29,7 +31,12 @@ from urushi.runtime.choice import Wish
 from urushi.runtime.names import Engine, Precision, Runtime
 from urushi.runtime.network import Network
 from urushi.runtime.tiling import TileGrid
-from urushi.runtime.ways import Ways
+from urushi.runtime.ways import FLOAT, Ways
+
+if TYPE_CHECKING:
+    from urushi.fitting.going_on import Present
+
+ROUNDS = "rounds"  # key of the card: when and how learning went on
 
 
 @dataclass(frozen=True, repr=False)
@@ -45,6 +52,7 @@ class Detector(Summarised):
     unreadable: tuple[Unreadable, ...] = ()  # training images that could not be read
     pattern: np.ndarray | None = None  # (tile, tile): what a place within a tile adds to the map by being there
     familiar: Familiar | None = None  # what its good images looked like; None of a file of an older version
+    learnt: LearntImages | None = field(default=None, compare=False)  # what learning can go on from; None: it cannot
     file: Path | None = field(default=None, compare=False)  # that it was loaded from
 
     @classmethod
@@ -182,6 +190,75 @@ class Detector(Summarised):
         made = exporting.export(self.ways, self.recipe, reference, good, **how)  # type: ignore[arg-type]
         return replace(self, ways=made)
 
+    def add(
+        self,
+        good: Iterable[ImageSource],
+        *,
+        defects: Sequence[ImageSource] = (),
+        is_selected: bool = False,
+        bits: int | None = None,
+        bgr: bool = False,
+        now: datetime | None = None,
+    ) -> "Detector":
+        """The same detector, having learnt more good images, each of which it scored before; the card says which.
+
+        Their scores join those of the held-out images, and the threshold is chosen anew by the same rule. With
+        `is_selected`, of images that were chosen for their scores, as false alarms are, they do not: they would raise
+        it. Images that it knows are left out, exported graphs too. `defects`, `bits` and `bgr` as in `fit`.
+
+        Raises DatasetError if no image is new, InputError if learning cannot go on.
+        """
+        present, sources = self._present(), tuple(as_stated(images_of(good), bits=bits, bgr=bgr))
+        from urushi.fitting import going_on
+
+        judgement = going_on.Judgement(self.ways.calibrations[FLOAT].threshold.value, self._far)
+        learnt, given = going_on.add(present, self.prepare, sources, judgement, is_selected=is_selected)
+        facts = {"what": "added", **given.facts(), "is_selected": is_selected}
+        return self._gone_on(learnt, facts, now, defects, tuple(given.unreadable))
+
+    def remove(
+        self,
+        images: Iterable[ImageSource],
+        *,
+        defects: Sequence[ImageSource] = (),
+        bits: int | None = None,
+        bgr: bool = False,
+        now: datetime | None = None,
+    ) -> "Detector":
+        """The same detector as if it had never learnt some images, known by their pixels; their scores go, too.
+
+        Raises DatasetError if one was never learnt, cannot be read, or too few are left; InputError as `add`.
+        """
+        present, sources = self._present(), tuple(as_stated(images_of(images), bits=bits, bgr=bgr))
+        from urushi.fitting import going_on
+
+        learnt, n_images = going_on.remove(present, self.prepare, sources)
+        return self._gone_on(learnt, {"what": "removed", "n_images": n_images}, now, defects)
+
+    def merge(
+        self,
+        *others: "Detector",
+        base: "Detector | None" = None,
+        defects: Sequence[ImageSource] = (),
+        now: datetime | None = None,
+    ) -> "Detector":
+        """One detector that has learnt what this one and others have, which share recipe, network and preprocessing.
+
+        `base` is the one from which all of them went on: its images count once. Raises InputError if they do not go
+        together, if images other than those of the base were learnt by several, or as `add`.
+        """
+        first, *rest = [one._present() for one in (self, *others)]
+        from urushi.fitting.merging import merge
+
+        learnt = merge(first, rest, base._present() if base else None)
+        n_images = len(learnt.images.contents) - len(first.images.contents)
+        facts = {"what": "merged", "n_images": n_images, "others": [one._history for one in others]}
+        return self._gone_on(learnt, facts, now, defects)
+
+    def final(self) -> "Detector":
+        """The same without what learning would go on from, which says something of each image."""
+        return replace(self, learnt=None)
+
     def at_bits(self, bits: int | None) -> "Detector":
         """The same detector for images of so many bits a channel, 1 to 16; None: as it is. Raises InputError."""
         return self if bits is None else replace(self, bits=Stated("", bits).bits)
@@ -210,8 +287,52 @@ class Detector(Summarised):
         """Another process gets it as its file, which is checked there, and runs it as this one does."""
         return _from_bytes, (archive.packed(self._members(), self.card), *Wish.of(self.backend))
 
+    def _present(self) -> "Present":
+        """What it has learnt, in PyTorch and its own; raises InputError if learning cannot go on."""
+        require("torch", "train")
+        from urushi.fitting import going_on
+
+        wish = Wish(device=getattr(self.backend, "device", "cpu"))
+        backend = members.torch_backend(self.recipe, self.pipeline, self.ways.graphs, self.origin, wish)
+        if self.learnt is None:
+            raise InputError(going_on.refusal(self.recipe, backend.graph))
+        held_out = self.ways.calibrations[FLOAT].held_out
+        seed = int(self.origin.get("seed", 0))
+        return going_on.Present(self.recipe, self.pipeline, self.bits, backend, self.learnt, held_out, seed)
+
+    def _gone_on(
+        self,
+        now: "Present",
+        facts: Mapping[str, Any],
+        when: datetime | None,
+        defects: Sequence[ImageSource],
+        unreadable: tuple[Unreadable, ...] = (),
+    ) -> "Detector":
+        """The detector of what has been learnt, with one more round in its card; exported graphs are of the old one."""
+        date = (when or datetime.now(UTC)).isoformat(timespec="seconds")
+        n = {"n_training": len(now.images.contents), "n_images": len(now.images.appearances)}
+        before = self.ways.calibrations[FLOAT].threshold.value
+        learning = [*self.origin.get(ROUNDS, ()), {"date": date, **facts, "threshold_before": before}]
+        changed = replace(
+            self,
+            backend=now.backend,
+            ways=Ways.of_fit(now.backend.weights(), now.held_out),
+            origin={**self.origin, "fit": {**self.origin["fit"], **n}, ROUNDS: learning},
+            unreadable=unreadable,
+            familiar=Familiar.of(now.images.appearances),
+            learnt=now.images,
+            file=None,
+        )
+        return changed.calibrate(self.recipe.threshold, defects=defects)
+
+    @property
+    def _history(self) -> dict[str, Any]:
+        """What another's card says of it once they are merged."""
+        kept = {key: self.origin[key] for key in ("data", ROUNDS) if key in self.origin}
+        return {"n_images": self.origin["fit"].get("n_images"), **kept}
+
     def _members(self) -> dict[str, bytes]:
-        return members.to_members(self.recipe, self.pipeline, self.ways, self.pattern, self.familiar)
+        return members.to_members(self.recipe, self.pipeline, self.ways, self.pattern, self.familiar, self.learnt)
 
     @classmethod
     def load(
@@ -323,9 +444,13 @@ class Detector(Summarised):
         if (grid := self.network.grid) and (text := self.held_out.caution(grid.n_tiles(anomaly_map.shape))):
             yield Caution("tiles", text)
         if self.familiar is not None:
-            far = self.held_out.far if self._beside_map == "image" else self.map_scale.region_threshold
-            is_far = bool(middle_of(anomaly_map, self.pipeline.ignored_places) > far)
+            is_far = bool(middle_of(anomaly_map, self.pipeline.ignored_places) > self._far)
             yield from self.familiar.cautions(item.appearance, is_far=is_far)
+
+    @property
+    def _far(self) -> float:
+        """Above it lies the median of a map of something else."""
+        return self.held_out.far if self._beside_map == "image" else self.map_scale.region_threshold
 
 
 def _from_bytes(content: bytes, *how: Any) -> Detector:

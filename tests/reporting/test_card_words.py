@@ -9,6 +9,7 @@ def test_a_card_is_said_in_words_and_nothing_of_it_is_lost():
         "seed": 3,
         "trial": {"chosen": "a"},
         "own": ["anything"],
+        "rounds": [{"date": "2026-11-30T08:00:00+00:00", "what": "added", "n_images": 3, "above": []}, 7],
     }
     assert in_words(card) == {
         "bits a channel": "as the images say",
@@ -18,6 +19,7 @@ def test_a_card_is_said_in_words_and_nothing_of_it_is_lost():
         "fingerprint of these data": "1bcf",
         "seed of the fit": 3,
         "recipes tried": {"chosen": "a"},
+        "learning went on": "2026-11-30: 3 images added; 7",
         "own": ["anything"],
     }
 

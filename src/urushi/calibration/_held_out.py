@@ -1,7 +1,9 @@
 """What held-out normal images teach about a detector: all that thresholds, p-values and map colours are made from."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
+from itertools import compress
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -24,6 +26,7 @@ _MOVED = (
 )
 _EQUAL = "ATTENTION: all held-out images have the same score, so it says nothing of how good parts vary."
 _NO_SPREAD = 1e-6  # of the highest: rounding in float32
+_OF_IMAGES = ("scores", "map_peaks", "map_medians", "n_tiles", "contents", "summands")
 _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 
@@ -39,6 +42,10 @@ class HeldOut:
         default=(), repr=False
     )  # of each image, where images are tiled
     is_moved: bool = False  # scores and maps are those in float, moved by the median change of another precision
+    contents: tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")], ...] = field(
+        default=(), repr=False
+    )  # of each image, what stands for its pixels; files of older versions do not say
+    summands: tuple[_Number, ...] = field(default=(), repr=False)  # part of each score that is its descriptor's
 
     def map_scale(self) -> MapScale:
         """Colours from the median of normal maps up; a region lies above all that 95 % of normal images show.
@@ -49,6 +56,24 @@ class HeldOut:
         rate = max(_REGION_RATE, 1 / (len(self.map_peaks) + 1))
         region_threshold = Conformal(false_alarm_rate=rate).fit(np.array(self.map_peaks)).value
         return MapScale(low, low + 2 * (region_threshold - low), region_threshold)
+
+    def plus(self, other: "HeldOut") -> "HeldOut":
+        """With the images of another, once each; they were scored by different fits."""
+        new = other.without(self.contents)
+        more = {name: (*getattr(self, name), *getattr(new, name)) for name in _OF_IMAGES}
+        return replace(self, **more, method="cross")  # type: ignore[arg-type]
+
+    def without(self, contents: Collection[str]) -> "HeldOut":
+        """Without some images."""
+        kept = [content not in contents for content in self.contents]
+        left = {name: tuple(compress(getattr(self, name), kept)) for name in _OF_IMAGES}
+        return replace(self, **left)  # type: ignore[arg-type]
+
+    def with_summands(self, summands: Mapping[str, float]) -> "HeldOut":
+        """With scores that some images' descriptors have changed since."""
+        new = [summands.get(c, old) for c, old in zip(self.contents, self.summands, strict=True)]
+        pairs = zip(self.scores, self.summands, new, strict=True)
+        return replace(self, scores=tuple(score - old + now for score, old, now in pairs), summands=tuple(new))
 
     @cached_property
     def far(self) -> float:
@@ -112,6 +137,8 @@ class HeldOut:
             raise CalibrationError(f"the held-out scores are damaged: {error.errors()[0]['msg']}") from None
         if not len(held_out.scores) == len(held_out.map_peaks) == len(held_out.map_medians) > 0:
             raise CalibrationError("the held-out scores are damaged: scores and maps differ in number, or are none")
+        if not {len(held_out.contents), len(held_out.summands)} <= {0, len(held_out.scores)}:
+            raise CalibrationError("the held-out scores are damaged: scores and images differ in number")
         return held_out
 
 

@@ -19,6 +19,7 @@ from urushi.data import progress
 COMMANDS = (
     "demo",
     "fit",
+    "merge",
     "inspect",
     "evaluate",
     "calibrate",

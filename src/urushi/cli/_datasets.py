@@ -48,3 +48,14 @@ def note_taken(dataset: "Dataset") -> None:
 
     if not is_plain(dataset):
         _console.note(f"note: {printable(taken(dataset))}")
+
+
+def images_in(folder: Path | None, good_folders: Sequence[str] = ()) -> list[Path]:
+    """All images of defects below a folder, or none without a folder; raises DatasetError."""
+    from urushi.data.dataset import find_defects
+
+    if folder is None:
+        return []
+    images, problems = find_defects(folder, good_folders=good_folders)
+    note_problems(problems)
+    return images

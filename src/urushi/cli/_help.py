@@ -6,6 +6,7 @@ from typer.core import TyperCommand, TyperOption
 
 _GROUPS = {  # by the parameter, in this order; what is in none comes before them, under "Options"
     "Which images": ("layout", "good_folder", "bits", "saturation", "fit_on"),
+    "Learning on": ("add", "remove", "selected", "final", "base"),
     "Recipe": ("recipe", "settings", "transforms"),
     "Watching a folder": ("watch", "only_new", "idle_seconds"),
     "Threshold": ("false_alarm_rate", "warn_rate", "rule", "false_discovery_rate"),
@@ -23,7 +24,9 @@ EXAMPLES = {
         "urushi fit good -o part.urushi",
         "urushi fit good -o part.urushi --recipe tiled --false-alarm-rate 0.01",
         "urushi fit DATASET -o part.urushi --set split.leave_out_suspicious=true",
+        "urushi fit --add part.urushi new",
     ],
+    "merge": ["urushi merge line1.urushi line2.urushi -o both.urushi"],
     "inspect": [
         "urushi inspect part.urushi new --report",
         "urushi inspect part.urushi new --format csv > results.csv",

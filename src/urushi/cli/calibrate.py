@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from urushi.cli import _completion, _console
-from urushi.cli._datasets import GoodFolderOption
+from urushi.cli._datasets import GoodFolderOption, images_in
 from urushi.cli._places import require_detector_place
 from urushi.cli._running import DeviceOption, PrecisionOption, RuntimeOption, ThreadsOption, load, note_loading
-from urushi.cli.fit import images_in
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,6 +1,5 @@
 """urushi fit: from a folder of good images to a detector file."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -8,24 +7,43 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from urushi.cli import _completion, _console
-from urushi.cli._datasets import BitsOption, GoodFolderOption, note_found, note_problems, note_taken
+from urushi.cli._datasets import BitsOption, GoodFolderOption, images_in
+from urushi.cli._going_on import Images, go_on, refuse_beside
+from urushi.cli._good_images import good_images
 from urushi.cli._interrupts import leaving
 from urushi.cli._places import require_detector_place
 from urushi.cli._plots import write_learning_curves
 from urushi.printable import printable
 
 if TYPE_CHECKING:
-    from urushi.data.dataset import Dataset
     from urushi.detector import Detector
     from urushi.recipe import Recipe
 
-_MOST_PROBLEMS = 3  # that are listed where nothing is left to learn from
 _MOST_LISTED = 20  # of copies and suspects; the card has them all
 
 
 def fit(
-    good: Annotated[Path, typer.Argument(metavar="GOOD_DIR", help="Good images, or a data set with train/good.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The detector file to write.")],
+    context: typer.Context,
+    good: Annotated[
+        list[Path],
+        typer.Argument(metavar="GOOD_DIR", help="Good images, or a data set with train/good; with --add also files."),
+    ],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The detector file to write.")] = None,
+    add: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DETECTOR", help="Learn more good images into this detector, without the old ones; it is kept."
+        ),
+    ] = None,
+    remove: Annotated[
+        Path | None, typer.Option(metavar="DETECTOR", help="Take images out of this detector that it has learnt.")
+    ] = None,
+    selected: Annotated[
+        bool,
+        typer.Option(
+            "--selected", help="With --add: the images were chosen for their scores; keep these out of the threshold."
+        ),
+    ] = False,
     recipe: Annotated[
         str,
         typer.Option(
@@ -54,11 +72,23 @@ def fit(
     layout: Annotated[str | None, typer.Option(help="Layout of the folder, if it is not recognised.")] = None,
     good_folder: GoodFolderOption = [],  # noqa: B006
     bits: BitsOption = None,
+    final: Annotated[
+        bool, typer.Option("--final", help="Keep nothing that learning could go on from: the file is smaller.")
+    ] = False,
 ) -> None:
-    """Learn from a folder of good images what normal looks like."""
+    """Learn from a folder of good images what normal looks like.
+
+    With --add and --remove, a detector learns on: more good images in seconds, without the old ones, or fewer.
+    """
+    if add or remove or selected:
+        refuse_beside(context, add, remove)
+        images = Images(good, layout, good_folder, bits)
+        go_on(add, remove, output, images, defects, is_selected=selected, device=device or "cpu")
+        return
+    folder_of_good, output = _one(good), _stated(output)
     settings = settings if device is None else [*settings, f"training.accelerator={device}"]
     chosen = chosen_recipe(recipe, settings, false_alarm_rate, region=_region(ignore, inspect_only))
-    sources, facts = _good_images(good, layout, good_folder)
+    sources, facts = good_images(folder_of_good, layout, good_folder)
     require_detector_place(output, "-o")
     from urushi.detector import Detector  # late: what was found is said at once
 
@@ -79,12 +109,31 @@ def fit(
 
     if not is_first_process():
         return
-    detector.save(output)
+    (detector.final() if final else detector).save(output)
     report_fit(detector, output, sources)
     if "training" in detector.card["fit"]:
         write_learning_curves(folder)
     if detector.unreadable:
         raise typer.Exit(1)
+
+
+def _one(good: list[Path]) -> Path:
+    from urushi.errors import InputError
+
+    if len(good) > 1:
+        raise InputError(
+            f"{len(good)} folders were given; a fit takes one. Put the good images into one folder, or fit on the "
+            "first and add the others: urushi fit --add DETECTOR DIR"
+        )
+    return good[0]
+
+
+def _stated(output: Path | None) -> Path:
+    from urushi.errors import InputError
+
+    if output is None:
+        raise InputError("say where the detector file is to be written: -o part.urushi")
+    return output
 
 
 def _left(folder: Path) -> str:
@@ -119,17 +168,6 @@ def chosen_recipe(
     if false_alarm_rate is not None:
         changes["threshold.false_alarm_rate"] = false_alarm_rate
     return Recipe.find(name).with_settings(changes)
-
-
-def images_in(folder: Path | None, good_folders: Sequence[str] = ()) -> list[Path]:
-    """All images of defects below a folder, or none without a folder; raises DatasetError."""
-    from urushi.data.dataset import find_defects
-
-    if folder is None:
-        return []
-    images, problems = find_defects(folder, good_folders=good_folders)
-    note_problems(problems)
-    return images
 
 
 def report_fit(detector: "Detector", output: Path, sources: Sequence[Path]) -> None:
@@ -173,53 +211,3 @@ def _report_suspects(suspects: Sequence[Mapping[str, Any]], sources: Sequence[Pa
         _console.note(f"  {printable(str(sources[suspect['image']]))} (p = {suspect['p_value']:.1g}{out})")
     if n_out < len(suspects):
         _console.note("look at them; --set split.leave_out_suspicious=true fits without them")
-
-
-def _good_images(good: Path, layout: str | None, good_folders: Sequence[str]) -> tuple[list[Path], dict[str, Any]]:
-    from urushi.data.dataset import find_dataset
-    from urushi.data.pages import file_of
-    from urushi.errors import DatasetError
-
-    dataset = find_dataset(good, layout=layout, good_folders=good_folders)
-    note_taken(dataset)
-    samples = dataset.normal_training()
-    if not samples:
-        note_problems(dataset.problems[:_MOST_PROBLEMS])
-        raise DatasetError(f"{good} has no good training images; `urushi doctor {good}` shows what it has")
-    note_found(len(samples), "good images", [good])
-    note_problems(dataset.problems)
-    if spare := dataset.validation():
-        _console.note(f"note: {len(spare)} validation images are left out: the fit holds out some of its own")
-    _refuse_masks(dataset)
-    openable = [sample for sample in samples if _is_openable(file_of(sample.path))]
-    facts: dict[str, Any] = {
-        "folder": printable(str(good.resolve())),
-        "layout": dataset.layout,
-        "fingerprint": dataset.fingerprint(openable),
-    }
-    facts |= {"good_folders": list(good_folders)} if good_folders else {}
-    return [sample.path for sample in samples], facts
-
-
-def _is_openable(path: Path) -> bool:
-    return path.is_file() and os.access(path, os.R_OK)
-
-
-def _refuse_masks(dataset: "Dataset") -> None:
-    """Raises DatasetError where a folder of images only is one of masks; notes where its name says defects."""
-    from urushi.data.masklike import look_like_masks
-    from urushi.data.names import is_surely_of_masks, meaning
-    from urushi.errors import DatasetError
-
-    if dataset.layout != "flat":
-        return
-    root, name = dataset.root, dataset.root.resolve().name
-    by_name = is_surely_of_masks(name)
-    if by_name or look_like_masks([sample.path for sample in dataset.normal_training()]):
-        seen = "its name says so" if by_name else "nearly all of them are black with one other level"
-        raise DatasetError(
-            f"the images in {root} look like masks of defects: {seen}. Give the folder of images of good parts; if "
-            "these are good parts, put them into a folder train/good and give the one that holds train"
-        )
-    if meaning(name).kind == "defect":
-        _console.note(f"note: {printable(str(root))}: its images count as good, but its name says defects")

@@ -40,6 +40,12 @@ class Appearance:
         return cls(_digest(plain), height, width, kind, highest, luminance(rows), contrast, colour)
 
     @property
+    def is_plausible(self) -> bool:
+        """Whether an image may look like it: of a file, it may say anything."""
+        light = (self.highest, self.brightness, self.contrast, self.colour)
+        return self.kind in FULL_SCALES and min(self.size) > 0 and bool(np.isfinite(light).all())
+
+    @property
     def size(self) -> tuple[int, int]:
         """Height and width in px."""
         return self.height, self.width

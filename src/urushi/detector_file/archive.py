@@ -16,7 +16,15 @@ FORMAT = 2
 _PLAIN = 1  # what older versions read: it has no region, which they would not leave out
 CARD = "card.json"
 REQUIRED = ("recipe.toml", "weights.safetensors", "calibration.json", CARD)
-OPTIONAL = ("preprocessing.safetensors", "tiling.safetensors", "graph.onnx", "graph-int8.onnx", "calibration-int8.json")
+OPTIONAL = (
+    "preprocessing.safetensors",
+    "tiling.safetensors",
+    "graph.onnx",
+    "graph-int8.onnx",
+    "calibration-int8.json",
+    "sums.safetensors",
+    "images.json",
+)
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # a zip's earliest date: equal contents give equal files
 
 

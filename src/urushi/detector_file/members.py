@@ -13,6 +13,7 @@ from pydantic import Field, TypeAdapter
 from urushi.calibration import Calibration
 from urushi.catalogue.extras import require
 from urushi.data.familiar import Familiar
+from urushi.data.learnt_images import LearntImages
 from urushi.detector_file import archive
 from urushi.errors import BackboneError, CalibrationError, DetectorFileError, RecipeError
 from urushi.inspection import Beside
@@ -38,6 +39,7 @@ def to_members(
     ways: Ways,
     pattern: np.ndarray | None,
     familiar: Familiar | None,
+    learnt: LearntImages | None,
 ) -> dict[str, bytes]:
     """Everything that the file holds beside the card, as bytes by member name."""
     state = pipeline.state()
@@ -50,6 +52,7 @@ def to_members(
         **({CALIBRATION_INT8: _json(int8)} if int8 else {}),
         **({"preprocessing.safetensors": safetensors.numpy.save(state)} if state else {}),
         **({} if pattern is None else {TILING: safetensors.numpy.save({"pattern": pattern})}),
+        **(learnt.to_members() if learnt else {}),
     }
 
 
@@ -84,6 +87,7 @@ def from_members(members: Mapping[str, bytes], card: Mapping[str, Any], wish: Wi
             "bits": _BITS.validate_python(_levels(card).get("bits")),
             "pattern": _pattern(recipe, members),
             "familiar": _familiar(members, card),
+            "learnt": LearntImages.from_members(members),
         }
     except BackboneError as error:
         raise DetectorFileError(f"its network: {error}") from None
@@ -176,5 +180,7 @@ def _checked_shape(card: Mapping[str, Any]) -> tuple[int, int, int]:
         raise ValueError("the card's image shape is not three positive numbers")
     if (beside := card["fit"].get("beside_map")) is not None and beside not in get_args(Beside):
         raise ValueError(f"the card's beside_map is {beside!r:.40}, and not one of {', '.join(get_args(Beside))}")
+    if not isinstance(rounds := card.get("rounds", []), list) or not all(isinstance(one, dict) for one in rounds):
+        raise ValueError("the card's rounds of learning are no list of them")
     channels, height, width = found
     return channels, height, width

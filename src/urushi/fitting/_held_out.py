@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
 from urushi.calibration import HeldOut
 from urushi.data.loader import Rows
@@ -12,8 +13,11 @@ from urushi.errors import DatasetError
 from urushi.fitting.learning import Learner, Learnt
 from urushi.inspection import Unreadable
 from urushi.inspection.regions import inspected
-from urushi.runtime.backend import Output
+from urushi.runtime.backend import Output, Row
 from urushi.runtime.tiling import TileGrid
+from urushi.runtime.torch_backend import TorchBackend
+
+_Found = tuple[Output, list[float]]
 
 
 class Scored(NamedTuple):
@@ -23,37 +27,65 @@ class Scored(NamedTuple):
     peak: float
     median: float
     n_tiles: tuple[int, ...]  # one number, or none where images are inspected whole
+    content: str = ""  # what stands for its pixels
+    summand: float = 0.0  # part of its score that its descriptor alone decides
+
+    @classmethod
+    def of(
+        cls,
+        row: Row,
+        content: str,
+        summand: float,
+        n_tiles: tuple[int, ...] = (),
+        *,
+        ignored: np.ndarray | None = None,
+    ) -> "Scored":
+        """What a backend gave for it, outside what is ignored, (H, W) bool."""
+        found = inspected(row.anomaly_map, ignored)
+        return cls(row.score, float(found.max()), float(np.median(found)), n_tiles, content, summand)
 
 
 def scored(learner: Learner, learnt: Learnt, images: np.ndarray) -> list[list[Scored]]:
     """Some images, by their places, for each score; a tiled one as a whole, as it will be inspected."""
     found: list[list[Scored]] = [[] for _ in learnt.backends]
     grid = TileGrid.of(learner.recipe.tiling)
+    contents = [learner.images.gathered.appearances[image].content for image in images]
     for outputs in _tiled(learner, learnt, images, grid) if grid else _whole(learner, learnt, images):
-        for output, rows in zip(outputs, found, strict=True):
-            for _, anomaly_map, score in output.rows():
-                n_tiles = (grid.n_tiles(anomaly_map.shape),) if grid else ()
-                values = inspected(anomaly_map, learnt.pipeline.ignored_places)
-                rows.append(Scored(score, float(values.max()), float(np.median(values)), n_tiles))
+        for (output, summands), rows in zip(outputs, found, strict=True):
+            for row, summand in zip(output.rows(), summands, strict=True):
+                n_tiles = (grid.n_tiles(row.anomaly_map.shape),) if grid else ()
+                content, ignored = contents[len(rows)], learnt.pipeline.ignored_places
+                rows.append(Scored.of(row, content, summand, n_tiles, ignored=ignored))
+    return found
+
+
+def summands(backend: TorchBackend, inputs: torch.Tensor) -> list[float]:
+    """Of each score that a backend gives for inputs, the part that its descriptor alone decides."""
+    model = backend.graph.model
+    if not model.is_additive:
+        return [0.0] * len(inputs)
+    with torch.no_grad():
+        found: list[float] = backend.graph.summand(model.descriptors(inputs.to(backend.device))).double().tolist()
     return found
 
 
 def held_out(parts: Sequence[Sequence[Scored]], method: Any) -> HeldOut:
     """What a threshold is chosen from: all parts, in their order."""
-    scores, peaks, medians, n_tiles = zip(*(row for part in parts for row in part), strict=True)
-    return HeldOut(scores, peaks, medians, method, tuple(n for tiles in n_tiles for n in tiles))
+    scores, peaks, medians, n_tiles, contents, own = zip(*(row for part in parts for row in part), strict=True)
+    tiles = tuple(n for some in n_tiles for n in some)
+    return HeldOut(scores, peaks, medians, method, tiles, contents=contents, summands=own)
 
 
-def _whole(learner: Learner, learnt: Learnt, images: np.ndarray) -> Iterator[list[Output]]:
-    """Outputs of all backends, batch by batch, from what was prepared for the fit."""
+def _whole(learner: Learner, learnt: Learnt, images: np.ndarray) -> Iterator[list[_Found]]:
+    """What all backends give, batch by batch, from what was prepared for the fit."""
     for batch in Rows(learnt.inputs, images).batches(learner.recipe.training.batch_size):
-        yield [backend.run_inputs(batch.numpy()) for backend in learnt.backends]
+        yield [(backend.run_inputs(batch.numpy()), summands(backend, batch)) for backend in learnt.backends]
 
 
-def _tiled(learner: Learner, learnt: Learnt, images: np.ndarray, grid: TileGrid) -> Iterator[list[Output]]:
-    """Outputs of all backends, image by image; large images are read anew and not kept."""
+def _tiled(learner: Learner, learnt: Learnt, images: np.ndarray, grid: TileGrid) -> Iterator[list[_Found]]:
+    """What all backends give, image by image; large images are read anew and not kept."""
     for item in stream(learnt.pipeline.read, [learner.images.sources[image] for image in images], ahead=1):
         if isinstance(item, Unreadable):
             raise DatasetError(f"{item.source} could be read before, and now: {item.reason}")
         pairs = zip(learnt.backends, learnt.patterns, strict=True)
-        yield [grid.run(backend, item.pixels, pattern) for backend, pattern in pairs]
+        yield [(grid.run(backend, item.pixels, pattern), [0.0]) for backend, pattern in pairs]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,31 +14,39 @@ Places = Callable[[np.ndarray], np.ndarray]  # some images -> the rows that they
 Batches = Callable[[np.ndarray, np.ndarray], Iterable[Tensor]]  # (inputs of all images, some rows) -> their batches
 
 
+class Sums(NamedTuple):
+    """What an additive method learns from some inputs."""
+
+    statistics: Statistics  # of all together
+    descriptors: Tensor  # of each, (n, J)
+
+
 class ClosedForm:
     """Where statistics add up, a part's are those of all images less those of the few that it leaves out."""
 
     def __init__(self, n_images: int, places: Places, batches: Batches) -> None:
         self.everything, self.places, self.batches = np.arange(n_images), places, batches
         self._inputs: np.ndarray | None = None
-        self._of_all: Statistics = ()
-        self._descriptors = torch.empty(0)
+        self._of_all = Sums((), torch.empty(0))
 
-    def fit(self, model: Reconstructor, inputs: np.ndarray, images: np.ndarray) -> None:
-        """On some images, by their numbers; `inputs` are those of all."""
-        rest = np.setdiff1d(self.everything, images)
-        if model.is_additive and len(rest) < len(images):
-            self._look_at_all(model, inputs)
-            with _one_thread():
-                model.learn(added([self._of_all, *self._less(model, inputs, rest)]), self._descriptors_of(images))
-        else:
+    def fit(self, model: Reconstructor, inputs: np.ndarray, images: np.ndarray) -> Sums | None:
+        """On some images, by their numbers; `inputs` are those of all. Gives what it learnt from, if that adds up."""
+        if not model.is_additive:
             model.fit(self._batches(inputs, images))
+            return None
+        found = self._sums(model, inputs, images)
+        with one_thread():
+            model.learn(*found)
+        return found
 
-    def _look_at_all(self, model: Reconstructor, inputs: np.ndarray) -> None:
-        if self._inputs is inputs:  # a fold whose preprocessing learnt something else has its own
-            return
-        found = [(model.statistics(one), model.descriptors(one)) for one in self._batches(inputs, self.everything)]
-        statistics, descriptors = zip(*found, strict=True)
-        self._inputs, self._of_all, self._descriptors = inputs, added(statistics), torch.cat(descriptors)
+    def _sums(self, model: Reconstructor, inputs: np.ndarray, images: np.ndarray) -> Sums:
+        rest = np.setdiff1d(self.everything, images)
+        if len(rest) >= len(images):
+            return summed(model, self._batches(inputs, images))
+        if self._inputs is not inputs:  # a fold whose preprocessing learnt something else has its own
+            self._of_all, self._inputs = summed(model, self._batches(inputs, self.everything)), inputs
+        statistics = added([self._of_all.statistics, *self._less(model, inputs, rest)])
+        return Sums(statistics, self._descriptors_of(images))
 
     def _less(self, model: Reconstructor, inputs: np.ndarray, images: np.ndarray) -> Iterable[Statistics]:
         found = map(model.statistics, self._batches(inputs, images))
@@ -47,14 +56,22 @@ class ClosedForm:
         """Those of all were taken in the order of their places."""
         order = self.places(self.everything)
         found = np.argsort(order)[np.searchsorted(np.sort(order), self.places(images))]
-        return self._descriptors[torch.from_numpy(found).to(self._descriptors.device)]
+        descriptors = self._of_all.descriptors
+        return descriptors[torch.from_numpy(found).to(descriptors.device)]
 
     def _batches(self, inputs: np.ndarray, images: np.ndarray) -> Iterable[Tensor]:
         return self.batches(inputs, self.places(images))
 
 
+def summed(model: Reconstructor, batches: Iterable[Tensor]) -> Sums:
+    """Of batches of inputs."""
+    found = ((model.statistics(one), model.descriptors(one)) for one in batches)
+    statistics, descriptors = zip(*found, strict=True)
+    return Sums(added(statistics), torch.cat(descriptors))
+
+
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Matrices are small here: beside other work, threads were seen to wait for each other a hundred times as long."""
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -11,9 +11,11 @@ import numpy as np
 from urushi.calibration import HeldOut
 from urushi.data.familiar import Familiar
 from urushi.data.images import ImageSource
+from urushi.data.learnt_images import LearntImages
 from urushi.fitting._checks import concerns, counting_once, require_enough, require_possible
 from urushi.fitting._cross import fitted_crosswise
 from urushi.fitting._split import fitted_on_a_split, n_held_out
+from urushi.fitting.going_on import learnt_images
 from urushi.fitting.learning import Learner, Run, run_folder
 from urushi.fitting.training_images import TrainingImages
 from urushi.inspection import Unreadable
@@ -37,6 +39,7 @@ class Fitted:
     card: dict[str, Any]  # what the card says of the fit
     unreadable: tuple[Unreadable, ...]
     familiar: Familiar
+    learnt: LearntImages | None  # what learning can go on from
 
     def fields(self, origin: Mapping[str, Any]) -> dict[str, Any]:
         """Those of a detector; `origin` is what its card says beside the fit."""
@@ -49,6 +52,7 @@ class Fitted:
             "unreadable": self.unreadable,
             "pattern": self.pattern,
             "familiar": self.familiar,
+            "learnt": self.learnt,
         }
 
 
@@ -95,7 +99,17 @@ def fit(
     card = {"fit": facts} | _about_region(learnt.pipeline)
     recipes = (recipe.model_copy(update={"score": score, "model": learnt.model}) for score in scores)
     return tuple(
-        Fitted(learnt.pipeline, backend, held, pattern, own, card, unreadable, familiar)
+        Fitted(
+            pipeline=learnt.pipeline,
+            backend=backend,
+            held_out=held,
+            pattern=pattern,
+            recipe=own,
+            card=card,
+            unreadable=unreadable,
+            familiar=familiar,
+            learnt=learnt_images(learner, learnt, backend.graph),
+        )
         for backend, held, pattern, own in zip(learnt.backends, held_out, learnt.patterns, recipes, strict=True)
     )
 

@@ -15,7 +15,7 @@ from urushi.data.loader import Rows
 from urushi.data.progress import Track, untracked
 from urushi.data.splits import split
 from urushi.data.stream import batches, stream
-from urushi.fitting.closed_form import ClosedForm
+from urushi.fitting.closed_form import ClosedForm, Sums
 from urushi.fitting.open_options import choose
 from urushi.fitting.training_images import TrainingImages, Vary
 from urushi.inspection import Unreadable
@@ -49,6 +49,8 @@ class Learnt:
     patterns: tuple[np.ndarray | None, ...]  # of tiles, by graph
     inputs: np.ndarray  # of all images, as this pipeline prepares them
     facts: dict[str, Any]
+    images: np.ndarray  # that it is a fit on
+    sums: Sums | None  # what it learnt from, where that adds up over images
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Learner:
         backends = self._backends(model)
         pipeline, inputs = self.images.inputs_for(images, backends[0].embed if _has_front(model) else None)
         training, validation = (images, images) if model.is_closed_form else self._divided(images)
-        facts = self._train(backends[0], inputs, training, validation, subfolder)
+        facts, sums = self._train(backends[0], inputs, training, validation, subfolder)
         if model.choices():
             how = {"seed": self.run.seed, "device": _device(self.recipe), "ignored": pipeline.ignored_places}
             part, model, chosen = choose(model, part, self.scores[0], inputs[validation], **how)  # type: ignore[arg-type]
@@ -93,7 +95,11 @@ class Learner:
         for backend in backends:
             self._teach(backend, pipeline, inputs, self.images.rows_of(images))
         patterns = tuple(self._pattern(backend, inputs, images) for backend in backends)
-        return Learnt(pipeline, part, backends, patterns, inputs, facts)
+        return Learnt(pipeline, part, backends, patterns, inputs, facts, images, sums)
+
+    def pictured(self, learnt: Learnt) -> np.ndarray:
+        """The images of which the method keeps a picture, in its order."""
+        return self.images.spread(learnt.images, learnt.backends[0].graph.model.n_pictures)
 
     def final(self, images: np.ndarray) -> Learnt:
         """The fit that becomes the detector: the only one whose pictures are ever shown."""
@@ -117,11 +123,11 @@ class Learner:
 
     def _train(
         self, backend: TorchBackend, inputs: np.ndarray, training: np.ndarray, validation: np.ndarray, subfolder: str
-    ) -> dict[str, Any]:
+    ) -> tuple[dict[str, Any], Sums | None]:
         model, facts = backend.graph.model, {"n_training": len(training)}
         if model.is_closed_form:
-            self._closed_form.fit(model, inputs, training)
-            return {**facts, **model.facts()}
+            sums = self._closed_form.fit(model, inputs, training)
+            return {**facts, **model.facts()}, sums
         learnt_from = self.images.with_copies(self.images.rows_of(training))
         data = (
             Rows(inputs, learnt_from, Vary.of(self.recipe, self.run.seed)),
@@ -131,7 +137,7 @@ class Learner:
         how = {"seed": self.run.seed, "folder": self.run.folder / subfolder, "resume": self.run.resume}
         trained = train(model, *data, self.recipe.training, **how, track=self.run.track)  # type: ignore[arg-type]
         model.to(backend.device)  # the trainer leaves it on the CPU
-        return {**facts, "n_validation": len(validation), "training": asdict(trained), **model.facts()}
+        return {**facts, "n_validation": len(validation), "training": asdict(trained), **model.facts()}, None
 
     @cached_property
     def _closed_form(self) -> ClosedForm:

@@ -86,10 +86,15 @@ class TrainingImages:
 
     def examples(self, pipeline: Pipeline, images: np.ndarray, n: int) -> np.ndarray:
         """At most n rows of some of the images, evenly spread, as a pipeline prepares them; of tiled ones, tiles."""
-        chosen = images[np.unique(np.linspace(0, len(images) - 1, min(n, len(images))).round().astype(int))]
-        numbered = [(int(image), self.sources[image]) for image in chosen]
+        numbered = [(int(image), self.sources[image]) for image in self.spread(images, n)]
         found = stream(partial(lesson, pipeline, self.recipe.tiling, self.seed), numbered)
         return np.concatenate([one.rows for one in found if not isinstance(one, Unreadable)])[:n]
+
+    @staticmethod
+    def spread(images: np.ndarray, n: int) -> np.ndarray:
+        """At most n of them, evenly spread."""
+        chosen: np.ndarray = images[np.unique(np.linspace(0, len(images) - 1, min(n, len(images))).round().astype(int))]
+        return chosen
 
     def _inputs(self, prepared: np.ndarray, embed: Embed | None) -> np.ndarray:
         n_copies = self.recipe.augmentation.n_copies

@@ -67,6 +67,11 @@ class FrozenFeatures(Reconstructor):
             features = [self.reconstruct(self.embed(image[None])).original for image in images]
         self.memory.remember(images, torch.cat(features))
 
+    @property
+    def kept(self) -> Tensor:
+        assert self.memory is not None
+        return self.memory.pictures.float() / 255
+
     def facts(self) -> dict[str, Any]:
         return {"backbone": self.backbone.card()} | ({"n_pictures": self.n_pictures} if self.n_pictures else {})
 

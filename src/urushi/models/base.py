@@ -107,6 +107,11 @@ class Reconstructor(nn.Module, ABC):
         """Takes `n_pictures` normal images or fewer, (n, C, H, W) in [0, 1], to show them; after fitting."""
         raise NotImplementedError(f"{type(self).__name__} keeps no pictures")
 
+    @property
+    def kept(self) -> Tensor:
+        """The pictures that it keeps, (n_pictures, C, H, W) in [0, 1]; where it has fewer, they come again."""
+        raise NotImplementedError(f"{type(self).__name__} keeps no pictures")
+
     def facts(self) -> dict[str, Any]:
         """What the card of a detector says of the fitted method beyond its recipe; mostly nothing.
 
@@ -132,6 +137,13 @@ class Reconstructor(nn.Module, ABC):
     def descriptors(self, inputs: Tensor) -> Tensor:
         """What `learn` needs of each input by itself, (B, J); mostly nothing, J = 0."""
         return inputs.new_zeros(len(inputs), 0)
+
+    def learn_descriptors(self, descriptors: Tensor) -> None:
+        """The part of `learn` that needs nothing but descriptors; mostly there is none."""
+
+    def perceived_in(self, descriptors: Tensor) -> Tensor:
+        """What `perceived` owes to the descriptor of an input alone, (n, J) -> (n,); mostly nothing."""
+        return descriptors.new_zeros(len(descriptors))
 
     def learn(self, statistics: Statistics, descriptors: Tensor) -> None:
         """Learns in closed form from the statistics of all inputs and the descriptor of each, (n, J)."""

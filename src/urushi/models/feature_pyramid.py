@@ -81,7 +81,7 @@ class FeaturePyramid(FrozenFeatures):
         *maps, descriptor = self._parts(inputs)
         residual = self._residual([level(features) for level, features in zip(self.levels, maps, strict=True)])
         original, rebuilt = self._middle.pair(maps[1])
-        return Reconstruction(original, rebuilt, residual=residual, perceived=self.weight * self.whole(descriptor))
+        return Reconstruction(original, rebuilt, residual=residual, perceived=self.perceived_in(descriptor))
 
     def latents(self, inputs: Tensor) -> Tensor:
         """What differs where most differs, on the middle level: (B, C)."""
@@ -102,7 +102,14 @@ class FeaturePyramid(FrozenFeatures):
             )
         for number, level in enumerate(self._levels):
             level.learn(statistics[3 * number : 3 * number + 3])
+        self.learn_descriptors(descriptors)
+
+    def learn_descriptors(self, descriptors: Tensor) -> None:
         self.whole.learn(descriptors)
+
+    def perceived_in(self, descriptors: Tensor) -> Tensor:
+        found: Tensor = self.weight * self.whole(descriptors)
+        return found
 
     def facts(self) -> dict[str, Any]:
         return super().facts() | ({"beside_map": "image"} if self.weight else {})

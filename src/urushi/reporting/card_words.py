@@ -25,6 +25,8 @@ def in_words(card: Mapping[str, Any]) -> dict[str, Any]:
                 words["exported to"] = ", ".join(map(_export, exports))
             case "region", {"ignored_share": float()}:
                 words["region"] = of_region(value)
+            case "rounds", [*rounds]:
+                words["learning went on"] = "; ".join(map(_round, rounds))
             case _:
                 words[_NAMES.get(name, name)] = value
     return words
@@ -37,6 +39,12 @@ def of_region(region: Mapping[str, Any]) -> str:
 
 def _of_data(key: str) -> str:
     return {"layout": "layout of their folder", "fingerprint": "fingerprint of these data"}.get(key, f"data: {key}")
+
+
+def _round(entry: Any) -> str:
+    if not isinstance(entry, Mapping):
+        return str(entry)
+    return f"{str(entry.get('date'))[:10]}: {entry.get('n_images')} images {entry.get('what')}"
 
 
 def _export(entry: Any) -> str:

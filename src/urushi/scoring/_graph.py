@@ -66,6 +66,11 @@ class ScoringGraph(nn.Module):
             return pair
         return replace(pair, reconstruction=self.inspected.only(pair.reconstruction, pair.original))
 
+    def summand(self, descriptors: Tensor) -> Tensor:
+        """The part of a score that an image's descriptor alone decides, (n, J) -> (n,); 0 where that is none."""
+        found = self.model.perceived_in(descriptors)
+        return found if self.score.adds_perceived else torch.zeros_like(found)
+
 
 def build_graph(
     recipe: Recipe, image_shape: tuple[int, int, int], seed: int = 0, ignored: np.ndarray | None = None

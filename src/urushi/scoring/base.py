@@ -47,6 +47,11 @@ class Score(nn.Module, ABC):
         self.space = space
         self.pooling, self.top_fraction, self.quantile = pooling, top_fraction, quantile
 
+    @property
+    def adds_perceived(self) -> bool:
+        """Whether what a method perceives beside the map is a summand of the score."""
+        return False
+
     @abstractmethod
     def compare(self, pair: Reconstruction) -> Tensor:
         """The residual at each place, (B, 1, h, w) at the reconstruction's own resolution."""

@@ -35,6 +35,10 @@ class Feature(Score):
         super().__init__(space, pooling=pooling, top_fraction=top_fraction, quantile=quantile)
         self.backbone = LiteBackbone(blocks) if space == "pixels" else None
 
+    @property
+    def adds_perceived(self) -> bool:
+        return self.backbone is None and self.pooling is None
+
     def compare(self, pair: Reconstruction) -> Tensor:
         if pair.residual is not None:
             return pair.residual
