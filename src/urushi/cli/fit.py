@@ -104,6 +104,8 @@ def report_fit(detector: "Detector", output: Path, sources: Sequence[Path]) -> N
     if trial := detector.card.get("trial"):
         print(f"of {len(trial['candidates'])} candidates {trial['taken']} was fitted: {trial['why']}")
     print(f"{output}: fitted on {facts['n_training']} of {facts['n_images']} good images in {facts['seconds']} s")
+    if aligned := facts.get("alignment"):
+        print(f"alignment: {aligned['summary']}")
     if detector.familiar and (note := detector.familiar.note):
         _console.note(f"note: {note}")
     if copies := facts["copies"]:

@@ -69,6 +69,8 @@ def prepare(
     if proposal:
         _write_proposal(proposal, chosen, mask, out / "proposed.toml")
     pipeline = pipeline.fit(Decoded(good))
+    if aligned := pipeline.facts(Decoded(good)).get("alignment"):
+        print(f"alignment: {aligned['summary']}")
     report = PreparationReport(name, recipe or "proposed.toml", chosen.preprocessing, pipeline, proposal)
     prepare_one = Preparer(pipeline, chosen.preprocessing, out, choose_shown(items, n_shown), bits)
     results = _console.progress(stream(prepare_one, items), "preparing", len(items))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,6 +27,7 @@ class Prepared(NamedTuple):
     original_size: tuple[int, int]  # height, width of the decoded image in px
     appearance: Appearance  # of the decoded image
     source: str = "image"  # path or name
+    doubts: tuple[str, ...] = ()  # of the steps: why a decision may not hold
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,13 @@ class Pipeline:
         """(H, W[, 3]) of any depth -> pixels (C, H, W) float32 in [0, 1]; raises UnreadableImageError."""
         _require_finite(image)
         original_size, to_original = image.shape[:2], np.eye(3)
-        appearance = Appearance.of(image)
+        appearance, doubts = Appearance.of(image), []
         for step in self.steps:
             image, back = step.place(image)
             to_original = to_original @ back
-        return Prepared(_as_model_input(image), to_original, original_size, appearance)
+            doubts.append(step.doubt(image))
+        found = Prepared(_as_model_input(image), to_original, original_size, appearance)
+        return found._replace(doubts=tuple(filter(None, doubts)))
 
     def read(self, source: ImageSource) -> Prepared | Unreadable:
         """A path, array, Pillow image or tensor, decoded and prepared, or why that can't be done."""
@@ -64,6 +67,13 @@ class Pipeline:
         for step in self.steps:
             fitted = (*fitted, step.fit(_Through(fitted, images)))
         return Pipeline(fitted)
+
+    def facts(self, images: Iterable[Image]) -> dict[str, Any]:
+        """What the card says of the fitted steps on good images (re-iterable), by their names."""
+        found: dict[str, Any] = {}
+        for i, step in enumerate(self.steps):
+            found |= step.facts(_Through(self.steps[:i], images))
+        return found
 
     def state(self) -> dict[str, np.ndarray]:
         """What the steps have learnt, keyed "position/name"."""
