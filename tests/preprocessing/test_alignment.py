@@ -122,7 +122,9 @@ def test_refinement_goes_below_a_pixel():
     for refine in (False, True):
         step = Alignment(refine=refine).fit([part()])
         moves = [(angle, (x, 3.3)) for angle, x in ((7.4, 5.7), (100.5, -3.6), (-50.6, 2.5))]
-        errors[refine] = max(np.abs(step.place(part(*move))[1] @ [*MARK, 1] - truth(*move) @ [*MARK, 1]).max() for move in moves)
+        errors[refine] = max(
+            np.abs(step.place(part(*move))[1] @ [*MARK, 1] - truth(*move) @ [*MARK, 1]).max() for move in moves
+        )
     assert errors[True] < min(0.7, errors[False])
 
 

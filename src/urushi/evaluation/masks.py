@@ -25,7 +25,9 @@ def fit_mask(
         raise InputError(f"A mask has shape {mask.shape}; allowed is (height, width) with at least one pixel.")
     scale = np.array([mask.shape[1] / original_size[1], mask.shape[0] / original_size[0]])
     marked = (mask != 0).astype(np.float32)
-    seen = _turned(marked, size, scale, to_original) if is_turned(to_original) else _seen(marked, size, scale, to_original)
+    seen = (
+        _turned(marked, size, scale, to_original) if is_turned(to_original) else _seen(marked, size, scale, to_original)
+    )
     share = cv2.resize(seen, (size[1], size[0]), interpolation=cv2.INTER_AREA)
     return np.asarray(share > 0.5)
 
