@@ -1,11 +1,11 @@
 """python -m studies.alignment [--categories screw,screw_head,magnetic_tile] [--seeds 0] [--results DIR]
 
-Does it pay to align parts before the default recipe? Without the step, with it as it is, with shifts only, and with two other
-borders; each fitted on the good training images, at the default's stated rate of 5 %, and measured on the test
-images with the masks of the originals. ROC-AUC of planted defects: good images that a fit on 70 % of them has not seen,
-against the same with four faint drawn defects each; it needs no test image. Milliseconds are the CPU's, of one thread,
-for the step alone. screw lies in any direction, screw_head at any place on wood whose grain runs one way, magnetic_tile
-is a texture. Results: studies/results/alignment.json and .md.
+Does it pay to align parts before the default recipe? Without the step, with it as it is, with shifts only, and with
+two other borders; each fitted on the good training images, at the default's stated rate of 5 %, and measured on the
+test images with the masks of the originals. ROC-AUC of planted defects: good images that a fit on 70 % of them has not
+seen, against the same with four faint drawn defects each; it needs no test image. Milliseconds are the CPU's, of one
+thread, for the step alone. screw lies in any direction, screw_head at any place on wood whose grain runs one way,
+magnetic_tile is a texture. Results: studies/results/alignment.json and .md.
 """
 
 import time

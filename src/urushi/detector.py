@@ -323,7 +323,7 @@ class Detector(Summarised):
 
 
 def _as_it_lay(found: Inspection) -> Inspection:
-    """With its pictures turned back where preprocessing has turned the image; the regions are in the original already."""
+    """With its pictures turned back where preprocessing has turned the image; its regions need not be."""
     if not is_turned(found.to_original):
         return found
     way, rebuilt = (found.to_original, found.original_size), found.reconstruction

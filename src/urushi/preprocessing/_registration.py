@@ -1,8 +1,8 @@
 """Rigid registration of a small grey image onto a template: which place of the image each place of the template shows.
 
-Rotations to try come from the amplitude spectrum, which shifts leave alone (Reddy and Chatterji 1996, without scale), and
-from the axis of the second moments; both leave 180° open. For each, normalised cross-correlation gives the shift and
-says how well it fits. ECC (Evangelidis and Psarakis 2008) refines the best.
+Rotations to try come from the amplitude spectrum, which shifts leave alone (Reddy and Chatterji 1996, without scale),
+and from the axis of the second moments; both leave 180° open. For each, normalised cross-correlation gives the shift
+and says how well it fits. ECC (Evangelidis and Psarakis 2008) refines the best.
 """
 
 from collections.abc import Iterator

@@ -59,8 +59,8 @@ def align(image: Image, matrix: np.ndarray, border: Border = "rim", interpolatio
 class Alignment(Step):
     """Turns and shifts each part onto a template; where it does not fit, the image stays as it is, with a caution.
 
-    The template is one of the good images that are most like all others in spectrum, place and spread. An image is registered from
-    128 px of its longer side, so that parts in images of any size, but of the same scale, come to lie alike.
+    The template is one of the good images that are most like all others in spectrum, place and spread. An image of any
+    size is registered by a copy of 128 px on its longer side.
     """
 
     largest_rotation_deg: Annotated[
