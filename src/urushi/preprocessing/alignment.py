@@ -114,6 +114,8 @@ class Alignment(Step):
             f"{n_aligned} of {len(found)} good images fit the template; median correlation {before:.2f} before, "
             f"{after:.2f} after"
         )
+        if 2 * n_aligned < len(found):
+            says += "; the parts are too unlike for one template: leave this step out"
         numbers = {"correlation_before": before, "correlation_after": after}
         return {"alignment": {"n_images": len(found), "n_aligned": n_aligned, **numbers, "summary": says}}
 

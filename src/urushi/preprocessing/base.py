@@ -42,5 +42,8 @@ class Step(ABC):
         return None
 
     def facts(self, images: Iterable[Image]) -> Mapping[str, Any]:  # noqa: ARG002
-        """What the card says of this fitted step on the good images as they come to it, by the step's name."""
+        """What the card says of this fitted step on the good images as they come to it, by the step's name.
+
+        `summary` is what `urushi fit` and `urushi prepare` print of it.
+        """
         return {}
