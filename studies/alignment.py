@@ -1,4 +1,4 @@
-"""python -m studies.alignment [--categories screw,screw_head,magnetic_tile] [--seeds 0] [--results DIR]
+"""python -m studies.alignment [--categories screw,screw_head,magnetic_tile] [--steps …] [--seeds 0] [--results DIR]
 
 Does it pay to align parts before the default recipe? Without the step, with it as it is, with shifts only, and with
 two other borders; each fitted on the good training images, at the default's stated rate of 5 %, and measured on the
@@ -10,6 +10,7 @@ magnetic_tile is a texture. Results: studies/results/alignment.json and .md.
 
 import time
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -124,8 +125,9 @@ def _place(row: dict[str, Any]) -> tuple[int, int, int]:
 
 
 def main() -> None:
-    options = command_line.parser(__doc__, RESULTS, categories=CATEGORIES, seeds=(0,)).parse_args()
-    todo = [{"category": c, "step": s, "seed": n} for c in options.categories for s in STEPS for n in options.seeds]
+    options = command_line.parser(__doc__, RESULTS, categories=CATEGORIES, steps=tuple(STEPS), seeds=(0,)).parse_args()
+    chosen = product(options.categories, options.steps, options.seeds)
+    todo = [{"category": category, "step": step, "seed": seed} for category, step, seed in chosen]
     jobs.run((options.results, "alignment"), todo, measure, markdown, about=ABOUT)
 
 

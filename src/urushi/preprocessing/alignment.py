@@ -33,6 +33,7 @@ _BORDERS: dict[Border, int] = {
     "reflect": cv2.BORDER_REFLECT_101,
 }
 _SAMPLING: dict[Sampling, int] = {"bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}
+_ORDINARY = 1.5  # of the median distance from the medians, in features
 _LONGEST_PX = 32766  # OpenCV's warp counts pixels in 16 bits
 
 
@@ -59,7 +60,7 @@ def align(image: Image, matrix: np.ndarray, border: Border = "rim", interpolatio
 class Alignment(Step):
     """Turns and shifts each part onto a template; where it does not fit, the image stays as it is, with a caution.
 
-    The template is one of the good images that are most like all others in spectrum, place and spread. An image of any
+    The template is a good image that is like the others in spectrum, place and spread. An image of any
     size is registered by a copy of 128 px on its longer side.
     """
 
@@ -139,12 +140,12 @@ class Alignment(Step):
 
 
 def _template(squares: list[np.ndarray]) -> np.ndarray:
-    """Of the half that is most like all others, the one of the least checksum.
+    """Of those that are no odd ones out, the one of the least checksum.
 
     So nearly all folds choose as all images do, and need not prepare them anew.
     """
     distances = _distances(np.stack([features(one) for one in squares]))
-    ordinary = [squares[place] for place in np.flatnonzero(distances <= np.median(distances))]
+    ordinary = [squares[place] for place in np.flatnonzero(distances <= _ORDINARY * np.median(distances))]
     return min(ordinary, key=lambda one: zlib.crc32(one.tobytes()))
 
 
