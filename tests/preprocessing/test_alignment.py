@@ -46,7 +46,9 @@ def step() -> Alignment:
 
 @settings(max_examples=12, deadline=None)
 @given(st.floats(-180, 180), st.floats(-14, 14), st.floats(-14, 14))
-def test_a_part_in_any_direction_comes_to_lie_as_the_template_does(step, angle, x, y):
+def test_a_part_in_any_direction_comes_to_lie_as_the_template_does(
+    step: Alignment, angle: float, x: float, y: float
+) -> None:
     image = part(angle, (x, y))
     found, back = step.place(image)
     assert correlation(square(found), square(part())) > 0.9
@@ -54,7 +56,7 @@ def test_a_part_in_any_direction_comes_to_lie_as_the_template_does(step, angle, 
     assert step.doubt(found) is None
 
 
-def test_places_lead_back_in_images_of_any_form_and_depth(step):
+def test_places_lead_back_in_images_of_any_form_and_depth(step: Alignment) -> None:
     for (dtype, full), colours in product(FULL.items(), (1, 3)):
         image = (part(130, (6, -4)) * full).astype(dtype)
         image = image if colours == 1 else np.dstack([image] * 3)
@@ -63,13 +65,13 @@ def test_places_lead_back_in_images_of_any_form_and_depth(step):
         assert np.allclose(back @ [*MARK, 1], truth(130, (6, -4)) @ [*MARK, 1], atol=1), (dtype, colours)
 
 
-def test_an_image_of_twice_the_size_is_aligned_alike(step):
+def test_an_image_of_twice_the_size_is_aligned_alike(step: Alignment) -> None:
     image = cv2.resize(part(70, (5, 5)), (320, 240), interpolation=cv2.INTER_LINEAR)
     _, back = step.place(image)
     assert np.allclose(back @ [*(2 * np.array(MARK)), 1], [*(2 * (truth(70, (5, 5)) @ [*MARK, 1])[:2]), 1], atol=2.5)
 
 
-def test_what_the_matrix_says_is_what_the_image_shows(step):
+def test_what_the_matrix_says_is_what_the_image_shows(step: Alignment) -> None:
     """Each place of the aligned image has the level of the place of the original that its matrix leads to."""
     image = cv2.GaussianBlur(part(35, (4, -3)), (0, 0), 2)
     found, back = step.place(image)
@@ -79,7 +81,7 @@ def test_what_the_matrix_says_is_what_the_image_shows(step):
         assert found[y, x] == pytest.approx(level, abs=0.02)
 
 
-def test_what_is_no_such_part_stays_as_it_is_and_that_is_said(step):
+def test_what_is_no_such_part_stays_as_it_is_and_that_is_said(step: Alignment) -> None:
     noise = np.random.default_rng(0).random((120, 160)).astype(np.float32)
     for image in (noise, np.full((120, 160), 0.5, np.float32), 1 - part(40)):
         found, back = step.place(image)
@@ -88,20 +90,20 @@ def test_what_is_no_such_part_stays_as_it_is_and_that_is_said(step):
         assert "could not be aligned" in step.doubt(found)
 
 
-def test_the_pipeline_keeps_the_doubt_of_a_step(step):
+def test_the_pipeline_keeps_the_doubt_of_a_step(step: Alignment) -> None:
     pipeline = Pipeline((step, Scale()))
     assert pipeline.prepare(part(60)).doubts == ()
     (doubt,) = pipeline.prepare(np.full((120, 160), 0.5, np.float32)).doubts
     assert "0.4 is needed" in doubt
 
 
-def test_a_part_at_the_border_is_aligned_and_what_is_missing_has_the_level_of_the_rim(step):
+def test_a_part_at_the_border_is_aligned_and_what_is_missing_has_the_level_of_the_rim(step: Alignment) -> None:
     found, back = step.place(part(0, (-40, 0)))  # a shaft that is cut off
     assert back[0, 2] == pytest.approx(-40, abs=1)
     assert found[:, -20:] == pytest.approx(0.8, abs=0.04)
 
 
-def test_limits_are_kept():
+def test_limits_are_kept() -> None:
     image = part(60, (10, 0))
     for limits in ({"largest_rotation_deg": 20}, {"largest_rotation_deg": 0}, {"largest_shift": 0.01}):
         _, back = Alignment(**limits).fit([part()]).place(image)
@@ -111,13 +113,13 @@ def test_limits_are_kept():
         assert np.abs(middle).max() <= (limits.get("largest_shift", 0.5) + 0.01) * 160
 
 
-def test_without_rotation_a_part_is_shifted():
+def test_without_rotation_a_part_is_shifted() -> None:
     found, back = Alignment(largest_rotation_deg=0).fit([part()]).place(part(0, (12, -9)))
     assert np.allclose(back, [[1, 0, 12], [0, 1, -9], [0, 0, 1]], atol=0.5)
     assert correlation(square(found), square(part())) > 0.95
 
 
-def test_refinement_goes_below_a_pixel():
+def test_refinement_goes_below_a_pixel() -> None:
     errors = {}
     for refine in (False, True):
         step = Alignment(refine=refine).fit([part()])
@@ -128,7 +130,7 @@ def test_refinement_goes_below_a_pixel():
     assert errors[True] < min(0.7, errors[False])
 
 
-def test_the_template_is_an_ordinary_image_and_nearly_all_folds_choose_it():
+def test_the_template_is_an_ordinary_image_and_nearly_all_folds_choose_it() -> None:
     images = [part(angle, (angle / 40, 0)) for angle in range(0, 360, 6)]
     odd = np.random.default_rng(1).random((120, 160)).astype(np.float32)
     template = Alignment().fit([odd, *images]).state()["template"]
@@ -139,13 +141,13 @@ def test_the_template_is_an_ordinary_image_and_nearly_all_folds_choose_it():
     assert np.mean(same) >= 0.7
 
 
-def test_its_state_is_all_it_knows_and_the_same_image_gives_the_same_result(step):
+def test_its_state_is_all_it_knows_and_the_same_image_gives_the_same_result(step: Alignment) -> None:
     again = Alignment().with_state(step.state())
     first, second = step.place(part(77)), again.place(part(77))
     assert all(np.array_equal(*pair) for pair in zip(first, second, strict=True))
 
 
-def test_the_card_says_how_well_good_images_fit(step):
+def test_the_card_says_how_well_good_images_fit(step: Alignment) -> None:
     odd = np.random.default_rng(1).random((120, 160)).astype(np.float32)
     facts = step.facts([part(), part(45), part(170), odd])["alignment"]
     assert (facts["n_images"], facts["n_aligned"]) == (4, 3)
@@ -153,20 +155,20 @@ def test_the_card_says_how_well_good_images_fit(step):
     assert facts["summary"].startswith("3 of 4 good images fit the template; median correlation 0.")
 
 
-def test_all_ways_to_fill_what_is_unknown():
+def test_all_ways_to_fill_what_is_unknown() -> None:
     image, matrix = np.tile(np.arange(10, 30, dtype=np.uint8), (20, 1)), np.array([[1, 0, 5], [0, 1, 0], [0, 0, 1.0]])
     ends: dict[Any, list[int]] = {"rim": [20] * 5, "replicate": [29] * 5, "reflect": [28, 27, 26, 25, 24]}
     for border, end in ends.items():
         assert align(image, matrix, border)[0].tolist() == [*range(15, 30), *end], border
 
 
-def test_an_unfitted_step_and_an_image_that_is_too_long_are_refused(step):
+def test_an_unfitted_step_and_an_image_that_is_too_long_are_refused(step: Alignment) -> None:
     with pytest.raises(RecipeError, match="fit the pipeline first"):
         Alignment().apply(part())
     with pytest.raises(UnreadableImageError, match="put `resize` before it"):
         align(np.zeros((2, 40000), np.uint8), np.eye(3))
 
 
-def test_the_appearance_is_that_of_the_original(step):
+def test_the_appearance_is_that_of_the_original(step: Alignment) -> None:
     image = part(50)
     assert Pipeline((step, Scale())).prepare(image).appearance == Appearance.of(image)

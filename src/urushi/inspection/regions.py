@@ -125,7 +125,7 @@ def _corners(to_original: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     left, top, right, bottom = boxes
     corners = np.stack([[left, right, left, right], [top, top, bottom, bottom], np.ones((4, len(left)))])
     x, y, scale = np.tensordot(to_original, corners, axes=1)
-    return np.stack([x, y]) / scale
+    return np.asarray(np.stack([x, y]) / scale)
 
 
 def _upright(low: np.ndarray, high: np.ndarray, size: tuple[int, int]) -> np.ndarray:

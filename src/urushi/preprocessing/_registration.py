@@ -75,20 +75,21 @@ class Template:
 
     def _shifted(self, levels: np.ndarray, angle_deg: float, border: int) -> tuple[float, np.ndarray]:
         turn = _turn(angle_deg, _COARSE_PX)
-        room = cv2.copyMakeBorder(warped(levels, turn), *[border] * 4, cv2.BORDER_CONSTANT, value=0)
+        room = np.pad(warped(levels, turn), border)
         fits = cv2.matchTemplate(room, self._small, cv2.TM_CCOEFF_NORMED)
         _, best, _, (x, y) = cv2.minMaxLoc(np.nan_to_num(fits, posinf=0, neginf=0))
         return best, turn @ _shift(x - border, y - border)
 
     def _refined(self, levels: np.ndarray, way: np.ndarray) -> np.ndarray:
         """OpenCV's ECC errs beyond a quarter turn, so that it gets the image turned already."""
+        start, everywhere = np.eye(2, 3, dtype=np.float32), np.ones_like(levels, np.uint8)
         try:
             _, more = cv2.findTransformECC(
-                self.levels, warped(levels, way), np.eye(2, 3, dtype=np.float32), cv2.MOTION_EUCLIDEAN, _ECC, None, 1
+                self.levels, warped(levels, way), start, cv2.MOTION_EUCLIDEAN, _ECC, everywhere, 1
             )
         except cv2.error:  # it does not converge
             return way
-        return way @ _between_corners(np.vstack([more, [0, 0, 1]]))
+        return np.asarray(way @ _between_corners(np.vstack([np.asarray(more), [0, 0, 1]])))
 
     @cached_property
     def _small(self) -> np.ndarray:
