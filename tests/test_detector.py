@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -13,7 +14,9 @@ from urushi import Detector, Inspection, Recipe, Unreadable
 from urushi.defect_types import DefectTypes, NoveltyBuffer
 from urushi.defect_types._head import Head
 from urushi.errors import CalibrationError, InputError, RecipeError, UnreadableImageError
+from urushi.inspection.regions import marks, mask_in_original
 from urushi.preprocessing import Pipeline
+from urushi.preprocessing.alignment import Alignment
 from urushi.recipe import Part
 from urushi.xray.phantoms.radiograph import Radiograph
 
@@ -88,6 +91,49 @@ def test_defect_is_found_where_it_is_in_pixels_of_the_original():
     assert region.x <= 2 * 32 < region.x + region.width  # the middle of the defect
     assert region.y <= 3 * 88 < region.y + region.height
     assert region.width * region.height < 256 * 384 / 2
+
+
+def bolt(angle: float, *, is_bad: bool = False) -> np.ndarray:
+    """A dark part on a bright ground, turned about the middle of 128 px; a bad one has a bright spot by its end."""
+    image = np.random.default_rng(round(10 * angle)).normal(200, 3, (128, 128))
+    image[58:70, 20:100] = 90
+    image[50:78, 94:108] = 90
+    if is_bad:
+        image[60:68, 28:40] = 200
+    turn = cv2.getRotationMatrix2D((63.5, 63.5), angle, 1)
+    return cv2.warpAffine(image, turn, (128, 128), borderValue=200).clip(0, 255).astype(np.uint8)
+
+
+def test_a_defect_of_a_turned_part_is_found_shown_and_measured_where_it_is_in_the_original(tmp_path):
+    steps = [{"name": "grey"}, {"name": "alignment"}, {"name": "scale"}]
+    fine = {"model.blocks": [4], "model.stride": 8}
+    detector = Detector.fit([bolt(angle) for angle in range(0, 360, 18)], recipe(steps=steps, **fine))
+    assert detector.card["fit"]["alignment"]["n_aligned"] == 20
+    detector.save(tmp_path / "part.urushi")
+    image = bolt(130, is_bad=True)
+    found = Detector.load(tmp_path / "part.urushi").inspect(image)
+    x, y = cv2.getRotationMatrix2D((63.5, 63.5), 130, 1) @ [33.5, 63.5, 1]  # the middle of the spot, in pixel centres
+    assert found.decision == "anomalous"
+    region = found.regions[0]
+    assert region.x <= x <= region.x + region.width
+    assert region.y <= y <= region.y + region.height
+    assert region.width * region.height < 60**2
+    row, column = np.unravel_index(found.anomaly_map.argmax(), (128, 128))
+    assert np.hypot(column - x, row - y) < 12
+    assert (found.view, found.image.shape) == ((0, 0, 128, 128), (128, 128, 1))
+    inside = cv2.circle(np.zeros((128, 128), np.uint8), (64, 64), 50, 1, -1) > 0
+    assert np.abs(found.image[..., 0] - image / 255)[inside].mean() < 0.02  # the picture lies as the original does
+    marked = mask_in_original(marks(found.anomaly_map, found.map_scale.region_threshold), found.to_original, (128, 128))
+    assert marked[round(y), round(x)]
+
+
+def test_what_cannot_be_aligned_is_decided_on_and_that_is_said(detector):
+    step = Alignment().fit([bolt(0)])
+    aligning = replace(detector, pipeline=Pipeline((step, *detector.pipeline.steps)))
+    noise = np.random.default_rng(0).integers(0, 255, (32, 32), np.uint8)
+    (caution,) = [one for one in aligning.inspect(noise).cautions if one.kind == "alignment"]
+    assert "could not be aligned" in caution.text
+    assert not [one for one in aligning.inspect(bolt(40)).cautions if one.kind == "alignment"]
 
 
 def test_every_field_has_the_form_it_promises(any_detector):

@@ -23,6 +23,7 @@ from urushi.detector_file import archive, members
 from urushi.errors import CalibrationError, InputError, UnreadableImageError
 from urushi.inspection import Beside, Caution, Inspection, MapScale, Unreadable
 from urushi.inspection.regions import find_places, middle_of
+from urushi.inspection.turning import is_turned, turned_back, whole_original
 from urushi.preprocessing import Pipeline, Prepared
 from urushi.printable import Summarised
 from urushi.recipe import Part, Recipe
@@ -407,7 +408,7 @@ class Detector(Summarised):
         rows = [row for output in outputs for row in output.rows()]
         p = p_values([row.score for row in rows], self.held_out.scores).tolist()
         found = map(self._inspection, readable, rows, p)
-        return [next(found) if isinstance(item, Prepared) else item for item in batch]
+        return [_as_it_lay(next(found)) if isinstance(item, Prepared) else item for item in batch]
 
     def _inspection(self, item: Prepared, row: Row, p_value: float) -> Inspection:
         scale, ignored = self.map_scale, self.pipeline.ignored_places
@@ -443,6 +444,7 @@ class Detector(Summarised):
     def _cautions(self, item: Prepared, anomaly_map: np.ndarray) -> Iterator[Caution]:
         if (grid := self.network.grid) and (text := self.held_out.caution(grid.n_tiles(anomaly_map.shape))):
             yield Caution("tiles", text)
+        yield from (Caution("alignment", doubt) for doubt in item.doubts)
         if self.familiar is not None:
             is_far = bool(middle_of(anomaly_map, self.pipeline.ignored_places) > self._far)
             yield from self.familiar.cautions(item.appearance, is_far=is_far)
@@ -451,6 +453,20 @@ class Detector(Summarised):
     def _far(self) -> float:
         """Above it lies the median of a map of something else."""
         return self.held_out.far if self._beside_map == "image" else self.map_scale.region_threshold
+
+
+def _as_it_lay(found: Inspection) -> Inspection:
+    """With its pictures turned back where preprocessing has turned the image; its regions need not be."""
+    if not is_turned(found.to_original):
+        return found
+    way, rebuilt = (found.to_original, found.original_size), found.reconstruction
+    return replace(
+        found,
+        to_original=whole_original(found.anomaly_map.shape, found.original_size),
+        image=turned_back(found.image, *way, 0),
+        anomaly_map=turned_back(found.anomaly_map, *way, found.map_scale.low),
+        reconstruction=None if rebuilt is None else turned_back(rebuilt, *way, 0),
+    )
 
 
 def _from_bytes(content: bytes, *how: Any) -> Detector:

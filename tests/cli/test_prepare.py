@@ -313,3 +313,14 @@ def test_good_folders_of_the_images_that_steps_learn_from(urushi, parts, tmp_pat
     result = urushi("prepare", source, tmp_path / "more", "--recipe", recipe, *named, "--good-folder", "fein")
     assert result.status == 2
     assert "no folder called 'fein'" in result.err
+
+
+def test_it_says_how_well_parts_could_be_aligned(urushi, tmp_path):
+    (tmp_path / "good").mkdir()
+    for seed in range(4):
+        write_image(tmp_path / "good" / f"{seed}.png", part(seed))
+    recipe = tmp_path / "aligned.toml"
+    recipe.write_text(RECIPE.replace('name = "crop"', 'name = "alignment"'))
+    found = urushi("prepare", tmp_path / "good", tmp_path / "out", "--recipe", recipe)
+    assert re.search(r"alignment: 4 of 4 good images fit the template; median correlation 0\.\d\d before", found.out)
+    assert "4 of 4 good images fit the template" in (tmp_path / "out" / "prepare.html").read_text(encoding="utf-8")

@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -203,3 +204,18 @@ def test_marks_fill_the_box_of_the_first_place(anomaly_map):
     assert inside.any(axis=0).all()
     assert inside.any(axis=1).all()
     assert (anomaly_map > 0.5).any() or marked.sum() == inside.sum()
+
+
+def test_the_box_of_a_turned_region_is_no_larger_than_what_it_marks():
+    """A bar along the diagonal of the map, which a turn by 45° lays flat in the original."""
+    anomaly_map = blank(64, 64)
+    for k in range(20, 45):
+        anomaly_map[k, k - 1 : k + 2] = 1
+    turn = np.vstack([cv2.getRotationMatrix2D((32, 32), 45, 1), [0, 0, 1]])
+    (region,) = find_regions(anomaly_map, 0.5, turn, (64, 64))
+    assert region.height <= 5
+    assert 35 <= region.width <= 38
+    middle = turn @ [32.5, 32.5, 1]
+    assert region.x <= middle[0] <= region.x + region.width
+    assert region.y <= middle[1] <= region.y + region.height
+    assert region.area_px == pytest.approx(75, abs=1)

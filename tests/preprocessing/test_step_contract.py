@@ -103,6 +103,7 @@ def test_pixels_that_are_no_number_are_refused(name: str, fitted: Any) -> None:
 
 # Whatever else there is may have to refuse them: `crop` without an object, `seam_carving` with a single line.
 TAKING_ANY_SIZE = (
+    "alignment",
     "bilateral_filter",
     "contrast_stretching",
     "exposure",

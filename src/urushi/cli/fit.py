@@ -181,6 +181,8 @@ def report_fit(detector: "Detector", output: Path, sources: Sequence[Path]) -> N
     print(f"{output}: fitted on {facts['n_training']} of {facts['n_images']} good images in {facts['seconds']} s")
     if region := detector.card.get("region"):
         _console.note(f"note: {printable(of_region(region))}")
+    if aligned := facts.get("alignment"):
+        print(f"alignment: {aligned['summary']}")
     if detector.familiar and (note := detector.familiar.note):
         _console.note(f"note: {note}")
     if copies := facts["copies"]:

@@ -74,7 +74,9 @@ def prepare(
     if proposal:
         _write_proposal(proposal, chosen, mask, out / "proposed.toml")
     pipeline = pipeline.fit(Decoded(good))
-    report = PreparationReport(name, recipe or "proposed.toml", chosen.preprocessing, pipeline, proposal)
+    facts = pipeline.facts(Decoded(good))
+    print(*(f"{step}: {found['summary']}\n" for step, found in facts.items()), sep="", end="")
+    report = PreparationReport(name, recipe or "proposed.toml", chosen.preprocessing, pipeline, proposal, facts)
     prepare_one = Preparer(pipeline, chosen.preprocessing, out, choose_shown(items, n_shown), bits)
     results = tracked(stream(prepare_one, items), "preparing", len(items))
     n_missing = sum(_take(result, report) for result in results)

@@ -7,6 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from urushi.errors import InputError
+from urushi.inspection.turning import is_turned, warp
+
+_FINER = 4  # samples a side of each pixel of a map that is turned against the mask
 
 
 def fit_mask(
@@ -16,18 +19,33 @@ def fit_mask(
 
     `to_original` is the 3×3 matrix from the map's pixel corners to those of the image of `original_size`; what
     preprocessing cut off is left out, what it added is not marked. A pixel is marked if more than half of its area is
-    (FINDINGS, 'Evaluation conventions'), so a smaller mark vanishes. Raises InputError if the mask has no pixels, or
-    the matrix turns the image.
+    (FINDINGS, 'Evaluation conventions'), so a smaller mark vanishes. Raises InputError if the mask has no pixels.
     """
     if mask.ndim != 2 or mask.size == 0:
         raise InputError(f"A mask has shape {mask.shape}; allowed is (height, width) with at least one pixel.")
-    if np.abs(to_original[[0, 1, 2, 2], [1, 0, 0, 1]]).max() > 1e-9:
-        raise InputError(f"The map is turned against the original image ({to_original.tolist()}); masks can't follow.")
     scale = np.array([mask.shape[1] / original_size[1], mask.shape[0] / original_size[0]])
-    corners = (to_original @ np.array([[0, size[1]], [0, size[0]], [1, 1]]))[:2] * scale[:, None]
-    seen = _window((mask != 0).astype(np.float32), *np.rint(corners.T).astype(int))
+    marked = (mask != 0).astype(np.float32)
+    seen = (
+        _turned(marked, size, scale, to_original) if is_turned(to_original) else _seen(marked, size, scale, to_original)
+    )
     share = cv2.resize(seen, (size[1], size[0]), interpolation=cv2.INTER_AREA)
     return np.asarray(share > 0.5)
+
+
+def _turned(
+    mask: NDArray[np.float32], size: tuple[int, int], scale: NDArray[Any], to_original: NDArray[Any]
+) -> NDArray[np.float32]:
+    """What a map sees of a mask that lies askew to it, at a multiple of the map's size."""
+    places = np.diag([*scale, 1.0]) @ to_original @ np.diag([1 / _FINER, 1 / _FINER, 1])
+    return warp(mask, places, (size[0] * _FINER, size[1] * _FINER))
+
+
+def _seen(
+    mask: NDArray[np.float32], size: tuple[int, int], scale: NDArray[Any], to_original: NDArray[Any]
+) -> NDArray[np.float32]:
+    """The window of a mask that a map sees."""
+    corners = (to_original @ np.array([[0, size[1]], [0, size[0]], [1, 1]]))[:2] * scale[:, None]
+    return _window(mask, *np.rint(corners.T).astype(int))
 
 
 def _window(mask: NDArray[np.float32], start: NDArray[Any], stop: NDArray[Any]) -> NDArray[np.float32]:

@@ -56,5 +56,5 @@ def _map_region(region: Region, inspection: Inspection, image: str) -> MapRegion
         raise UnreadableImageError(str(region.file), misfit(region.mask, inspection.original_size))
     size = inspection.anomaly_map.shape
     mask = fit_mask(turned, (size[0], size[1]), inspection.to_original, inspection.original_size)
-    originals = float(inspection.to_original[0, 0] * inspection.to_original[1, 1])
+    originals = float(abs(np.linalg.det(inspection.to_original[:2, :2])))
     return MapRegion(mask, region.saturation.saturation_px(round(mask.sum() * originals)) / originals)

@@ -12,6 +12,7 @@ from urushi.calibration import HeldOut
 from urushi.data.familiar import Familiar
 from urushi.data.images import ImageSource
 from urushi.data.learnt_images import LearntImages
+from urushi.data.stream import Decoded
 from urushi.fitting._checks import concerns, counting_once, require_enough, require_possible
 from urushi.fitting._cross import fitted_crosswise
 from urushi.fitting._split import fitted_on_a_split, n_held_out
@@ -93,7 +94,7 @@ def fit(
     # 5. Hand over: for each score a graph, the scores of held-out normals, and what the card says of it all.
     facts = learnt.facts | {"image_shape": list(images.shape), "n_images": len(images.sources)}
     facts |= {"copies": [{"image": copy, "of": first} for copy, first in images.gathered.copies.items()]}
-    facts |= {"concerns": list(concerns(images.gathered, sources))}
+    facts |= {"concerns": list(concerns(images.gathered, sources)), **learnt.pipeline.facts(Decoded(images.sources))}
     facts |= {"seconds": round(time.monotonic() - start, 1), "versions": {p: version(p) for p in _PACKAGES}}
     unreadable = tuple(images.gathered.unreadable.values())
     card = {"fit": facts} | _about_region(learnt.pipeline)

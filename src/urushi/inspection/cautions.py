@@ -8,6 +8,7 @@ _SAYS: dict[CautionKind, str] = {
     "learnt": "{n} of {total} images are ones that the detector was fitted on",
     "unlike": "{n} of {total} images look like none that the detector was fitted on",
     "depth": "{n} of {total} images seem to be of another bit depth than those that the detector was fitted on",
+    "alignment": "{n} of {total} images could not be aligned with the template of good parts",
     "tiles": "the threshold may not hold for {n} of {total} images",
 }
 _WRONG = " Is it the detector for these parts, and are camera, light and files as they were?"

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from urushi.inspection import Region
+from urushi.inspection.turning import is_turned
 
 _SPARSE = 4  # px: a median of a map needs no more
 
@@ -70,7 +71,10 @@ def find_regions(
     _, labels, stats, _ = cv2.connectedComponentsWithStats(above.view(np.uint8), connectivity=8)
     left, top, width, height, areas = stats[1:].T + np.array([[x], [y], [0], [0], [0]])  # the first is the background
     peaks = _peaks(anomaly_map[inside][above], labels[above] - 1, len(areas))
-    boxes = _boxes(to_original, np.stack([left, top, left + width, top + height]), original_size)
+    if is_turned(to_original):  # the box of a turned box would be too large
+        boxes = _boxes_of_pixels(to_original, labels, (x, y), original_size)
+    else:
+        boxes = _boxes(to_original, np.stack([left, top, left + width, top + height]), original_size)
     areas = np.maximum(1, np.rint(areas * abs(np.linalg.det(to_original[:2, :2]))))
     order = np.argsort(-peaks, kind="stable")
     found = (*boxes[:, order].tolist(), areas[order].astype(int).tolist(), peaks[order].tolist())
@@ -111,11 +115,34 @@ def _boxes(to_original: np.ndarray, boxes: np.ndarray, size: tuple[int, int]) ->
     """(4, n) left, top, right, bottom -> (4, n) x, y, width, height of the smallest upright boxes of whole pixels round
     the transformed corners, inside the image.
     """
+    places = _corners(to_original, boxes)
+    return _upright(places.min(axis=1), places.max(axis=1), size)
+
+
+def _boxes_of_pixels(
+    to_original: np.ndarray, labels: np.ndarray, start: tuple[int, int], size: tuple[int, int]
+) -> np.ndarray:
+    """As `_boxes`, round the transformed pixels of each label 1 … n (h, w), whose first pixel is `start` (x, y)."""
+    rows, columns = np.nonzero(labels)
+    owners, left, top = labels[rows, columns] - 1, columns + start[0], rows + start[1]
+    places = _corners(to_original, np.stack([left, top, left + 1, top + 1]))
+    low, high = (np.full((labels.max(), 2), limit) for limit in (np.inf, -np.inf))
+    np.minimum.at(low, owners, places.min(axis=1).T)
+    np.maximum.at(high, owners, places.max(axis=1).T)
+    return _upright(low.T, high.T, size)
+
+
+def _corners(to_original: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """(4, n) left, top, right, bottom -> (2, 4, n) x and y of the transformed corners."""
     left, top, right, bottom = boxes
     corners = np.stack([[left, right, left, right], [top, top, bottom, bottom], np.ones((4, len(left)))])
     x, y, scale = np.tensordot(to_original, corners, axes=1)
-    places = np.stack([x, y]) / scale  # (2, 4, n)
+    return np.asarray(np.stack([x, y]) / scale)
+
+
+def _upright(low: np.ndarray, high: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """(4, n) x, y, width, height of whole pixels from the lowest to the highest x and y (2, n), inside the image."""
     most = np.array([size[1], size[0]])[:, None]
-    low = np.clip(np.floor(places.min(axis=1) + 1e-6), 0, most - 1)
-    high = np.clip(np.ceil(places.max(axis=1) - 1e-6), low + 1, most)
-    return np.concatenate([low, high - low]).astype(int)
+    first = np.clip(np.floor(low + 1e-6), 0, most - 1)
+    last = np.clip(np.ceil(high - 1e-6), first + 1, most)
+    return np.concatenate([first, last - first]).astype(int)

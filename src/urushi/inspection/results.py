@@ -9,7 +9,7 @@ import numpy as np
 from urushi.printable import Summarised
 
 Decision = Literal["normal", "unsure", "anomalous"]  # unsure only where the threshold has a band
-CautionKind = Literal["tiles", "depth", "learnt", "unlike"]
+CautionKind = Literal["tiles", "depth", "learnt", "unlike", "alignment"]
 Beside = Literal["image", "windows"]  # what some methods weigh beside the map
 
 _DECIDED: dict[Beside, str] = {
@@ -77,7 +77,7 @@ class Inspection(Summarised):
     places: tuple[Region, ...]  # parts of the map above the region threshold, highest peak first; or the highest place
     original_size: tuple[int, int]  # height, width in px, before preprocessing
     to_original: np.ndarray  # 3×3, pixel corners (x, y, 1) of image and map -> those of the original image
-    image: np.ndarray  # (H, W, C) float32 in [0, 1]: what the model saw
+    image: np.ndarray  # (H, W, C) float32 in [0, 1]: what the model saw, turned back where preprocessing turned it
     anomaly_map: np.ndarray  # (H, W) float32
     map_scale: MapScale
     reconstruction: np.ndarray | None  # (H, W, C) float32 in [0, 1]; None where the method rebuilds no pixels

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,6 +30,7 @@ class Prepared(NamedTuple):
     original_size: tuple[int, int]  # height, width of the decoded image in px
     appearance: Appearance  # of the decoded image
     source: str = "image"  # path or name
+    doubts: tuple[str, ...] = ()  # of the steps: why a decision may not hold
 
 
 @dataclass(frozen=True)
@@ -59,13 +60,15 @@ class Pipeline:
         seen = self.painted(image)
         _require_finite(seen)
         original_size, to_original = image.shape[:2], np.eye(3)
-        appearance = Appearance.of(seen)
+        appearance, doubts = Appearance.of(seen), list[str | None]()
         if seen is not image:  # an image is known again by all of its pixels
             appearance = replace(appearance, content=content_of(image))
         for step in self.steps:
             seen, back = step.place(seen)
             to_original = to_original @ back
-        return Prepared(_as_model_input(seen), to_original, original_size, appearance)
+            doubts.append(step.doubt(seen))
+        found = Prepared(_as_model_input(seen), to_original, original_size, appearance)
+        return found._replace(doubts=tuple(filter(None, doubts)))
 
     def painted(self, image: Image) -> Image:
         """What the steps see of an image; raises UnreadableImageError where the region is for another shape."""
@@ -94,6 +97,13 @@ class Pipeline:
         for step in self.steps:
             fitted = replace(fitted, steps=(*fitted.steps, step.fit(_Through(fitted, images))))
         return fitted._with_places(images)
+
+    def facts(self, images: Iterable[Image]) -> dict[str, Any]:
+        """What the card says of the fitted steps on good images (re-iterable), by their names."""
+        found: dict[str, Any] = {}
+        for i, step in enumerate(self.steps):
+            found |= step.facts(_Through(replace(self, steps=self.steps[:i]), images))
+        return found
 
     def state(self) -> dict[str, np.ndarray]:
         """What the steps have learnt, keyed "position/name", and the ignored area, keyed "region/name"."""

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -38,3 +38,14 @@ class Step(ABC):
         Steps that move pixels override it and let `apply` return its first part.
         """
         return self.apply(image), np.eye(3)
+
+    def doubt(self, image: Image) -> str | None:  # noqa: ARG002  most steps always do what they should
+        """Why the decision on an image may not hold, from what this step has made of it, in whole sentences."""
+        return None
+
+    def facts(self, images: Iterable[Image]) -> Mapping[str, Any]:  # noqa: ARG002
+        """What the card says of this fitted step on the good images as they come to it, by the step's name.
+
+        `summary` is what `urushi fit` and `urushi prepare` print of it.
+        """
+        return {}

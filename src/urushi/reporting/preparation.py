@@ -1,7 +1,7 @@
 """The page of `urushi prepare`: what each step makes of the images, in pictures and in grey levels (S2 §5.2.3)."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
@@ -47,10 +47,16 @@ class PreparationReport:
     """Collects what was prepared and writes it as one page; of images that aren't shown it keeps three numbers."""
 
     def __init__(
-        self, title: str, recipe: str, parts: Sequence[Part], pipeline: Pipeline, proposal: Proposal | None = None
+        self,
+        title: str,
+        recipe: str,
+        parts: Sequence[Part],
+        pipeline: Pipeline,
+        proposal: Proposal | None = None,
+        facts: Mapping[str, Any] | None = None,  # of the fitted steps, by their names
     ) -> None:
         self._title, self._recipe, self._parts, self._pipeline = title, recipe, parts, pipeline
-        self._proposal = proposal
+        self._proposal, self._facts = proposal, facts or {}
         self._before, self._after = Pool(), Pool()
         self._traces: list[Trace] = []
         self._unreadable: list[Unreadable] = []
@@ -108,7 +114,9 @@ class PreparationReport:
         for part, step in zip(self._parts, self._pipeline.steps, strict=True):
             values = options.check(type(step), part.options, part.name)
             about = (type(step).__doc__ or "").strip().split("\n")[0]
-            yield {"name": part.name, "about": about, "options": {k: _value(v) for k, v in values.items()}}
+            learnt = self._facts.get(part.name, {}).get("summary", "")
+            chosen = {name: _value(value) for name, value in values.items()}
+            yield {"name": part.name, "about": about, "options": chosen, "learnt": learnt}
 
     def _curves(self) -> Iterator[tuple[str, ToneCurve]]:
         """The measured curve of each step that keeps pixels in their place and changes their levels."""

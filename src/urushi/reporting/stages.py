@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from urushi.inspection.turning import is_turned
 from urushi.preprocessing import Pipeline
 from urushi.preprocessing.base import Image, Step
 from urushi.recipe import Part
@@ -118,6 +119,8 @@ def _mark(step: Step, before: Image, after: Image, back: np.ndarray) -> Mark | N
     dead = step.state().get("dead")
     if dead is not None:
         return Mark("red: dead pixels", np.broadcast_to(dead, before.shape[:2]))
+    if is_turned(back):
+        return None
     height, width = after.shape[:2]
     (left, right), (top, bottom), _ = np.rint(back @ np.array([[0, width], [0, height], [1, 1]])).astype(int)
     if min(left, top) < 0 or right > before.shape[1] or bottom > before.shape[0]:
