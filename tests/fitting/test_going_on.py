@@ -1,5 +1,6 @@
 """What has learnt on is what a fit on all images gives; only held-out scores are those of their time."""
 
+import json
 import zipfile
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -58,6 +59,14 @@ def everything(files) -> Detector:
 @pytest.fixture(scope="module")
 def more(old) -> Detector:
     return old.add(NEW, now=NOW)
+
+
+def test_a_file_with_sums_has_a_format_that_older_versions_refuse_and_a_final_one_keeps_theirs(old, tmp_path):
+    formats = []
+    for detector in (old, old.final()):
+        detector.save(tmp_path / "part.urushi")
+        formats.append(json.loads(zipfile.ZipFile(tmp_path / "part.urushi").read("card.json"))["format"])
+    assert formats == [2, 1]
 
 
 # More images

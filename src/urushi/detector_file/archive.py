@@ -13,7 +13,7 @@ from urushi import __version__, atomic_file
 from urushi.errors import DetectorFileError, InputError
 
 FORMAT = 2
-_PLAIN = 1  # what older versions read: it has no region, which they would not leave out
+_PLAIN = 1  # what older versions read: it has no region, which they would not leave out, and no sums
 CARD = "card.json"
 REQUIRED = ("recipe.toml", "weights.safetensors", "calibration.json", CARD)
 OPTIONAL = (
@@ -39,7 +39,7 @@ def write(path: Path, members: Mapping[str, bytes], card: Mapping[str, Any]) -> 
 def packed(members: Mapping[str, bytes], card: Mapping[str, Any]) -> bytes:
     """What a detector file holds."""
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in members.items()}
-    number = FORMAT if "region" in card else _PLAIN
+    number = FORMAT if "region" in card or "sums.safetensors" in members else _PLAIN
     facts = {**card, "format": number, "urushi": __version__, "digests": digests}
     return _zip({**members, CARD: json.dumps(facts, indent=1, allow_nan=False).encode()})
 
