@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from urushi.models.base import Reconstructor, Statistics, added
+from urushi.models.base import Reconstructor, Statistics, added, summed
 
 Places = Callable[[np.ndarray], np.ndarray]  # some images -> the rows that they have in the inputs
 Batches = Callable[[np.ndarray, np.ndarray], Iterable[Tensor]]  # (inputs of all images, some rows) -> their batches
@@ -35,9 +35,8 @@ class ClosedForm:
     def _look_at_all(self, model: Reconstructor, inputs: np.ndarray) -> None:
         if self._inputs is inputs:  # a fold whose preprocessing learnt something else has its own
             return
-        found = [(model.statistics(one), model.descriptors(one)) for one in self._batches(inputs, self.everything)]
-        statistics, descriptors = zip(*found, strict=True)
-        self._inputs, self._of_all, self._descriptors = inputs, added(statistics), torch.cat(descriptors)
+        self._of_all, self._descriptors = summed(model, self._batches(inputs, self.everything))
+        self._inputs = inputs
 
     def _less(self, model: Reconstructor, inputs: np.ndarray, images: np.ndarray) -> Iterable[Statistics]:
         found = map(model.statistics, self._batches(inputs, images))
