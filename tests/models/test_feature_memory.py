@@ -112,3 +112,12 @@ def test_without_pictures_nothing_is_shown(pictures):
     found = Detector.fit(images, recipe).inspect(images[3])
     assert found.reconstruction is None
     assert not found.shows_similar
+
+
+def test_each_block_is_averaged_over_a_neighbourhood_before_blocks_are_joined():
+    alone, near = (
+        FeatureReconstruction((3, 64, 64), blocks=(4,), stride=8, windows=(), neighbourhood=n) for n in (1, 3)
+    )
+    images = torch.rand(2, 3, 64, 64)
+    cell, cells = near.embed(images)[:, :, 3, 4], alone.embed(images)[:, :, 2:5, 3:6]
+    torch.testing.assert_close(cell, cells.mean(dim=(2, 3)))
