@@ -7,7 +7,7 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 from torch.nn import functional as F
 
-from urushi.errors import DatasetError
+from urushi.errors import DatasetError, RecipeError
 from urushi.models.dfm import Dfm
 
 SHAPE = (3, 64, 96)
@@ -56,3 +56,8 @@ def test_images_that_are_all_alike_leave_everything_finite():
 def test_one_image_is_too_few():
     with pytest.raises(DatasetError, match="Only one image was left to learn from"):
         small().fit([pooled(1)])
+
+
+def test_images_smaller_than_a_square_are_refused():
+    with pytest.raises(RecipeError, match="images are 64×96 px, but dfm pools squares of 128 px"):
+        small(stride=128)

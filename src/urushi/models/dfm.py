@@ -7,7 +7,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from urushi.errors import DatasetError
+from urushi.errors import DatasetError, RecipeError
 from urushi.models._frozen_features import NetworkOption, PicturesOption, mean_of_worst
 from urushi.models._joined_features import BlocksOption, JoinedFeatures
 from urushi.models.base import Reconstruction, Statistics
@@ -38,6 +38,11 @@ class Dfm(JoinedFeatures):
         pictures: PicturesOption = 64,
     ) -> None:
         super().__init__(image_shape, backbone, blocks, stride, (), None, pictures)
+        if min(image_shape[1:]) < stride:
+            raise RecipeError(
+                f"images are {image_shape[1]}×{image_shape[2]} px, but dfm pools squares of {stride} px; "
+                "set model.stride or preprocessing.resize.height and .width"
+            )
         self.variance, n_values = variance, self.n_channels * math.prod(self.grid)
         self.register_buffer("mean", torch.zeros(n_values))
         self.register_buffer("directions", torch.zeros(_MOST_DIRECTIONS, n_values))
