@@ -1,7 +1,7 @@
 """Presets with the names of methods beside anomalib's own: same images, same EfficientNet-Lite0 weights and blocks.
 
-The categories were named before anything was measured, and no setting was chosen by it. Each of urushi's is fitted as
-`urushi fit --recipe NAME` does. Each of anomalib's has its own defaults but for the backbone, layers at the strides of
+The categories were named before anything was measured, and no setting was chosen by it. Each of urushi's is fitted by
+its recipe as it is. Each of anomalib's has its own defaults but for the backbone, layers at the strides of
 its paper's, 1 % of the cells for PatchCore and 20 epochs for STFPM; rows of `peers_accuracy` are taken over. What
 differs: urushi reduces images by area, anomalib by an antialiased bilinear filter; padim has a grid of 1/8, not 1/4,
 and no blur, and both draw other channels; patchcore standardises channels, chooses its memory from 40,000 cells evenly
