@@ -45,6 +45,9 @@ def test_of_more_directions_than_there_is_room_for_the_first_are_kept():
     values = torch.randn(300, 112, 4, 4, generator=torch.Generator().manual_seed(0))
     model.fit([values])
     torch.testing.assert_close(model.directions @ model.directions.T, torch.eye(256), atol=1e-4, rtol=0)
+    centred = values.flatten(1) - values.flatten(1).mean(0)
+    held = (centred @ model.directions.T).square().sum()
+    torch.testing.assert_close(held, torch.linalg.svdvals(centred)[:256].square().sum(), rtol=1e-3, atol=0)
 
 
 def test_images_that_are_all_alike_leave_everything_finite():

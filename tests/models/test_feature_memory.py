@@ -54,6 +54,15 @@ def test_the_memory_does_not_depend_on_batches():
     torch.testing.assert_close(found[2], found[0])
 
 
+def test_of_many_images_each_column_is_remembered():
+    """Every fourth of 153,600 cells would be in every fourth column."""
+    columns = torch.arange(32.0).expand(150, 1, 32, 32)
+    memory = FeatureMemory(1, n_cells=32)
+    memory.fit(columns.split(40))
+    original, rebuilt = memory(columns[:1])
+    torch.testing.assert_close(rebuilt, original)
+
+
 def test_fewer_cells_than_there_is_room_for_come_again():
     memory = FeatureMemory(6, n_cells=50)
     memory.fit([features(1)])
