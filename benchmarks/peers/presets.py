@@ -6,8 +6,8 @@ its paper's, 1 % of the cells for PatchCore and 20 epochs for STFPM; rows of `pe
 differs: urushi reduces images by area, anomalib by an antialiased bilinear filter; padim has a grid of 1/8, not 1/4,
 and no blur, and both draw other channels; patchcore standardises channels, chooses its memory from 40,000 cells evenly
 taken and scores without re-weighting; student-teacher restores features from a narrower map of them, where STFPM's
-student is a second backbone on pixels: another method, since anomalib's reverse distillation takes no EfficientNet.
-Other work ran on the machine: seconds are not to be compared.
+student is a second backbone on pixels: another method, since anomalib's reverse distillation takes no EfficientNet. A
+dash: not measured. Other work ran on the machine: seconds are not to be compared.
 """
 
 import tempfile
