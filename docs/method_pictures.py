@@ -37,6 +37,8 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "feature_pyramid": ("default", {}),
     "feature_reconstruction": ("default", {"model.name": "feature_reconstruction", "score.top_fraction": 0.03}),
     "feature_autoencoder": ("feature-autoencoder", LARGE),
+    "padim": ("padim", LARGE),
+    "dfm": ("dfm", LARGE),
     "gan": ("gan", {}),
     "bigan": ("bigan", {}),
     "convolutional_bigan": ("bigan", {"model.name": "convolutional_bigan", "score.opinion": "posterior"}),

@@ -1,8 +1,9 @@
-"""python -m benchmarks.peers (accuracy | speed) [--categories …] [--environment DIR] [--results DIR]
+"""python -m benchmarks.peers (accuracy | presets | speed) [--categories …] [--environment DIR] [--results DIR]
 
-Urushi's default against anomalib (PatchCore, PaDiM, FRE) and PyOD: the same images, the same EfficientNet-Lite0
-weights, the same machine, one run each. The peers run in an environment of their own, made on the first run (6 GB).
-What exactly is compared: see `accuracy.py` and `speed.py`, whose docstrings the results repeat.
+Urushi's default, or its presets with the names of methods, against anomalib (PatchCore, PaDiM, FRE, DFM, STFPM) and
+PyOD: the same images, the same EfficientNet-Lite0 weights, the same machine, one run each. The peers run in an
+environment of their own, made on the first run (6 GB). What exactly is compared: see `accuracy.py`, `presets.py` and
+`speed.py`, whose docstrings the results repeat.
 """
 
 import argparse
@@ -12,7 +13,7 @@ from pathlib import Path
 from studies import CATEGORIES, DATA
 
 from benchmarks import command_line, record
-from benchmarks.peers import accuracy, environment, speed
+from benchmarks.peers import accuracy, environment, presets, speed
 from urushi import Detector, Recipe
 from urushi.data.dataset import find_dataset
 
@@ -27,6 +28,18 @@ def measure_accuracy(options: argparse.Namespace, python: Path) -> None:
             rows += [record.tidy(row) for row in accuracy.measure(python, category, options.models, known)]
         study = header | {"about": " ".join((accuracy.__doc__ or "").split()), "rows": rows}
         record.publish(options.results, "peers_accuracy", study, accuracy.markdown)
+
+
+def measure_presets(options: argparse.Namespace, python: Path) -> None:
+    """Rows that are there are kept; anomalib's are those of `accuracy` where it has them."""
+    rows = record.earlier_rows(options.results, "peers_presets")
+    rows = rows or presets.earlier(record.earlier_rows(record.RESULTS, "peers_accuracy"))
+    for category in set(options.categories).intersection(presets.CATEGORIES):
+        for preset in options.presets:
+            known = {row["contestant"] for row in rows if row["category"] == category}
+            rows += [record.tidy(row) for row in presets.measure(python, category, preset, known)]
+            study = record.environment() | {"seed": 0, "about": " ".join((presets.__doc__ or "").split()), "rows": rows}
+            record.publish(options.results, "peers_presets", study, presets.markdown)
 
 
 def measure_speed(options: argparse.Namespace, python: Path) -> None:
@@ -55,13 +68,15 @@ def measure_speed(options: argparse.Namespace, python: Path) -> None:
 def main() -> None:
     options = _options()
     python = environment.python_of(options.environment)
-    {"accuracy": measure_accuracy, "speed": measure_speed}[options.what](options, python)
+    measures = {"accuracy": measure_accuracy, "presets": measure_presets, "speed": measure_speed}
+    measures[options.what](options, python)
 
 
 def _options() -> argparse.Namespace:
     parser = command_line.parser(__doc__, categories=CATEGORIES, n=150, repeats=5)
-    parser.add_argument("what", choices=("accuracy", "speed"))
+    parser.add_argument("what", choices=("accuracy", "presets", "speed"))
     parser.add_argument("--models", type=command_line.names, default=accuracy.MODELS, help="of anomalib")
+    parser.add_argument("--presets", type=command_line.names, default=list(presets.PEERS))
     parser.add_argument("--environment", type=Path, default=environment.DEFAULT)
     return parser.parse_args()
 

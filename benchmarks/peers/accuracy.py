@@ -56,15 +56,15 @@ def link(samples: Sequence[Sample], folder: Path) -> Path:
     return folder
 
 
-def urushi(dataset: Dataset) -> tuple[dict[str, Any], Found]:
+def urushi(dataset: Dataset, recipe: str = "default") -> tuple[dict[str, Any], Found]:
     start = time.monotonic()
-    detector = Detector.fit([sample.path for sample in dataset.normal_training()], Recipe.find("default"))
+    detector = Detector.fit([sample.path for sample in dataset.normal_training()], Recipe.find(recipe))
     fitted = time.monotonic()
     inspected = list(detector.inspect_many(sample.path for sample in dataset.test()))
     times = {"fit_seconds": fitted - start, "ms_per_image": 1000 * (time.monotonic() - fitted) / len(inspected)}
     found = [(s, one) for s, one in zip(dataset.test(), inspected, strict=True) if isinstance(one, Inspection)]
     assert len(found) == len(inspected)
-    return {"contestant": "urushi default"} | figures(found) | times, found
+    return {"contestant": f"urushi {recipe}"} | figures(found) | times, found
 
 
 def anomalib(python: Path, model: str, folder: Path, found: Found) -> dict[str, Any]:

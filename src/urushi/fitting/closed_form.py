@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from urushi.models.base import Reconstructor, Statistics, added
+from urushi.models.base import Reconstructor, Statistics, added, summed
 
 Places = Callable[[np.ndarray], np.ndarray]  # some images -> the rows that they have in the inputs
 Batches = Callable[[np.ndarray, np.ndarray], Iterable[Tensor]]  # (inputs of all images, some rows) -> their batches
@@ -42,9 +42,9 @@ class ClosedForm:
     def _sums(self, model: Reconstructor, inputs: np.ndarray, images: np.ndarray) -> Sums:
         rest = np.setdiff1d(self.everything, images)
         if len(rest) >= len(images):
-            return summed(model, self._batches(inputs, images))
+            return Sums(*summed(model, self._batches(inputs, images)))
         if self._inputs is not inputs:  # a fold whose preprocessing learnt something else has its own
-            self._of_all, self._inputs = summed(model, self._batches(inputs, self.everything)), inputs
+            self._of_all, self._inputs = Sums(*summed(model, self._batches(inputs, self.everything))), inputs
         statistics = added([self._of_all.statistics, *self._less(model, inputs, rest)])
         return Sums(statistics, self._descriptors_of(images))
 
@@ -61,13 +61,6 @@ class ClosedForm:
 
     def _batches(self, inputs: np.ndarray, images: np.ndarray) -> Iterable[Tensor]:
         return self.batches(inputs, self.places(images))
-
-
-def summed(model: Reconstructor, batches: Iterable[Tensor]) -> Sums:
-    """Of batches of inputs."""
-    found = ((model.statistics(one), model.descriptors(one)) for one in batches)
-    statistics, descriptors = zip(*found, strict=True)
-    return Sums(added(statistics), torch.cat(descriptors))
 
 
 @contextmanager

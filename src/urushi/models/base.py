@@ -127,8 +127,7 @@ class Reconstructor(nn.Module, ABC):
         """Learns in closed form from batches of inputs (re-iterable) whose sizes and order do not matter."""
         if not self.is_additive:
             raise NotImplementedError(f"{type(self).__name__} has no closed form; it is trained by its losses")
-        statistics, descriptors = zip(*((self.statistics(one), self.descriptors(one)) for one in batches), strict=True)
-        self.learn(added(statistics), torch.cat(descriptors))
+        self.learn(*summed(self, batches))
 
     def statistics(self, inputs: Tensor) -> Statistics:
         """Sums over a batch of inputs that `learn` needs; only of additive methods."""
@@ -153,6 +152,18 @@ class Reconstructor(nn.Module, ABC):
 def added(parts: Iterable[Statistics]) -> Statistics:
     """The statistics of all batches together."""
     return reduce(lambda one, other: tuple(a + b for a, b in zip(one, other, strict=True)), parts)
+
+
+def summed(model: Reconstructor, batches: Iterable[Tensor]) -> tuple[Statistics, Tensor]:
+    """Statistics of all batches of inputs, added up as they come, and the descriptor of each input, (n, J)."""
+    descriptors: list[Tensor] = []
+
+    def statistics() -> Iterator[Statistics]:
+        for one in batches:
+            descriptors.append(model.descriptors(one))
+            yield model.statistics(one)
+
+    return added(statistics()), torch.cat(descriptors)
 
 
 class Generative(Reconstructor):

@@ -6,9 +6,17 @@ from typing import Annotated, Literal
 import torch
 from pydantic import Field
 from torch import Tensor
+from torch.nn import functional as F
 
 from urushi.errors import RecipeError
-from urushi.models._frozen_features import BlocksOption, NetworkOption, PicturesOption, WeightsOption, mean_of_worst
+from urushi.models._frozen_features import (
+    BlocksOption,
+    NetworkOption,
+    PicturesOption,
+    WeightsOption,
+    mean_of_worst,
+    to_grid,
+)
 from urushi.models._joined_features import (
     JoinedFeatures,
     StrideOption,
@@ -52,11 +60,20 @@ class FeatureReconstruction(JoinedFeatures):
         windows: WindowsOption = (4, 0),
         window_blocks: WindowBlocksOption = None,
         variance: Annotated[float, Field(gt=0, le=1, description="share of the variance that is kept")] = 0.99,
+        neighbourhood: Annotated[
+            Literal[1, 3, 5],
+            Field(description="side in cells over which each block's features are averaged; 1: not at all"),
+        ] = 1,
         pictures: PicturesOption = 64,
     ) -> None:
         super().__init__(image_shape, backbone, backbone_weights, blocks, stride, windows, window_blocks, pictures)
-        self.variance = variance
+        self.variance, self.neighbourhood = variance, neighbourhood
         self.cells = _cells(kind, self.n_channels, memory)
+
+    def embed(self, images: Tensor) -> Tensor:
+        side = self.neighbourhood
+        near = [F.avg_pool2d(one, side, 1, side // 2) if side > 1 else one for one in self.backbone(images)]
+        return torch.cat([to_grid(one, self.grid) for one in near], dim=1)
 
     def reconstruct(self, inputs: Tensor) -> Reconstruction:
         original, rebuilt = self.cells(inputs)

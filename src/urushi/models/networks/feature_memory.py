@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from urushi.models.networks.channel_statistics import channel_statistics, rows_of
 
-_MOST_CANDIDATES = 40_000  # cells among which the memory is chosen
+_MOST_CANDIDATES = 39_989  # cells among which the memory is chosen; a prime, so that no column is left out
 _N_DIRECTIONS = 64  # random ones, in which cells are compared while it is chosen
 
 
@@ -45,10 +45,11 @@ class FeatureMemory(nn.Module):
         self.cells.copy_(candidates[chosen[again]])
 
     def _candidates(self, batches: Iterable[Tensor], n: int) -> Tensor:
-        """Every k-th of n cells, standardised."""
-        step, offset, found = -(-n // _MOST_CANDIDATES), 0, []
+        """Of n cells as many as may be, evenly spread, standardised."""
+        most, offset, found = min(n, _MOST_CANDIDATES), 0, []
         for rows in map(rows_of, batches):
-            found.append((rows[-offset % step :: step] - self.mean) / self.deviation)
+            places = torch.arange(offset, offset + len(rows) + 1, device=rows.device) * most // n
+            found.append((rows[places.diff() > 0] - self.mean) / self.deviation)
             offset += len(rows)
         return torch.cat(found)
 

@@ -1,0 +1,89 @@
+"""Deep feature modelling (Ahuja et al. 2019; Ndiour et al. 2020): a PCA of one feature vector for each image."""
+
+import math
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from urushi.errors import DatasetError, RecipeError
+from urushi.models._frozen_features import BlocksOption, NetworkOption, PicturesOption, WeightsOption, mean_of_worst
+from urushi.models._joined_features import JoinedFeatures
+from urushi.models.base import Reconstruction, Statistics
+
+_MOST_DIRECTIONS = 256
+_LEAST = 1e-10  # of the largest eigenvalue: what is less is rounding
+
+
+class Dfm(JoinedFeatures):
+    """Pools the features of an image, places and channels as one vector, and rebuilds it by principal components.
+
+    At most 256 of them are kept: images span no more, unless there are more images.
+    """
+
+    is_closed_form = True
+    is_additive = True
+    mean: Tensor
+    directions: Tensor
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        *,
+        backbone: NetworkOption = "efficientnet_lite0",
+        backbone_weights: WeightsOption = "inside",
+        blocks: BlocksOption = None,
+        stride: Annotated[Literal[32, 64, 128], Field(description="px of the image per cell, pooled by averages")] = 64,
+        variance: Annotated[float, Field(gt=0, le=1, description="share of the variance that is kept")] = 0.97,
+        pictures: PicturesOption = 64,
+    ) -> None:
+        super().__init__(image_shape, backbone, backbone_weights, blocks, stride, (), None, pictures)
+        if min(image_shape[1:]) < stride:
+            raise RecipeError(
+                f"images are {image_shape[1]}×{image_shape[2]} px, but dfm pools squares of {stride} px; "
+                "set model.stride or preprocessing.resize.height and .width"
+            )
+        self.variance, n_values = variance, self.n_channels * math.prod(self.grid)
+        self.register_buffer("mean", torch.zeros(n_values))
+        self.register_buffer("directions", torch.zeros(_MOST_DIRECTIONS, n_values))
+
+    def reconstruct(self, inputs: Tensor) -> Reconstruction:
+        difference = inputs.flatten(1) - self.mean
+        rebuilt = self.mean + (difference @ self.directions.T) @ self.directions
+        return Reconstruction(inputs, rebuilt.reshape(inputs.shape))
+
+    def latents(self, inputs: Tensor) -> Tensor:
+        """What differs where most differs, (B, C)."""
+        pair = self.reconstruct(inputs)
+        return mean_of_worst(pair.original - pair.reconstruction)
+
+    def statistics(self, inputs: Tensor) -> Statistics:  # noqa: ARG002
+        """None: there are more values than images, so that the images themselves are less than sums of products."""
+        return ()
+
+    def descriptors(self, inputs: Tensor) -> Tensor:
+        return inputs.flatten(1)
+
+    def learn(self, statistics: Statistics, descriptors: Tensor) -> None:  # noqa: ARG002
+        if len(descriptors) < 2:
+            raise DatasetError(
+                "Only one image was left to learn from, and dfm learns how good images differ. "
+                "Give at least 3 good images, better 20."
+            )
+        values = descriptors.double()
+        mean = values.mean(dim=0)
+        self.mean.copy_(mean)
+        found = _principal(values - mean, self.variance)[:_MOST_DIRECTIONS]
+        self.directions.zero_()
+        self.directions[: len(found)] = found.to(self.directions.dtype)
+
+
+def _principal(centred: Tensor, share: float) -> Tensor:
+    """The directions (k, J) of rows (n, J) that hold a share of the variance, by the products of rows, n × n."""
+    values, vectors = torch.linalg.eigh(centred @ centred.T)
+    values, vectors = values.flip(0).clamp_min(0), vectors.flip(1)
+    held = values.cumsum(0) / values.sum().clamp_min(torch.finfo(values.dtype).tiny)
+    n_kept = min(int((held < share).sum()) + 1, int((values > _LEAST * values[0]).sum()))
+    kept: Tensor = (vectors[:, :n_kept] / values[:n_kept].sqrt()).T @ centred
+    return kept
