@@ -11,6 +11,7 @@ from urushi.errors import DatasetError, RecipeError
 from urushi.models._frozen_features import BlocksOption, NetworkOption, PicturesOption, WeightsOption, mean_of_worst
 from urushi.models._joined_features import JoinedFeatures
 from urushi.models.base import Reconstruction, Statistics
+from urushi.printable import in_px
 
 _MOST_DIRECTIONS = 256
 _LEAST = 1e-10  # of the largest eigenvalue: what is less is rounding
@@ -41,7 +42,7 @@ class Dfm(JoinedFeatures):
         super().__init__(image_shape, backbone, backbone_weights, blocks, stride, (), None, pictures)
         if min(image_shape[1:]) < stride:
             raise RecipeError(
-                f"images are {image_shape[1]}×{image_shape[2]} px, but dfm pools squares of {stride} px; "
+                f"images are {in_px(image_shape[1:])}, but dfm pools squares of {stride} px; "
                 "set model.stride or preprocessing.resize.height and .width"
             )
         self.variance, n_values = variance, self.n_channels * math.prod(self.grid)
