@@ -105,17 +105,13 @@ def test_polygons_lie_on_images_of_any_shape_and_a_mask_on_those_of_its_own(mask
     assert (by_polygons.painted(square) == square).sum() == 1024 - 128
     assert by_polygons.with_state(by_polygons.state()).ignored.is_of_any_shape
     by_mask = Pipeline.of(recipe({"mask": mask(by_polygons.ignored.marked)}, resize)).fit(images)
-    with pytest.raises(
-        UnreadableImageError, match="another shape: the mask has 32 × 16 px .*, its image 32 × 32"
-    ):
+    with pytest.raises(UnreadableImageError, match=r"another shape: the mask has 32 × 16 px .*, its image 32 × 32"):
         by_mask.prepare(square)
 
 
 def test_an_image_of_another_shape_cannot_be_prepared_where_a_step_adds_by_shape():
     fitted = Pipeline.of(recipe({"ignore": [CORNER]}, "rotation_padding")).fit([np.zeros((16, 32), np.uint8)])
-    with pytest.raises(
-        UnreadableImageError, match="another shape: the mask has 32 × 16 px .*, its image 32 × 32"
-    ):
+    with pytest.raises(UnreadableImageError, match=r"another shape: the mask has 32 × 16 px .*, its image 32 × 32"):
         fitted.prepare(np.zeros((32, 32), np.uint8))
 
 
