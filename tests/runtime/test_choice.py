@@ -60,10 +60,10 @@ def test_torch_is_what_remains(wish):
 @pytest.mark.parametrize(
     ("card", "wish", "gone", "message"),
     [
-        ({}, Wish(), "torch", r"urushi export DETECTOR --to onnx.*urushi\[train\]"),
+        ({}, Wish(), "torch", r"urushi export DETECTOR --to onnx.*\[train\]"),
         ({}, Wish("onnx"), "", r"no onnx graph; make one: `urushi export DETECTOR --to onnx`"),
         ({"exports": [SLOW]}, Wish("onnx", "int8"), "", r"no onnx int8 graph.*--int8"),
-        ({"exports": [FAST]}, Wish("openvino"), "openvino", r"openvino, which is not installed: .*urushi\[openvino\]"),
+        ({"exports": [FAST]}, Wish("openvino"), "openvino", r"openvino, which is not installed: .*\[openvino\]"),
         ({"exports": [SLOW, OLD]}, Wish(precision="int8"), "", r"no threshold of its own.*--to onnx --int8"),
         ({"exports": [INT8]}, Wish(), "torch", "int8 graph alone, which runs only if asked for: --precision int8"),
         (CARD, Wish("onnx", device="cuda"), "", "PyTorch with the device 'cuda'"),
