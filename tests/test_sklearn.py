@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from urushi import Detector, Recipe
 from urushi.errors import InputError, RecipeError, UnreadableImageError
-from urushi.sklearn import AnomalyDetector
+from urushi.sklearn import AnomalyDetector, PyodDetector
 
 RECIPE = Recipe.from_table(
     {
@@ -167,3 +167,16 @@ def test_all_other_checks_of_scikit_learn_pass_but_two_that_make_no_images():
 def test_scikit_learn_knows_that_it_takes_images():
     with pytest.warns(SkipTestWarning, match="three_d_array=True"):
         check_estimator(AnomalyDetector())
+
+
+def test_as_a_detector_of_pyod_it_has_its_signs_labels_and_names(fitted, good, bad, tmp_path):
+    found = PyodDetector(RECIPE, false_alarm_rate=0.25).fit(good)
+    np.testing.assert_allclose(found.decision_function(bad), -fitted.score_samples(bad), rtol=1e-5)
+    assert found.predict(bad).tolist() == [1] * 5
+    np.testing.assert_allclose(found.decision_scores_, -fitted.score_samples(good), rtol=1e-5)
+    assert found.labels_.tolist() == (found.decision_scores_ > found.threshold_).astype(int).tolist()
+    (tmp_path / "torn.png").write_bytes(b"no picture")
+    with pytest.warns(UserWarning, match="1 images are left out"):
+        torn = found.fit([*good, tmp_path / "torn.png"])
+    assert np.isnan(torn.decision_scores_).tolist() == [False] * 30 + [True]
+    assert torn.labels_[-1] == 1

@@ -1,7 +1,7 @@
 """A detector as an estimator of scikit-learn, for its pipelines, its cross-validation, and tools that use both.
 
 Signs are scikit-learn's: a higher score is more normal, +1 is normal, −1 anomalous. Everywhere else in Urushi a higher
-score is more anomalous.
+score is more anomalous, and in `PyodDetector`, for PyOD's combinations and figures.
 """
 
 import warnings
@@ -14,6 +14,7 @@ from urushi.catalogue.extras import require
 from urushi.data.images import ImageSource
 from urushi.detector import Detector
 from urushi.errors import InputError, UnreadableImageError
+from urushi.inspection import Inspection
 from urushi.recipe import Recipe
 
 require("sklearn", "train")
@@ -94,6 +95,39 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array, tags.input_tags.three_d_array, tags.input_tags.string = False, True, True
         return tags
+
+
+class PyodDetector(AnomalyDetector):
+    """The same with PyOD's signs, labels and names: a higher score is more anomalous, labels are 0 and 1.
+
+    After `fit`, `decision_scores_` and `labels_` are those of the training images, as in PyOD, of which the detector
+    has learnt; NaN and 1 of one that can't be read. `threshold_` comes from images that were held out.
+    """
+
+    def fit(self, X: Images, y: object = None) -> "Self":  # noqa: N803  as PyOD calls them
+        """Learns what normal looks like; `y` is not used. Warns and raises as the estimator of scikit-learn does."""
+        super().fit(X, y)
+        found = self.detector_.inspect_many(list(X))
+        scores = [one.score if isinstance(one, Inspection) else np.nan for one in found]
+        self.threshold_ = self.detector_.threshold.value
+        self.decision_scores_ = np.array(scores)
+        self.labels_ = self._labels(self.decision_scores_)
+        return self
+
+    def decision_function(self, X: Images) -> np.ndarray:  # noqa: N803
+        """(n,) the anomaly score of each image; raises as `score_samples`."""
+        return np.asarray(-self.score_samples(X))
+
+    def predict(self, X: Images) -> np.ndarray:  # noqa: N803
+        """(n,) 0 for a normal image (and an unsure one), 1 for an anomalous one; raises as `score_samples`."""
+        return self._labels(self.decision_function(X))
+
+    def fit_predict(self, X: Images, y: object = None) -> np.ndarray:  # noqa: N803
+        """(n,) `labels_` after a fit on the same images."""
+        return self.fit(X, y).labels_
+
+    def _labels(self, scores: np.ndarray) -> np.ndarray:
+        return np.where(scores <= self.threshold_, 0, 1)
 
 
 def _images(X: Images) -> list[ImageSource]:  # noqa: N803
