@@ -22,6 +22,7 @@ import pytest
 import tomli_w
 from PIL import Image
 
+import urushi.runtime  # noqa: F401  what it sets in the environment would end with the first command that imports it
 from pages import ADDING, PAGES, README, ROOT, example_parts, fenced, prose, read
 from urushi import Recipe, cli
 from urushi.cli import _console
