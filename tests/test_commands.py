@@ -75,8 +75,8 @@ SLOW = (  # each takes a second of processor time or more, and what is like it i
     r"sample .* --height",
     r"represent camera",
 )
-THOROUGH = (r"evaluate potato", r"interpolate part", r"--recipe tiled", r"represent picture")  # a second each, nearly
-THOROUGH += (r"fit DATASET", r"evaluate .* --report report", r"inspect .* --format csv >", r"augment IN .* --syn")
+# What only lists and looks is quick; what fits, inspects and evaluates has its own tests beside these, and CI runs all.
+QUICK = r"^urushi(?: -\S+)? (?:--|models|scores|recipes|steps|transforms|doctor|inspect part.urushi (?:new|images)$|fit good -o)"
 # What stands for something else, and what only takes longer. Options at the end win.
 MEANT = {
     r"^urushi --debug COMMAND": "urushi --debug doctor",
@@ -305,9 +305,10 @@ def run(command: str, folder: Path) -> Result:
 def cases() -> Iterator[object]:
     for command in COMMANDS:
         if command.text not in NOT_RUN:
-            marks = {"slow": SLOW, "thorough": THOROUGH}
-            own = [name for name, patterns in marks.items() if any(re.search(one, command.text) for one in patterns)]
-            yield pytest.param(command, id=command.text, marks=[getattr(pytest.mark, name) for name in own[:1]])
+            is_slow = any(re.search(one, command.text) for one in SLOW)
+            is_quick = re.search(QUICK, command.text) and not is_slow
+            mark = pytest.mark.slow if is_slow else pytest.mark.thorough
+            yield pytest.param(command, id=command.text, marks=[] if is_quick else [mark])
 
 
 @pytest.mark.parametrize("command", list(cases()))
