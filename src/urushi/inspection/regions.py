@@ -70,13 +70,13 @@ def find_regions(
     above = np.ascontiguousarray(above[inside])
     _, labels, stats, _ = cv2.connectedComponentsWithStats(above.view(np.uint8), connectivity=8)
     left, top, width, height, areas = stats[1:].T + np.array([[x], [y], [0], [0], [0]])  # the first is the background
-    peaks = _peaks(anomaly_map[inside][above], labels[above] - 1, len(areas))
+    peaks, first = _peaks(anomaly_map[inside][above], labels[above] - 1, len(areas))
     if is_turned(to_original):  # the box of a turned box would be too large
         boxes = _boxes_of_pixels(to_original, labels, (x, y), original_size)
     else:
         boxes = _boxes(to_original, np.stack([left, top, left + width, top + height]), original_size)
     areas = np.maximum(1, np.rint(areas * abs(np.linalg.det(to_original[:2, :2]))))
-    order = np.argsort(-peaks, kind="stable")
+    order = np.lexsort((first, -peaks))  # of equal ones the first in the map, as in `marks`
     found = (*boxes[:, order].tolist(), areas[order].astype(int).tolist(), peaks[order].tolist())
     return tuple(Region(*values) for values in zip(*found, strict=True))
 
@@ -104,11 +104,13 @@ def _touched(marks: np.ndarray, axis: int, n: int, stretch: float, shift: float)
     return np.asarray(found)
 
 
-def _peaks(values: np.ndarray, owners: np.ndarray, n: int) -> np.ndarray:
-    """The highest of the values of each owner 0 … n − 1."""
-    peaks = np.full(n, -np.inf)
+def _peaks(values: np.ndarray, owners: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """The highest of the values of each owner 0 … n − 1, and where it is first."""
+    peaks, first = np.full(n, -np.inf), np.zeros(n, np.intp)
     np.maximum.at(peaks, owners, values)
-    return peaks
+    highest = np.flatnonzero(values == peaks[owners])[::-1]
+    first[owners[highest]] = highest
+    return peaks, first
 
 
 def _boxes(to_original: np.ndarray, boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
