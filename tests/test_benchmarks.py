@@ -103,6 +103,7 @@ def measured_parts(folder: Path, *arguments: str) -> list[tuple[str, str]]:
     return [(row["part"], row["kind"]) for row in rows]
 
 
+@pytest.mark.thorough
 def test_a_study_of_jobs_goes_on_with_what_has_no_row_of_the_same_settings(tmp_path: Path) -> None:
     screw, weld = ([(part, "good"), (part, "bad")] for part in ("screw", "weld"))
     assert measured_parts(tmp_path, "8", "screw") == screw

@@ -332,6 +332,7 @@ def test_images_are_read_as_they_are_asked_for(detector):
     stream.close()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("model", MODELS)
 def test_same_seed_twice_gives_identical_scores_and_another_holds_out_other_images(model):
     first, second, other = (Detector.fit(pictures(8), recipe(model), seed=seed) for seed in (5, 5, 6))

@@ -73,6 +73,7 @@ def probe(modules: list[str]) -> dict[str, list[str]]:
     return found
 
 
+@pytest.mark.thorough
 def test_importing_the_shell_loads_no_torch() -> None:
     assert len(SHELL) > 200
     assert probe(SHELL) == {}

@@ -46,6 +46,7 @@ def test_what_goes_into_the_sines_keeps_its_spread_through_five_layers(seed):
     assert found[1:] == pytest.approx([1] * 4, rel=0.15)
 
 
+@pytest.mark.thorough
 def test_codes_of_unit_variance_shift_phases_by_about_one():
     torch.manual_seed(0)
     network = Siren(1, width=512, depth=5, n_latents=64)

@@ -16,6 +16,7 @@ def quick_writing(monkeypatch):
     monkeypatch.setattr(evaluation_plots, "write", write)
 
 
+@pytest.mark.thorough
 def test_evaluate_leaves_plots(urushi, fitted, dataset, tmp_path, quick_writing):
     result = urushi("evaluate", fitted, dataset, "--plots", tmp_path / "new" / "plots")
     assert result.status == 0

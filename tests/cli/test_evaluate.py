@@ -187,6 +187,7 @@ def test_without_readable_defects_some_figures_are_undefined_and_say_why(urushi,
     assert "undefined: needs at least one normal and one anomalous image" in result.out
 
 
+@pytest.mark.thorough
 def test_a_roc_auc_below_chance_is_said_on_the_terminal_in_the_figures_and_in_the_report(urushi, fitted, own, tmp_path):
     for old, new in (("good", "were_good"), ("scratch", "good"), ("were_good", "scratch")):
         (own / "test" / old).rename(own / "test" / new)
@@ -210,6 +211,7 @@ def test_an_image_that_cannot_be_read_is_listed_with_status_1(urushi, fitted, ow
     assert "100.png: the file is empty (zero bytes)" in result.err
 
 
+@pytest.mark.thorough
 def test_a_report_is_written_beside_the_figures(urushi, fitted, dataset, tmp_path):
     result = urushi("evaluate", fitted, dataset, "--report", tmp_path / "page.html")
     assert result.status == 0
@@ -221,6 +223,7 @@ def test_a_report_is_written_beside_the_figures(urushi, fitted, dataset, tmp_pat
     assert '<path class="truth inner" d="M' in page
 
 
+@pytest.mark.thorough
 def test_another_seed_gives_other_intervals_and_the_same_seed_the_same(urushi, fitted, dataset, usual, tmp_path):
     for name, seed in (("same", 0), ("other", 2)):
         urushi("evaluate", fitted, dataset, "--json", tmp_path / name, "--seed", seed)
@@ -241,6 +244,7 @@ def test_a_place_for_figures_that_cannot_be_written_is_said_before_the_work(urus
     assert "nowhere does not exist" in result.err
 
 
+@pytest.mark.thorough
 def test_the_report_lists_images_without_pixel_figures_and_why(urushi, fitted, own, tmp_path):
     Image.fromarray(np.zeros((64, 40), np.uint8)).save(own / "ground_truth" / "scratch" / "200_mask.png")
     urushi("evaluate", fitted, own, "--report", tmp_path / "page.html")
@@ -291,6 +295,7 @@ def test_spro_with_thresholds_that_are_given_is_pro_where_all_must_be_found(urus
     assert metrics["auspro_0.3"]["value"] == pytest.approx(metrics["aupro_0.3"]["value"])
 
 
+@pytest.mark.thorough
 def test_thresholds_that_cannot_be_used_are_named(urushi, fitted, own, tmp_path):
     as_loco(own, "no JSON", level=9)
     result = urushi("evaluate", fitted, own)

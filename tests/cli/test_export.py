@@ -35,6 +35,7 @@ def without_torch(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True)
 
 
+@pytest.mark.thorough
 def test_export_says_what_was_compared_and_writes_elsewhere_where_asked_to(urushi, exported, dataset, tmp_path):
     """With a graph that is there already, only the gate is passed again."""
     before = exported.read_bytes()
@@ -182,6 +183,7 @@ def test_benchmark_measures_no_masks(urushi, exported, good, tmp_path):
     assert "masks: its 1 images are left out: its name says masks" in result.err
 
 
+@pytest.mark.thorough
 def test_benchmark_without_readable_images_is_an_error(urushi, exported, tmp_path):
     (tmp_path / "a.png").write_bytes(b"no image")
     assert urushi("benchmark", exported, tmp_path / "a.png", "--seconds", "0.1").status == 2

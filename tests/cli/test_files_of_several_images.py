@@ -122,6 +122,7 @@ def paged(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.mark.thorough
 def test_pages_are_evaluated_as_files_are(urushi, exported, paged, dataset, tmp_path):
     figures = []
     for root, more in ((paged, ["--report", tmp_path / "page.html"]), (dataset, [])):
@@ -133,6 +134,7 @@ def test_pages_are_evaluated_as_files_are(urushi, exported, paged, dataset, tmp_
     assert "c.tif#5" in (tmp_path / "page.html").read_text("utf-8")
 
 
+@pytest.mark.thorough
 def test_pages_are_diagnosed_and_prepared_as_files_are(urushi, paged, tmp_path):
     found = json.loads(urushi("doctor", paged, "--json").out)
     assert found["counts"] == {"test": {"good": 6, "scratch": 5}, "train": {"good": 24}}
@@ -145,6 +147,7 @@ def test_pages_are_diagnosed_and_prepared_as_files_are(urushi, paged, tmp_path):
     assert read_image(tmp_path / "out" / "ground_truth" / "scratch" / "c_mask_5.png").any()
 
 
+@pytest.mark.thorough
 def test_pages_are_learnt_from_as_files_are(urushi, paged, quick, tmp_path, fitted):
     result = urushi("fit", paged, "-o", tmp_path / "x.urushi", *quick)
     assert "fitted on 24 of 24 good images" in result.out

@@ -49,6 +49,7 @@ def test_an_image_that_cannot_be_read_is_listed_with_status_1(urushi, quick, dat
     assert (tmp_path / "part.urushi").exists()
 
 
+@pytest.mark.thorough
 def test_a_recipe_can_come_from_a_file(urushi, dataset, tmp_path):
     shown = urushi("recipes", "default").out
     changed = shown.replace("height = 256", "height = 64").replace("width = 256", "width = 64")

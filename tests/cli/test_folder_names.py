@@ -40,6 +40,7 @@ def test_evaluate_counts_ok_as_good_and_says_so(urushi, fitted, ok_ng):
     assert "taken as good: train/OK, test/OK; as defects: test/NG" in result.err
 
 
+@pytest.mark.thorough
 def test_nothing_is_said_where_folders_are_called_as_everybody_calls_them(urushi, fitted, dataset):
     assert "taken as" not in urushi("evaluate", fitted, dataset).err + urushi("doctor", dataset).err
 

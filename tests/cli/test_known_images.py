@@ -39,6 +39,7 @@ def others(good: Path, tmp_path: Path) -> Path:
     return tmp_path / "others"
 
 
+@pytest.mark.thorough
 def test_evaluate_says_which_test_images_are_training_images(
     urushi: Any, fitted: Path, leaking: Path, tmp_path: Path
 ) -> None:
@@ -50,6 +51,7 @@ def test_evaluate_says_which_test_images_are_training_images(
     assert f"2 of 13 {KNOWN}" in (tmp_path / "page.html").read_text()
 
 
+@pytest.mark.thorough
 def test_evaluate_says_which_test_images_are_copies_of_others(
     urushi: Any, fitted: Path, dataset: Path, tmp_path: Path
 ) -> None:
@@ -110,6 +112,7 @@ def test_another_pattern_of_the_same_size_and_light_is_told_by_its_distance(
     assert "is farther from its reconstruction in most places" in urushi("inspect", fitted, others).err
 
 
+@pytest.mark.thorough
 def test_a_watch_says_so_while_it_goes_on(urushi: Any, exported: Path, others: Path) -> None:
     for path in list(others.iterdir()):
         shutil.copy(path, path.with_stem(f"again_{path.stem}"))
@@ -148,6 +151,7 @@ def test_calibrate_refuses_good_images_of_the_fit_as_defects(urushi: Any, detect
     assert urushi("calibrate", detector, "--defects", dataset / "train" / "good").status == 2
 
 
+@pytest.mark.thorough
 def test_fit_names_copies_and_what_makes_the_threshold_doubtful(
     urushi: Any, dataset: Path, tmp_path: Path, textures: list[np.ndarray]
 ) -> None:

@@ -227,6 +227,7 @@ def test_a_recipe_must_be_named_or_proposed(urushi, parts, tmp_path, options):
     assert "--propose" in result.err
 
 
+@pytest.mark.thorough
 def test_a_proposal_is_a_recipe_that_prepares_the_same(urushi, parts, tmp_path):
     result = urushi("prepare", parts, tmp_path / "one", "--propose", "--set", "preprocessing.resize.width=48")
     assert result.status == 0

@@ -254,6 +254,7 @@ finally:
 """
 
 
+@pytest.mark.thorough
 def test_plots_leave_nothing_in_the_home_folder_nor_among_temporary_files(tmp_path):
     (home := tmp_path / "home").mkdir()
     (temporary := tmp_path / "temporary").mkdir()

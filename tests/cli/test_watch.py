@@ -34,6 +34,7 @@ def lines(out: str, validate: Any) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.thorough
 def test_what_lies_there_and_what_comes_is_inspected_once_whole(urushi, exported, good, defects, tmp_path, validate):
     folder = tmp_path / "in"
     folder.mkdir()
@@ -97,6 +98,7 @@ def test_a_signal_ends_it_in_order(stop, exported, good, started):
     assert err.startswith(f"watching {good}; Ctrl-C ends it\n")
 
 
+@pytest.mark.thorough
 def test_masks_and_label_images_that_arrive_are_no_parts(urushi, exported, good, tmp_path, validate):
     folder = tmp_path / "in"
     for name in ("b.png", "b_label.png", "masks/a.png"):

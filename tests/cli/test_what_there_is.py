@@ -146,6 +146,7 @@ def test_doctor_refuses_a_folder_that_is_not_there(urushi, tmp_path):
     assert "There is no folder" in result.err
 
 
+@pytest.mark.thorough
 def test_the_demo_goes_the_whole_way(urushi, tmp_path, monkeypatch):
     for name, n in {"N_TRAIN": 40, "N_GOOD": 6, "N_PER_DEFECT": 1, "N_DEFECTIVE": 18}.items():
         monkeypatch.setattr(demo, name, n)

@@ -67,6 +67,7 @@ def test_the_graph_says_what_it_takes(exported):
     assert all(one.data_location == onnx.TensorProto.DEFAULT for one in model.graph.initializer)
 
 
+@pytest.mark.thorough
 def test_a_second_runtime_gets_the_very_same_graph_and_an_entry_of_its_own(exported, textures):
     both = exported.export(textures, to="openvino")
     assert both.ways.graphs == exported.ways.graphs
@@ -154,6 +155,7 @@ def test_what_runs_in_int8_is_saved_and_pickled_with_both_thresholds_and_calibra
         int8.calibrate(int8.recipe.threshold)
 
 
+@pytest.mark.thorough
 def test_an_int8_graph_without_a_threshold_of_its_own_is_refused_and_made_anew(both, textures, tmp_path):
     """As files have it that an older Urushi wrote."""
     old_entry = {**both.card["exports"][1], "runtime": "openvino"}

@@ -51,6 +51,7 @@ def test_each_held_out_score_comes_from_a_fit_without_its_image():
     assert detector.inspect(good[5]).score < 0.2 * scores[-1]  # the final fit has seen it
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("n_folds", [2, 4])
 def test_scores_of_trained_folds_lie_where_the_final_fit_has_those_of_its_own_images(n_folds, monkeypatch):
     """Fits that differ in scale a hundredfold: the score of a fold's fit is multiplied by the number of its fold."""

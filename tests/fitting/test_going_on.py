@@ -182,6 +182,7 @@ def test_too_few_cannot_be_left(old):
         strict.remove(OLD[:1])
 
 
+@pytest.mark.thorough
 def test_of_a_split_what_was_only_held_out_is_removed_with_its_score(files):
     split = files("going-on-split.urushi", OLD, RECIPE.with_settings({"split.n_folds": 0}))
     (place,) = [i for i, image in enumerate(OLD) if split.inspect(image).content == split.held_out.contents[0]]
@@ -195,6 +196,7 @@ def test_of_a_split_what_was_only_held_out_is_removed_with_its_score(files):
 # Several detectors
 
 
+@pytest.mark.thorough
 def test_merged_detectors_have_learnt_what_each_has(old, everything, files):
     other = files("going-on-new.urushi", NEW)
     merged = old.merge(other, now=NOW)
@@ -206,6 +208,7 @@ def test_merged_detectors_have_learnt_what_each_has(old, everything, files):
     assert merged.card["rounds"][-1]["others"] == [{"n_images": 4}]
 
 
+@pytest.mark.thorough
 def test_two_that_went_on_from_one_are_merged_by_it(old, everything):
     parts = [old.add(NEW[:2]), old.add(NEW[2:])]
     with pytest.raises(InputError, match=r"8 images were learnt by several of these detectors.* --base"):

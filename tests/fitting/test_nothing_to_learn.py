@@ -66,6 +66,7 @@ def test_a_constant_channel_is_no_constant_image() -> None:
     assert Detector.fit(images, recipe()).card["fit"]["concerns"] == []
 
 
+@pytest.mark.thorough
 def test_copies_count_once_and_keep_the_places_of_the_others(tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_text("no image")
     Image.fromarray(TEXTURES[1]).convert("RGB").save(tmp_path / "copy.bmp")

@@ -43,6 +43,7 @@ def test_a_student_compares_directions(batches):
     assert lengths["autoencoder"][1] == pytest.approx(4 * float(lengths["autoencoder"][0]))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["autoencoder", "distillation"])
 def test_a_spot_is_found_where_it_is(kind, pictures):
     images = (pictures(16, 64, 3, seed=0).transpose(0, 2, 3, 1) * 255).astype("uint8")

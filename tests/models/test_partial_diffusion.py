@@ -229,6 +229,7 @@ def test_without_attention_any_size_is_taken(patch_px):
     assert model(attention=True).stride_px == 0
 
 
+@pytest.mark.thorough
 def test_a_detector_learns_from_tiles_and_inspects_whole_images(pictures):
     recipe = Recipe.find("partial-diffusion").with_settings(
         {

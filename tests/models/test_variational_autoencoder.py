@@ -85,6 +85,7 @@ def test_loss_is_squared_error_summed_over_pixels_plus_divergence():
     torch.testing.assert_close(model.divergence(images), divergence)
 
 
+@pytest.mark.thorough
 def test_latents_that_training_draws_have_the_mean_and_deviation_of_the_posterior():
     model = VariationalAutoencoder(SHAPE, latent_dimension=4)
     with torch.no_grad():

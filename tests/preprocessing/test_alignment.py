@@ -130,6 +130,7 @@ def test_refinement_goes_below_a_pixel() -> None:
     assert errors[True] < min(0.7, errors[False])
 
 
+@pytest.mark.thorough
 def test_the_template_is_an_ordinary_image_and_nearly_all_folds_choose_it() -> None:
     images = [part(angle, (angle / 40, 0)) for angle in range(0, 360, 6)]
     odd = np.random.default_rng(1).random((120, 160)).astype(np.float32)

@@ -66,6 +66,7 @@ def test_policy_allows_exactly_the_script_and_style_of_the_page(facts: DetectorF
     assert not re.search(r"\s(?:style|on\w+)=", page.split("<body>")[1].split("<script")[0])
 
 
+@pytest.mark.thorough
 def test_pictures_are_kept_of_the_worst_images_only(
     facts: DetectorFacts, inspect: Inspect, written: Written, data_of: DataOf
 ) -> None:
@@ -95,6 +96,7 @@ def test_missed_defect_is_shown_before_higher_scores(facts: DetectorFacts, inspe
     assert re.findall(r'<article [^>]*aria-label="([\w.]+)"', written(report)) == ["missed.png", "b.png"]
 
 
+@pytest.mark.thorough
 def test_a_hundred_noisy_images_stay_below_eight_megabytes(
     facts: DetectorFacts, inspect: Inspect, written: Written
 ) -> None:

@@ -40,6 +40,7 @@ def test_an_object_of_several_pixels_gathers_the_photons_of_all_of_them():
     assert four.cnr == pytest.approx(2 * one.cnr)
 
 
+@pytest.mark.thorough
 def test_a_hundred_times_the_photons_give_ten_times_the_ratio():
     few, many = (needle(n_photons_per_pixel=n) for n in (1e3, 1e5))
     for row_few, row_many in zip(few.rows, many.rows, strict=True):

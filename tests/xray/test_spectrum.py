@@ -13,6 +13,7 @@ from urushi.xray.spectrum import Spectrum, energy_moment, monoenergetic, transmi
 WATER, IRON = "water", "iron"
 
 
+@pytest.mark.thorough
 def test_the_spectrum_is_that_of_spekpy_behind_its_own_aluminium():
     reference = spekpy.Spek(kvp=80, th=20, dk=0.5)
     reference.filter("Al", 1.0)
