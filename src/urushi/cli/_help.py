@@ -26,7 +26,7 @@ EXAMPLES = {
         "urushi fit DATASET -o part.urushi --set split.leave_out_suspicious=true",
         "urushi fit --add part.urushi new",
     ],
-    "merge": ["urushi merge line1.urushi line2.urushi -o both.urushi"],
+    "merge": ["urushi merge line_1.urushi line_2.urushi --base part.urushi -o lines.urushi"],
     "inspect": [
         "urushi inspect part.urushi new --report",
         "urushi inspect part.urushi new --format csv > results.csv",
