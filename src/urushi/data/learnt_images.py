@@ -1,9 +1,10 @@
 """The good images that a detector was fitted on, as far as learning can go on from them without the images."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, TypeVar
+from itertools import compress
+from typing import Annotated, Any
 
 import numpy as np
 import safetensors.numpy
@@ -15,7 +16,6 @@ from urushi.errors import DetectorFileError, InputError
 SUMS, IMAGES = "sums.safetensors", "images.json"  # members of the detector file
 _DESCRIPTORS, _SUM = "descriptors", "sum-{}"
 _Content = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
-T = TypeVar("T")
 
 
 class _Listed(BaseModel):
@@ -63,7 +63,7 @@ class LearntImages:
             raise InputError("images that were not learnt from cannot be unlearnt")
         return LearntImages(
             tuple(one for one in self.appearances if one.content not in gone),
-            chosen(self.contents, kept),
+            tuple(compress(self.contents, kept)),
             tuple(np.asarray(a - b) for a, b in zip(self.sums, other.sums, strict=True)),
             self.descriptors[kept],
             tuple(picture for picture in self.pictures if picture not in gone),
@@ -115,11 +115,6 @@ class LearntImages:
                 "what it learnt from is summed up in other sizes than its method has; it is of another version of "
                 "Urushi: fit it anew"
             )
-
-
-def chosen(items: Sequence[T], kept: Iterable[bool]) -> tuple[T, ...]:
-    """Those that are kept."""
-    return tuple(item for item, is_kept in zip(items, kept, strict=True) if is_kept)
 
 
 def _sizes(images: LearntImages) -> Any:

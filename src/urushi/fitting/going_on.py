@@ -15,7 +15,7 @@ from urushi.calibration import HeldOut, p_values
 from urushi.data.familiar import Familiar
 from urushi.data.images import ImageSource, name_of
 from urushi.data.learnt_images import LearntImages
-from urushi.data.stream import batches, stream
+from urushi.data.stream import batches, evenly, stream
 from urushi.errors import DatasetError, DetectorFileError
 from urushi.fitting._held_out import Scored, held_out, summands
 from urushi.fitting._kept_pictures import Pictures
@@ -238,8 +238,7 @@ def _scored(
 
 def _shown(present: Present, n: int) -> set[int]:
     """Places, evenly spread, of which a picture may be kept."""
-    n_pictures = present.backend.graph.model.n_pictures
-    return set(np.linspace(0, n - 1, min(n, n_pictures)).round().astype(int).tolist())
+    return set(evenly(range(n), present.backend.graph.model.n_pictures))
 
 
 def _part(backend: TorchBackend, items: Sequence[Prepared]) -> tuple[LearntImages, np.ndarray]:
