@@ -66,6 +66,7 @@ class Detector(Summarised):
         seed: int = 0,
         folder: Path | None = None,
         resume: bool = False,
+        checkpoint: str | None = None,
         progress: Shown = "none",
         card: Mapping[str, Any] | None = None,
         bits: int | None = None,
@@ -76,10 +77,11 @@ class Detector(Summarised):
         `bits` a channel, from 1 to 16, are those of images that do not say so themselves; the detector keeps them for
         images that are inspected. With `bgr` the channels of arrays and tensors are blue, green, red instead of RGB.
         Methods that are trained keep checkpoints and logs in `folder` (a temporary one if none is given), and with
-        `resume` go on from there. Raises DatasetError, RecipeError, CalibrationError, TrainingError.
+        `resume` go on from there; with a `checkpoint` in it, "epoch-9", they take its weights as they are. Raises
+        DatasetError, RecipeError, CalibrationError, TrainingError.
         """
-        how = {"seed": seed, "folder": folder, "resume": resume, "progress": progress, "card": card, "bits": bits}
-        how |= {"bgr": bgr}
+        how = {"seed": seed, "folder": folder, "resume": resume, "checkpoint": checkpoint, "card": card, "bits": bits}
+        how |= {"progress": progress, "bgr": bgr}
         (detector,) = cls.fit_scores(good, recipe, (), defects=defects, **how)  # type: ignore[arg-type]
         return detector
 
@@ -94,6 +96,7 @@ class Detector(Summarised):
         seed: int = 0,
         folder: Path | None = None,
         resume: bool = False,
+        checkpoint: str | None = None,
         progress: Shown = "none",
         card: Mapping[str, Any] | None = None,
         bits: int | None = None,
@@ -108,7 +111,7 @@ class Detector(Summarised):
         name = recipe if isinstance(recipe, str) else "of one's own"
         recipe = Recipe.find(recipe) if isinstance(recipe, str) else recipe
         with tempfile.TemporaryDirectory(prefix="urushi-") as scratch:
-            run = Run(seed, folder or Path(scratch), resume, track_of(progress))
+            run = Run(seed, folder or Path(scratch), resume, checkpoint, track_of(progress))
             fitted = fit_chosen(good, recipe, run, scores, defects)
         origin = {"recipe": name, **(card or {}), "seed": seed}
         detectors = (cls(**one.fields(origin), bits=bits) for one in fitted)

@@ -52,10 +52,17 @@ class Training(_StrictSection):
     """How gradient steps are run; methods in closed form use only `batch_size`, `accelerator` and `devices`."""
 
     max_epochs: Annotated[int, Field(ge=1, description="at most so many passes over the training images")] = 100
+    max_steps: Annotated[
+        int,
+        Field(ge=0, description="at most so many batches, in whole epochs and at least one; 0: as many as it takes"),
+    ] = 0
     batch_size: Annotated[int, Field(ge=1, description="images per step")] = 32
     find_learning_rate: Annotated[bool, Field(description="run a range test first (S2 §6.2.1)")] = False
     patience_epochs: Annotated[int, Field(ge=1, description="stop after so many epochs without improvement")] = 50
     checkpoint_epochs: Annotated[int, Field(ge=1, description="keep a checkpoint every so many epochs")] = 200
+    picture_epochs: Annotated[
+        int, Field(ge=0, description="keep reconstructions after the first epoch and every so many; 0: none")
+    ] = 20
     keep_memory: Annotated[
         bool, Field(description="keep freed memory while training: faster on Linux, up to twice")
     ] = False

@@ -1,6 +1,6 @@
 import pytest
 
-from urushi.cli._plots import write_learning_curves
+from urushi.cli._plots import write_training
 from urushi.reporting.plots import evaluation_plots
 
 
@@ -57,12 +57,16 @@ def test_plots_are_pictures(urushi, fitted, dataset, tmp_path):
         assert path.read_bytes().startswith(b"\x89PNG" if path.suffix == ".png" else b"<?xml")
 
 
-def test_learning_curves_lie_in_the_folder_of_the_run(tmp_path, capsys):
-    write_learning_curves(tmp_path)
-    assert "no learning curves" in capsys.readouterr().err
+def test_curves_and_page_of_a_training_lie_in_its_folder(tmp_path, capsys):
+    trained = {"epochs": 1, "best_epoch": 0, "best_validation_loss": 5.0, "learning_rate": 1e-3, "concern": "<odd>"}
+    write_training(tmp_path, "mine", trained)
+    assert "no page of the training" in capsys.readouterr().err
     log = tmp_path / "logs" / "version_0" / "metrics.csv"
     log.parent.mkdir(parents=True)
     log.write_text("epoch,step,train/autoencoder,validation\n0,2,,5.0\n0,2,6.0,\n")
-    write_learning_curves(tmp_path)
+    write_training(tmp_path, "mine", trained)
+    assert str(tmp_path / "training.html") in capsys.readouterr().err
     assert (tmp_path / "learning_curves.svg").is_file()
-    assert str(tmp_path / "learning_curves.png") in capsys.readouterr().err
+    page = (tmp_path / "training.html").read_text("utf-8")
+    assert "Trained for <b>1 epoch</b>" in page
+    assert "&lt;odd&gt;" in page

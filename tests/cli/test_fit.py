@@ -28,7 +28,12 @@ def test_a_method_that_is_trained_keeps_its_logs_beside_the_detector(urushi, dat
     options = [argument for setting in settings for argument in ("--set", setting)]
     result = urushi("fit", dataset / "train" / "good", "-o", tmp_path / "a.urushi", "--recipe", "autoencoder", *options)
     assert result.status == 0
-    assert (tmp_path / "a.urushi.training").is_dir()
+    assert (tmp_path / "a.urushi.training" / "training.html").is_file()
+    again = (dataset / "train" / "good", "-o", tmp_path / "b.urushi", "--recipe", "autoencoder", *options)
+    opened = urushi("fit", *again, "--from-checkpoint", tmp_path / "a.urushi.training" / "best.ckpt")
+    assert opened.out.splitlines()[-1] == result.out.splitlines()[-1]  # the threshold, in words
+    assert not (tmp_path / "b.urushi.training").exists()
+    assert "give either" in urushi("fit", *again, "--from-checkpoint", "best", "--resume").err
     inspected = Detector.load(tmp_path / "a.urushi").inspect(defects / "200.png")
     assert inspected.reconstruction.shape == (32, 32, 1)
     assert inspected.original_size == (64, 64)

@@ -41,7 +41,7 @@ def test_run_that_failed_before_its_first_checkpoint_is_in_nobodys_way(unfinishe
 
 @pytest.mark.parametrize(("name", "value"), [("recipe", {"model": "b"}), ("seed", 1), ("images", "abd")])
 def test_run_is_not_resumed_as_another_one(name, value, unfinished):
-    with pytest.raises(TrainingError, match=f"had another {name}; resume it with the same"):
+    with pytest.raises(TrainingError, match=f"had another {name}; go on with the same"):
         open_folder(unfinished, RUN | {name: value}, resume=True)
 
 
@@ -58,7 +58,7 @@ def test_finished_run_can_be_resumed_for_its_detector_may_not_have_been_saved(un
 
 
 def test_there_must_be_a_run_to_resume(tmp_path):
-    with pytest.raises(TrainingError, match="holds no run to resume; leave --resume away"):
+    with pytest.raises(TrainingError, match="holds no run to go on from; leave --resume or"):
         open_folder(tmp_path, RUN, resume=True)
 
 

@@ -18,7 +18,17 @@ from urushi.printable import printable
 if TYPE_CHECKING:
     from urushi.detector import Detector
 
-_OF_A_NEW_FIT = ("recipe", "settings", "false_alarm_rate", "resume", "seed", "final", "ignore", "inspect_only")
+_OF_A_NEW_FIT = (
+    "recipe",
+    "settings",
+    "false_alarm_rate",
+    "resume",
+    "from_checkpoint",
+    "seed",
+    "final",
+    "ignore",
+    "inspect_only",
+)
 _MOST_LISTED = 20
 
 

@@ -1,8 +1,8 @@
 """The plots that commands leave behind beside their printed lines."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from urushi.cli import _console
 from urushi.errors import InputError
@@ -46,17 +46,19 @@ class PlotWriter:
         _console.note(f"{len(written)} plots in {self.folder}")
 
 
-def write_learning_curves(folder: Path) -> None:
-    """The learning curves of a training run into its folder; what cannot be drawn is said and stops nothing."""
+def write_training(folder: Path, title: str, trained: Mapping[str, Any]) -> None:
+    """The page and learning curves of a training run into its folder; what cannot be drawn is said, and no more."""
     from urushi.reporting.plots.learning_curves import learning_curves_figure, read_learning_curves
     from urushi.reporting.plots.style import write
+    from urushi.reporting.training_page import write_training_page
 
     try:
-        png, _ = write(learning_curves_figure(read_learning_curves(folder)), folder / "learning_curves")
+        write(learning_curves_figure(read_learning_curves(folder)), folder / "learning_curves")
+        page = write_training_page(folder, title, trained)
     except InputError as error:
-        _console.note(f"no learning curves: {error}")
+        _console.note(f"no page of the training: {error}")
     else:
-        _console.note(f"learning curves: {png}")
+        _console.note(f"how it was trained: {page}")
 
 
 def curves_for_report(found: "Evaluation") -> dict[str, str]:

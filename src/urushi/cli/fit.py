@@ -12,7 +12,7 @@ from urushi.cli._going_on import Images, go_on, refuse_beside
 from urushi.cli._good_images import good_images
 from urushi.cli._interrupts import leaving
 from urushi.cli._places import require_detector_place
-from urushi.cli._plots import write_learning_curves
+from urushi.cli._plots import write_training
 from urushi.printable import printable
 
 if TYPE_CHECKING:
@@ -68,6 +68,14 @@ def fit(
         typer.Option(help="Where PyTorch computes; without it, as the recipe says: cuda where there is one."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was interrupted.")] = False,
+    from_checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="EPOCH",
+            help="Train nothing: take the weights that an earlier run of the same kept, as epoch-199, best or last, "
+            "or the path of such a checkpoint, and choose the threshold for these.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same detector.")] = 0,
     layout: Annotated[str | None, typer.Option(help="Layout of the folder, if it is not recognised.")] = None,
     good_folder: GoodFolderOption = [],  # noqa: B006
@@ -92,7 +100,7 @@ def fit(
     require_detector_place(output, "-o")
     from urushi.detector import Detector  # late: what was found is said at once
 
-    folder = output.with_name(f"{output.name}.training")
+    folder, checkpoint = _run_folder(output, from_checkpoint, resume=resume)
     with leaving(lambda: _left(folder)):
         detector = Detector.fit(
             sources,
@@ -101,6 +109,7 @@ def fit(
             seed=seed,
             folder=folder,
             resume=resume,
+            checkpoint=checkpoint,
             progress="bar",
             card={"recipe": " ".join([recipe, *settings]), "data": facts},
             bits=bits,
@@ -111,8 +120,8 @@ def fit(
         return
     (detector.final() if final else detector).save(output)
     report_fit(detector, output, sources)
-    if "training" in detector.card["fit"]:
-        write_learning_curves(folder)
+    if checkpoint is None and (trained := detector.card["fit"].get("training")):
+        write_training(folder, detector.card["recipe"], trained)
     if detector.unreadable:
         raise typer.Exit(1)
 
@@ -134,6 +143,19 @@ def _stated(output: Path | None) -> Path:
     if output is None:
         raise InputError("say where the detector file is to be written: -o part.urushi")
     return output
+
+
+def _run_folder(output: Path, checkpoint: Path | None, *, resume: bool) -> tuple[Path, str | None]:
+    """The folder of the training run, and the name of the checkpoint that is to be taken from it."""
+    from urushi.errors import InputError
+
+    own = output.with_name(f"{output.name}.training")
+    if checkpoint is None:
+        return own, None
+    if resume:
+        raise InputError("--resume trains on, --from-checkpoint trains nothing; give either")
+    is_name = checkpoint.parent == Path() and checkpoint.suffix != ".ckpt"
+    return own if is_name else checkpoint.parent, checkpoint.name.removesuffix(".ckpt")
 
 
 def _left(folder: Path) -> str:

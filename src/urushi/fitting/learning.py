@@ -15,6 +15,7 @@ from urushi.data.loader import Rows
 from urushi.data.progress import Track, untracked
 from urushi.data.splits import split
 from urushi.data.stream import batches, stream
+from urushi.errors import TrainingError
 from urushi.fitting.closed_form import ClosedForm, Sums
 from urushi.fitting.open_options import choose
 from urushi.fitting.training_images import TrainingImages, Vary
@@ -26,7 +27,7 @@ from urushi.recipe import Part, Recipe
 from urushi.runtime.tiling import pattern_of
 from urushi.runtime.torch_backend import TorchBackend
 from urushi.scoring import ScoringGraph, build_score
-from urushi.training import digest, finish, held, open_folder, train
+from urushi.training import digest, finish, held, open_folder, require_run, train
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Run:
     seed: int
     folder: Path  # checkpoints and logs of methods that are trained
     resume: bool = False
+    checkpoint: str | None = None  # of an earlier run in the folder: its weights are taken, and nothing is trained
     track: Track = untracked
 
 
@@ -133,8 +135,10 @@ class Learner:
             Rows(inputs, learnt_from, Vary.of(self.recipe, self.run.seed)),
             Rows(inputs, self.images.rows_of(validation)),
         )
-        _pretrain(model, data[0].batches(self.recipe.training.batch_size, "cpu"), self.run.seed)
+        if self.run.checkpoint is None:
+            _pretrain(model, data[0].batches(self.recipe.training.batch_size, "cpu"), self.run.seed)
         how = {"seed": self.run.seed, "folder": self.run.folder / subfolder, "resume": self.run.resume}
+        how |= {"checkpoint": self.run.checkpoint}
         trained = train(model, *data, self.recipe.training, **how, track=self.run.track)  # type: ignore[arg-type]
         model.to(backend.device)  # the trainer leaves it on the CPU
         return {**facts, "n_validation": len(validation), "training": asdict(trained), **model.facts()}, None
@@ -174,11 +178,17 @@ class Learner:
 def run_folder(learner: Learner) -> Iterator[None]:
     """The run's folder as this run's own; methods in closed form are done in seconds and need none."""
     if learner.prototype.is_closed_form:
+        if learner.run.checkpoint:
+            raise TrainingError(f"{learner.recipe.model.name} is fitted in one go and keeps no checkpoints")
         yield
         return
     recipe = learner.recipe.model_dump(mode="json", exclude={"threshold", "description"})
     identity = {"recipe": recipe, "seed": learner.run.seed, "images": digest(learner.images.prepared)}
     with held(learner.run.folder):
+        if learner.run.checkpoint:
+            require_run(learner.run.folder, identity)
+            yield
+            return
         open_folder(learner.run.folder, identity, resume=learner.run.resume)
         yield
         finish(learner.run.folder)

@@ -1,6 +1,17 @@
 """Training by gradient steps: the only place that knows Lightning. One module serves every method."""
 
-from urushi.training.run import Trained, train
-from urushi.training.run_folder import digest, finish, held, is_first_process, is_unfinished, open_folder
+from urushi.training.checkpoints import Trained
+from urushi.training.run import train
+from urushi.training.run_folder import digest, finish, held, is_first_process, is_unfinished, open_folder, require_run
 
-__all__ = ["Trained", "digest", "finish", "held", "is_first_process", "is_unfinished", "open_folder", "train"]
+__all__ = [
+    "Trained",
+    "digest",
+    "finish",
+    "held",
+    "is_first_process",
+    "is_unfinished",
+    "open_folder",
+    "require_run",
+    "train",
+]

@@ -1,5 +1,7 @@
 """What is kept of a run while it goes on, and when it stops; all of it survives a kill and a move of the folder."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +11,28 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 
 from urushi.errors import TrainingError
+from urushi.models.base import Reconstructor
 from urushi.recipe import Training
+from urushi.training.module import TrainingModule
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training run was, for the card."""
+
+    epochs: int
+    best_epoch: int
+    best_validation_loss: float
+    learning_rate: float
+    concern: str | None = None  # what the method found wrong with the last epoch
+
+
+_BEST = "best"
 
 
 def callbacks(settings: Training, folder: Path) -> list[Callback]:
     """Early stopping, and the checkpoints `best`, `epoch-N` every so many epochs, and `last` after each."""
-    best = _Checkpoint(folder, "best", monitor="validation", enable_version_counter=False)
+    best = _Checkpoint(folder, _BEST, monitor="validation", enable_version_counter=False)
     every = _Checkpoint(
         folder, "epoch-{epoch}", every_n_epochs=settings.checkpoint_epochs, save_top_k=-1, auto_insert_metric_name=False
     )
@@ -35,12 +53,36 @@ class AtomicCheckpoints(TorchCheckpointIO):
 
 
 def readable(checkpoint: Path) -> Path:
-    """The same path; raises TrainingError if the file is damaged, for which Lightning has every exception there is."""
+    """The same path; raises TrainingError if the file is damaged."""
+    _read(checkpoint)
+    return checkpoint
+
+
+def opened(model: Reconstructor, folder: Path, name: str) -> Trained:
+    """Gives the model the weights that a run kept as `NAME.ckpt` of its folder; raises TrainingError."""
+    names = sorted((path.stem for path in folder.glob("*.ckpt")), key=lambda stem: (len(stem), stem))
+    if name not in names:
+        there = f"; there are {', '.join(names)}" if names else ""
+        raise TrainingError(f"{folder} holds no checkpoint {name!r}{there}")
+    state = _read(folder / f"{name}.ckpt")
+    TrainingModule(model, 0).load_state_dict(state["state_dict"])
+    model.eval()
+    rate, epoch = state["optimizer_states"][0]["param_groups"][0]["lr"], int(state["epoch"])
+    return Trained(epoch + 1, epoch, _validation_loss(state), float(rate))
+
+
+def _validation_loss(state: Mapping[str, Any]) -> float:
+    """Of the epoch of a checkpoint."""
+    (best,) = (found for key, found in state["callbacks"].items() if key.endswith(_BEST))
+    return float(best["current_score"])
+
+
+def _read(checkpoint: Path) -> dict[str, Any]:
+    """What it holds, unpickling nothing but tensors; Lightning has every exception there is for a damaged one."""
     try:
-        torch.load(checkpoint, map_location="cpu", weights_only=True)
+        return dict(torch.load(checkpoint, map_location="cpu", weights_only=True))
     except Exception as error:
         raise TrainingError(f"{checkpoint} is damaged; remove {checkpoint.parent} to start anew") from error
-    return checkpoint
 
 
 class _EarlyStopping(EarlyStopping):

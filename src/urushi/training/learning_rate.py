@@ -1,5 +1,7 @@
 """The learning-rate finder: watches the loss while the rate grows from step to step (S2 §6.2.1)."""
 
+import csv
+import io
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +9,7 @@ from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.tuner.tuning import Tuner
 from torch import Tensor
 
+from urushi import atomic_file
 from urushi.errors import TrainingError
 from urushi.models.base import Reconstructor
 from urushi.recipe import Training
@@ -14,12 +17,16 @@ from urushi.training.module import TrainingModule
 
 _SMALLEST, _LARGEST = 1e-6, 0.1
 _SMOOTHED_STEPS = 11
+_FILE = "learning_rate.csv"  # of a run's folder: what the finder saw
 
 
 def find_learning_rate(
     model: Reconstructor, data: LightningDataModule, settings: Training, seed: int, folder: Path
 ) -> float:
-    """A rate from a range test by Lightning's Tuner, weights untouched; raises TrainingError if it cannot tell."""
+    """A rate from a range test by Lightning's Tuner, weights untouched; what it saw goes into the folder.
+
+    Raises TrainingError if it cannot tell.
+    """
     if len(model.optimizers()) != 1:
         raise TrainingError("the learning-rate finder serves methods with one optimiser; set the rates yourself")
     trainer = Trainer(
@@ -34,6 +41,7 @@ def find_learning_rate(
     )
     test = _RangeTest(model, seed)
     Tuner(trainer).lr_find(test, datamodule=data, min_lr=_SMALLEST, max_lr=_LARGEST, update_attr=False)
+    _write(folder / _FILE, test.rates, test.losses)
     return suggested_rate(test.rates, test.losses)
 
 
@@ -50,6 +58,13 @@ def suggested_rate(rates: list[float], losses: list[float]) -> float:
     return rates[lowest + _SMOOTHED_STEPS // 2] / 10
 
 
+def _write(path: Path, rates: list[float], losses: list[float]) -> None:
+    table = io.StringIO()
+    csv.writer(table).writerows([("rate", "loss"), *zip(rates, losses, strict=True)])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic_file.replace(path, table.getvalue().encode(), is_durable=False)
+
+
 class _RangeTest(TrainingModule):
     """Notes rate and loss of each step, and ends where the loss explodes: to find that rate is what it is for."""
 
@@ -57,6 +72,11 @@ class _RangeTest(TrainingModule):
         super().__init__(model, seed)
         self.rates: list[float] = []
         self.losses: list[float] = []
+
+    def on_train_start(self) -> None:
+        """Lightning's own bar is shown even where nobody looks."""
+        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
+            callback.progress_bar_refresh_rate = 0
 
     def training_step(self, batch: Tensor, index: int) -> Tensor:
         rate = self.trainer.optimizers[0].param_groups[0]["lr"]

@@ -1,11 +1,11 @@
 """Trains one model on cached inputs: learning-rate finder, early stopping, checkpoints, exact resume, logs."""
 
 import logging
+import math
 import signal
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -20,21 +20,11 @@ from urushi.data.loader import Rows, loader
 from urushi.data.progress import Track, untracked
 from urushi.models.base import Reconstructor
 from urushi.recipe import Training
-from urushi.training.checkpoints import AtomicCheckpoints, callbacks, readable
+from urushi.training.checkpoints import AtomicCheckpoints, Trained, callbacks, opened, readable
 from urushi.training.kept_memory import kept_memory
 from urushi.training.learning_rate import find_learning_rate
 from urushi.training.module import TrainingModule
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What a training run was, for the card."""
-
-    epochs: int
-    best_epoch: int
-    best_validation_loss: float
-    learning_rate: float
-    concern: str | None = None  # what the method found wrong with the last epoch
+from urushi.training.reconstructions import Reconstructions
 
 
 class _Data(LightningDataModule):
@@ -64,26 +54,45 @@ def train(
     seed: int,
     folder: Path,
     resume: bool = False,
+    checkpoint: str | None = None,
     track: Track = untracked,
 ) -> Trained:
     """Trains the model in place on rows of inputs and leaves it with the weights of its best epoch.
 
     Checkpoints and logs go to `folder`; with `resume` an earlier run there is continued from its last whole epoch, to
-    the same weights as if it had never stopped. Raises TrainingError.
+    the same weights as if it had never stopped. With the name of a `checkpoint` in it, nothing is trained: the weights
+    are those. Raises TrainingError.
     """
+    if checkpoint is not None:
+        return opened(model, folder, checkpoint)
     model.train()  # Lightning keeps the mode in which modules come
     data = _Data(training, validation, settings, seed)
     last = folder / "last.ckpt"
     with _quiet(), _interruptible(), kept_memory(is_wanted=settings.keep_memory):
         if settings.find_learning_rate and not (resume and last.exists()):
             model.learning_rate = find_learning_rate(model, data, settings, seed, folder)
-        trainer = _trainer(settings, folder, track)
+        settings = settings.model_copy(update={"max_epochs": _most_epochs(settings, len(training))})
+        pictures = _pictures(model, validation, settings, folder)
+        trainer = _trainer(settings, [_Bar(track), *pictures, *callbacks(settings, folder)], folder)
         module = TrainingModule(model, seed)
         trainer.fit(module, data, ckpt_path=readable(last) if resume and last.exists() else None, weights_only=True)
     return _best(model, module, trainer)
 
 
-def _trainer(settings: Training, folder: Path, track: Track) -> Trainer:
+def _most_epochs(settings: Training, n_images: int) -> int:
+    """Whole epochs within the budget of steps, so that each ends as early stopping and resuming need it."""
+    n_batches = math.ceil(n_images / (settings.batch_size * settings.devices * settings.nodes))
+    within = max(settings.max_steps // n_batches, 1) if settings.max_steps else settings.max_epochs
+    return min(settings.max_epochs, within)
+
+
+def _pictures(model: Reconstructor, rows: Rows, settings: Training, folder: Path) -> list[Callback]:
+    """Of methods that rebuild images."""
+    is_wanted = settings.picture_epochs > 0 and model.space == "pixels"
+    return [Reconstructions(rows, settings.picture_epochs, folder)] if is_wanted else []
+
+
+def _trainer(settings: Training, callbacks: list[Callback], folder: Path) -> Trainer:
     return Trainer(
         accelerator=settings.accelerator,
         devices=settings.devices,
@@ -91,7 +100,7 @@ def _trainer(settings: Training, folder: Path, track: Track) -> Trainer:
         strategy=settings.strategy,
         precision=settings.precision,
         max_epochs=settings.max_epochs,
-        callbacks=[_Bar(track), *callbacks(settings, folder)],
+        callbacks=callbacks,
         plugins=[AtomicCheckpoints()],
         logger=_loggers(folder),
         log_every_n_steps=1,

@@ -15,6 +15,7 @@ from urushi import atomic_file
 from urushi.errors import TrainingError
 
 _RECORD = "run.json"
+_OF_A_RUN = ("*.ckpt", "learning_rate.csv", "reconstructions/epoch-*.npy")
 _LOCK, _OWNER = ".lock", "pid"  # the lock is the system's: it ends with its process, whatever ends that
 
 
@@ -62,9 +63,14 @@ def open_folder(folder: Path, identity: Mapping[str, Any], *, resume: bool) -> N
         raise TrainingError(
             f"{folder} holds an unfinished run; go on with --resume, or remove the folder to start anew"
         )
-    for checkpoint in folder.rglob("*.ckpt"):
-        checkpoint.unlink()  # of a finished run, whose detector is saved
+    for kept in (path for pattern in _OF_A_RUN for path in folder.rglob(pattern)):
+        kept.unlink()  # of a finished run, whose detector is saved
     _write(folder, {**identity, "finished": False})
+
+
+def require_run(folder: Path, identity: Mapping[str, Any]) -> None:
+    """Raises TrainingError unless a run with this identity, finished or not, has kept something in the folder."""
+    _require_same(folder, _read(folder), identity)
 
 
 def is_unfinished(folder: Path) -> bool:
@@ -90,10 +96,12 @@ def digest(array: np.ndarray) -> str:
 
 def _require_same(folder: Path, record: Mapping[str, Any] | None, identity: Mapping[str, Any]) -> None:
     if record is None:
-        raise TrainingError(f"{folder} holds no run to resume; leave --resume away to start one")
+        raise TrainingError(
+            f"{folder} holds no run to go on from; leave --resume or --from-checkpoint away to start one"
+        )
     if different := [name for name in identity if record.get(name) != identity[name]]:
         raise TrainingError(
-            f"the run in {folder} had another {', '.join(different)}; resume it with the same, or remove the folder"
+            f"the run in {folder} had another {', '.join(different)}; go on with the same, or remove the folder"
         )
 
 
