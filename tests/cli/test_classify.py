@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,9 +70,26 @@ def test_two_inspections_at_once_gather_in_one_buffer(rough, labelled, tmp_path)
     assert len(NoveltyBuffer.load(buffer).sources) == 20
 
 
+def test_what_is_unsure_gathers_where_that_is_asked_for(rough, defects, tmp_path):
+    detector, sizes = Detector.load(rough), []
+    scores = [one.score for one in detector.inspect_many(sorted(defects.iterdir()))]
+    between = replace(detector.threshold, value=max(scores) + 1, warn_value=min(scores) / 2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Detector, "threshold", property(lambda _: between))
+        for gathers_unsure in (False, True):
+            teller = TypeTeller(detector, None, tmp_path / str(gathers_unsure), gathers_unsure=gathers_unsure)
+            found = list(teller.tell(detector.inspect_many(sorted(defects.iterdir()))))
+            assert {one.decision for one in found} == {"unsure"}
+            sizes.append(len(teller.buffer.sources))
+    assert sizes == [0, 5]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["inspect", "DETECTOR", "GOOD", "--gather-unsure"], "goes with --novelty-buffer"),
+        (["classify", "DETECTOR", "LABELLED", "--joint"], "for how many epochs with --tune-epochs"),
+        (["novelties", "nowhere", "--rename", "a="], "a type is renamed OLD=NEW"),
         (["classify", "DETECTOR", "EMPTY"], "each type of defect is a folder of images"),
         (["classify", "DETECTOR", "nowhere"], "is no folder"),
         (["inspect", "DETECTOR", "GOOD", "--types", "DETECTOR"], "cannot be read"),

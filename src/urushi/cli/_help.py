@@ -11,7 +11,7 @@ _GROUPS = {  # by the parameter, in this order; what is in none comes before the
     "Watching a folder": ("watch", "only_new", "idle_seconds"),
     "Threshold": ("false_alarm_rate", "warn_rate", "rule", "false_discovery_rate"),
     "What is written": ("out", "output_format", "maps", "maps_as", "masks", "report", "plots", "page", "as_json"),
-    "Types of defects": ("types", "novelty_buffer"),
+    "Types of defects": ("types", "novelty_buffer", "gather_unsure"),
     "Images to test with": ("test_fraction", "synthetic_defects", "anomaly_ratio", "test_total"),
     "Computing": ("runtime", "precision", "device", "n_threads"),
 }

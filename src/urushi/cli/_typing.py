@@ -23,11 +23,14 @@ _SAVED_EVERY = 20  # images: so much work can be lost at most
 class TypeTeller:
     """Types from a file first; what they do not know is compared with the buffer's named types, and gathers there."""
 
-    def __init__(self, detector: "Detector", types: Path | None, buffer: Path | None) -> None:
+    def __init__(
+        self, detector: "Detector", types: Path | None, buffer: Path | None, *, gathers_unsure: bool = False
+    ) -> None:
         self.types = None if types is None else DefectTypes.load(types)
         self.path, self.encoder, self.n_added = buffer, Encoder(detector), 0
         self.types_encoder = self.types.encoder(detector) if self.types else self.encoder
         self.buffer = None if buffer is None else _opened(buffer, self.encoder.key)
+        self.gathered = ("anomalous", "unsure") if gathers_unsure else ("anomalous",)
         self.counts: Counter[str] = Counter()
 
     def tell(self, results: Iterable[Inspection | Unreadable]) -> Iterator[Inspection | Unreadable]:
@@ -51,7 +54,7 @@ class TypeTeller:
     def _gathered(self, result: Inspection, code: "np.ndarray") -> str | None:
         assert self.buffer is not None
         named = self.buffer.type_of(code)
-        grown = self.buffer.add(code, result.image, result.source) if result.decision == "anomalous" else self.buffer
+        grown = self.buffer.add(code, result.image, result.source) if result.decision in self.gathered else self.buffer
         if grown is not self.buffer:
             self.buffer, self.n_added = grown, self.n_added + 1
             if self.n_added % _SAVED_EVERY == 0:

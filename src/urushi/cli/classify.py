@@ -10,6 +10,7 @@ from urushi.cli._datasets import note_found, note_problems
 from urushi.cli._places import require_file_place
 from urushi.cli._running import DeviceOption, load, note_loading
 from urushi.data.progress import tracked
+from urushi.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,6 +30,10 @@ def classify(
     tune_epochs: Annotated[
         int, typer.Option(min=0, max=10000, help="Train the encoder on for so many epochs; worth it with many images.")
     ] = 0,
+    joint: Annotated[
+        bool,
+        typer.Option("--joint", help="With --tune-epochs: go on rebuilding images meanwhile, to know unknown types."),
+    ] = False,
     unknown_rate: Annotated[
         float, typer.Option(help="Share of known defects that may be called unknown for being unlike all others.")
     ] = 0.05,
@@ -36,6 +41,8 @@ def classify(
     device: DeviceOption = "cpu",
 ) -> None:
     """Learn to name types of defects from labelled images. `urushi inspect --types FILE` then names them."""
+    if joint and not tune_epochs:
+        raise InputError("--joint trains the encoder on; say for how many epochs with --tune-epochs")
     require_file_place(output, "-o")
     note_loading(detector)
     from urushi.defect_types import DefectTypes, Encoder
@@ -43,7 +50,8 @@ def classify(
     loaded = load(detector, runtime="torch", device=device)
     encoder = Encoder(loaded)
     images, labels = _labelled(loaded, encoder, labelled)
-    found = DefectTypes.learn(encoder, images, labels, unknown_rate=unknown_rate, n_epochs=tune_epochs, seed=seed)
+    how = {"unknown_rate": unknown_rate, "n_epochs": tune_epochs, "rebuilding": float(joint), "seed": seed}
+    found = DefectTypes.learn(encoder, images, labels, **how)  # type: ignore[arg-type]
     found.save(output)
     n, wrong = len(labels), len(labels) - found.held_out_right - found.held_out_unknown
     print(f"{output}: {len(found.names)} types from {n} images: {', '.join(found.names)}")

@@ -73,6 +73,9 @@ def inspect(
         Path | None,
         typer.Option(help="Gather anomalous images in this file, to name what comes again: see `urushi novelties`."),
     ] = None,
+    gather_unsure: Annotated[
+        bool, typer.Option("--gather-unsure", help="With --novelty-buffer: gather what is unsure, too.")
+    ] = False,
     fail_on_anomaly: Annotated[
         bool, typer.Option("--fail-on-anomaly", help="Exit with status 3 if anything is anomalous; unsure is not.")
     ] = False,
@@ -101,7 +104,7 @@ def inspect(
     writers = [map_writer(out, f".{maps_as or MapFormat.png}")] if maps or maps_as else []
     writers += [mask_writer(out)] if masks else []
     shows_pictures = bool(writers) or report
-    teller = _teller(loaded, types, novelty_buffer)
+    teller = _teller(loaded, types, novelty_buffer, gathers_unsure=gather_unsure)
     listeners: list[Listener] = [tally := Tally(is_endless=watch is not None), *writers]
     if watch is not None:
         from urushi.cli._watching import until_stopped, watch_of, watched
@@ -125,13 +128,19 @@ def inspect(
     raise typer.Exit(tally.status(fail_on_anomaly=fail_on_anomaly))
 
 
-def _teller(detector: "Detector", types: Path | None, novelty_buffer: Path | None) -> "TypeTeller | None":
+def _teller(
+    detector: "Detector", types: Path | None, novelty_buffer: Path | None, *, gathers_unsure: bool
+) -> "TypeTeller | None":
     """What names types of defects, if that is asked for."""
+    from urushi.errors import InputError
+
+    if gathers_unsure and novelty_buffer is None:
+        raise InputError("--gather-unsure goes with --novelty-buffer FILE, where images gather")
     if types is None and novelty_buffer is None:
         return None
     from urushi.cli._typing import TypeTeller
 
-    return TypeTeller(detector, types, novelty_buffer)
+    return TypeTeller(detector, types, novelty_buffer, gathers_unsure=gathers_unsure)
 
 
 def _refuse_what_does_not_go_together(

@@ -8,6 +8,7 @@ import typer
 
 from urushi.cli import _console
 from urushi.errors import InputError
+from urushi.printable import printable
 
 if TYPE_CHECKING:
     from urushi.defect_types import NoveltyBuffer
@@ -18,6 +19,10 @@ def novelties(
     name: Annotated[
         list[str] | None, typer.Option(metavar="NUMBER=NAME", help="Name a proposal of the last listing; repeatable.")
     ] = None,
+    rename: Annotated[
+        list[str] | None,
+        typer.Option(metavar="OLD=NEW", help="Give a type another name; that of another type makes them one."),
+    ] = None,
     page: Annotated[
         Path | None, typer.Option(metavar="PNG", help="Write a picture that shows the images of each group.")
     ] = None,
@@ -27,24 +32,30 @@ def novelties(
 
     Later images are then told by name: `urushi inspect --novelty-buffer FILE`.
     """
-    from urushi.defect_types import update
+    from urushi.defect_types import changes, update
 
-    names = dict(map(_parsed, name or []))
+    names, others = dict(map(_parsed, name or [])), dict(map(_renamed, rename or []))
 
     def changed(found: "NoveltyBuffer | None") -> "NoveltyBuffer":
         """Numbers are those of the last listing, even where images have come since."""
         if found is None:
             raise InputError(f"{buffer} does not exist; `urushi inspect --novelty-buffer {buffer}` makes one")
-        return found.named(names) if names else found.proposed()
+        if others:
+            found = found.renamed(others)
+        return found.named(names) if names else found if others else found.proposed()
 
     found = update(buffer, changed)
     groups = _groups(found)
     if page is not None:
         _draw(found, groups, page)
+    noticed = changes(found)
     if as_json:
-        print(json.dumps({"format": 1, "groups": _as_json(found, groups)}, indent=1))
+        told = [vars(change) for change in noticed]
+        print(json.dumps({"format": 1, "groups": _as_json(found, groups), "changes": told}, indent=1))
     else:
         _table(found, groups)
+        for change in noticed:
+            print(printable(change.text))
 
 
 def _parsed(text: str) -> tuple[int, str]:
@@ -52,6 +63,13 @@ def _parsed(text: str) -> tuple[int, str]:
     if not (equals and number.strip().isdecimal()):
         raise InputError(f"a proposal is named NUMBER=NAME, such as 1=crack, not {text!r}")
     return int(number), name.strip()
+
+
+def _renamed(text: str) -> tuple[str, str]:
+    old, equals, new = text.partition("=")
+    if not (equals and old.strip() and new.strip()):
+        raise InputError(f"a type is renamed OLD=NEW, such as scrach=scratch, not {text!r}")
+    return old.strip(), new.strip()
 
 
 def _groups(found: "NoveltyBuffer") -> dict[str, list[int]]:
@@ -75,8 +93,8 @@ def _as_json(found: "NoveltyBuffer", groups: dict[str, list[int]]) -> list[dict[
 
 
 def _table(found: "NoveltyBuffer", groups: dict[str, list[int]]) -> None:
-    rows = [(name, str(len(own)), found.sources[own[0]]) for name, own in groups.items()]
-    _console.table(("group", "images", "the first"), rows)
+    rows = [(name, str(len(own)), found.sources[own[0]], found.sources[own[-1]]) for name, own in groups.items()]
+    _console.table(("group", "images", "the first", "the last"), rows)
     if any(found.proposals):
         _console.note("look at them with --page groups.png; name one with --name 1=NAME")
 

@@ -1,7 +1,8 @@
 """Types of defects learnt from a few labelled images (S3, classification by an autoencoder's encoder)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,12 @@ class DefectTypes:
         *,
         unknown_rate: float = 0.05,
         n_epochs: int = 0,
+        rebuilding: float = 0.0,
         seed: int = 0,
     ) -> "DefectTypes":
         """From prepared images (C, H, W) and their types; with `n_epochs`, the encoder is trained on.
+
+        `rebuilding` is the weight of the method's own loss beside that of the types.
 
         Raises DatasetError if a type has fewer than two images, InputError for a rate outside (0, 1).
         """
@@ -69,8 +73,9 @@ class DefectTypes:
             raise InputError(f"the share called unknown lies between 0 and 1, not at {unknown_rate}")
         names, owners = np.unique(np.array(labels), return_inverse=True)
         _require_two_of_each(names, owners)
-        probabilities, distances = _held_out(encoder, images, owners, n_epochs, seed)
-        tuned = encoder.tuned(images, owners, n_epochs=n_epochs, seed=seed)
+        tuning = partial(Encoder.tuned, n_epochs=n_epochs, seed=seed, rebuilding=rebuilding)
+        probabilities, distances = _held_out(encoder, images, owners, tuning, seed)
+        tuned = tuning(encoder, images, owners)
         head = Head.fit(tuned.latents(images), owners)
         own = cls(tuple(names.tolist()), head, distances, 0, 0, unknown_rate, encoder.key, tuned.weights)
         found = verdicts(own.names, probabilities, p_values(distances, distances), unknown_rate)
@@ -119,7 +124,7 @@ class DefectTypes:
 
 
 def _held_out(
-    encoder: Encoder, images: Sequence[np.ndarray], owners: np.ndarray, n_epochs: int, seed: int
+    encoder: Encoder, images: Sequence[np.ndarray], owners: np.ndarray, tuning: Callable[..., Encoder], seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Probabilities (n, K) and distances (n,) of each image by a fit that has not seen it."""
     from sklearn.model_selection import StratifiedKFold
@@ -128,7 +133,7 @@ def _held_out(
     probabilities, distances = np.zeros((len(owners), int(owners.max()) + 1)), np.zeros(len(owners))
     for seen, held in StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(owners, owners):
         known = [images[row] for row in seen]
-        tuned = encoder.tuned(known, owners[seen], n_epochs=n_epochs, seed=seed)
+        tuned = tuning(encoder, known, owners[seen])
         head, codes = Head.fit(tuned.latents(known), owners[seen]), tuned.latents([images[row] for row in held])
         probabilities[held], distances[held] = head.probabilities(codes), head.distances(codes)
     return probabilities, distances

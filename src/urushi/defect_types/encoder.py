@@ -58,11 +58,22 @@ class Encoder:
         codes = [self._backend.latents(np.stack(images[start : start + _BATCH])) for start in starts]
         return np.concatenate(codes).astype(float)
 
-    def tuned(self, images: Sequence[np.ndarray], owners: np.ndarray, *, n_epochs: int, seed: int) -> "Encoder":
-        """The encoder trained on to tell types `owners` (n,) of images apart; as it is, for no epochs (S3)."""
+    def tuned(
+        self,
+        images: Sequence[np.ndarray],
+        owners: np.ndarray,
+        *,
+        n_epochs: int,
+        seed: int,
+        rebuilding: float = 0.0,
+    ) -> "Encoder":
+        """The encoder trained on to tell types `owners` (n,) of images apart; as it is, for no epochs (S3).
+
+        `rebuilding` is the weight of the method's own loss beside that.
+        """
         if not n_epochs:
             return self
         from urushi.defect_types.tuning import tune
 
-        weights = tune(self._backend.graph.model, images, owners, n_epochs=n_epochs, seed=seed)
+        weights = tune(self._backend.graph.model, images, owners, n_epochs=n_epochs, seed=seed, rebuilding=rebuilding)
         return Encoder(self.detector, weights)

@@ -118,6 +118,14 @@ class NoveltyBuffer:
         left = tuple(0 if proposal in names else proposal for proposal in self.proposals)
         return replace(self, names=given, proposals=left)
 
+    def renamed(self, names: Mapping[str, str]) -> "NoveltyBuffer":
+        """With types called by other names, {old: new}; two of one name are one. Raises InputError for no type."""
+        allowed = sorted(set(self.names) - {""})
+        for old, new in names.items():
+            if old not in allowed or not new.strip():
+                raise InputError(f"{old}={new}: the name of a type and another one are needed; types are {allowed}")
+        return replace(self, names=tuple(names.get(name, name) for name in self.names))
+
     def save(self, path: Path) -> None:
         """Writes one safetensors file, atomically; raises InputError if the place can't be written."""
         facts = {"key": self.key, "sources": self.sources, "names": self.names, "proposals": self.proposals}

@@ -20,11 +20,20 @@ _RATE, _HEAD_RATE = 1e-4, 1e-3  # the layer is new, the encoder knows something
 
 
 def tune(
-    model: Reconstructor, images: Sequence[np.ndarray], owners: np.ndarray, *, n_epochs: int, seed: int
+    model: Reconstructor,
+    images: Sequence[np.ndarray],
+    owners: np.ndarray,
+    *,
+    n_epochs: int,
+    seed: int,
+    rebuilding: float = 0.0,
 ) -> dict[str, np.ndarray]:
     """The model's parameters after training encoder and layer on images (C, H, W) of the types `owners` (n,).
 
-    Statistics of batch normalisation stay: a few images would spoil them. Raises InputError if nothing can be tuned.
+    With `rebuilding` > 0 the method's own loss on the same images, in units of what it is at first, is added with that
+    weight, so that the code keeps what the types do not need and unknown ones differ in (S2 §7.2.4; Yoshihashi et al.
+    2019). Statistics of batch normalisation stay: a few images would spoil them. Raises InputError if nothing can be
+    tuned.
     """
     model = copy.deepcopy(model).eval()
     x, y = torch.from_numpy(np.stack(images)), torch.from_numpy(owners)
@@ -33,11 +42,12 @@ def tune(
         layer = nn.Linear(_latents(model, x[:1]).shape[1], int(y.max()) + 1)
         _require_gradient(_latents(model, x[:1]))
         groups = [{"params": model.parameters(), "lr": _RATE}, {"params": layer.parameters(), "lr": _HEAD_RATE}]
-        optimizer = Adam(groups)
+        optimizer, unit = Adam(groups), _own_loss(model, x).item() if rebuilding else 1.0
         for _ in range(n_epochs):
             for rows in torch.split(torch.randperm(len(x)), _BATCH):
                 optimizer.zero_grad()
-                torch.autograd.backward(F.cross_entropy(layer(_latents(model, x[rows])), y[rows]))
+                loss = F.cross_entropy(layer(_latents(model, x[rows])), y[rows])
+                torch.autograd.backward(loss + rebuilding / unit * _own_loss(model, x[rows]) if rebuilding else loss)
                 optimizer.step()
     return {name: value.detach().numpy() for name, value in model.named_parameters()}
 
@@ -58,6 +68,13 @@ def _latents(model: Reconstructor, images: Tensor) -> Tensor:
     encode: Any = model.latents
     code: Tensor = encode(model.embed(images))
     return code.flatten(1)
+
+
+def _own_loss(model: Reconstructor, images: Tensor) -> Tensor:
+    """What the method was trained with; raises InputError where that takes several players."""
+    if model.is_closed_form or len(model.optimizers()) != 1:
+        raise InputError("only a method that is trained with one loss can be trained jointly; leave --joint out")
+    return sum((loss for _, loss in model.losses(model.embed(images))), start=images.new_zeros(()))
 
 
 def _require_gradient(code: Tensor) -> None:
