@@ -15,6 +15,7 @@ from urushi.data.images import ImageSource
 from urushi.detector import Detector
 from urushi.errors import InputError, UnreadableImageError
 from urushi.inspection import Inspection
+from urushi.printable import counted
 from urushi.recipe import Recipe
 
 require("sklearn", "train")
@@ -60,7 +61,10 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         self.detector_ = Detector.fit(_images(X), self._recipe(), seed=self.random_state)
         self.offset_ = -self.detector_.threshold.value
         if unreadable := self.detector_.unreadable:
-            warnings.warn(f"{len(unreadable)} images are left out, the first: {_reason(unreadable[0])}", stacklevel=2)
+            warnings.warn(
+                f"{counted(len(unreadable), 'image is', 'images are')} left out, the first: {_reason(unreadable[0])}",
+                stacklevel=2,
+            )
         return self
 
     def score_samples(self, X: Images) -> np.ndarray:  # noqa: N803
