@@ -78,7 +78,10 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         if unreadable:
             raise UnreadableImageError(unreadable[0].source, unreadable[0].reason)
         if len(scores) != len(images):
-            raise InputError(f"{len(images)} files hold {len(scores)} images; name each page, as in stack.tif#1")
+            raise InputError(
+                f"{counted(len(images), 'file holds', 'files hold')} {counted(len(scores), 'image')}; name each "
+                "page, as in stack.tif#1"
+            )
         return -scores
 
     def decision_function(self, X: Images) -> np.ndarray:  # noqa: N803

@@ -47,7 +47,8 @@ def _apart(images: LearntImages, other: LearntImages, base: LearntImages | None)
 def _require_all_of(images: LearntImages, base: LearntImages) -> None:
     if missing := len(set(base.contents) - set(images.contents)):
         raise InputError(
-            f"{missing} images of the base are not known to a detector that is to be merged: it did not go on from "
+            f"{counted(missing, 'image of the base is', 'images of the base are')} not known to a detector that "
+            "is to be merged: it did not go on from "
             "this base, or has unlearnt them"
         )
 
