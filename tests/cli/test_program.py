@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from urushi.cli import COMMANDS
+from urushi.detector_file import members
 
 COMMAND = Path(sys.executable).with_name("urushi")
 
