@@ -1,9 +1,10 @@
 """python -m benchmarks.startup [--repeats 21]
 
 Wall time of a fresh process for `urushi --help`, `import urushi` and what a user of the library imports first, against
-`python -c pass`; and which heavy packages each of them loads.
+`python -c pass`; and which heavy packages each of them loads. Compiled first, as pip does it where it installs.
 """
 
+import compileall
 import subprocess
 import sys
 import time
@@ -57,6 +58,7 @@ def result(name: str, found: dict[str, list[float]]) -> dict[str, Any]:
 
 def main() -> None:
     options = command_line.parser(__doc__, repeats=21, warm_up=2).parse_args()
+    compileall.compile_dir(record.ROOT / "src", quiet=1)  # PYTHONDONTWRITEBYTECODE would have each run compile anew
     header = record.environment() | {"seed": None, "n_warm_up": options.warm_up, "n_repeats": options.repeats}
     measures = {name: seconds(arguments) for name, arguments in COMMANDS.items()}
     found = record.interleave(measures, options.repeats, n_warm_up=options.warm_up)

@@ -123,3 +123,11 @@ def imported_names(path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_reading_images_loads_nothing_that_speaks_to_servers() -> None:
+    """It took a hundredth of a second before the first line of every command."""
+    names = "('ssl', 'http.client', 'urllib.request')"
+    code = f"import sys, urushi.data.images; print([name for name in {names} if name in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert found.stdout.strip() == "[]"

@@ -106,11 +106,11 @@ def test_wrong_input_is_said_and_nothing_is_left_out(fitted, good, tmp_path):
         fitted.predict([good[0], tmp_path / "absent.png"])
     pages = [Image.fromarray(image) for image in good[:2]]
     pages[0].save(tmp_path / "stack.tif", save_all=True, append_images=pages[1:])
-    with pytest.raises(InputError, match="1 files hold 2 images"):
+    with pytest.raises(InputError, match="1 file holds 2 images"):
         fitted.predict([tmp_path / "stack.tif"])
     with pytest.raises(RecipeError, match="no recipe is called 'defaut'"):
         AnomalyDetector("defaut").fit(good)
-    with pytest.warns(UserWarning, match=r"1 images are left out, the first: .*absent.png"):
+    with pytest.warns(UserWarning, match=r"1 image is left out, the first: .*absent.png"):
         clone(fitted).fit([*good, tmp_path / "absent.png"])
 
 
@@ -176,7 +176,7 @@ def test_as_a_detector_of_pyod_it_has_its_signs_labels_and_names(fitted, good, b
     np.testing.assert_allclose(found.decision_scores_, -fitted.score_samples(good), rtol=1e-5)
     assert found.labels_.tolist() == (found.decision_scores_ > found.threshold_).astype(int).tolist()
     (tmp_path / "torn.png").write_bytes(b"no picture")
-    with pytest.warns(UserWarning, match="1 images are left out"):
+    with pytest.warns(UserWarning, match="1 image is left out"):
         torn = found.fit([*good, tmp_path / "torn.png"])
     assert np.isnan(torn.decision_scores_).tolist() == [False] * 30 + [True]
     assert torn.labels_[-1] == 1

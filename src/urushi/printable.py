@@ -37,3 +37,8 @@ def in_px(size: Sequence[int]) -> str:
     """A size (height, width, …) as it is said everywhere: its width first, and which is which unless it is square."""
     height, width, *_ = size
     return f"{width} × {height} px" + ("" if height == width else " (width × height)")
+
+
+def counted(n: int, one: str, several: str | None = None) -> str:
+    """'1 image', '2 images': a number and what it counts; `several` where more is to change than an s at the end."""
+    return f"{n} {one if n == 1 else several or f'{one}s'}"

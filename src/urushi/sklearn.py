@@ -15,6 +15,7 @@ from urushi.data.images import ImageSource
 from urushi.detector import Detector
 from urushi.errors import InputError, UnreadableImageError
 from urushi.inspection import Inspection
+from urushi.printable import counted
 from urushi.recipe import Recipe
 
 require("sklearn", "train")
@@ -60,7 +61,10 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         self.detector_ = Detector.fit(_images(X), self._recipe(), seed=self.random_state)
         self.offset_ = -self.detector_.threshold.value
         if unreadable := self.detector_.unreadable:
-            warnings.warn(f"{len(unreadable)} images are left out, the first: {_reason(unreadable[0])}", stacklevel=2)
+            warnings.warn(
+                f"{counted(len(unreadable), 'image is', 'images are')} left out, the first: {_reason(unreadable[0])}",
+                stacklevel=2,
+            )
         return self
 
     def score_samples(self, X: Images) -> np.ndarray:  # noqa: N803
@@ -74,7 +78,10 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         if unreadable:
             raise UnreadableImageError(unreadable[0].source, unreadable[0].reason)
         if len(scores) != len(images):
-            raise InputError(f"{len(images)} files hold {len(scores)} images; name each page, as in stack.tif#1")
+            raise InputError(
+                f"{counted(len(images), 'file holds', 'files hold')} {counted(len(scores), 'image')}; name each "
+                "page, as in stack.tif#1"
+            )
         return -scores
 
     def decision_function(self, X: Images) -> np.ndarray:  # noqa: N803

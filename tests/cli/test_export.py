@@ -180,7 +180,7 @@ def test_benchmark_measures_no_masks(urushi, exported, good, tmp_path):
     (tmp_path / "in" / "masks" / "a.png").write_bytes((good / "100.png").read_bytes())
     result = urushi("benchmark", exported, tmp_path / "in")
     assert result.status == 2
-    assert "masks: its 1 images are left out: its name says masks" in result.err
+    assert "masks: its 1 image is left out: its name says masks" in result.err
 
 
 @pytest.mark.thorough

@@ -139,7 +139,7 @@ def test_inspect_leaves_out_label_images_beside_images(urushi, fitted, good, tmp
     shutil.copy(folder / "100.png", folder / "100_label.png")
     result = urushi("inspect", fitted, folder)
     assert len(result.out.splitlines()) == 7
-    assert f"note: {folder}: 1 label images beside their images are left out of the parts" in result.err
+    assert f"note: {folder}: 1 label image beside its image is left out of the parts" in result.err
 
 
 def test_inspect_takes_a_file_or_folder_that_is_given_whatever_its_name(urushi, fitted, dataset):

@@ -116,7 +116,7 @@ def test_a_final_detector_keeps_nothing_to_go_on_from(urushi, quick, new, detect
         (["new", "-o", "a.urushi", "--selected"], "--selected goes with --add DETECTOR"),
         (["new", "new", "-o", "a.urushi"], "2 folders were given; a fit takes one"),
         (["new"], "say where the detector file is to be written: -o"),
-        (["--add", "part.urushi", "nowhere.png"], "none of 1 images is new: 0 are known"),
+        (["--add", "part.urushi", "nowhere.png"], "none of 1 image is new: 0 are known"),
         (["--add", "nowhere.urushi", "new"], "nowhere.urushi does not exist"),
         (["--add", "part.urushi", "new", "-o", "new/600.png"], "is no detector file: it is not overwritten"),
     ],

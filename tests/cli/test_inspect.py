@@ -73,7 +73,7 @@ def test_an_image_that_cannot_be_read_is_listed_on_stderr_with_status_1(urushi, 
     assert f"not read: {mixed / 'c.png'}: not an image" in result.err
     assert "c.png" not in result.out
     assert "1 normal, 1 anomalous, 1 not read" in result.err
-    assert "1 other files were left alone" in result.err
+    assert "1 other file was left alone" in result.err
 
 
 @pytest.mark.parametrize("output_format", ["table", "json", "csv"])

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from urushi.cli import COMMANDS
-from urushi.detector import Detector
+from urushi.detector_file import members
 
 COMMAND = Path(sys.executable).with_name("urushi")
 
@@ -294,7 +294,7 @@ def test_an_interrupted_command_says_in_its_last_line_what_is_left(
     def interrupted(*_: object, **__: object) -> None:
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(Detector, "load", interrupted)
+    monkeypatch.setattr(members, "of_content", interrupted)
     done = urushi(*(one.format(detector=detector, images=good, dataset=dataset) for one in arguments))
     assert (done.status, done.out) == (130, "")
     assert done.err.splitlines()[-1].startswith(f"interrupted: {left}")

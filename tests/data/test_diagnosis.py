@@ -53,7 +53,7 @@ def test_files_of_the_operating_system_are_no_images_and_are_said_once(root):
     leave_system_files(root)
     after = found(root)
     (said,) = after.warnings
-    assert said == "5 files of the operating system, such as desktop.ini, are left alone"
+    assert said == "left alone: 5 files of the operating system, such as desktop.ini"
     assert replace(after, warnings=()) == before
     assert list(find_images([root])) == [path for path in sorted(root.rglob("*.png")) if path.name[:2] != "._"]
     assert count_other_files([root]) == 5
@@ -102,7 +102,7 @@ def test_copies_do_not_count_as_training_images(root):
         shutil.copy(root / "train/good/0.png", root / f"train/good/{number}.png")
     few, repeated = found(root).warnings
     assert few == "1 different good training images can be read; fewer than 20 rarely suffice"
-    assert repeated == "1 images occur more than once in their split; a fit counts each once"
+    assert repeated == "1 image occurs more than once in its split; a fit counts each once"
 
 
 def test_training_images_of_one_level_are_warned_of(root):
@@ -132,7 +132,7 @@ def test_the_same_pixels_in_train_and_test_are_a_leak_even_in_another_format(roo
     diagnosis = found(root)
     assert diagnosis.to_json()["leaks"] == [["test/good/copy.tif", "train/good/3.png"]]
     assert diagnosis.duplicates == ()
-    assert diagnosis.warnings == ("1 images are in more than one split: results on the test split would be too good",)
+    assert diagnosis.warnings == ("1 image is in more than one split: results on the test split would be too good",)
 
 
 def test_the_same_pixels_twice_in_one_split_are_duplicates(root):

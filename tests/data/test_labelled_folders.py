@@ -78,7 +78,7 @@ def test_masks_within_test_or_within_good_images_are_no_parts(tmp_path):
     assert set(kinds(dataset)) == {"train/good", "test/good", "test/NG"}
     assert problems(dataset) == [
         ("test/masks", "is not read: its name says masks"),
-        ("train/good/masks", "its 1 images are left out: its name says masks"),
+        ("train/good/masks", "its 1 image is left out: its name says masks"),
     ]
 
 
@@ -124,7 +124,7 @@ def test_a_good_folder_whose_name_says_test_is_tested_with_and_masks_are_no_part
 def test_masks_beside_the_defects_are_theirs(tmp_path):
     dataset = find_dataset(put(tmp_path, "good/0.png", "dent/0.png", "masks/dent/0_mask.png", "masks/dent/9_mask.png"))
     assert [sample.mask for sample in dataset.test()] == [tmp_path / "masks/dent/0_mask.png"]
-    assert problems(dataset) == [("masks", "1 masks are left out: they match no image")]
+    assert problems(dataset) == [("masks", "1 mask is left out: it matches no image")]
 
 
 @pytest.mark.parametrize("mask", ["mask/0.png", "masks/0_mask.png", "GT/0/000.png"])
@@ -147,7 +147,7 @@ def test_folders_within_good_and_bad_name_the_split(tmp_path):
 def test_a_good_folder_beside_a_test_folder_is_learnt(tmp_path):
     dataset = find_dataset(put(tmp_path, "good/0.png", "test/good/1.png", "test/dent/2.png", "test/3.png"))
     assert kinds(dataset) == {"good": "train 0 good", "test/good": "test 0 good", "test/dent": "test 1 dent"}
-    assert problems(dataset) == [("test", "1 images directly in it are not read: no folder says whether they are good")]
+    assert problems(dataset) == [("test", "1 image directly in it is not read: no folder says whether they are good")]
 
 
 def test_images_beside_the_folders_are_left_out_and_said_once(tmp_path):
@@ -197,7 +197,7 @@ def test_folders_of_programs_are_no_defects(tmp_path, name, places):
 def test_label_images_beside_images_are_no_parts_in_any_spelling(tmp_path, label):
     dataset = find_dataset(put(tmp_path, "p1.png", "p2.png", label))
     assert [sample.path.name for sample in dataset.normal_training()] == ["p1.png", "p2.png"]
-    assert problems(dataset) == [(".", "1 label images beside their images are left out of the parts")]
+    assert problems(dataset) == [(".", "1 label image beside its image is left out of the parts")]
 
 
 @pytest.mark.parametrize("name", ["p1_label.png", "mask.png", "masked_p2.png", "p2_labelled.png", "p2_gta.png"])
@@ -214,7 +214,7 @@ def test_a_good_image_whose_label_image_marks_something_is_a_defective_one_with_
     assert (found.path.name, found.label, found.defect, found.mask.name) == ("p1.png", 1, "defect", "p1_label.png")
     ((_, reason),) = problems(dataset)
     assert reason.startswith(
-        "3 label images beside their images are left out of the parts; 1 images count as defective"
+        "3 label images beside their images are left out of the parts; 1 image counts as defective"
     )
 
 
@@ -239,7 +239,7 @@ def test_good_images_whose_masks_in_a_folder_beside_them_mark_something_are_defe
     dataset = find_dataset(tmp_path)
     assert [sample.path.stem for sample in dataset.normal_training()] == ["p0", "p2"]
     assert [(s.path.stem, s.label, s.mask) for s in dataset.test()] == [("p1", 1, tmp_path / mask.format("p1"))]
-    assert any("1 images count as defective" in reason for _, reason in problems(dataset))
+    assert any("1 image counts as defective" in reason for _, reason in problems(dataset))
     assert any("its 2 images are left out: its name says masks" in reason for _, reason in problems(dataset))
 
 

@@ -41,7 +41,7 @@ def test_images_are_added_and_taken_away_again() -> None:
 
 
 def test_no_image_counts_twice_and_none_is_taken_away_that_was_not_there() -> None:
-    with pytest.raises(InputError, match="1 images would be learnt from twice"):
+    with pytest.raises(InputError, match="1 image would be learnt from twice"):
         kept(1, 2).plus(kept(2, 3))
     with pytest.raises(InputError, match="not learnt from cannot be unlearnt"):
         kept(1, 2).less(kept(3))

@@ -237,7 +237,7 @@ def test_unreadable_images_are_listed_and_counted_nowhere_else():
 
 
 def test_nothing_readable_is_an_error():
-    with pytest.raises(InputError, match="1 images came"):
+    with pytest.raises(InputError, match="1 image came"):
         run([(Labelled(1), Unreadable("broken.png", "zero bytes"))], Masks())
 
 

@@ -175,7 +175,7 @@ def test_an_image_that_was_never_learnt_is_named_and_nothing_is_removed(old):
 
 
 def test_too_few_cannot_be_left(old):
-    with pytest.raises(DatasetError, match="1 images would be left to learn from; at least 2"):
+    with pytest.raises(DatasetError, match="1 image would be left to learn from; at least 2"):
         old.remove(OLD[:7])
     strict = old.calibrate(RECIPE.threshold.model_copy(update={"false_alarm_rate": 0.12}))
     with pytest.raises(CalibrationError, match="needs at least 8 held-out normal images; there are 7"):
@@ -216,7 +216,7 @@ def test_two_that_went_on_from_one_are_merged_by_it(old, everything):
     merged = parts[0].merge(parts[1], base=old)
     require_equal(merged, everything)
     assert len(merged.held_out.scores) == 12
-    with pytest.raises(InputError, match="1 images of the base are not known"):
+    with pytest.raises(InputError, match="1 image of the base is not known"):
         parts[0].remove(OLD[:1]).merge(parts[1], base=old)
 
 

@@ -15,6 +15,7 @@ from urushi.calibration.base import Threshold
 from urushi.calibration.conformal import Conformal
 from urushi.errors import CalibrationError
 from urushi.inspection import MapScale
+from urushi.printable import counted
 
 _REGION_RATE = 0.05  # share of normal images that may show a region; for pictures, not for decisions
 _FAR = 0.2  # of the highest median: how much farther than that other parts are at least
@@ -93,7 +94,8 @@ class HeldOut:
         if self.method == "cross" or len(self.scores) >= _FEW:
             return None
         return (
-            f"Only {len(self.scores)} good images set the threshold, the part that was held out. With folds all of "
+            f"Only {counted(len(self.scores), 'good image sets', 'good images set')} the threshold, the part "
+            "that was held out. With folds all of "
             "them would: `urushi fit --set split.n_folds=5`, which fits six times instead of once."
         )
 

@@ -6,8 +6,6 @@ import shlex
 import sys
 from importlib.util import find_spec
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from urushi.errors import MissingPackageError
 
@@ -40,6 +38,9 @@ def command(suffix: str, origin: dict[str, Any] | None) -> str:
         url = f"{vcs.get('vcs')}+{url}@{vcs.get('commit_id')}"
     if not url.startswith("file:"):
         return f"pip install {_quoted(f'urushi{suffix} @ {url}')}"
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname  # late: it loads what speaks to servers
+
     is_editable = origin.get("dir_info", {}).get("editable", False)
     return f"pip install {'-e ' * is_editable}{_quoted(url2pathname(urlsplit(url).path) + suffix)}"
 

@@ -96,6 +96,7 @@ def main() -> None:
     """Runs the command line; an error becomes one message on stderr and status 2."""
     # Threads that spin while they wait take the cores from the threads that decode, and from other programs.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")  # 2^4 cycles; NumPy's threads would spin while others load
     if getattr(sys, "frozen", False):  # else a process that `benchmark` starts would be another command line
         importlib.import_module("multiprocessing").freeze_support()
     _keep_the_home_folder_clean()

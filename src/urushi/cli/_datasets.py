@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from urushi.cli import _console
-from urushi.printable import printable
+from urushi.printable import counted, printable
 
 if TYPE_CHECKING:
     from urushi.data.dataset import Dataset
@@ -37,9 +37,9 @@ def note_problems(problems: "Sequence[Problem]") -> None:
         _console.note(f"note: {printable(f'{problem.path}: {problem.reason}')}")
 
 
-def note_found(n: int, what: str, places: Sequence[Path]) -> None:
+def note_found(n: int, what: str, places: Sequence[Path], *, of: str = "") -> None:
     """How many images there are, before anything is done with them."""
-    _console.note(f"{n} {what} found in {printable(', '.join(map(str, places)))}")
+    _console.note(f"{counted(n, what)}{of} found in {printable(', '.join(map(str, places)))}")
 
 
 def note_taken(dataset: "Dataset") -> None:

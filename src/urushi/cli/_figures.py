@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from urushi.printable import printable
+from urushi.printable import counted, printable
 
 _BLOCK_WIDTH, _GAP = 39, 2
 _MAX_DEFECTS = 8
@@ -28,7 +28,8 @@ _EMPTY: Block = ("", [])
 def lines(figures: Mapping[str, Any]) -> list[str]:
     """What to print of the JSON of an evaluation: at most 23 lines of 80 columns, and one for each reason of a dash."""
     counts = ", ".join(f"{name} {n}" for name, n in figures["counts"].items())
-    title = f"{figures['n_normal']} normal and {figures['n_anomalous']} anomalous images ({counts}); 95 % intervals"
+    anomalous = counted(figures["n_anomalous"], "anomalous image")
+    title = f"{figures['n_normal']} normal and {anomalous} ({counts}); 95 % intervals"
     return [title, *_side_by_side(list(_blocks(figures))), *_reasons(figures)]
 
 

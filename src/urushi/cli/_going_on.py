@@ -13,7 +13,7 @@ from urushi.cli import _console
 from urushi.cli._datasets import images_in, note_problems
 from urushi.cli._good_images import good_images
 from urushi.cli._places import require_detector_place
-from urushi.printable import printable
+from urushi.printable import counted, printable
 
 if TYPE_CHECKING:
     from urushi.detector import Detector
@@ -122,7 +122,10 @@ def _copied(path: Path) -> Path:
 
 def _state(new: "Detector") -> str:
     facts = new.card["fit"]
-    return f"has learnt {facts['n_training']} good images, {len(new.held_out.scores)} scores set the threshold"
+    return (
+        f"has learnt {counted(facts['n_training'], 'good image')}, "
+        f"{counted(len(new.held_out.scores), 'score sets', 'scores set')} the threshold"
+    )
 
 
 def _report(old: "Detector", new: "Detector", sources: Sequence[Path], seconds: float) -> None:
@@ -131,7 +134,7 @@ def _report(old: "Detector", new: "Detector", sources: Sequence[Path], seconds: 
     if facts["what"] == "added":
         _report_added(old, facts, sources)
     note_exports(old, new)
-    print(f"{facts['n_images']} images {facts['what']} in {seconds:.1f} s")
+    print(f"{counted(facts['n_images'], 'image')} {facts['what']} in {seconds:.1f} s")
     print_threshold(old, new)
 
 

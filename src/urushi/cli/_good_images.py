@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from urushi.cli import _console
 from urushi.cli._datasets import note_found, note_problems, note_taken
-from urushi.printable import printable
+from urushi.printable import counted, printable
 
 if TYPE_CHECKING:
     from urushi.data.dataset import Dataset
@@ -27,10 +27,13 @@ def good_images(good: Path, layout: str | None, good_folders: Sequence[str]) -> 
     if not samples:
         note_problems(dataset.problems[:_MOST_PROBLEMS])
         raise DatasetError(f"{good} has no good training images; `urushi doctor {good}` shows what it has")
-    note_found(len(samples), "good images", [good])
+    note_found(len(samples), "good image", [good])
     note_problems(dataset.problems)
     if spare := dataset.validation():
-        _console.note(f"note: {len(spare)} validation images are left out: the fit holds out some of its own")
+        _console.note(
+            f"note: {counted(len(spare), 'validation image is', 'validation images are')} left out: the fit "
+            "holds out some of its own"
+        )
     _refuse_masks(dataset)
     openable = [sample for sample in samples if _is_openable(file_of(sample.path))]
     facts: dict[str, Any] = {

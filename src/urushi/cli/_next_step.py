@@ -8,7 +8,7 @@ import numpy as np
 
 from urushi.calibration.conformal import Conformal
 from urushi.errors import CalibrationError
-from urushi.printable import printable
+from urushi.printable import counted, printable
 
 if TYPE_CHECKING:
     from urushi.detector import Detector
@@ -85,7 +85,8 @@ def _about_alarms(detector: "Detector", found: "Evaluation", now: _Count, file: 
             )
     n = len(detector.held_out.scores)
     return (
-        f"every defect was found, with {now.n_false_alarms} false alarms; no lower rate that {n} held-out images allow "
+        f"every defect was found, with {counted(now.n_false_alarms, 'false alarm')}; no lower rate that {n} "
+        "held-out images allow "
         "does better on these images"
     )
 

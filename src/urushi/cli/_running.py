@@ -46,14 +46,22 @@ def load(
     bits: int | None = None,
 ) -> "Detector":
     """The detector as it was asked for, saying on stderr what it runs in."""
-    from urushi.detector import Detector
-    from urushi.runtime.choice import DISTRUSTED, exports
+    from concurrent.futures import ThreadPoolExecutor
+
+    from urushi.detector_file import archive
+
+    with ThreadPoolExecutor(1) as beside:  # reading and digesting a large file takes as long as loading what runs it
+        content = beside.submit(archive.read, path)
+        from urushi.detector import Detector
+        from urushi.detector_file import members
+        from urushi.runtime.choice import DISTRUSTED, Wish, exports
 
     if n_threads is not None:
         import cv2
 
         cv2.setNumThreads(n_threads)
-    detector = Detector.load(path, runtime=runtime, precision=precision, device=device, n_threads=n_threads)
+    wish = Wish(runtime, precision, device, n_threads)
+    detector = Detector(**members.of_content(path, content.result(), wish), file=path)
     _console.note(f"runs in {detector.backend.description}")
     if any(entry.is_distrusted for entry in exports(detector.card)):
         _console.note(f"note: {DISTRUSTED}; `urushi export --int8` makes one that has")

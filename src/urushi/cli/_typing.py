@@ -10,6 +10,7 @@ from urushi.cli import _console
 from urushi.defect_types import DefectTypes, Encoder, NoveltyBuffer, update
 from urushi.errors import InputError
 from urushi.inspection import Inspection, Unreadable
+from urushi.printable import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,7 +77,9 @@ class TypeTeller:
         if self.counts:
             _console.note("types: " + ", ".join(f"{name} {n}" for name, n in self.counts.most_common()))
         if self.buffer is not None:
-            _console.note(f"{self.n_added} images more in {self.path}; `urushi novelties {self.path}` groups them")
+            _console.note(
+                f"{counted(self.n_added, 'image')} more in {self.path}; `urushi novelties {self.path}` groups them"
+            )
 
 
 def _opened(path: Path, key: str) -> NoveltyBuffer:

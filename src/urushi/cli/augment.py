@@ -77,7 +77,7 @@ def augment(
     dataset = find_dataset(source, layout=layout, good_folders=good_folder)
     samples, inverted = without_inverted(dataset.samples)
     dataset = replace(dataset, samples=samples)
-    note_found(len(samples), "images", [source])
+    note_found(len(samples), "image", [source])
     note_problems([*dataset.problems, *inverted])
     pictures = plan(dataset.samples, wish, seed=seed)
     results = enlarge(dataset, out, augmentation, pictures, seed=seed, about=_about(dataset, wish, augmentation, seed))
@@ -110,7 +110,7 @@ def _require_sense(wish: "Wish", *, has_transforms: bool) -> None:
         )
     if (wish.n_copies or wish.n_training) and not has_transforms:
         raise RecipeError(
-            f"no transforms are given, so all variants would be alike; give --transforms with some of "
+            "no transforms are given, so all variants would be alike; give --transforms with some of "
             f"{', '.join(catalogue.names('urushi.augmentation'))}, or a recipe with augmentation"
         )
 

@@ -11,6 +11,7 @@ from urushi.cli._places import require_file_place
 from urushi.cli._running import DeviceOption, load, note_loading
 from urushi.data.progress import tracked
 from urushi.errors import InputError
+from urushi.printable import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,14 +55,15 @@ def classify(
     found = DefectTypes.learn(encoder, images, labels, **how)  # type: ignore[arg-type]
     found.save(output)
     n, wrong = len(labels), len(labels) - found.held_out_right - found.held_out_unknown
-    print(f"{output}: {len(found.names)} types from {n} images: {', '.join(found.names)}")
+    print(f"{output}: {counted(len(found.names), 'type')} from {counted(n, 'image')}: {', '.join(found.names)}")
     print(
         f"of images left out of learning in turn, {found.held_out_right} of {n} were named rightly, {wrong} wrongly, "
         f"{found.held_out_unknown} were called unknown"
     )
     if n < _N_ENOUGH:
         _console.note(
-            f"note: with {n} images, fewer than {_N_ENOUGH}, nothing is called unknown for lying far from all"
+            f"note: with {counted(n, 'image')}, fewer than {_N_ENOUGH}, nothing is called unknown for lying far "
+            "from all"
         )
 
 
@@ -85,7 +87,7 @@ def _labelled(detector: "Detector", encoder: "Encoder", folder: Path) -> "tuple[
     note_problems(problems)
     if not pairs:
         raise DatasetError(f"{folder} has no folders with images in them; each type of defect is a folder of images")
-    note_found(len(pairs), "images of defects", [folder])
+    note_found(len(pairs), "image", [folder], of=" of defects")
     images, labels, unreadable, n_normal = [], [], [], 0
     results = zip(pairs, detector.inspect_many(path for path, _ in pairs), strict=True)
     for (_, label), result in tracked(results, "inspecting", len(pairs)):

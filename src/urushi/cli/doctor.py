@@ -10,7 +10,7 @@ from urushi.catalogue.extras import how_to_install
 from urushi.cli import _console
 from urushi.cli._datasets import BitsOption, GoodFolderOption, note_found, note_taken
 from urushi.data.progress import tracked
-from urushi.printable import in_px, printable
+from urushi.printable import counted, in_px, printable
 
 if TYPE_CHECKING:
     from urushi.data.dataset import Dataset
@@ -54,7 +54,7 @@ def doctor(
     from urushi.evaluation.luminance import dataset_luminances
 
     looked_at = find_dataset(dataset, layout=layout, good_folders=good_folder)
-    note_found(len(looked_at.samples), "images", [dataset])
+    note_found(len(looked_at.samples), "image", [dataset])
     note_taken(looked_at)
     found = diagnose(looked_at, bits=bits, track=tracked)
     luminances = dataset_luminances(found.luminances)
@@ -119,14 +119,15 @@ def _rates(dataset: "Dataset", found: "Diagnosis") -> dict[str, float] | None:
 def _about_rates(rates: dict[str, float]) -> str:
     n = int(rates["n_good"])
     return (
-        f"false alarms: {n} good images to learn from can state a rate of {100 * rates['smallest']:.3g} % or more "
+        f"false alarms: {counted(n, 'good image')} to learn from can state a rate of "
+        f"{100 * rates['smallest']:.3g} % or more "
         f"(1/{n + 1}); without a wish it is {100 * rates['default']:.3g} %"
     )
 
 
 def _show(found: "Diagnosis", luminances: "LuminanceReport", rates: dict[str, float] | None) -> None:
     plain = found.to_json()
-    print(f"{plain['root']}: layout {plain['layout']}, {plain['n_masks']} masks")
+    print(f"{plain['root']}: layout {plain['layout']}, {counted(plain['n_masks'], 'mask')}")
     rows = [(part, defect, n) for part, kinds in plain["counts"].items() for defect, n in kinds.items()]
     _console.table(("split", "kind", "images"), rows)
     smallest, largest = plain["sizes"]["smallest"], plain["sizes"]["largest"]

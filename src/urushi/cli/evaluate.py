@@ -13,7 +13,7 @@ from urushi.cli._figures import lines
 from urushi.cli._places import require_file_place
 from urushi.cli._running import DeviceOption, PrecisionOption, RuntimeOption, ThreadsOption, load, require_detector
 from urushi.data.progress import tracked
-from urushi.printable import printable
+from urushi.printable import counted, printable
 
 if TYPE_CHECKING:
     from urushi.cli._outputs import Listener
@@ -126,7 +126,7 @@ def samples_to_test(folder: Path, layout: str | None = None, good_folders: Seque
             f"{folder} has no {missing.pop()} images to test with: {taken(dataset)}. Both are needed: in test/good and "
             "in test/DEFECT, for example; --good-folder NAME takes the folders of a name as good"
         )
-    note_found(len(samples), "test images", [folder])
+    note_found(len(samples), "test image", [folder])
     note_problems(dataset.problems)
     note_taken(dataset)
     return samples
@@ -166,7 +166,9 @@ def print_figures(found: "Evaluation") -> None:
         _console.note(printable(line))
     if any(found.unsure.values()):
         normal, anomalous = found.unsure["normal"], found.unsure["anomalous"]
-        _console.note(f"unsure: {normal} good and {anomalous} defective images, counted as not called anomalous")
+        _console.note(
+            f"unsure: {normal} good and {counted(anomalous, 'defective image')}, counted as not called anomalous"
+        )
     if found.below_chance:
         _console.note(f"warning: {printable(found.below_chance)}")
     for warning in found.luminance.warnings:

@@ -94,7 +94,7 @@ def _good_images(detector: "Detector", folder: Path | None) -> _Good:
     samples = [sample.path for sample in dataset.normal_training()]
     if not samples:
         raise DatasetError(f"{folder or known} has no good images; give some with --images DIR")
-    note_found(len(samples), "good images", [folder or known])
+    note_found(len(samples), "good image", [folder or known])
     held_out = None if folder else detector.card["fit"].get("held_out")
     if held_out is None:
         return _Good(samples, [])

@@ -13,7 +13,7 @@ from urushi.cli._good_images import good_images
 from urushi.cli._interrupts import leaving
 from urushi.cli._places import require_detector_place
 from urushi.cli._plots import write_training
-from urushi.printable import printable
+from urushi.printable import counted, printable
 
 if TYPE_CHECKING:
     from urushi.detector import Detector
@@ -200,7 +200,10 @@ def report_fit(detector: "Detector", output: Path, sources: Sequence[Path]) -> N
     _console.list_unreadable(detector.unreadable)
     if trial := detector.card.get("trial"):
         print(f"of {len(trial['candidates'])} candidates {trial['taken']} was fitted: {trial['why']}")
-    print(f"{output}: fitted on {facts['n_training']} of {facts['n_images']} good images in {facts['seconds']} s")
+    print(
+        f"{output}: fitted on {facts['n_training']} of {counted(facts['n_images'], 'good image')} in "
+        f"{facts['seconds']} s"
+    )
     if region := detector.card.get("region"):
         _console.note(f"note: {printable(of_region(region))}")
     if aligned := facts.get("alignment"):
@@ -229,7 +232,8 @@ def _report_copies(copies: Sequence[Mapping[str, int]], sources: Sequence[Path])
 
 def _report_suspects(suspects: Sequence[Mapping[str, Any]], sources: Sequence[Path]) -> None:
     n_out = sum(suspect["is_left_out"] for suspect in suspects)
-    _console.note(f"note: {len(suspects)} training images look as if they were no good ones, {n_out} were left out:")
+    shown = counted(len(suspects), "training image looks as if it were", "training images look as if they were")
+    _console.note(f"note: {shown} no good ones, {n_out} left out:")
     for suspect in suspects[:_MOST_LISTED]:
         out = ", left out" if suspect["is_left_out"] else ""
         _console.note(f"  {printable(str(sources[suspect['image']]))} (p = {suspect['p_value']:.1g}{out})")

@@ -12,7 +12,7 @@ from urushi.cli import _console
 from urushi.cli._datasets import BitsOption, note_found, note_problems
 from urushi.cli._running import DeviceOption, PrecisionOption, RuntimeOption, ThreadsOption, load, require_detector
 from urushi.data.progress import tracked
-from urushi.printable import printable
+from urushi.printable import counted, printable
 
 if TYPE_CHECKING:
     from urushi.cli._outputs import Listener
@@ -189,9 +189,9 @@ def _found(paths: list[Path]) -> "tuple[list[Path], list[Unreadable]]":
     stumbled = [Unreadable(str(entry.path), entry.reason) for entry in entries if isinstance(entry, Problem)]
     if not entries:
         raise DatasetError(f"no images below {', '.join(map(str, paths))}; give images or a folder that holds some")
-    note_found(len(files), "images", paths)
+    note_found(len(files), "image", paths)
     if n_others := count_other_files(paths):
-        _console.note(f"note: {n_others} other files were left alone")
+        _console.note(f"note: {counted(n_others, 'other file was', 'other files were')} left alone")
     return files, stumbled
 
 

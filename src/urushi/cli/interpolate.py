@@ -7,6 +7,7 @@ import typer
 
 from urushi.cli._places import require_file_place
 from urushi.cli._running import note_loading
+from urushi.printable import counted
 
 _ANIMATED = (".gif", ".apng")
 
@@ -42,4 +43,4 @@ def interpolate(
     images = generator.images(between(first, last, frames))
     (write_animation if output.suffix.lower() in _ANIMATED else write_grid)(output, images)
     goal = f"seed {end}" if minus is None else f"seeds {start} − {minus} + {plus}"
-    print(f"{output}: {frames} images from seed {start} to {goal}")
+    print(f"{output}: {counted(frames, 'image')} from seed {start} to {goal}")

@@ -9,6 +9,7 @@ from urushi.cli import _console
 from urushi.cli._datasets import GoodFolderOption, images_in
 from urushi.cli._going_on import note_exports, print_threshold
 from urushi.cli._places import require_detector_place
+from urushi.printable import counted
 
 
 def merge(
@@ -38,5 +39,7 @@ def merge(
     note_exports(first, merged)
     if any(other.recipe.threshold != first.recipe.threshold for other in others):
         _console.note(f"note: their threshold rules differ; that of {detectors[0]} is taken")
-    print(f"{output}: {len(detectors)} detectors merged, {merged.card['fit']['n_training']} good images learnt")
+    print(
+        f"{output}: {len(detectors)} detectors merged, {counted(merged.card['fit']['n_training'], 'good image')} learnt"
+    )
     print_threshold(first, merged)

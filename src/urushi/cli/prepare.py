@@ -10,7 +10,7 @@ import typer
 from urushi.cli import _completion, _console
 from urushi.cli._datasets import BitsOption, GoodFolderOption, note_found, note_problems
 from urushi.data.progress import tracked
-from urushi.printable import printable
+from urushi.printable import counted, printable
 
 if TYPE_CHECKING:
     from urushi.cli._prepared import Done, Item
@@ -60,7 +60,7 @@ def prepare(
     _require_one(recipe, is_proposed=propose)
     items, problems = find_items(sources, out, layout, good_folder)
     require_good_folders([place for place in (*sources, fit_on) if place is not None], good_folder)
-    note_found(len(items), "images", sources)
+    note_found(len(items), "image", sources)
     note_problems(problems)
     stated = partial(Stated.of, bits=bits)
     good = [stated(path) for path in _good_images(items, fit_on, good_folder)]
@@ -82,10 +82,13 @@ def prepare(
     n_missing = sum(_take(result, report) for result in results)
     report.write(out / "prepare.html")
     finish(out)
-    print(printable(f"{out}: {report.n_images} images prepared, {n_missing} not; open {out / 'prepare.html'}"))
+    print(
+        printable(f"{out}: {counted(report.n_images, 'image')} prepared, {n_missing} not; open {out / 'prepare.html'}")
+    )
     if report.n_flattened:
         _console.note(
-            f"warning: {report.n_flattened} of {report.n_images} images have a single grey level left: this recipe "
+            f"warning: {report.n_flattened} of {counted(report.n_images, 'image has', 'images have')} a single grey "
+            "level left: this recipe "
             "does not suit them; see the page, or let --propose look at them"
         )
     if n_missing:

@@ -7,7 +7,7 @@ import typer
 
 from urushi.cli._places import require_file_place
 from urushi.cli._running import note_loading
-from urushi.printable import in_px
+from urushi.printable import counted, in_px
 
 
 def sample(
@@ -28,4 +28,4 @@ def sample(
     generator = Generator.of(Detector.load(detector, runtime="torch"), height, width)
     write_grid(output, generator.sample(n, seed))
     last = f" … {seed + n - 1}" if n > 1 else ""
-    print(f"{output}: {n} images of {in_px((generator.height_px, generator.width_px))}, seed {seed}{last}")
+    print(f"{output}: {counted(n, 'image')} of {in_px((generator.height_px, generator.width_px))}, seed {seed}{last}")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from urushi.cli import _console
-from urushi.printable import printable
+from urushi.printable import counted, printable
 
 
 def study(
@@ -27,5 +27,5 @@ def study(
     n_unreadable = len({text for record in records for text in record.unreadable})
     print(printable(f"{out}: {len(records)} runs; open {out / 'study.html'}"))
     if n_unreadable:
-        _console.note(f"{n_unreadable} test images could not be read; the notes of the study name them")
+        _console.note(f"{counted(n_unreadable, 'test image')} could not be read; the notes of the study name them")
         raise typer.Exit(1)

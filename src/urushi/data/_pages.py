@@ -18,6 +18,7 @@ from PIL.MpoImagePlugin import MpoImageFile
 
 from urushi.data._pixels import RefusalError
 from urushi.data._tiff import Directory, directories
+from urushi.printable import counted
 
 MAX_PAGES = 10_000
 MAX_FRAMES = 1000  # of an animation, each of which needs all before it
@@ -37,7 +38,9 @@ class Listing:
         """The picture that is meant by a file's name alone (None) or by a number; raises RefusalError."""
         n, first = len(self.numbers), f"{file.name}#{self.numbers[0]}"
         if number is None and n > 1:
-            raise RefusalError(f"holds {n} images; inspect_many and folders take each, and {first} is the first")
+            raise RefusalError(
+                f"holds {counted(n, 'image')}; inspect_many and folders take each, and {first} is the first"
+            )
         if number is not None and number not in self.numbers:
             said = f", and {self.left_out} besides" if self.left_out else ""
             raise RefusalError(f"there is no image {number} in it; it holds {n}{said}; {first} is the first")
@@ -80,7 +83,7 @@ def listing_of_tiff(pages: Sequence[Directory]) -> Listing:
 def listing_of_frames(n: int, most: int = MAX_PAGES) -> Listing:
     """Every frame; raises RefusalError if there are too many."""
     if n > most:
-        raise RefusalError(f"holds {n} images, more than {most}; split it into several files")
+        raise RefusalError(f"holds {counted(n, 'image')}, more than {most}; split it into several files")
     return Listing(range(1, n + 1))
 
 

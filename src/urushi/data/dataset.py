@@ -17,6 +17,7 @@ from urushi.data.parts import parts_below
 from urushi.data.samples import GOOD, Problem, Sample, Split
 from urushi.data.writing import UNFINISHED
 from urushi.errors import DatasetError, RecipeError, UnreadableImageError
+from urushi.printable import counted
 
 __all__ = ["GOOD", "Dataset", "Problem", "Sample", "Split", "count_other_files", "find_dataset", "find_images"]
 
@@ -165,7 +166,7 @@ def _why_nothing(root: Path, expects: str, problems: Sequence[Problem]) -> str:
         shown = "; ".join(f"{str(p.path)!r} {p.reason}" for p in problems[:3])
         return f"{str(root)!r} holds no usable images: {shown}. Expected: {expects}."
     n_others = count_other_files([root])
-    holds = f"holds {n_others} files, none of them an image" if n_others else "is empty"
+    holds = f"holds {counted(n_others, 'file')}, none of them an image" if n_others else "is empty"
     return f"{str(root)!r} {holds}; expected: {expects}, as PNG, JPEG, BMP, TIFF, PGM, PPM or WebP."
 
 

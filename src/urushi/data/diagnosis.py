@@ -16,7 +16,7 @@ from urushi.data.mask_diagnosis import CoveredMask, covering_problems, look_at_m
 from urushi.data.progress import Track, untracked
 from urushi.data.stream import stream
 from urushi.errors import UnreadableImageError
-from urushi.printable import in_px
+from urushi.printable import counted, in_px
 
 _SMALLEST_SIDE_PX = 8
 _FEWEST_TRAINING = 20
@@ -169,9 +169,13 @@ def _same_content(looks: list[_Look]) -> tuple[Groups, Groups]:
 def _warnings(looks: list[_Look], n_duplicates: int, n_leaks: int) -> Iterator[str]:
     yield from _of_training([look for look in looks if look.sample.split == "train" and look.sample.label == 0])
     if n_leaks:
-        yield f"{n_leaks} images are in more than one split: results on the test split would be too good"
+        yield (
+            f"{counted(n_leaks, 'image is', 'images are')} in more than one split: results on the test split "
+            "would be too good"
+        )
     if n_duplicates:
-        yield f"{n_duplicates} images occur more than once in their split; a fit counts each once"
+        words = ("image occurs more than once in its split", "images occur more than once in their split")
+        yield f"{counted(n_duplicates, *words)}; a fit counts each once"
     if looks and (note := Familiar.of([look.appearance for look in looks]).note):
         yield note
     yield from _mixed("sizes", {in_px(look.appearance.size) for look in looks})
@@ -183,15 +187,20 @@ def _of_training(looks: list[_Look]) -> Iterator[str]:
     n = len({look.appearance.content for look in looks})
     if n < _FEWEST_TRAINING:
         different = "different " if n < len(looks) else ""
-        yield f"{n} {different}good training images can be read; fewer than {_FEWEST_TRAINING} rarely suffice"
+        yield (
+            f"{counted(n, f'{different}good training image')} can be read; fewer than {_FEWEST_TRAINING} rarely suffice"
+        )
     if looks and not any(look.appearance.contrast for look in looks):
-        yield f"{len(looks)} good training images have one level all over: there is nothing to learn from them"
+        yield (
+            f"{counted(len(looks), 'good training image has', 'good training images have')} one level all "
+            "over: there is nothing to learn from them"
+        )
 
 
 def _of_system(root: Path) -> Iterator[str]:
     if files := system_files(root):
         name = files[0].relative_to(root)
-        yield f"{len(files)} files of the operating system, such as {name}, are left alone"
+        yield f"left alone: {counted(len(files), 'file')} of the operating system, such as {name}"
 
 
 def _mixed(what: str, found: set[str]) -> Iterator[str]:

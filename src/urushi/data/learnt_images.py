@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from urushi.data.appearance import Appearance
 from urushi.errors import DetectorFileError, InputError
+from urushi.printable import counted
 
 SUMS, IMAGES = "sums.safetensors", "images.json"  # members of the detector file
 _DESCRIPTORS, _SUM = "descriptors", "sum-{}"
@@ -43,7 +44,7 @@ class LearntImages:
     def plus(self, other: "LearntImages") -> "LearntImages":
         """Those of both; raises InputError if one was learnt from in both, or the sums are of other sizes."""
         if both := set(self.contents) & set(other.contents):
-            raise InputError(f"{len(both)} images would be learnt from twice")
+            raise InputError(f"{counted(len(both), 'image')} would be learnt from twice")
         self.require_alike(other)
         seen = {one.content: one for one in (*self.appearances, *other.appearances)}
         return LearntImages(

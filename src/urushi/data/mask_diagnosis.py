@@ -10,6 +10,9 @@ import numpy as np
 from urushi.data.masks import INVERTED, Coverage, Size, fitting, inverted, misfit, read_mask
 from urushi.data.samples import Problem, Sample
 from urushi.errors import UnreadableImageError
+from urushi.printable import counted
+
+_LEFT_OUT = ("mask is left out", "masks are left out")
 
 CoveredMask = tuple[Path, Coverage]
 
@@ -42,7 +45,7 @@ def without_inverted(samples: Sequence[Sample]) -> tuple[tuple[Sample, ...], lis
     refused = inverted(list(covered.values()))
     out = {mask for mask, one in covered.items() if one.is_doubtful and one.kind in refused}
     folders = Counter(mask.parent for mask in out if mask is not None)
-    problems = [Problem(folder, f"{n} masks are left out; each {INVERTED}") for folder, n in sorted(folders.items())]
+    problems = [Problem(folder, f"{counted(n, *_LEFT_OUT)}; each {INVERTED}") for folder, n in sorted(folders.items())]
     return tuple(replace(one, mask=None) if one.mask in out else one for one in samples), problems
 
 

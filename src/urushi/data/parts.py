@@ -11,6 +11,7 @@ from urushi.data.folders import find_images, images_below, images_in, is_folder
 from urushi.data.masklike import look_like_masks
 from urushi.data.names import Meaning, Names, meaning, plain
 from urushi.data.samples import Problem
+from urushi.printable import counted
 
 _SAYS = {
     "mask": "masks",
@@ -20,6 +21,7 @@ _SAYS = {
     "validation": "validation images",
 }
 _BESIDE = "label images beside their images are left out of the parts"
+_BESIDE_ONE = "label image beside its image is left out of the parts"
 _LABEL = r"(?i:masks?|labels?|gt|ground[\s._-]*truth|seg|segmentations?|annotations?)"
 # part00_label, part00-GT, part00.mask, part00mask, partMask, part00_mask_1; and mask_part00
 _AFTER = re.compile(rf"(?P<stem>.+?)(?:[\s._-]+|(?<=\d)|(?<=[a-z])(?=[A-Z])){_LABEL}(?:[\s._-]*\d+)?")
@@ -37,7 +39,7 @@ class Parts:
 
     def label_notices(self) -> list[Problem]:
         """One for each folder in which label images lie beside images."""
-        return [Problem(folder, f"{n} {_BESIDE}") for folder, n in self.n_labels().items()]
+        return [Problem(folder, counted(n, _BESIDE_ONE, _BESIDE)) for folder, n in self.n_labels().items()]
 
     def n_labels(self) -> dict[Path, int]:
         """How many label images lie in each folder, beside their images."""
@@ -47,7 +49,7 @@ class Parts:
     def notices(self) -> list[Problem]:
         """One for each folder whose name rules it out."""
         return [
-            Problem(folder, f"its {n} images are left out: its name says {says}")
+            Problem(folder, f"its {counted(n, 'image is', 'images are')} left out: its name says {says}")
             for folder, (n, says) in self.left_out.items()
         ]
 

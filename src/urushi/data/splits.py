@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from urushi.errors import DatasetError, InputError
+from urushi.printable import counted
 
 _ROUNDING = 1e-9  # 0.7 + 0.2 + 0.1 is a little more than 1
 
@@ -19,7 +20,9 @@ def split(n: int, fractions: Mapping[str, float], *, seed: int) -> dict[str, np.
     _check_fractions(fractions)
     if n < len(fractions):
         parts = ", ".join(fractions)
-        raise DatasetError(f"{n} images cannot be divided into {parts}; at least {len(fractions)} are needed.")
+        raise DatasetError(
+            f"{counted(n, 'image')} cannot be divided into {parts}; at least {len(fractions)} are needed."
+        )
     sizes = _sizes(n, np.array(list(fractions.values())))
     order = _order(n, seed)
     parts_of_order = np.split(order, np.cumsum(sizes))
@@ -34,7 +37,7 @@ def folds(n: int, k: int, *, seed: int) -> list[np.ndarray]:
     if k < 2:
         raise InputError(f"{k} folds were asked for; at least 2 are needed.")
     if n < k:
-        raise DatasetError(f"{n} images cannot be divided into {k} folds; at least {k} are needed.")
+        raise DatasetError(f"{counted(n, 'image')} cannot be divided into {k} folds; at least {k} are needed.")
     return [np.sort(part) for part in np.array_split(_order(n, seed), k)]
 
 

@@ -58,9 +58,13 @@ def to_members(
 
 def read(path: Path, wish: Wish) -> dict[str, Any]:
     """As `from_members`, of a file."""
-    members, card = archive.read(path)
+    return of_content(path, archive.read(path), wish)
+
+
+def of_content(path: Path, content: tuple[dict[str, bytes], dict[str, Any]], wish: Wish) -> dict[str, Any]:
+    """As `from_members`, of what `archive.read` has found in a file."""
     try:
-        return from_members(members, card, wish)
+        return from_members(*content, wish)
     except DetectorFileError as error:
         raise DetectorFileError(f"{path} cannot be used: {error}") from None
 

@@ -20,6 +20,7 @@ from urushi.evaluation.reconstruction_metrics import reconstruction_errors, reco
 from urushi.evaluation.repeats import Seen, repeats
 from urushi.evaluation.resampling import Figure
 from urushi.inspection import Decision, Inspection, Unreadable
+from urushi.printable import counted
 
 UNNAMED = "(unnamed)"  # the type of a defect that has none
 
@@ -152,7 +153,8 @@ def evaluate(
             _collect(collected, sample, result, read_mask)
     if not collected.images:
         raise InputError(
-            f"There is nothing to evaluate: {len(collected.unreadable)} images came, and none could be inspected. "
+            f"There is nothing to evaluate: {counted(len(collected.unreadable), 'image')} came, and none could "
+            "be inspected. "
             "Give a folder with readable images."
         )
     return _evaluation(collected, seed, n_resamples, aupro_limits)

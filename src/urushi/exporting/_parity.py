@@ -9,6 +9,7 @@ import numpy as np
 from urushi.calibration import Calibration, Threshold
 from urushi.errors import ExportError
 from urushi.inspection import MapScale
+from urushi.printable import counted
 from urushi.runtime.backend import Output
 from urushi.runtime.names import Precision
 
@@ -110,7 +111,8 @@ class Parity:
     def describe(self) -> str:
         """The figures in one line."""
         return (
-            f"{self.n_normal} good images, {self.n_defects} synthetic defects, {self.n_near} of them all near the "
+            f"{counted(self.n_normal, 'good image')}, {counted(self.n_defects, 'synthetic defect')}, "
+            f"{self.n_near} of them all near the "
             f"threshold: scores differ by at most {self.score_difference:.2g} of their distance from normal, near the "
             f"threshold by {self.near_difference:.2g} deviations, maps by {self.map_difference:.2g} of their scale, "
             f"{self.n_flips} decisions differ, ROC-AUC {self.roc_auc_torch:.4f} -> {self.roc_auc_exported:.4f}"
@@ -134,9 +136,10 @@ class Parity:
 
     def _int8_problems(self) -> list[str]:
         share, loss = self.n_far_flips / (self.n_normal + self.n_defects), self.roc_auc_torch - self.roc_auc_exported
+        near_ones = counted(self.n_near, "image")
         near = f"near the threshold scores differ by {self.near_difference:.2g} deviations of normal ones, "
         found = {
-            f"only {self.n_near} images came near the threshold, {LEAST_NEAR} are needed": self.n_near < LEAST_NEAR,
+            f"only {near_ones} came near the threshold, {LEAST_NEAR} are needed": self.n_near < LEAST_NEAR,
             f"{near}allowed is {MOST_NEAR:g}": _exceeds(self.near_difference, MOST_NEAR),
             f"{share:.1%} of decisions differ far from the threshold, allowed are {MOST_FLIPS:.0%}": _exceeds(
                 share, MOST_FLIPS

@@ -7,6 +7,7 @@ from urushi.data.images import ImageSource, name_of
 from urushi.errors import CalibrationError, DatasetError, RecipeError
 from urushi.fitting._gathering import Gathered
 from urushi.fitting.learning import Learner
+from urushi.printable import counted
 from urushi.scoring import build_score
 from urushi.scoring.base import Score
 
@@ -18,7 +19,8 @@ def require_enough(images: Gathered) -> None:
     n, n_copies, unreadable = len(images.places), len(images.copies), list(images.unreadable.values())
     first = f" The first: {unreadable[0].source}: {unreadable[0].reason}." if unreadable else ""
     if n < 2:
-        found = f"{n} readable images were found" if not n_copies else f"{n_copies + 1} images have the same pixels"
+        readable = f"{counted(n, 'readable image was', 'readable images were')} found"
+        found = f"{n_copies + 1} images have the same pixels" if n_copies else readable
         raise DatasetError(
             f"{found}, {len(unreadable)} could not be read; at least 2 good ones that differ are needed.{first}"
         )

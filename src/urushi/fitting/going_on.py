@@ -25,6 +25,7 @@ from urushi.fitting.learning import Learner, Learnt
 from urushi.inspection import Unreadable
 from urushi.inspection.regions import middle_of
 from urushi.preprocessing import Pipeline, Prepared
+from urushi.printable import counted
 from urushi.recipe import Recipe
 from urushi.runtime.torch_backend import TorchBackend
 from urushi.scoring import ScoringGraph
@@ -62,7 +63,8 @@ class Present:
         """The same, having learnt from these; raises DatasetError if they are too few, DetectorFileError."""
         if len(images.contents) < 2:
             raise DatasetError(
-                f"{len(images.contents)} images would be left to learn from; at least 2 that differ are needed"
+                f"{counted(len(images.contents), 'image')} would be left to learn from; at least 2 that differ "
+                "are needed"
             )
         _none_like(self.backend).require_alike(images)
         held_out = held_out.with_summands(self.summands(images))
@@ -299,8 +301,8 @@ def _to_be_unlearnt(present: Present, prepare: Prepare, sources: Sequence[ImageS
     if strange:
         more = f" and {len(strange) - _MOST_NAMED} more" if len(strange) > _MOST_NAMED else ""
         raise DatasetError(
-            f"{len(strange)} of {len(sources)} images were never learnt by this detector, by their pixels: "
-            f"{', '.join(strange[:_MOST_NAMED])}{more}; nothing was removed"
+            f"{len(strange)} of {counted(len(sources), 'image was', 'images were')} never learnt by this detector, "
+            f"by their pixels: {', '.join(strange[:_MOST_NAMED])}{more}; nothing was removed"
         )
     return found
 
@@ -309,5 +311,6 @@ def _nothing_new(n: int, given: Given) -> str:
     unreadable = f", {len(given.unreadable)} could not be read" if given.unreadable else ""
     first = f"; the first: {given.unreadable[0].source}: {given.unreadable[0].reason}" if given.unreadable else ""
     return (
-        f"none of {n} images is new: {len(given.known)} are known to this detector by their pixels{unreadable}{first}"
+        f"none of {counted(n, 'image')} is new: {len(given.known)} are known to this detector by their "
+        f"pixels{unreadable}{first}"
     )

@@ -8,6 +8,7 @@ import torch
 from urushi.data.learnt_images import LearntImages
 from urushi.errors import InputError
 from urushi.fitting.going_on import Present
+from urushi.printable import counted
 
 _MAY_DIFFER = {"description", "threshold", "training", "split", "trial"}  # sections of a recipe
 
@@ -35,7 +36,8 @@ def _apart(images: LearntImages, other: LearntImages, base: LearntImages | None)
         other = other.less(base)
     if n_both := len(set(images.contents) & set(other.contents)):
         raise InputError(
-            f"{n_both} images were learnt by several of these detectors, and sums cannot tell them apart. If all went "
+            f"{counted(n_both, 'image was', 'images were')} learnt by several of these detectors, and sums "
+            "cannot tell them apart. If all went "
             "on from one detector, name it with --base (base= in Python); else take these images out of all but one "
             "with `urushi fit --remove`"
         )
@@ -45,7 +47,8 @@ def _apart(images: LearntImages, other: LearntImages, base: LearntImages | None)
 def _require_all_of(images: LearntImages, base: LearntImages) -> None:
     if missing := len(set(base.contents) - set(images.contents)):
         raise InputError(
-            f"{missing} images of the base are not known to a detector that is to be merged: it did not go on from "
+            f"{counted(missing, 'image of the base is', 'images of the base are')} not known to a detector that "
+            "is to be merged: it did not go on from "
             "this base, or has unlearnt them"
         )
 

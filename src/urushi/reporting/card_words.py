@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from urushi.printable import counted
+
 _NAMES = {
     "seed": "seed of the fit",
     "urushi": "made by Urushi",
@@ -44,7 +46,7 @@ def _of_data(key: str) -> str:
 def _round(entry: Any) -> str:
     if not isinstance(entry, Mapping):
         return str(entry)
-    return f"{str(entry.get('date'))[:10]}: {entry.get('n_images')} images {entry.get('what')}"
+    return f"{str(entry.get('date'))[:10]}: {counted(entry.get('n_images', 0), 'image')} {entry.get('what')}"
 
 
 def _export(entry: Any) -> str:

@@ -15,10 +15,10 @@ from urushi.data.names import Names
 from urushi.data.parts import Parts, parts_among, parts_below
 from urushi.data.samples import GOOD, LABELLED, Problem, Sample, Split
 from urushi.errors import UnreadableImageError
+from urushi.printable import counted
 
 _NOT_GOOD = ("mask", "defect")
 _NOT_DEFECT = ("mask",)  # a name that says good may be a grade of the defect: scratch/fine
-_MARKED = "{} images count as defective, since their label images or masks mark something"
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,12 @@ def _label_notices(parts: Parts, before: list[Sample], after: list[Sample]) -> l
     was_good = {sample.path for sample in before if not sample.label}
     marked = Counter(sample.path.parent for sample in after if sample.label and sample.path in was_good)
     beside = {notice.path: [notice.reason] for notice in parts.label_notices()}
-    said = {folder: [*beside.get(folder, []), _MARKED.format(n)] for folder, n in marked.items()}
+    said = {folder: [*beside.get(folder, []), _marked(n)] for folder, n in marked.items()}
     return [Problem(folder, "; ".join(reasons)) for folder, reasons in (beside | said).items()]
+
+
+def _marked(n: int) -> str:
+    return f"{counted(n, 'image counts', 'images count')} as defective by label images or masks that mark something"
 
 
 def together(*parts: Found) -> Found:

@@ -10,6 +10,9 @@ from urushi.data.layouts.base import Found, Layout, Rank, hidden, samples_in, to
 from urushi.data.masks import mask_files
 from urushi.data.names import Meaning, plain
 from urushi.data.samples import GOOD, Problem, Sample
+from urushi.printable import counted
+
+_UNMATCHED = ("mask is left out: it matches no image", "masks are left out: they match no image")
 
 
 class Labelled(Layout):
@@ -76,12 +79,13 @@ def _masks(folders: list[Path], defects: list[Path]) -> dict[str, MaskFolder]:
 
 def _left(folder: Path, taken: set[Path]) -> Found:
     n = sum(isinstance(entry, Path) and entry not in taken for entry in images_below(folder))
-    return Found([], [Problem(folder, f"{n} masks are left out: they match no image")] if n else [])
+    return Found([], [Problem(folder, counted(n, *_UNMATCHED))] if n else [])
 
 
 def _unread(folder: Path, reason: str) -> Found:
     n = len(images_in(folder))
-    return Found([], [Problem(folder, f"{n} images directly in it are not read: {reason}")] if n else [])
+    unread = f"{counted(n, 'image directly in it is', 'images directly in it are')} not read: {reason}"
+    return Found([], [Problem(folder, unread)] if n else [])
 
 
 def _holds_images(folder: Path) -> bool:

@@ -20,6 +20,7 @@ from urushi.data.layouts.base import (
 from urushi.data.names import Meaning, plain
 from urushi.data.parts import owners_of_labels
 from urushi.data.samples import GOOD, Problem, Sample, Split
+from urushi.printable import counted
 
 _SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
@@ -124,7 +125,9 @@ def missing_masks(samples: list[Sample]) -> list[Problem]:
         same = [s for s in samples if s.path.parent == folder and s.defect == defect]
         without = [s.path for s in same if s.mask is None]
         if len(without) == len(same):
-            problems.append(Problem(folder, f"none of its {len(same)} images has a mask, other defects have masks"))
+            problems.append(
+                Problem(folder, f"none of its {counted(len(same), 'image')} has a mask, other defects have masks")
+            )
         else:
             problems += [Problem(path, "has no mask, other images have one") for path in without]
     return problems

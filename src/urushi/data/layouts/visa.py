@@ -13,6 +13,7 @@ from urushi.data.layouts.mvtec import missing_masks, no_training
 from urushi.data.names import meaning
 from urushi.data.samples import GOOD, Problem, Sample
 from urushi.errors import DatasetError
+from urushi.printable import counted
 
 _TABLE = Path("split_csv", "1cls.csv")
 _COLUMNS = ("object", "split", "label", "image", "mask")
@@ -127,4 +128,5 @@ def _unlisted(folder: Path, listed: set[Path]) -> list[Problem]:
     entries = list(images_below(folder)) if is_folder(folder) else []
     n_unlisted = sum(isinstance(entry, Path) and entry not in listed for entry in entries)
     unsearched = [entry for entry in entries if isinstance(entry, Problem)]
-    return [*unsearched, *([Problem(folder, f"{n_unlisted} images are not listed in the table")] if n_unlisted else [])]
+    unlisted = f"{counted(n_unlisted, 'image is', 'images are')} not listed in the table"
+    return [*unsearched, *([Problem(folder, unlisted)] if n_unlisted else [])]
