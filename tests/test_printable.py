@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from urushi.printable import in_px
+from urushi.printable import counted, in_px
 
 SOURCES = Path(__file__).parent.parent / "src" / "urushi"
 # A width that is written after a height, as {height}×{width} or {size[0]} × {size[1]}.
@@ -18,6 +18,11 @@ HEIGHT_FIRST = re.compile(
 )
 def test_a_size_is_said_as_width_and_height_and_says_so_where_it_matters(size: tuple[int, ...], said: str) -> None:
     assert in_px(size) == said
+
+
+@pytest.mark.parametrize(("n", "said"), [(0, "0 images"), (1, "1 image"), (2, "2 images"), (1200, "1,200 images")])
+def test_things_are_counted_with_their_plural(n: int, said: str) -> None:
+    assert counted(n, "image") == said
 
 
 def test_no_place_writes_a_height_before_a_width() -> None:

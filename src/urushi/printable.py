@@ -37,3 +37,8 @@ def in_px(size: Sequence[int]) -> str:
     """A size (height, width, …) as it is said everywhere: its width first, and which is which unless it is square."""
     height, width, *_ = size
     return f"{width} × {height} px" + ("" if height == width else " (width × height)")
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things whose plural ends in s, as it is said: 1 image, 2 images."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
