@@ -34,6 +34,7 @@ def test_no_place_writes_a_height_before_a_width() -> None:
         (2, ("good image",), "2 good images"),
         (1, ("image is", "images are"), "1 image is"),
         (3, ("image is", "images are"), "3 images are"),
+        (1200, ("image",), "1,200 images"),
     ],
 )
 def test_a_number_is_said_with_the_word_in_its_right_form(n: int, words: tuple[str, ...], said: str) -> None:

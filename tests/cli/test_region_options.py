@@ -20,7 +20,7 @@ def corner(tmp_path):
 def test_what_a_mask_marks_is_ignored_and_reports_show_it(urushi, quick, dataset, corner, tmp_path, folders):
     fitted = urushi("fit", dataset, "-o", "part.urushi", *quick, "--ignore", corner)
     assert fitted.status == 0
-    assert f"25.0% of each image is ignored, by the mask {corner}" in fitted.err
+    assert f"25 % of each image is ignored, by the mask {corner}" in fitted.err
     shown = urushi("inspect", "part.urushi", *folders, "--format", "json", "--report", "--out", tmp_path)
     found = json.loads(shown.out)["results"]
     scores = [one["score"] for one in found]
@@ -29,7 +29,7 @@ def test_what_a_mask_marks_is_ignored_and_reports_show_it(urushi, quick, dataset
     page = (tmp_path / "report.html").read_text("utf-8")
     assert page.count('class="ignored"') == 6
     assert "Hatched: ignored by this detector, 25 % of each picture" in page
-    assert "25.0% of each image is ignored" in page
+    assert "25 % of each image is ignored" in page
 
 
 @pytest.fixture

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from matplotlib.offsetbox import AnnotationBbox
@@ -88,3 +90,18 @@ def test_kinds_and_pictures_belong_to_the_images():
         latent_map_figure(LATENTS, ["good"] * 3)
     with pytest.raises(InputError, match="1 pictures"):
         latent_map_figure(LATENTS, KINDS, pictures=[None])
+
+
+def test_numbers_along_the_first_axis_do_not_overlap():
+    points = np.column_stack([np.linspace(-0.068, 0.112, 20), np.linspace(-0.01, 0.01, 20)])
+    figure = latent_map_figure(points, ["good"] * 20)
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    low, high = axes.get_xlim()
+    labels = [
+        label.get_window_extent()
+        for place, label in zip(axes.get_xticks(), axes.get_xticklabels(), strict=True)
+        if low <= place <= high
+    ]
+    assert len(labels) >= 3
+    assert all(one.x1 + 4 < other.x0 for one, other in pairwise(labels))

@@ -57,7 +57,7 @@ def test_each_outcome_that_occurred_has_a_row_of_images_and_one_of_maps(inspect)
     assert [grid[i].get_title() for i in (0, 1, 4)] == ["void\nscore 0.9", "void\nscore 0.8", "good\nscore 0.2"]
     assert [grid[i].get_ylabel() for i in (0, 4)] == ["found", "passed"]
     assert np.array_equal(shown(grid[2])[0], keeper.kept()["found"][0].heat)
-    assert "no missed; no false alarm" in figure.get_suptitle()
+    assert "no image missed; no false alarm" in figure.get_suptitle()
 
 
 def test_the_first_of_each_kind_are_kept_and_no_kind_is_crowded_out(inspect):

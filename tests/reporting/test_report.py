@@ -220,7 +220,7 @@ def test_only_unreadable_images_are_listed_with_reasons(facts: DetectorFacts, wr
     report = Report("shift", facts)
     report.add_unreadable(Unreadable("a.png", "the file is empty (0 bytes)"))
     page = written(report)
-    assert "None of the 1 image could be read" in page
+    assert "The one image could not be read, so nothing was decided." in page
     assert "the file is empty (0 bytes)" in page
 
 
@@ -263,7 +263,7 @@ def test_no_pictures_at_all_is_a_report_too(facts: DetectorFacts, inspect: Inspe
     report = Report("shift", facts, n_shown=0)
     report.add(inspect())
     page = written(report)
-    assert "The cards are of 0 of 1 inspected images" in page
+    assert "The cards are of 0 of 1 inspected image:" in page
     assert "<article" not in page
 
 
@@ -463,3 +463,52 @@ def test_without_scripts_the_scale_is_there_and_no_control(
     assert len(classes) >= 7
     assert [one for one in classes[1:] if not one.startswith("js")] == []
     assert "html:not(.with-js) .js { display: none; }" in page
+
+
+def test_a_page_begins_with_its_verdict(facts: DetectorFacts, inspect: Inspect, written: Written) -> None:
+    report = Report("shift", facts, labels={"a.png": "scratch", "b.png": "good"})
+    report.add(inspect("a.png", 0.7))
+    report.add(inspect("b.png", 0.2))
+    first = written(report).split("</h1>")[1].strip()
+    assert first.startswith('<p class="verdict">The one defective image was found; the one good image was passed.</p>')
+
+
+def test_a_page_of_one_image_counts_in_the_singular(facts: DetectorFacts, inspect: Inspect, written: Written) -> None:
+    report = Report("shift", {**facts, "n_training_images": 1}, n_shown=0)
+    report.add(inspect())
+    report.add_unreadable(Unreadable("b.png", "empty"))
+    body = re.sub(r"<script.*?</script>", "", written(report), flags=re.DOTALL)
+    assert re.findall(r"\b1 (?:[a-z-]+ )?(?:images|regions|peaks)\b", body) == []
+
+
+def test_a_long_path_may_be_broken_after_its_separators(
+    facts: DetectorFacts, inspect: Inspect, written: Written
+) -> None:
+    report = Report("of line/3", facts)
+    report.add(inspect("line<3>/c:\\parts/a.png"))
+    page = written(report)
+    assert "<h1>of line/<wbr>3</h1>" in page
+    assert '<span class="folder">line&lt;3&gt;/<wbr>c:\\<wbr>parts/<wbr></span>a.png' in page
+
+
+@pytest.mark.parametrize(("n", "is_folded"), [(10, False), (11, True)])
+def test_many_images_with_one_reason_are_folded_and_all_there(
+    n: int, is_folded: bool, facts: DetectorFacts, written: Written
+) -> None:
+    report = Report("shift", facts)
+    for number in range(n):
+        report.add_unreadable(Unreadable(f"{number}.png", "the file is empty"))
+    report.add_unreadable(Unreadable("other.png", "what is there is no image"))
+    page = written(report)
+    assert (f"<summary>{n} images: the file is empty</summary>" in page) == is_folded
+    assert re.findall(r'<span class="file">(\w+)\.png', page) == [*map(str, range(n)), "other"]
+
+
+def test_names_of_groups_are_drawn_over_the_line_of_the_threshold(
+    facts: DetectorFacts, inspect: Inspect, written: Written
+) -> None:
+    report = Report("shift", facts)
+    report.add(inspect())
+    page = written(report)
+    assert page.index('<line class="what-if"') < page.index('<text class="name"')
+    assert re.findall(r'<text class="name" x="0" y="(\d+)">', page) == ["46", "130"]

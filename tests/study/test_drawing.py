@@ -105,4 +105,4 @@ def test_a_roc_auc_below_chance_is_marked_in_the_tables_and_said_below_them(stud
         cell = first.rows[0][first.columns.index("ROC-AUC")]
         assert cell.endswith("▼") == is_below
         assert ("below 0.5" in first.note) == is_below
-        assert "▼" not in next(table for table in made if table.title == "Luminance").note
+        assert "▼" not in next(table for table in made if table.title == "Brightness").note

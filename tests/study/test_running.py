@@ -1,6 +1,7 @@
 """A whole study on images, interrupted and not."""
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -97,9 +98,12 @@ def test_results_are_tables_a_page_and_plain_json(folder, study, measured_out):
     assert "## waves: methods over J" in text
     assert "0.500 ± 0.010" in text  # what was published
     assert "squared_error" in html
+    assert re.search(
+        r"waves: mean ROC-AUC \d\.\d{3} by plain, [24], \w+( pooling=max)?, the highest of 4 combinations", html
+    )
     assert html.count("data:image/png;base64,") >= 8
     titles = [table["title"] for table in json.loads((measured_out / "study.json").read_text())["tables"]]
-    assert {"waves: scores", "waves: threshold rules", "waves: over the anomaly ratio", "Luminance"} <= set(titles)
+    assert {"waves: scores", "waves: threshold rules", "waves: over the anomaly ratio", "Brightness"} <= set(titles)
 
 
 def test_a_folder_of_somebody_else_is_left_alone(folder, study, tmp_path):

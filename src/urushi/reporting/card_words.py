@@ -36,7 +36,7 @@ def in_words(card: Mapping[str, Any]) -> dict[str, Any]:
 
 def of_region(region: Mapping[str, Any]) -> str:
     """What part of each image counts for nothing, and who says so."""
-    return f"{region['ignored_share']:.1%} of each image is ignored, by {region.get('by')}"
+    return f"{100 * region['ignored_share']:.3g} % of each image is ignored, by {region.get('by')}"
 
 
 def _of_data(key: str) -> str:

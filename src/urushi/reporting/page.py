@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
@@ -11,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from urushi import atomic_file
 from urushi.errors import InputError
-from urushi.printable import in_px, printable
+from urushi.printable import counted, in_px, printable
 from urushi.reporting.figure_names import named
 
 _SCRIPTS = {"report": ("page.js", "threshold.js", "viewer.js", "gallery.js")}
@@ -102,6 +103,12 @@ def folder_and_name(source: str) -> tuple[str, str]:
     return source[:cut], source[cut:]
 
 
+def breakable(path: str) -> Markup:
+    """Let a path of any system be broken after each of its separators, and within a name only where it must."""
+    escaped = str(escape(printable(path)))  # a plain string, as joining parts of Markup would escape <wbr> too
+    return Markup(re.sub(r"([/\\])", r"\1<wbr>", escaped))
+
+
 def _plain(value: Any) -> Any:
     if hasattr(value, "tolist"):  # numpy arrays and scalars
         value = value.tolist()
@@ -132,6 +139,8 @@ def _environment() -> Environment:
         percent=percent,
         text=text,
         folder_and_name=folder_and_name,
+        breakable=breakable,
+        counted=counted,
         named=named,
         in_px=in_px,
         place=place,

@@ -17,6 +17,7 @@ from urushi.reporting.histogram import bin_edges, lane, score_axis
 from urushi.reporting.page import render, to_json, write_whole
 from urushi.reporting.picture_folder import PictureFolder
 from urushi.reporting.pictures import svg_uri
+from urushi.reporting.verdict import verdict
 
 NORMAL_LABEL = "good"  # the name of the normal class in the MVTec layout
 FORMAT_VERSION = 1  # of the JSON block
@@ -148,6 +149,7 @@ class Report:
         cards = self._gallery.cards()
         return {
             "title": self._title,
+            "verdict": verdict(self._counts, self._outcomes, len(self._unreadable)),
             "date": self._date,
             "card": in_words(self._detector["card"]),
             "detector": self._detector,

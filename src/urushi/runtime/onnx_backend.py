@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from urushi.errors import DetectorFileError
+from urushi.printable import counted
 from urushi.runtime._forking import Remade
 from urushi.runtime._signature import INPUT, Shape, Signature, output_of
 from urushi.runtime.backend import Output
@@ -27,7 +28,7 @@ class OnnxBackend:
         import onnxruntime
 
         self.precision, self.n_threads, self.n_parallel = precision, n_threads, n_threads
-        self.description = f"ONNX Runtime {onnxruntime.__version__} ({precision}, {_counted(n_threads)})"
+        self.description = f"ONNX Runtime {onnxruntime.__version__} ({precision}, {counted(n_threads, 'thread')})"
         self._beside = Remade(partial(open_session, graph, 1))
         several = Remade(partial(open_session, graph, n_threads), at_once=False)
         self._alone = self._beside if n_threads == 1 else several
@@ -66,7 +67,3 @@ def open_session(graph: bytes, n_threads: int) -> Any:
 
 def _shapes(values: Any) -> dict[str, list[int | None]]:
     return {v.name: [n if isinstance(n, int) else None for n in v.shape[1:]] for v in values}
-
-
-def _counted(n_threads: int) -> str:
-    return "1 thread" if n_threads == 1 else f"{n_threads} threads"

@@ -11,20 +11,34 @@ from urushi.study.records import Record
 from urushi.study.summary import Summary
 from urushi.study.tables import Table
 
+_MINUTES_FROM_S = 600  # shorter times are said in seconds
 
-def write_markdown(path: Path, study: Study, tables: Sequence[Table], notes: Sequence[str]) -> None:
-    """Title, notes and tables; raises InputError if the file can't be written."""
-    parts = [f"# {study.title}", study.description, *map(_table, tables), "\n".join(f"- {note}" for note in notes)]
+
+def write_markdown(path: Path, study: Study, verdict: str, tables: Sequence[Table], notes: Sequence[str]) -> None:
+    """Title, verdict, tables and notes; raises InputError if the file can't be written."""
+    parts = [
+        f"# {study.title}",
+        verdict,
+        study.description,
+        *map(_table, tables),
+        "\n".join(f"- {note}" for note in notes),
+    ]
     write_whole(path, "\n\n".join(part for part in parts if part) + "\n")
 
 
 def write_page(
-    path: Path, study: Study, tables: Sequence[Table], notes: Sequence[str], pictures: Mapping[str, Path]
+    path: Path,
+    study: Study,
+    verdict: str,
+    tables: Sequence[Table],
+    notes: Sequence[str],
+    pictures: Mapping[str, Path],
 ) -> None:
     """The same with pictures (PNG, by caption) inside; raises InputError if the file can't be written."""
     shown = {caption: f"data:image/png;base64,{_encoded(picture)}" for caption, picture in pictures.items()}
-    context = {"title": study.title, "description": study.description, "tables": tables, "notes": notes}
-    write_whole(path, render({**context, "pictures": shown}, "study"))
+    context = {"title": study.title, "description": study.description, "verdict": verdict}
+    context |= {"tables": tables, "notes": notes, "pictures": shown}
+    write_whole(path, render(context, "study"))
 
 
 def notes(study: Study, summary: Summary, records: Sequence[Record]) -> list[str]:
@@ -59,7 +73,8 @@ def _circumstances(records: Sequence[Record]) -> Iterator[str]:
     yield f"versions: {'; '.join(sorted(versions))}"
     yield f"machine: {'; '.join(sorted({record.environment['machine'] for record in records}))}"
     yield f"date: {', '.join(sorted({record.environment['date'][:10] for record in records}))}"
-    yield f"time of all fits: {sum(record.facts['seconds'] for record in records) / 60:.0f} min"
+    seconds = sum(record.facts["seconds"] for record in records)
+    yield f"time of all fits: {f'{seconds:.0f} s' if seconds < _MINUTES_FROM_S else f'{seconds / 60:.0f} min'}"
 
 
 def _table(table: Table) -> str:

@@ -16,6 +16,7 @@ from urushi.study.plan import Run, Study
 from urushi.study.records import Record
 from urushi.study.summary import Summary
 from urushi.study.tables import Table, tables
+from urushi.study.verdict import verdict
 
 _TITLE = "Results of an Urushi study"
 _ABOUT = (
@@ -55,8 +56,9 @@ def write(study: Study, records: Sequence[Record], datasets: dict[str, Dataset],
     made, notes = tables(study, summary, records), page.notes(study, summary, records)
     drawn = pictures.write(study, summary, records, datasets, out)
     write_whole(out / "study.json", _json(study, made, records, notes))
-    page.write_markdown(out / "study.md", study, made, notes)
-    page.write_page(out / "study.html", study, made, notes, drawn)
+    said = verdict(study, summary)
+    page.write_markdown(out / "study.md", study, said, made, notes)
+    page.write_page(out / "study.html", study, said, made, notes, drawn)
 
 
 def _claim(out: Path) -> None:

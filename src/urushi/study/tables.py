@@ -90,7 +90,8 @@ def _over_values(source: _Source) -> Iterator[Table]:
                     head = (method.name, *((str(value),) if study.vary else ()))
                     rows.append((*head, *cells, _published(study, data.name, method.name, value, None, None)))
         columns = ("method", *((varied,) if varied else ()), *_FIGURES.values(), "published ROC-AUC")
-        note = f"First score of each method, threshold rule {rule}, {study.anomaly_ratio:.0%} anomalies."
+        note = f"{_first_scores(source, data.name)}, threshold rule {rule}, {study.anomaly_ratio:.0%} anomalies."
+        note += f" {varied}: {study.vary.setting}." if study.vary and study.vary.label else ""
         yield _without_empty(
             Table(f"{data.name}: methods" + (f" over {varied}" if varied else ""), columns, tuple(rows), note)
         )
@@ -111,7 +112,8 @@ def _over_ratios(source: _Source) -> Iterator[Table]:
                     )
                     totals |= {round(found.mean)} if (found := source.summary.at(place, "n_test")) else set()
         columns = ("method", "anomalies", *_FIGURES.values(), "published ROC-AUC")
-        note = f"Test sets of {', '.join(map(str, sorted(totals)))} images, threshold rule {rule}."
+        sizes = ", ".join(map(str, sorted(totals)))
+        note = f"{_first_scores(source, data.name)}, threshold rule {rule}, test sets of {sizes} images."
         yield _without_empty(Table(f"{data.name}: over the anomaly ratio", columns, tuple(rows), note))
 
 
@@ -144,6 +146,12 @@ def _over_scores(source: _Source) -> Iterator[Table]:
         yield _without_empty(table)
 
 
+def _first_scores(source: _Source, data: str) -> str:
+    """What the figures are of: the score that all methods have first, or of each method its own."""
+    found = {score for method in source.study.methods for score in source.scores_of(data, method.name)[:1]}
+    return f"Score {found.pop()}" if len(found) == 1 else "First score of each method"
+
+
 def _over_rules(source: _Source) -> Iterator[Table]:
     study = source.study
     figures = {"threshold": "threshold", **{n: _FIGURES[n] for n in ("recall", "specificity", "precision", "accuracy")}}
@@ -159,7 +167,8 @@ def _over_rules(source: _Source) -> Iterator[Table]:
             for score in source.scores_of(name, method)[:1]
             for rule in source.rules
         ]
-        note = f"First score of each method. {NONE}: the rule refuses, or the figure is undefined in some test set."
+        undefined = f"{NONE}: the rule refuses, or the figure is undefined in some test set."
+        note = f"{_first_scores(source, data.name)}. {undefined}"
         yield Table(f"{data.name}: threshold rules", ("method", "rule", *figures.values()), tuple(rows), note)
 
 
@@ -172,8 +181,8 @@ def _luminances(source: _Source) -> Table:
             for kind in sorted(set(record.kinds), key=lambda k: (k != GOOD, k)):
                 mean = mean_and_standard_error(values[kinds == kind])
                 rows.append((data, method, kind, str(mean.n), _cell(mean, 4), _auc_beside_good(values, kinds, kind)))
-    columns = ("data", "preprocessing of", "kind", "images", "mean luminance", "ROC-AUC of luminance")
-    return Table("Luminance", columns, tuple(rows), "Mean level of the test images as the model sees them, 0 … 1.")
+    columns = ("data", "preprocessing of", "kind", "images", "mean brightness", "ROC-AUC of brightness")
+    return Table("Brightness", columns, tuple(rows), "Mean level of the test images as the model sees them, 0 … 1.")
 
 
 def _auc_beside_good(values: np.ndarray, kinds: np.ndarray, kind: str) -> str:

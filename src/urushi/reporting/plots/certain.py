@@ -69,7 +69,7 @@ def certain_figure(
         axes.set_axis_off()
     for row, (name, thumbnails) in zip(range(0, len(grid), 2), shown.items(), strict=True):
         _draw_row(grid[row], grid[row + 1], name, thumbnails)
-    absent = "".join(f"; no {name}" for name in kept if name not in shown)
+    absent = "".join(f"; no {name if name == 'false alarm' else f'image {name}'}" for name in kept if name not in shown)
     figure.suptitle(f"{title}\nthreshold {everything[0].threshold:.4g}{absent}")
     colour_bar(figure, everything)
     return figure

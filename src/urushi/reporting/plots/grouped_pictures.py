@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from urushi.errors import InputError
+from urushi.printable import counted
 from urushi.reporting.plots._pictures import COLUMN_IN, name_row, show
 from urushi.reporting.plots.style import new_figure
 
@@ -31,6 +32,6 @@ def grouped_pictures_figure(
             show(axes, picture)
         for axes in cells[len(pictures) :]:
             axes.set_axis_off()
-        name_row(cells[0], f"{name}\n{len(pictures)} images")
+        name_row(cells[0], f"{name}\n{counted(len(pictures), 'image')}")
     figure.suptitle(title)
     return figure

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _PICTURE_PX = 34  # long side of a thumbnail at 100 dots per inch
 _EDGE: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.5}  # seen on dark pictures, too
+_MOST_TICKS = 6  # along x, where their numbers stand side by side
 _APART = 0.1  # least distance between thumbnails along either axis, in shares of its range
 
 
@@ -48,6 +49,7 @@ def latent_map_figure(
         colour = OKABE_ITO[number % len(OKABE_ITO)]
         axes.plot(*own.T, linestyle="", marker=marker, color=colour, label=kind, markersize=6, **_EDGE)
     axes.set_axisbelow(True)
+    axes.locator_params(axis="x", nbins=_MOST_TICKS)
     axes.margins(0.08, 0.14)  # room for pictures
     kept = [(point, picture) for point, picture in zip(points, shown, strict=True) if picture is not None]
     for row in apart(np.array([point for point, _ in kept]), n_pictures):

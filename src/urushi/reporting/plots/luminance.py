@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from urushi.printable import counted
 from urushi.reporting.histogram import lane, score_axis
 from urushi.reporting.plots._lanes import finite_groups, lanes_figure
 
@@ -28,5 +29,7 @@ def luminance_figure(
     assert axis is not None
     edges = np.linspace(0, 100, N_BINS + 1)  # per cent of the axis
     lanes = [lane(name, values, axis, edges) for name, values in groups.items()]
-    captions = [f"{name}\n{len(values)} images\nmean {np.mean(values):.3f}" for name, values in groups.items()]
+    captions = [
+        f"{name}\n{counted(len(values), 'image')}\nmean {np.mean(values):.3f}" for name, values in groups.items()
+    ]
     return lanes_figure(title, "mean luminance (share of full scale)", axis, lanes, captions, {})

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from urushi.printable import counted
 from urushi.reporting.histogram import bin_edges, lane, score_axis
 from urushi.reporting.plots._lanes import finite_groups, lanes_figure
 
@@ -37,4 +38,4 @@ def score_histogram_figure(
 
 
 def _caption(name: str, scores: np.ndarray, threshold: float) -> str:
-    return f"{name}\n{len(scores)} images\n{int((scores > threshold).sum())} above"
+    return f"{name}\n{counted(len(scores), 'image')}\n{int((scores > threshold).sum())} above"

@@ -97,13 +97,15 @@ if (find("#images")) {
     const place = make("span", { className: "folder" }, result.source.slice(0, cut));
     const open = make("button", { type: "button", className: "link" }, result.source.slice(cut));
     open.addEventListener("click", () => enlarge(number, "map"));
-    const decided = make("span", { className: `decision ${result.decision}` }, `${MARKS[result.decision]} ${decisionOf(result)}`);
+    const decided = make("span", { className: `decision ${result.decision}` }, `${MARKS[result.decision]} ${result.decision}`);
+    const wrong = ["missed", "false alarm"].includes(result.outcome);
+    const marked = wrong ? [make("span", { className: "outcome" }, result.outcome)] : [];
     return make(
       "tr",
       {},
       make("td", { className: "thumb" }, make("span", { className: "stage" }, ...small)),
       make("th", { scope: "row", className: "file" }, place, open),
-      make("td", {}, decided),
+      make("td", {}, decided, ...marked),
       make("td", { className: "num" }, scoreOf(result)),
       make("td", { className: "num more" }, String(Number(result.p_value.toPrecision(3)))),
       make("td", { className: "more" }, result.label ?? result.defect_type ?? "–"),
@@ -127,7 +129,8 @@ if (find("#images")) {
     find("#list").hidden = !inList;
     find(".keys").hidden = inList;
     if (inList) showRows();
-    const counted = `${matching.length} of ${report.results.length} images match`;
+    const total = report.results.length;
+    const counted = `${matching.length} of ${total} ${total === 1 ? "image matches" : "images match"}`;
     const beyond = matching.length - drawn.length;
     find("#n-visible").textContent = inList || !beyond ? `${counted}.` : `${counted}, ${beyond} of them in the list only.`;
     find("#to-list").hidden = inList || !beyond;

@@ -29,14 +29,16 @@ if (find("#slider")) {
   const answer = (limit) => {
     const parts = [];
     const share = (scores) => `${above(scores, limit)} of ${scores.length}`;
-    if (all.length) parts.push(`${share(all)} inspected images anomalous`);
+    const images = (scores) => (scores.length === 1 ? "image" : "images");
+    if (all.length) parts.push(`${share(all)} inspected ${images(all)} anomalous`);
     if (defective.length) {
-      parts.push(`${share(defective)} defects found, ${defective.length - above(defective, limit)} missed`);
+      const nMissed = defective.length - above(defective, limit);
+      parts.push(`${share(defective)} defective ${images(defective)} found, ${nMissed} missed`);
     }
-    if (good.length) parts.push(`false alarms on ${share(good)} inspected good images`);
+    if (good.length) parts.push(`false alarms on ${share(good)} inspected good ${images(good)}`);
     if (heldOut.length) {
       const rate = ((100 * above(heldOut, limit)) / heldOut.length).toFixed(1);
-      parts.push(`${share(heldOut)} held-out normal images above it (${rate} %)`);
+      parts.push(`${share(heldOut)} held-out normal ${images(heldOut)} above it (${rate} %)`);
     }
     return parts.join("; ");
   };
