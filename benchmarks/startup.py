@@ -1,18 +1,23 @@
 """python -m benchmarks.startup [--repeats 21]
 
 Wall time of a fresh process for `urushi --help`, `import urushi` and what a user of the library imports first, against
-`python -c pass`; and which heavy packages each of them loads. Compiled first, as pip does it where it installs.
+`python -c pass`, and which heavy packages each of them loads; and how long commands that work on images take until their
+first line, on the images of `urushi demo`. Compiled first, as pip does it where it installs.
 """
 
 import compileall
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from benchmarks import command_line, record
+from urushi import Detector
+from urushi.data.dataset import find_dataset
+from urushi.data.demo import make_demo
 
 COMMANDS = {
     "python -c pass": ["-c", "pass"],
@@ -24,6 +29,19 @@ COMMANDS = {
 }
 REFERENCE = "python -c pass"
 AT_MOST_SECONDS = {"urushi --help": 0.3, "urushi inspect --help": 0.5, "urushi recipes": 0.5}
+FIRST_LINES = {  # IMAGES: a data set; DETECTOR: fitted on it and exported; OUT: a file that is not there yet
+    "fit": "fit IMAGES -o OUT",
+    "inspect": "inspect DETECTOR IMAGES/test",
+    "evaluate": "evaluate DETECTOR IMAGES",
+    "calibrate": "calibrate DETECTOR --false-alarm-rate 0.05",
+    "export": "export DETECTOR --to onnx --images IMAGES/train -o OUT",
+    "doctor": "doctor IMAGES",
+    "prepare": "prepare IMAGES/train OUT",
+    "augment": "augment IMAGES/train OUT",
+    "benchmark": "benchmark DETECTOR IMAGES/train",
+    "classify": "classify DETECTOR IMAGES/test -o OUT",
+}
+FIRST_LINE_SECONDS = 0.5
 HEAVY = ("torch", "lightning", "kornia", "torchmetrics", "sklearn", "skimage", "scipy", "matplotlib", "onnxruntime")
 HEAVY += ("numpy", "cv2", "PIL", "pydantic", "typer", "rich", "jinja2", "safetensors")
 
@@ -35,6 +53,35 @@ def seconds(arguments: list[str]) -> Callable[[], float]:
         return time.perf_counter() - start
 
     return measure
+
+
+def first_line(command: str, folder: Path) -> Callable[[], float]:
+    """Seconds until it has written a line, wherever to; it is ended then."""
+    places = {"IMAGES": str(folder / "images"), "DETECTOR": str(folder / "part.urushi"), "OUT": str(folder / "out")}
+    words = command.split()
+    for name, path in places.items():
+        words = [word.replace(name, path) for word in words]
+
+    def measure() -> float:
+        start = time.perf_counter()
+        arguments = [str(Path(sys.executable).with_name("urushi")), *words]
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+            assert process.stdout is not None
+            line, taken = process.stdout.readline(), time.perf_counter() - start
+            process.kill()
+        if not line or line.startswith(b"error"):
+            raise RuntimeError(f"{command} wrote {line!r}")
+        return taken
+
+    return measure
+
+
+def first_lines(folder: Path) -> dict[str, Callable[[], float]]:
+    images = make_demo(folder / "images")
+    good = [sample.path for sample in find_dataset(images).normal_training()]
+    fitted = Detector.fit(good, "default")
+    fitted.export(good, to="onnx").save(folder / "part.urushi")
+    return {name: first_line(command, folder) for name, command in FIRST_LINES.items()}
 
 
 def heavy_modules(arguments: list[str]) -> list[str]:
@@ -63,9 +110,16 @@ def main() -> None:
     measures = {name: seconds(arguments) for name, arguments in COMMANDS.items()}
     found = record.interleave(measures, options.repeats, n_warm_up=options.warm_up)
     results = [result(name, found) for name in COMMANDS]
+    with tempfile.TemporaryDirectory() as folder:
+        lines = record.interleave(first_lines(Path(folder)), options.repeats, n_warm_up=options.warm_up)
+    judged = [
+        {"command": FIRST_LINES[name], "seconds": record.judged(record.spread(times), at_most=FIRST_LINE_SECONDS)}
+        for name, times in lines.items()
+    ]
     about = {"reference": REFERENCE, "compares": __doc__, "load_average_1_min_after": record.load_average()}
-    record.write(options.results, "startup", header | about | {"results": results})
+    record.write(options.results, "startup", header | about | {"results": results, "first_lines": judged})
     record.show(("command", "seconds", "ratio to pass", "heavy modules"), [_row(one) for one in results])
+    record.show(("first line of", "seconds"), [(one["command"], record.ratio_cell(one["seconds"])) for one in judged])
 
 
 def _row(one: dict[str, Any]) -> tuple[str, ...]:

@@ -40,5 +40,5 @@ def in_px(size: Sequence[int]) -> str:
 
 
 def counted(n: int, one: str, several: str | None = None) -> str:
-    """'1 image', '2,000 images': a number and what it counts; `several` where more is to change than an s at the end."""
+    """'1 image', '2,000 images': a number and what it counts; `several` where more changes than an s."""
     return f"{n:,} {one if n == 1 else several or f'{one}s'}"

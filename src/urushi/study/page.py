@@ -36,9 +36,8 @@ def write_page(
 ) -> None:
     """The same with pictures (PNG, by caption) inside; raises InputError if the file can't be written."""
     shown = {caption: f"data:image/png;base64,{_encoded(picture)}" for caption, picture in pictures.items()}
-    context = {"title": study.title, "description": study.description, "verdict": verdict}
-    context |= {"tables": tables, "notes": notes, "pictures": shown}
-    write_whole(path, render(context, "study"))
+    head = {"title": study.title, "description": study.description, "verdict": verdict}
+    write_whole(path, render({**head, "tables": tables, "notes": notes, "pictures": shown}, "study"))
 
 
 def notes(study: Study, summary: Summary, records: Sequence[Record]) -> list[str]:
