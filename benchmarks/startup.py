@@ -1,7 +1,7 @@
 """python -m benchmarks.startup [--repeats 21]
 
 Wall time of a fresh process for `urushi --help`, `import urushi` and what a user of the library imports first, against
-`python -c pass`, and which heavy packages each of them loads; and how long commands that work on images take until their
+`python -c pass`, and which heavy packages each of them loads; and how long commands on images take until their
 first line, on the images of `urushi demo`. Compiled first, as pip does it where it installs.
 """
 
