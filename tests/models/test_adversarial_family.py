@@ -31,6 +31,22 @@ def cycles(model: Bigan | ConvolutionalBigan, images: torch.Tensor, z: torch.Ten
     return (codes - z).square().mean().item(), (rebuilt - images).square().mean().item()
 
 
+@pytest.mark.parametrize("method", [Gan, Bigan])
+def test_samples_in_evaluation_spread_as_samples_in_training(pictures, method):
+    """Averaged weights with the batch statistics of the networks that they are averages of make others."""
+    torch.manual_seed(0)
+    model = method((1, 32, 32), width=8, averaging=0.9, latent_dimension=4, learning_rate=5e-3)
+    learn(model, torch.from_numpy(pictures(64, 32, 1, 0)), 12)
+    model.settle()
+    z = torch.randn(256, 4)
+    with torch.no_grad():
+        used = model.generate(z)
+        average = model.average if method is Gan else model.averages["generator"]
+        in_training = average.train()(z)
+    assert used.std(dim=0).mean().item() == pytest.approx(in_training.std(dim=0).mean().item(), rel=0.1)
+    assert used.mean().item() == pytest.approx(in_training.mean().item(), rel=0.02)
+
+
 @pytest.mark.slow
 def test_encoder_and_generator_undo_each_other_better_after_training(pictures):
     """These images have two degrees of freedom; of a larger code, no encoder could find all."""

@@ -82,6 +82,9 @@ class Reconstructor(nn.Module, ABC):
         """The optimisers by the names that `losses` yields; made anew on each call."""
         raise NotImplementedError(f"{type(self).__name__} is not trained by gradient steps")
 
+    def settle(self) -> None:
+        """Computes anew what depends on weights after the last step, before they are used; mostly nothing."""
+
     def validation_loss(self, inputs: Tensor) -> Tensor:
         """The scalar that early stopping and the choice of the best checkpoint watch; by default the losses' sum."""
         return sum((loss for _, loss in self.losses(inputs)), start=inputs.new_zeros(()))

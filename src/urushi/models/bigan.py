@@ -11,11 +11,12 @@ from torch.optim import Adam, Optimizer
 from urushi.losses import adversarial
 from urushi.models.base import Extra, Generative, Reconstruction, require_size
 from urushi.models.networks import contest
-from urushi.models.networks.averaging import averaged
+from urushi.models.networks.averaging import averaged, settle
 from urushi.models.networks.collapse import concern_of, contest_measurements
 from urushi.models.networks.contest import Architecture, Width
 
 _BETAS = (0.5, 0.9)
+_SETTLING_BATCHES, _SETTLING_IMAGES = 8, 64  # of noise, for batch statistics of averaged weights
 _HIDDEN = 128
 _CONTEST: adversarial.Contest = "non_saturating"
 
@@ -88,6 +89,9 @@ class Bigan(Generative):
             "discriminator": Adam(critic, lr=self.learning_rate, betas=_BETAS),
             "encoder_generator": Adam(both, lr=self.learning_rate, betas=_BETAS),
         }
+
+    def settle(self) -> None:
+        settle(self.averages["generator"], (self._noise(_SETTLING_IMAGES) for _ in range(_SETTLING_BATCHES)))
 
     def validation_loss(self, inputs: Tensor) -> Tensor:
         """‖G(E(s)) − s‖², which the contest's own losses do not tell."""

@@ -12,11 +12,12 @@ from urushi.losses import adversarial
 from urushi.losses.adversarial import ContestOption
 from urushi.models.base import Extra, Generative, Reconstruction, require_size
 from urushi.models.networks import contest
-from urushi.models.networks.averaging import averaged
+from urushi.models.networks.averaging import averaged, settle
 from urushi.models.networks.collapse import concern_of, contest_measurements, distribution_distance
 from urushi.models.networks.contest import Architecture, Width
 
 _BETAS = (0.5, 0.9)
+_SETTLING_BATCHES, _SETTLING_IMAGES = 8, 64  # of noise, for batch statistics of averaged weights
 _INVERSION_RATE = 0.05
 
 
@@ -99,6 +100,9 @@ class Gan(Generative):
             "discriminator": Adam(critic, lr=2 * self.learning_rate, betas=_BETAS),
             "generator": Adam(self.generator.parameters(), lr=self.learning_rate, betas=_BETAS),
         }
+
+    def settle(self) -> None:
+        settle(self.average, (self._noise(_SETTLING_IMAGES) for _ in range(_SETTLING_BATCHES)))
 
     def validation_loss(self, inputs: Tensor) -> Tensor:
         """How far samples are from images as distributions: the losses of a contest tell nothing of it."""

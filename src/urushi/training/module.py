@@ -51,6 +51,11 @@ class TrainingModule(LightningModule):
         self._step_schedulers()
         return total
 
+    def on_validation_epoch_start(self) -> None:
+        """The weights that are looked at, and kept where they are the best, are ready for use."""
+        self._seed("validation", 0)
+        self.model.settle()
+
     def validation_step(self, batch: Tensor, index: int) -> None:
         """Logs what early stopping and the best checkpoint watch."""
         self._seed("validation", index)
