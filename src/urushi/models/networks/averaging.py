@@ -19,4 +19,4 @@ def averaged(network: nn.Module, decay: float) -> AveragedModel:
 
 def settle(average: nn.Module, batches: Iterable[Tensor]) -> None:
     """Batch statistics of averaged weights, computed anew as the mean over batches of inputs."""
-    update_bn(batches, average)  # type: ignore[no-untyped-call]
+    update_bn(batches, average)
