@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from urushi import catalogue
-from urushi.calibration import HeldOut, Threshold, ThresholdRule, compare_rules, p_values
+from urushi.calibration import HeldOut, Normals, Threshold, ThresholdRule, compare_rules, p_values
 from urushi.calibration._cuts import BestCut, Cuts
 from urushi.calibration.accuracy import Accuracy
 from urushi.calibration.conformal import Conformal
@@ -441,5 +441,5 @@ def test_thresholds_and_rules_cannot_be_changed_and_name_their_values():
 
 @pytest.mark.parametrize(("n", "value", "rate"), [(3, 2.0, 2 / 4), (4, 3.0, 2 / 5)])
 def test_the_rate_of_a_band_is_one_of_the_normals_and_a_new_image(n, value, rate):
-    threshold = Threshold(**GOOD | {"value": 9.0}).with_band(np.arange(1.0, n + 1), 0.5)
+    threshold = Threshold(**GOOD | {"value": 9.0}).with_band(Normals.of(np.arange(1.0, n + 1)), 0.5)
     assert (threshold.warn_value, threshold.warn_rate) == (value, rate)

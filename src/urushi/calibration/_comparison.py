@@ -37,7 +37,7 @@ def compare_rules(held_out: HeldOut, defect_scores: ArrayLike = ()) -> list[Rule
 def _outcome(name: str, held_out: HeldOut, defect_scores: np.ndarray) -> RuleOutcome:
     try:
         rule = options.build(catalogue.load("urushi.calibration", name, ThresholdRule), {}, "threshold")
-        threshold = held_out.qualified(rule.fit(held_out.scores, defect_scores))
+        threshold = held_out.fitted(rule, defect_scores)
     except InputError as error:
         return RuleOutcome(name, None, None, None, str(error))
     n_above = int((np.array(held_out.scores) > threshold.value).sum())
