@@ -54,7 +54,7 @@ def test_products_of_one_image_each_are_as_images():
 def test_products_bound_the_smallest_rate_and_not_their_images():
     scores, groups = np.arange(100.0), np.repeat([f"item-{n}" for n in range(10)], 10).tolist()
     assert Conformal(false_alarm_rate=1 / 11).fit(scores, groups=groups).value == 99
-    with pytest.raises(CalibrationError, match="needs at least 19.*there are 10.*100 images of 10 products"):
+    with pytest.raises(CalibrationError, match=r"needs at least 19.*there are 10.*100 images of 10 products"):
         Conformal(false_alarm_rate=0.05).fit(scores, groups=groups)
     found = Conformal().fit(scores, groups=groups)
     assert (found.n_normals, found.n_groups, found.false_alarm_rate) == (100, 10, 1 / 11)

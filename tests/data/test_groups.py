@@ -112,7 +112,9 @@ def test_names_of_products_are_no_part_of_a_file():
 
 # Parts
 
-some_groups = st.lists(st.integers(0, 12), min_size=28, max_size=50).map(lambda numbers: [f"g{n}" for n in (0, 13, *numbers)])
+some_groups = st.lists(st.integers(0, 12), min_size=28, max_size=50).map(
+    lambda numbers: [f"g{n}" for n in (0, 13, *numbers)]
+)
 
 
 @settings(max_examples=30)

@@ -113,7 +113,7 @@ def test_products_come_from_names_and_stay_in_the_file(tmp_path):
 
 
 def test_too_few_products_are_refused_before_the_fit():
-    with pytest.raises(CalibrationError, match="there are 8.* 24 images of 8 products"):
+    with pytest.raises(CalibrationError, match=r"there are 8.* 24 images of 8 products"):
         Detector.fit(stated(scans()), recipe(**{"split.n_folds": 4, "threshold.false_alarm_rate": 0.05}))
     with pytest.raises(DatasetError, match="6 images of 1 product cannot be divided"):
         Detector.fit(stated(scans(1, 6), 6), recipe())
@@ -145,10 +145,10 @@ def test_removed_images_take_their_products_along(fitted):
 
 
 def test_products_of_all_images_are_known_or_of_none(fitted):
-    with pytest.raises(DatasetError, match="it is known which product .* and not of the new images"):
+    with pytest.raises(DatasetError, match=r"it is known which product .* and not of the new images"):
         fitted.add(scans(1, seed=3))
     plain = Detector.fit(scans(), recipe(**{"split.n_folds": 4, "model.kind": "pca"}))
-    with pytest.raises(DatasetError, match="it is not known which product .* and of the new images"):
+    with pytest.raises(DatasetError, match=r"it is not known which product .* and of the new images"):
         plain.add(stated(scans(1, seed=3)))
     with pytest.raises(InputError, match="of the other's it is not"):
         fitted.merge(plain)

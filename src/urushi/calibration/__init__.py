@@ -16,12 +16,15 @@ from urushi.calibration._false_discovery import (
 )
 from urushi.calibration._held_out import HeldOut
 from urushi.calibration._normals import Normals, p_values
+from urushi.calibration._plant import PARTS, Plant
 from urushi.calibration.base import Threshold, ThresholdRule, of_products
 
 __all__ = [
+    "PARTS",
     "Calibration",
     "HeldOut",
     "Normals",
+    "Plant",
     "RuleOutcome",
     "Threshold",
     "ThresholdRule",

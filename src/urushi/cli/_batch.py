@@ -30,9 +30,7 @@ def decide_together(
     scores = [result.score for result in kept if isinstance(result, Inspection)]
     if not scores:
         return detector, iter(kept)
-    threshold = held_out.qualified(
-        false_discovery_threshold(scores, held_out.scores, rate, groups=held_out.groups)
-    )
+    threshold = held_out.qualified(false_discovery_threshold(scores, held_out.scores, rate, groups=held_out.groups))
     _console.note(f"threshold of this batch {threshold.value:.6g}: {threshold.explanation}")
     ways = detector.ways.with_threshold(detector.backend, threshold)
     return replace(detector, ways=ways), (_decided(result, threshold) for result in kept)

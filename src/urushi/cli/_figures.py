@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
+from urushi.cli import _plant
 from urushi.printable import printable
 
 _BLOCK_WIDTH, _GAP = 39, 2
@@ -29,7 +30,7 @@ def lines(figures: Mapping[str, Any]) -> list[str]:
     """What to print of the JSON of an evaluation: at most 23 lines of 80 columns, and one for each reason of a dash."""
     counts = ", ".join(f"{name} {n}" for name, n in figures["counts"].items())
     title = f"{figures['n_normal']} normal and {figures['n_anomalous']} anomalous images ({counts}); 95 % intervals"
-    return [title, *_side_by_side(list(_blocks(figures))), *_reasons(figures)]
+    return [title, *_side_by_side(list(_blocks(figures))), *_reasons(figures), *_plant.lines(figures["plant"])]
 
 
 def _blocks(figures: Mapping[str, Any]) -> Iterator[Block]:

@@ -90,9 +90,7 @@ def go_on(
     old, start = Detector.load(path, runtime="torch", device=device), time.monotonic()
     sources, labelled = images.found(), images_in(defects, images.good_folders)
     how: dict[str, Any] = {"defects": labelled, "bits": images.bits}
-    new = (
-        old.add(images.grouped(sources), **how, is_selected=is_selected) if add else old.remove(sources, **how)
-    )
+    new = old.add(images.grouped(sources), **how, is_selected=is_selected) if add else old.remove(sources, **how)
     kept = save(new, path, output)
     _report(old, new, sources, time.monotonic() - start)
     print(f"{output or path}: {_state(new)}{f'; the detector before is {kept}' if kept else ''}")

@@ -11,11 +11,13 @@ from urushi.cli import _console
 from urushi.cli._datasets import BitsOption, GoodFolderOption, note_found, note_problems, note_taken
 from urushi.cli._figures import lines
 from urushi.cli._places import require_file_place
+from urushi.cli._plant import EscapeCostOption, FalseAlarmCostOption, PrevalenceOption, heading, plant_of
 from urushi.cli._running import DeviceOption, PrecisionOption, RuntimeOption, ThreadsOption, load, require_detector
 from urushi.data.progress import tracked
 from urushi.printable import printable
 
 if TYPE_CHECKING:
+    from urushi.calibration import Plant
     from urushi.cli._outputs import Listener
     from urushi.data.samples import Sample
     from urushi.data.saturation import Saturation
@@ -44,12 +46,16 @@ def evaluate(
     device: DeviceOption = "cpu",
     n_threads: ThreadsOption = None,
     bits: BitsOption = None,
+    prevalence: PrevalenceOption = None,
+    escape_cost: EscapeCostOption = None,
+    false_alarm_cost: FalseAlarmCostOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the resampling behind the intervals.")] = 0,
 ) -> None:
     """Measure a detector on the test images of a data set."""
     require_file_place(json_file, "--json")
     require_file_place(report, "--report")
     require_detector(detector)
+    plant = plant_of(prevalence, escape_cost, false_alarm_cost)
     samples = samples_to_test(dataset, layout, good_folder)
     loaded = load(detector, runtime=runtime, precision=precision, device=device, n_threads=n_threads, bits=bits)
     found = run(
@@ -60,6 +66,7 @@ def evaluate(
         seed=seed,
         report=report,
         plots=plots,
+        plant=plant,
     )
     from urushi.cli._next_step import next_step
 
@@ -81,6 +88,7 @@ def run(
     seed: int = 0,
     report: Path | None = None,
     plots: Path | None = None,
+    plant: "Plant | None" = None,
 ) -> "Evaluation":
     """Inspects the test split once, for the figures and, where asked for, the report and the plots."""
     from urushi.cli._outputs import ReportWriter
@@ -101,7 +109,7 @@ def run(
     cautions = Cautions()
     shown = _tap(shown, [cautions] if page is None else [cautions, page])
     shown = shown if drawn is None else drawn.tap(shown)
-    found = measure(shown, read_mask=read_mask, saturation=saturations, seed=seed)
+    found = measure(shown, read_mask=read_mask, saturation=saturations, seed=seed, plant=plant)
     for line in cautions.lines():
         _console.note(f"warning: {printable(line)}")
     if page is not None:
@@ -202,6 +210,8 @@ def _reported(figures: dict[str, Any]) -> "ReportedEvaluation":
     metrics: dict[str, Any] = {f"image {name}": figure for name, figure in figures["image"].items()}
     if figures["pixel"]:
         metrics |= {f"pixel {name}": figure for name, figure in figures["pixel"]["metrics"].items()}
+    if figures["plant"]:
+        metrics |= {f"plant {name}": figure for name, figure in figures["plant"]["figures"].items()}
     per_defect = [_defect_row(row) for row in figures["per_defect"]]
     headings = {
         "Images that repeat others": "repeats",
@@ -213,6 +223,7 @@ def _reported(figures: dict[str, Any]) -> "ReportedEvaluation":
         "metrics": metrics,
         "per_defect": per_defect,
         "luminance": figures["luminance"],
+        "plant": figures["plant"] and heading(figures["plant"]),
         "pixel_reason": figures["pixel_reason"],
         "below_chance": figures["below_chance"],
         "about_images": about_images,

@@ -70,7 +70,7 @@ def digest_of(group: str) -> str:
 def in_words(section: Groups) -> str:
     """How a recipe tells products."""
     if section.pattern is not None:
-        return f"the pattern {section.pattern!r}"
+        return f"the pattern '{section.pattern}'"
     return "folder" if section.folder else f"the column {section.column!r} of {section.csv}"
 
 

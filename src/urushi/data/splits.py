@@ -14,9 +14,7 @@ from urushi.errors import DatasetError, InputError
 _ROUNDING = 1e-9  # 0.7 + 0.2 + 0.1 is a little more than 1
 
 
-def split(
-    n: int, fractions: Mapping[str, float], *, seed: int, groups: Sequence[str] = ()
-) -> dict[str, np.ndarray]:
+def split(n: int, fractions: Mapping[str, float], *, seed: int, groups: Sequence[str] = ()) -> dict[str, np.ndarray]:
     """Disjoint sorted indices in 0…n-1 for each name, about its fraction of n and never none.
 
     What the fractions leave over belongs to no part; no part has an image of a group that another has. Raises

@@ -96,7 +96,10 @@ def fit(
     facts = learnt.facts | {"image_shape": list(images.shape), "n_images": len(images.sources)}
     facts |= {"copies": [{"image": copy, "of": first} for copy, first in images.gathered.copies.items()]}
     facts |= {"groups": sizes(images.groups)} if images.groups else {}
-    facts |= {"concerns": list(concerns(images.gathered, sources, images.groups)), **learnt.pipeline.facts(Decoded(images.sources))}
+    facts |= {
+        "concerns": list(concerns(images.gathered, sources, images.groups)),
+        **learnt.pipeline.facts(Decoded(images.sources)),
+    }
     facts |= {"seconds": round(time.monotonic() - start, 1), "versions": {p: version(p) for p in _PACKAGES}}
     unreadable = tuple(images.gathered.unreadable.values())
     card = {"fit": facts} | _about_region(learnt.pipeline)
