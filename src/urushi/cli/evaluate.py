@@ -110,7 +110,7 @@ def run(
     shown = _tap(shown, [cautions] if page is None else [cautions, page])
     shown = shown if drawn is None else drawn.tap(shown)
     found = measure(shown, read_mask=read_mask, saturation=saturations, seed=seed, plant=plant)
-    for line in cautions.lines():
+    for line in (*cautions.lines(), *_about_products(detector, samples)):
         _console.note(f"warning: {printable(line)}")
     if page is not None:
         page.close(_reported(found.to_json()), curves_for_report(found))
@@ -138,6 +138,23 @@ def samples_to_test(folder: Path, layout: str | None = None, good_folders: Seque
     note_problems(dataset.problems)
     note_taken(dataset)
     return samples
+
+
+def _about_products(detector: "Detector", samples: "Sequence[Sample]") -> "Iterator[str]":
+    """Where the detector tells products: test images of those that it knows, and several of one."""
+    from urushi.data.groups import digest_of, groups_of
+    from urushi.errors import DatasetError, RecipeError
+
+    try:
+        groups = groups_of([sample.path for sample in samples], detector.recipe.groups)
+    except (DatasetError, RecipeError) as error:
+        yield f"which products the test images show is not known: {error}"
+        return
+    known = {*detector.held_out.groups, *(detector.learnt.groups if detector.learnt else ())}
+    if n := sum(digest_of(group) in known for group in groups):
+        yield f"{n} test images show products that the detector knows: results are too good"
+    if (n := len(set(groups))) < len(groups):
+        yield f"{len(groups)} test images are of {n} products: intervals take them as independent, and are too narrow"
 
 
 def _saturation(folder: Path, given: Path | None) -> "Saturation | None":

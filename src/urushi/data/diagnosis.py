@@ -201,9 +201,10 @@ def _about_near(near: Groups, near_leaks: Groups, group_by: str | None) -> Itera
     how = "say which product each shows: --group-by 'PATTERN', folder or TABLE.csv:COLUMN"
     if group_by:
         how = f"names or folders tell which: --group-by '{group_by}'"
+    n = sum(map(len, near))
     yield (
-        f"{sum(map(len, near))} images are nearly the same as others, as scans of one product are ({len(near)} groups). "
-        f"A fit would take them for independent, and promise more than holds; {how}"
+        f"{n} images are nearly the same as others, as scans of one product are ({len(near)} groups): "
+        f"a fit would take them for independent, and promise more than holds; {how}"
     )
     if near_leaks:
         yield (

@@ -16,7 +16,7 @@ _HASH_PX, _DETAIL_PX = 16, 128
 _FINE, _COARSE = 0.7, 2.0  # px of the detail: deviations of the two blurs between which it lies
 _MOST_SHIFT_PX = 4  # of the detail
 _N_NEIGHBOURS = 8
-_NEAR = 0.9  # on seven sets of real parts, all but one of which reach 0.88 at most: studies/results/grouped_scans.md
+_NEAR = 0.9  # strict: different screws that lie alike nearly reach it
 _N_TYPICAL = 200  # images, and unrelated pairs of them, that tell what all have in common
 _BLOCK = 512
 
