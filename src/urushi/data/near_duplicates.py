@@ -1,8 +1,8 @@
 """Images that are nearly the same: scans of one product, moved by a little and with other noise.
 
-A perceptual hash, a thumbnail of which light and contrast are taken away, finds the few images that may be; what all
-images have in common is then taken off their finer detail, and the highest correlation of two details over small shifts
-decides. The limit is strict: parts that are merely alike, as screws that lie in one direction, are not to be named.
+A perceptual hash, a thumbnail of which light and contrast are taken away, finds the few images that may be; then the
+highest correlation of their finer detail over small shifts decides. The limit is strict: parts that are merely alike,
+as screws that lie in one direction, are not to be named.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,8 +16,9 @@ _HASH_PX, _DETAIL_PX = 16, 128
 _FINE, _COARSE = 0.7, 2.0  # px of the detail: deviations of the two blurs between which it lies
 _MOST_SHIFT_PX = 4  # of the detail
 _N_NEIGHBOURS = 8
-_NEAR = 0.9  # strict: different screws that lie alike nearly reach it
-_N_TYPICAL = 200  # images, and unrelated pairs of them, that tell what all have in common
+_NEAR = 0.92  # different screws that lie alike reach 0.88
+_ALIKE = 0.8  # where unrelated images reach this, as solar cells do, nothing tells scans from parts
+_N_PAIRS = 400  # of which half tell how alike unrelated images are
 _BLOCK = 512
 
 FloatArray = NDArray[np.float32]
@@ -45,17 +46,17 @@ class Imprint:
 def near_duplicates(imprints: Sequence[Imprint]) -> list[tuple[int, int]]:
     """Pairs i < j that show one product, as far as a shift of 3 % of the side and noise go; each with few others.
 
-    None of fewer than three images, nor where all images are as alike as these.
+    None of fewer than three images, nor where all images are nearly as alike as scans are.
     """
     if len(imprints) < 3:
         return []
     details, thumbnails = [one.detail for one in imprints], np.stack([one.thumbnail for one in imprints])
-    common = np.median([details[i] for i in _spread(len(details))], axis=0).astype(np.float32)
-    least = max(_NEAR, _typical(details, thumbnails, common))
+    if _unrelated(details, thumbnails) >= _ALIKE:
+        return []
     found = set[tuple[int, int]]()
     for i, others in enumerate(_neighbours(thumbnails)):
         others = [j for j in others if (min(i, j), max(i, j)) not in found]
-        near = _correlations(details[i], [details[j] for j in others], common) >= least
+        near = _correlations(details[i], [details[j] for j in others]) >= _NEAR
         found |= {(min(i, j), max(i, j)) for j, is_near in zip(others, near, strict=True) if is_near}
     return sorted(found)
 
@@ -71,16 +72,13 @@ def connected(pairs: Sequence[tuple[int, int]]) -> list[list[int]]:
     return sorted({id(members): sorted(members) for members in group.values()}.values())
 
 
-def _typical(details: Sequence[NDArray[np.int8]], thumbnails: FloatArray, common: FloatArray) -> float:
-    """Halfway from what unrelated images reach, but for one pair in a hundred, to being the same.
-
-    Unrelated are pairs of thumbnails that are farther apart than half of them.
-    """
-    pairs = np.random.default_rng(0).integers(0, len(details), (2 * _N_TYPICAL, 2))
+def _unrelated(details: Sequence[NDArray[np.int8]], thumbnails: FloatArray) -> float:
+    """What pairs reach whose thumbnails are farther apart than those of half of them, but for one in a hundred."""
+    pairs = np.random.default_rng(0).integers(0, len(details), (_N_PAIRS, 2))
     apart = np.linalg.norm(thumbnails[pairs[:, 0]] - thumbnails[pairs[:, 1]], axis=1)
     far = pairs[(apart >= np.median(apart)) & (pairs[:, 0] != pairs[:, 1])]
-    reached = [_correlations(details[i], [details[j]], common)[0] for i, j in far]
-    return 0.5 + 0.5 * float(np.quantile(reached, 0.99)) if reached else 1.0
+    reached = [_correlations(details[i], [details[j]])[0] for i, j in far]
+    return float(np.quantile(reached, 0.99)) if reached else 1.0
 
 
 def _neighbours(thumbnails: FloatArray) -> Iterator[list[int]]:
@@ -94,16 +92,12 @@ def _neighbours(thumbnails: FloatArray) -> Iterator[list[int]]:
         yield from np.argpartition(distances, n - 1, axis=1)[:, :n].tolist()
 
 
-def _correlations(one: NDArray[np.int8], others: Sequence[NDArray[np.int8]], common: FloatArray) -> FloatArray:
+def _correlations(one: NDArray[np.int8], others: Sequence[NDArray[np.int8]]) -> FloatArray:
     """The highest over shifts, in [-1, 1], (n,); images of one level all over correlate with none."""
     if not others:
         return np.empty(0, np.float32)
-    details = np.stack([one, *others]).astype(np.float32) - common
+    details = np.stack([one, *others]).astype(np.float32)
     spectra = np.fft.rfft2(details / np.maximum(np.linalg.norm(details, axis=(1, 2), keepdims=True), 1e-6))
     over_shifts = np.fft.irfft2(spectra[1:] * np.conj(spectra[0]), s=one.shape)
     reach = np.r_[-_MOST_SHIFT_PX : _MOST_SHIFT_PX + 1]
     return np.asarray(over_shifts[:, reach[:, None], reach].max(axis=(1, 2)), dtype=np.float32)
-
-
-def _spread(n: int) -> NDArray[np.intp]:
-    return np.unique(np.linspace(0, n - 1, min(n, _N_TYPICAL)).round().astype(np.intp))
