@@ -27,7 +27,7 @@ class RuleOutcome:
 
     def to_json(self) -> dict[str, Any]:
         """The plain values under the names of the fields."""
-        return asdict(self)
+        return asdict(self) | {"threshold": self.threshold and self.threshold.to_json()}
 
 
 def compare_rules(held_out: HeldOut, defect_scores: ArrayLike = (), *, plant: Plant | None = None) -> list[RuleOutcome]:
