@@ -52,4 +52,4 @@ class Plant:
         """Share of defective parts among those called anomalous, in [0, 1]; NaN where none is."""
         found, alarms = PARTS * self.prevalence - self.escapes(recall), self.false_alarms(specificity)
         called = found + alarms
-        return np.divide(found, called, out=np.full(called.shape, np.nan), where=called > 0)
+        return np.asarray(np.divide(found, called, out=np.full(called.shape, np.nan), where=called > 0))

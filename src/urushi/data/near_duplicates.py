@@ -40,7 +40,7 @@ class Imprint:
         thumbnail = thumbnail - thumbnail.mean()
         detail = cv2.GaussianBlur(small, (0, 0), _FINE) - cv2.GaussianBlur(small, (0, 0), _COARSE)
         scale = float(np.abs(detail).max()) or 1.0
-        return cls(thumbnail / (float(thumbnail.std()) or 1.0), np.int8(np.round(127 * detail / scale)))
+        return cls(thumbnail / (float(thumbnail.std()) or 1.0), np.round(127 * detail / scale).astype(np.int8))
 
 
 def near_duplicates(imprints: Sequence[Imprint]) -> list[tuple[int, int]]:

@@ -42,8 +42,8 @@ def folds(n: int, k: int, *, seed: int, groups: Sequence[str] = ()) -> list[np.n
 
 def _members(n: int, groups: Sequence[str]) -> list[np.ndarray]:
     """The images of each group, in the order in which groups first come; without groups each image is one."""
-    found: dict[str | int, list[int]] = {}
-    for image, group in enumerate(groups or range(n)):
+    found: dict[str, list[int]] = {}
+    for image, group in enumerate(groups or map(str, range(n))):
         found.setdefault(group, []).append(image)
     return [np.array(images) for images in found.values()]
 

@@ -70,8 +70,8 @@ def least_cost(
     alike = np.flatnonzero(own - own[best] <= _Z * (drawn - drawn[:, [best]]).std(axis=0) + 1e-9)
     low, high = levels[max(alike[0] - 1, 0)], levels[min(alike[-1], len(levels) - 1)]
     open_ends = [end for end, is_open in (("low", alike[0] == 0), ("high", alike[-1] == len(levels))) if is_open]
-    reason = f"its {' and '.join(open_ends)} end is that of these scores: it may lie beyond" if open_ends else None
-    return {"least_cost_threshold": Figure(value, float(low), float(high), reason), "least_cost_per_1000": cost}
+    beyond = f"its {' and '.join(open_ends)} end is that of these scores: it may lie beyond" if open_ends else None
+    return {"least_cost_threshold": Figure(value, float(low), float(high), beyond), "least_cost_per_1000": cost}
 
 
 class _Costs:

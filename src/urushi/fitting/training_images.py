@@ -45,7 +45,8 @@ class TrainingImages:
         groups = groups_of(sources, recipe.groups)
         pipeline = Pipeline.of(recipe).fit(Decoded(sources))
         found = Gathered.of(sources, pipeline, recipe, seed, track)
-        kept, own = (tuple(some[place] for place in found.places if some) for some in (sources, groups))
+        kept = tuple(sources[place] for place in found.places)
+        own = tuple(groups[place] for place in found.places) if groups else ()
         return cls(kept, found, recipe, seed, pipeline, own, track)
 
     @property
