@@ -188,6 +188,8 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     dataset(root / "DATA/xray_weld", weave, 2, n_test=20)
     for good in ("good", "IN"):
         shutil.copytree(root / "demo/images/train/good", root / good)
+    for place, file in enumerate(sorted((root / "good").iterdir())):
+        write(root / "scans" / f"item-{place // 4}_scan-{place % 4}.png", np.asarray(Image.open(file)))
     for few in ("images", "new", "incoming", "PATH", "FOLDER"):
         shutil.copytree(root / "demo/images/test/full", root / few)
     dataset(root / "phantoms", radiograph, 1)

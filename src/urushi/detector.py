@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from urushi.calibration import HeldOut, Threshold, build_rule, p_values
+from urushi.calibration import HeldOut, Threshold, build_rule
 from urushi.catalogue.extras import require
 from urushi.data.familiar import Familiar
 from urushi.data.images import ImageSource, Stated, as_stated
@@ -161,7 +161,7 @@ class Detector(Summarised):
             raise CalibrationError("a threshold is chosen in float, and this detector runs in int8; load it without")
         chosen = build_rule(rule, n_defects=len(defects))
         scores, unreadable = self.scores_of_defects(defects, progress=progress)
-        threshold = self.held_out.qualified(chosen.fit(self.held_out.scores, scores))
+        threshold = self.held_out.fitted(chosen, scores)
         return replace(
             self,
             recipe=self.recipe.model_copy(update={"threshold": rule}),
@@ -409,7 +409,7 @@ class Detector(Summarised):
         readable = [item for item in batch if isinstance(item, Prepared)]
         outputs = self.network.outputs([item.pixels for item in readable], is_alone=is_alone)
         rows = [row for output in outputs for row in output.rows()]
-        p = p_values([row.score for row in rows], self.held_out.scores).tolist()
+        p = self.held_out.normals.p_values([row.score for row in rows]).tolist()
         found = map(self._inspection, readable, rows, p)
         return [_as_it_lay(next(found)) if isinstance(item, Prepared) else item for item in batch]
 

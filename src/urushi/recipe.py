@@ -1,5 +1,6 @@
 """A recipe: the whole description of a detector, read from and written to TOML, checked before anything runs."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
@@ -165,6 +166,42 @@ class Region(_Section):
         return self
 
 
+class Groups(_Section):
+    """Which good images show one product: no product is divided between learning, holding out and testing."""
+
+    pattern: Annotated[
+        str | None,
+        Field(
+            max_length=300,
+            description="regular expression; what it has in parentheses is the product. It is searched for in the "
+            "name of a file, or in the whole path where it has a slash",
+        ),
+    ] = None
+    folder: Annotated[bool, Field(strict=True, description="each folder holds the images of one product")] = False
+    csv: Annotated[str | None, Field(description="path of a table with a row for each image")] = None
+    column: Annotated[str | None, Field(description="the column of the table that names the product")] = None
+    image_column: Annotated[str, Field(description="the one that names the file, or ends as its path does")] = "image"
+
+    @field_validator("pattern")
+    @classmethod
+    def _marks_a_product(cls, pattern: str | None) -> str | None:
+        try:
+            n_groups = 1 if pattern is None else re.compile(pattern).groups
+        except (re.error, RecursionError, OverflowError) as error:
+            raise ValueError(f"it is no regular expression: {error}") from None
+        if not n_groups:
+            raise ValueError(r"parentheses must say which part of it names the product, as in 'item-(\d+)'")
+        return pattern
+
+    @model_validator(mode="after")
+    def _has_one_way(self) -> "Groups":
+        if (self.pattern is not None) + self.folder + (self.csv is not None) != 1:
+            raise ValueError("say in one way which images show one product: pattern, folder = true, or csv and column")
+        if (self.csv is None) != (self.column is None):
+            raise ValueError("csv and column go together: a table, and its column that names the product")
+        return self
+
+
 class Candidate(_Section):
     """A recipe that differs from the one it stands in by some settings, such as {"model.kind" = "nearest"}."""
 
@@ -195,6 +232,7 @@ class Recipe(_Section):
     description: str = ""
     preprocessing: tuple[Part, ...]
     region: Region | None = None  # None: all of an image counts
+    groups: Groups | None = None  # None: each image is of a product of its own
     tiling: Tiling = Tiling()
     augmentation: Augmentation = Augmentation()
     model: Part

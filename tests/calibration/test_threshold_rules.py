@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from urushi import catalogue
-from urushi.calibration import HeldOut, Threshold, ThresholdRule, compare_rules, p_values
+from urushi.calibration import HeldOut, Normals, Threshold, ThresholdRule, compare_rules, p_values
 from urushi.calibration._cuts import BestCut, Cuts
 from urushi.calibration.accuracy import Accuracy
 from urushi.calibration.conformal import Conformal
@@ -28,16 +28,18 @@ RNG = np.random.default_rng(0)
 NORMALS, DEFECTS = RNG.normal(size=150), RNG.normal(2.0, size=40)
 OF_RANKS = {"conformal", "quantile"}  # the order of scores counts alone
 OF_MOMENTS = {"mean_deviation", "part_average", "pareto"}  # distances between scores count, too
-WITH_DEFECTS = {"g_mean", "f1", "accuracy", "youden", "recall", "specificity"}
+WITH_DEFECTS = {"g_mean", "f1", "accuracy", "youden", "recall", "specificity", "least_cost"}
 # The rules that come along. Another one is tested by being there, as far as it promises the same.
 RULES = OF_RANKS | OF_MOMENTS | WITH_DEFECTS
+NEEDED = {"least_cost": {"prevalence": 0.1, "escape_cost": 9.0, "false_alarm_cost": 1.0}}  # which have no default
 KINDS = {name: {"observed"} for name in RULES} | {"conformal": {"guaranteed"}, "pareto": {"extrapolated"}}
 scores = st.lists(st.integers(-50, 50).map(float), min_size=1, max_size=40)
 
 
 def every_rule(**changes):
     names = catalogue.names(ROOM)
-    return [options.build(catalogue.load(ROOM, name, ThresholdRule), changes, "threshold") for name in names]
+    kinds = {name: catalogue.load(ROOM, name, ThresholdRule) for name in names}
+    return [options.build(kind, NEEDED.get(name, {}) | changes, "threshold") for name, kind in kinds.items()]
 
 
 def attempt(rule, normals, defects):
@@ -364,6 +366,7 @@ DEFAULTS = {
     "conformal": {"false_alarm_rate": None},
     "f1": {},
     "g_mean": {},
+    "least_cost": {"prevalence": None, "escape_cost": None, "false_alarm_cost": None},
     "mean_deviation": {"k": 3.0},
     "pareto": {"false_alarm_rate": 0.001, "tail_fraction": 0.2},
     "part_average": {"k": 6.0},
@@ -441,5 +444,5 @@ def test_thresholds_and_rules_cannot_be_changed_and_name_their_values():
 
 @pytest.mark.parametrize(("n", "value", "rate"), [(3, 2.0, 2 / 4), (4, 3.0, 2 / 5)])
 def test_the_rate_of_a_band_is_one_of_the_normals_and_a_new_image(n, value, rate):
-    threshold = Threshold(**GOOD | {"value": 9.0}).with_band(np.arange(1.0, n + 1), 0.5)
+    threshold = Threshold(**GOOD | {"value": 9.0}).with_band(Normals.of(np.arange(1.0, n + 1)), 0.5)
     assert (threshold.warn_value, threshold.warn_rate) == (value, rate)

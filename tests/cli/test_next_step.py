@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from urushi.calibration import HeldOut
 from urushi.calibration.conformal import Conformal
 from urushi.cli._next_step import next_step
 
@@ -15,7 +16,7 @@ def said(good: list[float], defective: list[float], *, rate: float = 0.05, suspi
     scores = (*HELD_OUT[: len(HELD_OUT) - len(suspicious)], *suspicious)
     suspects = [{"image": 0, "score": score, "is_left_out": False} for score in suspicious]
     detector = SimpleNamespace(
-        held_out=SimpleNamespace(scores=scores),
+        held_out=HeldOut(scores, scores, scores, "split"),
         threshold=Conformal(false_alarm_rate=rate).fit(scores),
         card={"fit": {"suspicious": suspects}},
     )

@@ -76,6 +76,9 @@ def test_a_sound_data_set_has_counts_and_nothing_to_complain_of(root):
         "problems": [],
         "duplicates": [],
         "leaks": [],
+        "near_duplicates": [],
+        "near_leaks": [],
+        "group_by": None,
         "warnings": [],
     }
 

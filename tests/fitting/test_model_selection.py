@@ -56,11 +56,22 @@ def test_the_first_stands_where_another_is_not_better(good, tmp_path):
     assert (facts["taken"], facts["candidates"][1]["gain"]) == ("first", 0)
 
 
+def three_tried(groups):
+    shares = {"first": np.full((4, 4), 0.5), "even": np.full((4, 4), 0.6), "odd": 0.5 + np.diag([1, 0, 0, 0]) * 0.4}
+    return [model_selection._Tried(name, above, 1.0, np.array(groups)) for name, above in shares.items()]
+
+
+def test_images_of_one_product_are_one_observation_of_the_gain():
+    """Of 2 products of 2 images each: by image 0.2, 0, 0, 0, by product 0.1, 0; deviation 0.0707, over √2."""
+    first, _, odd = three_tried(groups=[0, 0, 1, 1])
+    assert odd.gain(first) == pytest.approx((0.025, 0.05))
+    first, _, odd = three_tried(groups=[0, 1, 1, 1])  # sums about the mean 0.05: 0.15 and -0.15, over 2 images each
+    assert odd.gain(first) == pytest.approx((0.025, 0.075))
+
+
 def test_another_is_taken_only_if_its_gain_is_more_than_twice_its_standard_error():
     """Of 4 images, with differences d of the shares: the gain is their mean; d counts by rows and by columns."""
-    first = model_selection._Tried("first", np.full((4, 4), 0.5), 1.0)
-    even = model_selection._Tried("even", np.full((4, 4), 0.6), 1.0)
-    odd = model_selection._Tried("odd", 0.5 + np.diag([1, 0, 0, 0]) * 0.4, 1.0)
+    first, even, odd = three_tried(groups=[0, 1, 2, 3])
     assert even.gain(first) == pytest.approx((0.1, 0))
     assert odd.gain(first) == pytest.approx((0.025, 0.05))  # by image 0.2, 0, 0, 0: deviation 0.1, over √4
     assert model_selection._best([first, even, odd])[0] is even

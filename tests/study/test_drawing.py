@@ -106,3 +106,12 @@ def test_a_roc_auc_below_chance_is_marked_in_the_tables_and_said_below_them(stud
         assert cell.endswith("▼") == is_below
         assert ("below 0.5" in first.note) == is_below
         assert "▼" not in next(table for table in made if table.title == "Brightness").note
+
+
+def test_no_product_sets_a_threshold_and_is_tested(study, record):
+    """Four images of each product, good and defective ones among them."""
+    grouped = replace(record, groups=[f"{i // 4:016x}" for i in range(len(record.kinds))])
+    for number in range(study.draws):
+        pool = _Pool.of(grouped, study, number)
+        assert len(pool.kept)
+        assert not {i // 4 for i in pool.kept} & {i // 4 for i in pool.rest}

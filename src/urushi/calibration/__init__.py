@@ -15,12 +15,16 @@ from urushi.calibration._false_discovery import (
     suspicious,
 )
 from urushi.calibration._held_out import HeldOut
-from urushi.calibration._p_values import p_values
-from urushi.calibration.base import Threshold, ThresholdRule
+from urushi.calibration._normals import Normals, p_values
+from urushi.calibration._plant import PARTS, Plant
+from urushi.calibration.base import Threshold, ThresholdRule, of_products
 
 __all__ = [
+    "PARTS",
     "Calibration",
     "HeldOut",
+    "Normals",
+    "Plant",
     "RuleOutcome",
     "Threshold",
     "ThresholdRule",
@@ -29,6 +33,7 @@ __all__ = [
     "check_false_discovery_rate",
     "compare_rules",
     "false_discovery_threshold",
+    "of_products",
     "p_values",
     "suspicion",
     "suspicious",

@@ -1,12 +1,14 @@
 """Decisions on a whole batch at once, so that only a stated share of those called anomalous are good parts."""
 
 import math
+from collections.abc import Sequence
 from math import ceil
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from urushi.calibration._p_values import n_needed, p_values, percent, require_enough, sorted_scores
+from urushi.calibration._normals import Normals
+from urushi.calibration._p_values import n_needed, percent, require_enough, sorted_scores
 from urushi.calibration.base import Threshold
 from urushi.errors import CalibrationError
 
@@ -43,30 +45,36 @@ def check_false_discovery_rate(rate: float, n_normals: int) -> None:
     require_enough(rate, n_normals, "false-discovery rate")
 
 
-def false_discovery_threshold(scores: ArrayLike, normal_scores: ArrayLike, rate: float) -> Threshold:
+def false_discovery_threshold(
+    scores: ArrayLike, normal_scores: ArrayLike, rate: float, *, groups: Sequence[str] = ()
+) -> Threshold:
     """The threshold that decides on a batch of scores (m,) as Benjamini–Hochberg does on their conformal p-values.
 
-    Raises CalibrationError as `check_false_discovery_rate` does, or if a score is not finite.
+    `groups` (n,) name the product of each held-out normal. Raises CalibrationError as `check_false_discovery_rate`
+    does, or if a score is not finite.
     """
-    normal, batch = sorted_scores(normal_scores, "held-out normal"), sorted_scores(scores, "inspected")
-    check_false_discovery_rate(rate, len(normal))
-    p = p_values(batch, normal)
+    normals, batch = Normals.of(normal_scores, groups), sorted_scores(scores, "inspected")
+    check_false_discovery_rate(rate, normals.n_independent)
+    p = normals.p_values(batch)
     found = benjamini_hochberg(p, rate)
-    # p ≤ j/(n+1) is the same as a score above the j-th highest held-out one; without discoveries nothing is above.
-    n_allowed = round(float(p[found].max()) * (len(normal) + 1)) if found.any() else 0
-    value = float(normal[-n_allowed] if n_allowed else max(normal[-1], batch[-1]))
+    # A p-value is at most another one where a score lies above a held-out one; without discoveries nothing is above.
+    value = normals.limit(float(p[found].max()))[0] if found.any() else float(max(normals.scores[-1], batch[-1]))
     return Threshold(
         value=value,
         rule=RULE,
-        false_alarm_rate=float((normal > value).mean()),
+        false_alarm_rate=normals.share_above(value),
         rate_kind="observed",
-        n_normals=len(normal),
+        n_normals=len(normals.scores),
         n_defects=0,
-        explanation=_explanation(len(normal), len(batch), int(found.sum()), rate),
+        explanation=_explanation(normals, len(batch), int(found.sum()), rate),
+        n_groups=normals.n_groups,
     )
 
 
-def _explanation(n: int, m: int, n_found: int, rate: float) -> str:
+def _explanation(normals: Normals, m: int, n_found: int, rate: float) -> str:
+    n, images = normals.n_independent, "held-out normal images"
+    if normals.n_groups is not None:
+        images = "held-out products"
     said = (
         f"{n_found} of {m} images are called anomalous: on average at most {percent(rate)} of those that are so called "
         "are good parts, as long as good parts come from the same process as the held-out ones. The decisions belong "
@@ -76,8 +84,8 @@ def _explanation(n: int, m: int, n_found: int, rate: float) -> str:
     if k == 1:
         return said
     return (
-        f"{said} ATTENTION: with {n} held-out normal images and a batch of {m}, either at least {k} images are called "
-        f"anomalous or none; to find a single one, {n_needed(rate / m)} held-out normal images are needed."
+        f"{said} ATTENTION: with {n} {images} and a batch of {m}, either at least {k} images are called "
+        f"anomalous or none; to find a single one, {n_needed(rate / m)} {images} are needed."
     )
 
 

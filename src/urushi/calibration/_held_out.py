@@ -7,12 +7,13 @@ from itertools import compress
 from typing import Annotated, Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 from pydantic import Field, TypeAdapter, ValidationError
 
 from urushi.calibration._false_discovery import RULE
+from urushi.calibration._normals import Normals
 from urushi.calibration._p_values import n_needed
-from urushi.calibration.base import Threshold
-from urushi.calibration.conformal import Conformal
+from urushi.calibration.base import Threshold, ThresholdRule
 from urushi.errors import CalibrationError
 from urushi.inspection import MapScale
 from urushi.printable import counted
@@ -25,9 +26,13 @@ _MOVED = (
     "The rate is approximate: the held-out scores are those of the graph in float, moved by as much as 8-bit integers "
     "change those of good images in the middle."
 )
+_BATCH_OF_PRODUCTS = (
+    "The share is approximate: several images of one product are no independent ones, in the batch as among the "
+    "held-out ones."
+)
 _EQUAL = "ATTENTION: all held-out images have the same score, so it says nothing of how good parts vary."
 _NO_SPREAD = 1e-6  # of the highest: rounding in float32
-_OF_IMAGES = ("scores", "map_peaks", "map_medians", "n_tiles", "contents", "summands")
+_OF_IMAGES = ("scores", "map_peaks", "map_medians", "n_tiles", "contents", "summands", "groups")
 _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 
@@ -47,6 +52,18 @@ class HeldOut:
         default=(), repr=False
     )  # of each image, what stands for its pixels; files of older versions do not say
     summands: tuple[_Number, ...] = field(default=(), repr=False)  # part of each score that is its descriptor's
+    groups: tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")], ...] = field(
+        default=(), repr=False
+    )  # of each image, what stands for its product; none where each is of its own
+
+    @cached_property
+    def normals(self) -> Normals:
+        """The scores, each with its share of its product."""
+        return Normals.of(self.scores, self.groups)
+
+    def fitted(self, rule: ThresholdRule, defect_scores: ArrayLike = ()) -> Threshold:
+        """What a rule makes of these scores and of those (m,) of labelled defects; raises CalibrationError."""
+        return self.qualified(rule.fit(self.scores, defect_scores, groups=self.groups))
 
     def map_scale(self) -> MapScale:
         """Colours from the median of normal maps up; a region lies above all that 95 % of normal images show.
@@ -54,12 +71,17 @@ class HeldOut:
         With fewer than 19 of them it lies above all that any of them shows.
         """
         low = float(np.median(self.map_medians))
-        rate = max(_REGION_RATE, 1 / (len(self.map_peaks) + 1))
-        region_threshold = Conformal(false_alarm_rate=rate).fit(np.array(self.map_peaks)).value
+        peaks = Normals.of(self.map_peaks, self.groups)
+        region_threshold, _ = peaks.limit(max(_REGION_RATE, 1 / (peaks.n_independent + 1)))
         return MapScale(low, low + 2 * (region_threshold - low), region_threshold)
 
     def plus(self, other: "HeldOut") -> "HeldOut":
-        """With the images of another, once each; they were scored by different fits."""
+        """With the images of another, once each; they were scored by different fits.
+
+        Raises CalibrationError if the products of only one of them are known.
+        """
+        if bool(self.groups) != bool(other.groups):
+            raise CalibrationError("of some images it is known which product they show, of others it is not")
         new = other.without(self.contents)
         more = {name: (*getattr(self, name), *getattr(new, name)) for name in _OF_IMAGES}
         return replace(self, **more, method="cross")  # type: ignore[arg-type]
@@ -91,11 +113,11 @@ class HeldOut:
     @property
     def advice(self) -> str | None:
         """How more images could set the threshold, where few do and folds would help."""
-        if self.method == "cross" or len(self.scores) >= _FEW:
+        n, what = self.normals.n_independent, "product" if self.groups else "good image"
+        if self.method == "cross" or n >= _FEW:
             return None
         return (
-            f"Only {counted(len(self.scores), 'good image sets', 'good images set')} the threshold, the part "
-            "that was held out. With folds all of "
+            f"Only {counted(n, f'{what} sets', f'{what}s set')} the threshold, the part that was held out. With folds all of "
             "them would: `urushi fit --set split.n_folds=5`, which fits six times instead of once."
         )
 
@@ -105,6 +127,7 @@ class HeldOut:
             threshold = replace(threshold, explanation=_also(threshold.explanation, _EQUAL))
         is_promise = threshold.rate_kind == "guaranteed" or threshold.warn_rate is not None or threshold.rule == RULE
         remarks = [_CROSS] * (self.method == "cross") + [_MOVED] * self.is_moved
+        remarks += [_BATCH_OF_PRODUCTS] * (bool(self.groups) and threshold.rule == RULE)
         if remarks and is_promise:
             kind = "approximate" if threshold.rate_kind == "guaranteed" else threshold.rate_kind
             return replace(threshold, rate_kind=kind, explanation=_also(threshold.explanation, " ".join(remarks)))
@@ -128,7 +151,10 @@ class HeldOut:
 
     def to_json(self) -> dict[str, Any]:
         """The plain values under the names of the fields."""
-        return asdict(self)
+        plain = asdict(self)
+        if not self.groups:
+            del plain["groups"]  # as files have always been
+        return plain
 
     @classmethod
     def from_json(cls, data: object) -> "HeldOut":
@@ -139,7 +165,7 @@ class HeldOut:
             raise CalibrationError(f"the held-out scores are damaged: {error.errors()[0]['msg']}") from None
         if not len(held_out.scores) == len(held_out.map_peaks) == len(held_out.map_medians) > 0:
             raise CalibrationError("the held-out scores are damaged: scores and maps differ in number, or are none")
-        if not {len(held_out.contents), len(held_out.summands)} <= {0, len(held_out.scores)}:
+        if not {len(held_out.contents), len(held_out.summands), len(held_out.groups)} <= {0, len(held_out.scores)}:
             raise CalibrationError("the held-out scores are damaged: scores and images differ in number")
         return held_out
 

@@ -1,6 +1,8 @@
 """What every threshold rule promises, and the threshold it gives."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from math import isnan
 from typing import Annotated, Any, ClassVar, Literal
@@ -9,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from urushi.calibration._p_values import n_allowed, percent, require_enough, sorted_scores
+from urushi.calibration._normals import Normals
+from urushi.calibration._p_values import percent, require_enough, sorted_scores
 from urushi.catalogue import options
 from urushi.errors import CalibrationError
 from urushi.inspection import Decision
@@ -46,6 +49,7 @@ class Threshold:
     explanation: Annotated[str, Field(max_length=2000)]  # for the person at the line
     warn_value: _Finite | None = None
     warn_rate: _Rate | None = None  # conformal share of good parts above `warn_value`, whatever the rule
+    n_groups: Annotated[_Count, Field(ge=1)] | None = None  # products these images are of; None: each of its own
 
     def __post_init__(self) -> None:
         if self.warn_value is not None and not self.warn_value < self.value:
@@ -62,15 +66,12 @@ class Threshold:
             return "anomalous"
         return "normal" if self.warn_value is None or score <= self.warn_value else "unsure"
 
-    def with_band(self, normal_scores: FloatArray, warn_rate: float) -> "Threshold":
+    def with_band(self, normals: Normals, warn_rate: float) -> "Threshold":
         """The same with a band of unsure images: what has a p-value of at most `warn_rate` is at least unsure.
 
-        `normal_scores` (n,) are those of the held-out normals, ascending; raises CalibrationError if no image could be
-        unsure.
+        Raises CalibrationError if no image could be unsure.
         """
-        n = len(normal_scores)
-        allowed = n_allowed(warn_rate, n)
-        value, rate = float(normal_scores[n - allowed]), allowed / (n + 1)
+        value, rate = normals.limit(warn_rate)
         promise = (
             f" Above {value:.6g} an image is at least unsure: at most {percent(rate)} of good parts will be unsure or "
             "anomalous on average."
@@ -79,7 +80,10 @@ class Threshold:
 
     def to_json(self) -> dict[str, Any]:
         """The plain values under the names of the fields."""
-        return asdict(self)
+        plain = asdict(self)
+        if self.n_groups is None:
+            del plain["n_groups"]  # which an older version would not know
+        return plain
 
     @classmethod
     def from_json(cls, data: object) -> "Threshold":
@@ -127,15 +131,35 @@ class ThresholdRule(ABC):
         if self.warn_rate is not None:
             require_enough(self.warn_rate, n_normals, "warn rate")
 
-    def fit(self, normal_scores: ArrayLike, defect_scores: ArrayLike | None = None) -> Threshold:
+    def fit(
+        self, normal_scores: ArrayLike, defect_scores: ArrayLike | None = None, *, groups: Sequence[str] = ()
+    ) -> Threshold:
         """The threshold from scores (n,) of held-out normals and (m,) of labelled defects, with its band if asked for.
 
-        Raises CalibrationError if there are too few of them, one is not finite, or they allow no such threshold.
+        `groups` (n,) name the product of each held-out normal; without them each is of its own. Raises CalibrationError
+        if there are too few images or products, one is not finite, or they allow no such threshold.
         """
-        normal = sorted_scores(normal_scores, "held-out normal")
-        self.check(len(normal))
-        threshold = self.choose(normal, self._defects(defect_scores))
-        return threshold if self.warn_rate is None else threshold.with_band(normal, self.warn_rate)
+        normals = Normals.of(normal_scores, groups)
+        with counting_products(normals):
+            self.check(normals.n_independent)
+        threshold = self.choose_weighted(normals, self._defects(defect_scores))
+        if normals.n_groups is not None:
+            threshold = replace(threshold, n_groups=normals.n_groups)
+        return threshold if self.warn_rate is None else threshold.with_band(normals, self.warn_rate)
+
+    def choose_weighted(self, normals: Normals, defect: FloatArray) -> Threshold:
+        """As `choose`, which a rule that promises nothing is content with: products with more images then weigh more.
+
+        Such a rule says so.
+        """
+        threshold = self.choose(normals.scores, defect)
+        if normals.n_groups is None:
+            return threshold
+        remark = (
+            f" These images are of {normals.n_groups} products only, and images of one product are alike: it is less "
+            "certain than so many images suggest."
+        )
+        return replace(threshold, explanation=threshold.explanation + remark)
 
     @abstractmethod
     def choose(self, normal: FloatArray, defect: FloatArray) -> Threshold:
@@ -164,6 +188,22 @@ class ThresholdRule(ABC):
                 "images, or use the rule 'conformal', which needs normal images only."
             )
         return sorted_scores(scores, "labelled defective")
+
+
+@contextmanager
+def counting_products(normals: Normals) -> Iterator[None]:
+    """Says of an error on too few images that those of one product count as one."""
+    try:
+        yield
+    except CalibrationError as error:
+        if normals.n_groups is None:
+            raise
+        raise CalibrationError(f"{error} {of_products(len(normals.scores), normals.n_groups)}") from None
+
+
+def of_products(n_images: int, n_groups: int) -> str:
+    """Why there are fewer than one might count."""
+    return f"Images of one product count as one: there are {n_images} images of {n_groups} products."
 
 
 def _with_rate_kind(data: object) -> object:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from urushi.calibration._normals import Normals
 from urushi.calibration._p_values import n_allowed, n_needed, percent, require_enough
 from urushi.calibration.base import FloatArray, Threshold, ThresholdRule
 from urushi.errors import CalibrationError
@@ -18,7 +19,8 @@ class Conformal(ThresholdRule):
     """Threshold with which `score > threshold` is the same as `p-value <= false_alarm_rate` (METHODS §11).
 
     With n held-out normals it is the ⌈(n+1)(1−α)⌉-th smallest of their scores. If new good parts come from the same
-    process, the false-alarm rate is at most α on average over calibrations; no shape of the scores is assumed.
+    process, the false-alarm rate is at most α on average over calibrations; no shape of the scores is assumed. Of
+    several images of one product each counts as its share of it: the rate is then that of images of new products.
     """
 
     false_alarm_rate: Annotated[
@@ -42,18 +44,21 @@ class Conformal(ThresholdRule):
                 f"false-alarm rate of {rate:.6g}, so no image could be unsure. Give a higher warn rate."
             )
 
-    def choose(self, normal: FloatArray, defect: FloatArray) -> Threshold:  # noqa: ARG002  it looks at normals only
+    def choose(self, normal: FloatArray, defect: FloatArray) -> Threshold:
         """The order statistic of scores (n,)."""
-        n = len(normal)
-        allowed = n_allowed(self._rate(n), n)
+        return self.choose_weighted(Normals.of(normal), defect)
+
+    def choose_weighted(self, normals: Normals, defect: FloatArray) -> Threshold:  # noqa: ARG002  normals only
+        """The quantile in which each product counts as one."""
+        value, rate = normals.limit(self._rate(normals.n_independent))
         return Threshold(
-            value=float(normal[n - allowed]),
+            value=value,
             rule=self.name,
-            false_alarm_rate=allowed / (n + 1),
+            false_alarm_rate=rate,
             rate_kind="guaranteed",
-            n_normals=n,
+            n_normals=len(normals.scores),
             n_defects=0,
-            explanation=self._explanation(n, allowed),
+            explanation=self._explanation(normals, rate),
         )
 
     def _rate(self, n_normals: int) -> float:
@@ -64,15 +69,18 @@ class Conformal(ThresholdRule):
             return low
         return usual if n_allowed(usual, n_normals) else 1 / (n_normals + 1)
 
-    def _explanation(self, n: int, allowed: int) -> str:
-        promise = f"at most {percent(allowed / (n + 1))} of good parts will be called anomalous on average"
+    def _explanation(self, normals: Normals, stated: float) -> str:
+        n, images, parts = normals.n_independent, "held-out normal images", "good parts"
+        if normals.n_groups is not None:
+            images, parts = f"held-out products ({len(normals.scores)} images)", "the images of new good products"
+        promise = f"at most {percent(stated)} of {parts} will be called anomalous on average"
         needed = f"the asked-for rate of {percent(self._rate(n))} needs at least {n_needed(self._rate(n))} of them"
         if self.false_alarm_rate is None and self._rate(n) > _RATES[1]:
             return (
-                f"ATTENTION: {n} held-out normal images are too few for a false-alarm rate of "
+                f"ATTENTION: {n} {images} are too few for a false-alarm rate of "
                 f"{percent(_RATES[1])}, which needs {n_needed(_RATES[1])}, so a higher one is taken: "
                 f"{promise}, as long as new parts come from the same process."
             )
         if self.false_alarm_rate is None and self._rate(n) > _RATES[0]:
             needed = f"a default of {percent(_RATES[0])} needs 499 of them, so that no single one decides"
-        return f"With {n} held-out normal images, {promise}, as long as new parts come from the same process; {needed}."
+        return f"With {n} {images}, {promise}, as long as new parts come from the same process; {needed}."

@@ -24,13 +24,13 @@ def decide_together(
     Any band of the detector is left out: the rate is one of images that are called anomalous. Raises CalibrationError,
     before an image is inspected, if the held-out normals are too few for the rate.
     """
-    normals = detector.held_out.scores
-    check_false_discovery_rate(rate, len(normals))
+    held_out = detector.held_out
+    check_false_discovery_rate(rate, held_out.normals.n_independent)
     kept = [_without_pictures(result) for result in results]
     scores = [result.score for result in kept if isinstance(result, Inspection)]
     if not scores:
         return detector, iter(kept)
-    threshold = detector.held_out.qualified(false_discovery_threshold(scores, normals, rate))
+    threshold = held_out.qualified(false_discovery_threshold(scores, held_out.scores, rate, groups=held_out.groups))
     _console.note(f"threshold of this batch {threshold.value:.6g}: {threshold.explanation}")
     ways = detector.ways.with_threshold(detector.backend, threshold)
     return replace(detector, ways=ways), (_decided(result, threshold) for result in kept)

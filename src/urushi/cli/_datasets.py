@@ -30,6 +30,15 @@ BitsOption = Annotated[
     ),
 ]
 
+GroupByOption = Annotated[
+    str | None,
+    typer.Option(
+        "--group-by",
+        metavar="HOW",
+        help="Which images show one product: folder, TABLE.csv:COLUMN, or a pattern of the name: 'item-(\\d+)'.",
+    ),
+]
+
 
 def note_problems(problems: "Sequence[Problem]") -> None:
     """Each problem on a line of its own."""

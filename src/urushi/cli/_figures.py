@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
+from urushi.cli import _plant
 from urushi.printable import counted, printable
 
 _BLOCK_WIDTH, _GAP = 39, 2
@@ -30,7 +31,7 @@ def lines(figures: Mapping[str, Any]) -> list[str]:
     counts = ", ".join(f"{name} {n}" for name, n in figures["counts"].items())
     anomalous = counted(figures["n_anomalous"], "anomalous image")
     title = f"{figures['n_normal']} normal and {anomalous} ({counts}); 95 % intervals"
-    return [title, *_side_by_side(list(_blocks(figures))), *_reasons(figures)]
+    return [title, *_side_by_side(list(_blocks(figures))), *_reasons(figures), *_plant.lines(figures["plant"])]
 
 
 def _blocks(figures: Mapping[str, Any]) -> Iterator[Block]:

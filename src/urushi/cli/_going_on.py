@@ -16,6 +16,7 @@ from urushi.cli._places import require_detector_place
 from urushi.printable import counted, printable
 
 if TYPE_CHECKING:
+    from urushi.data.images import ImageSource
     from urushi.detector import Detector
 
 _OF_A_NEW_FIT = (
@@ -40,10 +41,17 @@ class Images:
     layout: str | None
     good_folders: Sequence[str]
     bits: int | None
+    group_by: str | None = None
 
     def found(self) -> list[Path]:
         """Each of them; of a folder those that a fit would take. Raises DatasetError."""
         return [image for place in self.places for image in self._in(place)]
+
+    def grouped(self, sources: Sequence[Path]) -> "Sequence[ImageSource]":
+        """With the product of each, where it was said; raises RecipeError, DatasetError."""
+        from urushi.data.groups import grouped, section_of
+
+        return grouped(sources, section_of(self.group_by) if self.group_by else None)
 
     def _in(self, place: Path) -> Iterator[Path]:
         from urushi.data.pages import images_in_file
@@ -67,6 +75,8 @@ def refuse_beside(context: typer.Context, add: Path | None, remove: Path | None)
             f"{names}: a detector learns on by its own recipe; leave it out, or fit anew. `urushi calibrate` changes "
             "the false-alarm rate"
         )
+    if remove and context.params["group_by"]:
+        raise InputError("--group-by goes with --add: images are removed by their pixels, whatever their product")
     if remove and context.params["selected"]:
         raise InputError("--selected goes with --add: removed images take their scores with them")
 
@@ -90,7 +100,7 @@ def go_on(
     old, start = Detector.load(path, runtime="torch", device=device), time.monotonic()
     sources, labelled = images.found(), images_in(defects, images.good_folders)
     how: dict[str, Any] = {"defects": labelled, "bits": images.bits}
-    new = old.add(sources, **how, is_selected=is_selected) if add else old.remove(sources, **how)
+    new = old.add(images.grouped(sources), **how, is_selected=is_selected) if add else old.remove(sources, **how)
     kept = save(new, path, output)
     _report(old, new, sources, time.monotonic() - start)
     print(f"{output or path}: {_state(new)}{f'; the detector before is {kept}' if kept else ''}")
@@ -122,9 +132,11 @@ def _copied(path: Path) -> Path:
 
 def _state(new: "Detector") -> str:
     facts = new.card["fit"]
+    products = f" of {counted(n, 'product')}" if (n := new.held_out.normals.n_groups) else ""
+    scores = len(new.held_out.scores)
     return (
-        f"has learnt {counted(facts['n_training'], 'good image')}, "
-        f"{counted(len(new.held_out.scores), 'score sets', 'scores set')} the threshold"
+        f"has learnt {counted(facts['n_training'], 'good image')}, {counted(scores, 'score')}{products} "
+        f"{'sets' if scores == 1 else 'set'} the threshold"
     )
 
 
@@ -142,6 +154,8 @@ def _report_added(old: "Detector", facts: Mapping[str, Any], sources: Sequence[P
     names = [printable(str(source)) for source in sources]
     _list("note: images that it knows, by their pixels, are left out", [names[i] for i in facts["known"]])
     _list("note: images with the same pixels as others are left out", [names[i] for i in facts["copies"]])
+    again = [names[i] for i in facts.get("of_known_products", ())]
+    _list("note: images of products that it had learnt; they are learnt, but leave the threshold alone", again)
     unlike = [f"{names[one['image']]}: {one['text']}" for one in facts["unlike"]]
     _list("warning: new images that look like none that it had learnt; they are learnt all the same", unlike)
     above = [f"{names[one['image']]} (score {one['score']:.6g})" for one in facts["above"]]

@@ -1,16 +1,15 @@
 """What to do after an evaluation, told from its results and the detector's held-out scores."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
 
 from urushi.calibration.conformal import Conformal
 from urushi.errors import CalibrationError
 from urushi.printable import counted, printable
 
 if TYPE_CHECKING:
+    from urushi.calibration import HeldOut
     from urushi.detector import Detector
     from urushi.evaluation import Evaluation
 
@@ -42,13 +41,10 @@ def _count(found: "Evaluation", threshold: float) -> _Count:
 def _about_suspects(detector: "Detector", found: "Evaluation", now: _Count) -> str | None:
     """Whether good images that look like no good ones raise the threshold, so that defects are missed."""
     suspects = [one for one in detector.card["fit"].get("suspicious", []) if not one["is_left_out"]]
-    scores = list(detector.held_out.scores)
-    for score in [one["score"] for one in suspects]:
-        if score in scores:
-            scores.remove(score)
-    n_out = len(detector.held_out.scores) - len(scores)
-    rate = detector.threshold.false_alarm_rate
-    if not n_out or rate is None or (threshold := _threshold(scores, rate)) is None:
+    out, scores = [one["score"] for one in suspects], detector.held_out.scores
+    kept = [place for place, score in enumerate(scores) if score not in out]
+    n_out, rate = len(scores) - len(kept), detector.threshold.false_alarm_rate
+    if not n_out or rate is None or (threshold := _threshold(detector.held_out, rate, kept)) is None:
         return None
     n_more = now.n_missed - _count(found, threshold).n_missed
     if n_more < 1:
@@ -83,10 +79,10 @@ def _about_alarms(detector: "Detector", found: "Evaluation", now: _Count, file: 
                 f"at a false-alarm rate of {100 * rate:g} % {then.n_false_alarms} instead of {now.n_false_alarms} good "
                 f"images would be called anomalous, and still every defect be found: {_command(file, rate)}"
             )
-    n = len(detector.held_out.scores)
+    n = detector.held_out.normals.n_independent
+    what = "held-out products" if detector.held_out.groups else "held-out images"
     return (
-        f"every defect was found, with {counted(now.n_false_alarms, 'false alarm')}; no lower rate that {n} "
-        "held-out images allow "
+        f"every defect was found, with {counted(now.n_false_alarms, 'false alarm')}; no lower rate that {n} {what} allow "
         "does better on these images"
     )
 
@@ -94,14 +90,18 @@ def _about_alarms(detector: "Detector", found: "Evaluation", now: _Count, file: 
 def _others(detector: "Detector") -> Iterator[tuple[float, float]]:
     """Rates with their thresholds, the lowest rate first."""
     for rate in _RATES:
-        threshold = _threshold(detector.held_out.scores, rate)
+        threshold = _threshold(detector.held_out, rate)
         if threshold is not None:
             yield rate, threshold
 
 
-def _threshold(scores: "tuple[float, ...] | list[float]", rate: float) -> float | None:
+def _threshold(held_out: "HeldOut", rate: float, kept: Sequence[int] | None = None) -> float | None:
+    """That of all its images, or of some, by their places."""
+    kept = range(len(held_out.scores)) if kept is None else kept
+    scores = [held_out.scores[place] for place in kept]
+    groups = [held_out.groups[place] for place in kept] if held_out.groups else ()
     try:
-        return Conformal(false_alarm_rate=rate).fit(np.array(scores)).value
+        return Conformal(false_alarm_rate=rate).fit(scores, groups=groups).value
     except CalibrationError:
         return None
 

@@ -35,6 +35,7 @@ _EXTRAS = {
     "spekpy": "xray",
     "seam-carving": "seam-carving",
 }
+_MOST_GROUPS, _MOST_NAMED = 5, 3  # of what is nearly the same; there may be hundreds of scans
 _RUNTIMES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "torch": "PyTorch"}
 
 
@@ -146,6 +147,11 @@ def _show(found: "Diagnosis", luminances: "LuminanceReport", rates: dict[str, fl
         _line("in several splits", " = ".join(group))
     for group in plain["duplicates"]:
         _line("duplicates", " = ".join(group))
+    for group in plain["near_duplicates"][:_MOST_GROUPS]:
+        more = f" and {len(group) - _MOST_NAMED} more" if len(group) > _MOST_NAMED else ""
+        _line("nearly the same", f"{' ~ '.join(group[:_MOST_NAMED])}{more}")
+    if (n_more := len(plain["near_duplicates"]) - _MOST_GROUPS) > 0:
+        print(f"and {n_more} groups more, in --json")
     warnings = (*plain["warnings"], *luminances.warnings)
     for warning in warnings:
         _line("warning", warning)

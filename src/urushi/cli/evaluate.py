@@ -11,11 +11,13 @@ from urushi.cli import _console
 from urushi.cli._datasets import BitsOption, GoodFolderOption, note_found, note_problems, note_taken
 from urushi.cli._figures import lines
 from urushi.cli._places import require_file_place
+from urushi.cli._plant import EscapeCostOption, FalseAlarmCostOption, PrevalenceOption, heading, plant_of
 from urushi.cli._running import DeviceOption, PrecisionOption, RuntimeOption, ThreadsOption, load, require_detector
 from urushi.data.progress import tracked
 from urushi.printable import counted, printable
 
 if TYPE_CHECKING:
+    from urushi.calibration import Plant
     from urushi.cli._outputs import Listener
     from urushi.data.samples import Sample
     from urushi.data.saturation import Saturation
@@ -44,12 +46,16 @@ def evaluate(
     device: DeviceOption = "cpu",
     n_threads: ThreadsOption = None,
     bits: BitsOption = None,
+    prevalence: PrevalenceOption = None,
+    escape_cost: EscapeCostOption = None,
+    false_alarm_cost: FalseAlarmCostOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the resampling behind the intervals.")] = 0,
 ) -> None:
     """Measure a detector on the test images of a data set."""
     require_file_place(json_file, "--json")
     require_file_place(report, "--report")
     require_detector(detector)
+    plant = plant_of(prevalence, escape_cost, false_alarm_cost)
     samples = samples_to_test(dataset, layout, good_folder)
     loaded = load(detector, runtime=runtime, precision=precision, device=device, n_threads=n_threads, bits=bits)
     found = run(
@@ -60,6 +66,7 @@ def evaluate(
         seed=seed,
         report=report,
         plots=plots,
+        plant=plant,
     )
     from urushi.cli._next_step import next_step
 
@@ -81,6 +88,7 @@ def run(
     seed: int = 0,
     report: Path | None = None,
     plots: Path | None = None,
+    plant: "Plant | None" = None,
 ) -> "Evaluation":
     """Inspects the test split once, for the figures and, where asked for, the report and the plots."""
     from urushi.cli._outputs import ReportWriter
@@ -101,8 +109,8 @@ def run(
     cautions = Cautions()
     shown = _tap(shown, [cautions] if page is None else [cautions, page])
     shown = shown if drawn is None else drawn.tap(shown)
-    found = measure(shown, read_mask=read_mask, saturation=saturations, seed=seed)
-    for line in cautions.lines():
+    found = measure(shown, read_mask=read_mask, saturation=saturations, seed=seed, plant=plant)
+    for line in (*cautions.lines(), *_about_products(detector, samples)):
         _console.note(f"warning: {printable(line)}")
     if page is not None:
         page.close(_reported(found.to_json()), curves_for_report(found))
@@ -130,6 +138,23 @@ def samples_to_test(folder: Path, layout: str | None = None, good_folders: Seque
     note_problems(dataset.problems)
     note_taken(dataset)
     return samples
+
+
+def _about_products(detector: "Detector", samples: "Sequence[Sample]") -> "Iterator[str]":
+    """Where the detector tells products: test images of those that it knows, and several of one."""
+    from urushi.data.groups import digest_of, groups_of
+    from urushi.errors import DatasetError, RecipeError
+
+    try:
+        groups = groups_of([sample.path for sample in samples], detector.recipe.groups)
+    except (DatasetError, RecipeError) as error:
+        yield f"which products the test images show is not known: {error}"
+        return
+    known = {*detector.held_out.groups, *(detector.learnt.groups if detector.learnt else ())}
+    if n := sum(digest_of(group) in known for group in groups):
+        yield f"{n} test images show products that the detector knows: results are too good"
+    if (n := len(set(groups))) < len(groups):
+        yield f"{len(groups)} test images are of {n} products: intervals take them as independent, and are too narrow"
 
 
 def _saturation(folder: Path, given: Path | None) -> "Saturation | None":
@@ -204,6 +229,8 @@ def _reported(figures: dict[str, Any]) -> "ReportedEvaluation":
     metrics: dict[str, Any] = {f"image {name}": figure for name, figure in figures["image"].items()}
     if figures["pixel"]:
         metrics |= {f"pixel {name}": figure for name, figure in figures["pixel"]["metrics"].items()}
+    if figures["plant"]:
+        metrics |= {f"plant {name}": figure for name, figure in figures["plant"]["figures"].items()}
     per_defect = [_defect_row(row) for row in figures["per_defect"]]
     headings = {
         "Images that repeat others": "repeats",
@@ -215,6 +242,7 @@ def _reported(figures: dict[str, Any]) -> "ReportedEvaluation":
         "metrics": metrics,
         "per_defect": per_defect,
         "luminance": figures["luminance"],
+        "plant": figures["plant"] and heading(figures["plant"]),
         "pixel_reason": figures["pixel_reason"],
         "below_chance": figures["below_chance"],
         "about_images": about_images,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from urushi.cli import _completion, _console
-from urushi.cli._datasets import BitsOption, GoodFolderOption, images_in
+from urushi.cli._datasets import BitsOption, GoodFolderOption, GroupByOption, images_in
 from urushi.cli._going_on import Images, go_on, refuse_beside
 from urushi.cli._good_images import good_images
 from urushi.cli._interrupts import leaving
@@ -80,6 +80,7 @@ def fit(
     layout: Annotated[str | None, typer.Option(help="Layout of the folder, if it is not recognised.")] = None,
     good_folder: GoodFolderOption = [],  # noqa: B006
     bits: BitsOption = None,
+    group_by: GroupByOption = None,
     final: Annotated[
         bool, typer.Option("--final", help="Keep nothing that learning could go on from: the file is smaller.")
     ] = False,
@@ -90,12 +91,12 @@ def fit(
     """
     if add or remove or selected:
         refuse_beside(context, add, remove)
-        images = Images(good, layout, good_folder, bits)
+        images = Images(good, layout, good_folder, bits, group_by)
         go_on(add, remove, output, images, defects, is_selected=selected, device=device or "cpu")
         return
     folder_of_good, output = _one(good), _stated(output)
     settings = settings if device is None else [*settings, f"training.accelerator={device}"]
-    chosen = chosen_recipe(recipe, settings, false_alarm_rate, region=_region(ignore, inspect_only))
+    chosen = chosen_recipe(recipe, settings, false_alarm_rate, region=_region(ignore, inspect_only), group_by=group_by)
     sources, facts = good_images(folder_of_good, layout, good_folder)
     require_detector_place(output, "-o")
     from urushi.detector import Detector  # late: what was found is said at once
@@ -181,20 +182,27 @@ def _region(ignore: Path | None, inspect_only: Path | None) -> dict[str, Any]:
 
 
 def chosen_recipe(
-    name: str, settings: list[str], false_alarm_rate: float | None, *, region: Mapping[str, Any] | None = None
+    name: str,
+    settings: list[str],
+    false_alarm_rate: float | None,
+    *,
+    region: Mapping[str, Any] | None = None,
+    group_by: str | None = None,
 ) -> "Recipe":
     """The recipe with the changes that the command line asks for."""
+    from urushi.data.groups import section_of
     from urushi.recipe import Recipe, parse_setting
 
     changes: dict[str, Any] = dict(parse_setting(text) for text in settings) | dict(region or {})
     if false_alarm_rate is not None:
         changes["threshold.false_alarm_rate"] = false_alarm_rate
-    return Recipe.find(name).with_settings(changes)
+    recipe = Recipe.find(name).with_settings(changes)
+    return recipe if group_by is None else recipe.model_copy(update={"groups": section_of(group_by)})
 
 
 def report_fit(detector: "Detector", output: Path, sources: Sequence[Path]) -> None:
     """What was fitted, where it is, which of the images look as if they were no good ones, and what is promised."""
-    from urushi.reporting.card_words import of_region
+    from urushi.reporting.card_words import of_groups, of_region
 
     facts = detector.card["fit"]
     _console.list_unreadable(detector.unreadable)
@@ -204,6 +212,8 @@ def report_fit(detector: "Detector", output: Path, sources: Sequence[Path]) -> N
         f"{output}: fitted on {facts['n_training']} of {counted(facts['n_images'], 'good image')} in "
         f"{facts['seconds']} s"
     )
+    if groups := facts.get("groups"):
+        print(of_groups(groups, facts["n_images"]))
     if region := detector.card.get("region"):
         _console.note(f"note: {printable(of_region(region))}")
     if aligned := facts.get("alignment"):

@@ -13,7 +13,9 @@ from urushi.data.familiar import Familiar
 from urushi.data.folders import system_files
 from urushi.data.images import Stated, luminance, read_image
 from urushi.data.mask_diagnosis import CoveredMask, covering_problems, look_at_mask
+from urushi.data.near_duplicates import Imprint, connected, near_duplicates
 from urushi.data.progress import Track, untracked
+from urushi.data.proposed_groups import proposed
 from urushi.data.stream import stream
 from urushi.errors import UnreadableImageError
 from urushi.printable import counted, in_px
@@ -39,6 +41,9 @@ class Diagnosis:
     problems: tuple[Problem, ...]  # of the layout, of masks, and images too small
     duplicates: tuple[tuple[Path, ...], ...]  # the same pixels within one split
     leaks: tuple[tuple[Path, ...], ...]  # the same pixels in more than one split
+    near: tuple[tuple[Path, ...], ...]  # nearly the same, as scans of one product are; of equal ones the first
+    near_leaks: tuple[tuple[Path, ...], ...]  # of these, what reaches over several splits, or is good and defective
+    group_by: str | None  # what of names or folders would tell their products
     luminances: dict[tuple[str, str], tuple[float, ...]]  # (split, kind) -> mean intensity of each image, 0…1
     warnings: tuple[str, ...]
 
@@ -56,6 +61,9 @@ class Diagnosis:
             "problems": [self._problem(problem) for problem in self.problems],
             "duplicates": [[self._name(path) for path in group] for group in self.duplicates],
             "leaks": [[self._name(path) for path in group] for group in self.leaks],
+            "near_duplicates": [[self._name(path) for path in group] for group in self.near],
+            "near_leaks": [[self._name(path) for path in group] for group in self.near_leaks],
+            "group_by": self.group_by,
             "warnings": list(self.warnings),
         }
 
@@ -81,6 +89,7 @@ class _Look:
     luminance: float
     problems: tuple[Problem, ...]
     covered: CoveredMask | None  # of a defective image whose mask marks something
+    imprint: Imprint
 
 
 def diagnose(dataset: Dataset, *, bits: int | None = None, track: Track = untracked) -> Diagnosis:
@@ -93,6 +102,7 @@ def diagnose(dataset: Dataset, *, bits: int | None = None, track: Track = untrac
     looks = [look for look in found if isinstance(look, _Look)]
     unreadable = tuple(problem for problem in found if isinstance(problem, Problem))
     duplicates, leaks = _same_content(looks)
+    near, near_leaks, group_by = _nearly_same(dataset.root, looks)
     return Diagnosis(
         root=dataset.root,
         layout=dataset.layout,
@@ -105,8 +115,15 @@ def diagnose(dataset: Dataset, *, bits: int | None = None, track: Track = untrac
         problems=tuple(_problems(dataset, looks)),
         duplicates=duplicates,
         leaks=leaks,
+        near=near,
+        near_leaks=near_leaks,
+        group_by=group_by,
         luminances=_luminances(looks),
-        warnings=(*_warnings(looks, len(duplicates), len(leaks)), *_of_system(dataset.root)),
+        warnings=(
+            *_warnings(looks, len(duplicates), len(leaks)),
+            *_about_near(near, near_leaks, group_by),
+            *_of_system(dataset.root),
+        ),
     )
 
 
@@ -125,7 +142,7 @@ def _look(sample: Sample, bits: int | None = None) -> _Look | Problem:
     colour = "grey" if pixels.ndim == 2 else "RGB"
     mask_problems, covered = look_at_mask(sample, appearance.size)
     problems = (*_too_small(sample.path, appearance.size), *mask_problems)
-    return _Look(sample, appearance, colour, luminance(pixels), problems, covered)
+    return _Look(sample, appearance, colour, luminance(pixels), problems, covered, Imprint.of(pixels))
 
 
 def _too_small(path: Path, size: Size) -> Iterator[Problem]:
@@ -164,6 +181,36 @@ def _same_content(looks: list[_Look]) -> tuple[Groups, Groups]:
     within = [tuple(s.path for s in group) for group in same if len({s.split for s in group}) == 1]
     across = [tuple(s.path for s in group) for group in same if len({s.split for s in group}) > 1]
     return tuple(within), tuple(across)
+
+
+def _nearly_same(root: Path, looks: list[_Look]) -> tuple[Groups, Groups, str | None]:
+    """Groups of distinct images that are nearly the same, those that must not be, and what would tell them apart."""
+    distinct = list({look.appearance.content: look for look in reversed(looks)}.values())[::-1]
+    pairs = near_duplicates([look.imprint for look in distinct])
+    samples = [look.sample for look in distinct]
+    groups = [[samples[place] for place in members] for members in connected(pairs)]
+    leaks = [group for group in groups if len({(one.split, one.label) for one in group}) > 1]
+    paths = [str(one.path.relative_to(root) if one.path.is_relative_to(root) else one.path) for one in samples]
+    near, near_leaks = (tuple(tuple(one.path for one in group) for group in some) for some in (groups, leaks))
+    return near, near_leaks, proposed(paths, pairs)
+
+
+def _about_near(near: Groups, near_leaks: Groups, group_by: str | None) -> Iterator[str]:
+    if not near:
+        return
+    how = "say which product each shows: --group-by 'PATTERN', folder or TABLE.csv:COLUMN"
+    if group_by:
+        how = f"names or folders tell which: --group-by '{group_by}'"
+    n = sum(map(len, near))
+    yield (
+        f"{n} images are nearly the same as others, as scans of one product are ({len(near)} groups): "
+        f"a fit would take them for independent, and promise more than holds; {how}"
+    )
+    if near_leaks:
+        yield (
+            f"{len(near_leaks)} of these groups are in several splits, or are good and defective at once: results on "
+            "the test split would be too good"
+        )
 
 
 def _warnings(looks: list[_Look], n_duplicates: int, n_leaks: int) -> Iterator[str]:

@@ -43,6 +43,7 @@ class Stated:
     source: ImageSource
     bits: int | None = None  # white is 2^bits − 1, be they stored in 16 bits, in wider integers or in floats
     bgr: bool = False  # the channels of an array or tensor are blue, green, red; files say their order themselves
+    group: str | None = None  # the product that it shows, whatever a recipe makes of its name
 
     def __post_init__(self) -> None:
         if self.bits is not None and not (isinstance(self.bits, int) and 1 <= self.bits <= 16):
@@ -52,7 +53,8 @@ class Stated:
     def of(cls, source: ImageSource, *, bits: int | None = None, bgr: bool = False) -> "Stated":
         """A source with what is said of it, unless it was said before."""
         if isinstance(source, Stated):
-            return cls(source.source, source.bits or bits, source.bgr or bgr) if bits or bgr else source
+            said = (source.bits or bits, source.bgr or bgr, source.group)
+            return cls(source.source, *said) if bits or bgr else source
         return cls(source, bits, bgr)
 
 

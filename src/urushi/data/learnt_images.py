@@ -26,6 +26,7 @@ class _Listed(BaseModel):
     appearances: list[Appearance]
     contents: list[_Content]
     pictures: list[_Content]
+    groups: list[_Content] = []
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -40,6 +41,7 @@ class LearntImages:
     sums: tuple[np.ndarray, ...]  # over these, as the method's `statistics`
     descriptors: np.ndarray  # (n, J), as the method's `descriptors`
     pictures: tuple[str, ...] = ()  # those of which the method keeps a picture, in its order
+    groups: tuple[str, ...] = ()  # what stands for the product of each image learnt from; none: each is of its own
 
     def plus(self, other: "LearntImages") -> "LearntImages":
         """Those of both; raises InputError if one was learnt from in both, or the sums are of other sizes."""
@@ -53,6 +55,7 @@ class LearntImages:
             tuple(np.asarray(a + b) for a, b in zip(self.sums, other.sums, strict=True)),
             np.concatenate([self.descriptors, other.descriptors]),
             (*self.pictures, *other.pictures),
+            (*self.groups, *other.groups),
         )
 
     def less(self, other: "LearntImages") -> "LearntImages":
@@ -68,6 +71,7 @@ class LearntImages:
             tuple(np.asarray(a - b) for a, b in zip(self.sums, other.sums, strict=True)),
             self.descriptors[kept],
             tuple(picture for picture in self.pictures if picture not in gone),
+            tuple(compress(self.groups, kept)),
         )
 
     def to_members(self) -> dict[str, bytes]:
@@ -77,6 +81,7 @@ class LearntImages:
             "appearances": [asdict(one) for one in self.appearances],
             "contents": self.contents,
             "pictures": self.pictures,
+            **({"groups": self.groups} if self.groups else {}),
         }
         return {
             SUMS: safetensors.numpy.save({_DESCRIPTORS: np.ascontiguousarray(self.descriptors), **arrays}),
@@ -93,7 +98,8 @@ class LearntImages:
         arrays, listed = safetensors.numpy.load(members[SUMS]), _Listed.model_validate_json(members[IMAGES])
         descriptors = arrays.pop(_DESCRIPTORS)
         sums = tuple(arrays[_SUM.format(number)] for number in range(len(arrays)))
-        found = cls(tuple(listed.appearances), tuple(listed.contents), sums, descriptors, tuple(listed.pictures))
+        images = (tuple(listed.pictures), tuple(listed.groups))
+        found = cls(tuple(listed.appearances), tuple(listed.contents), sums, descriptors, *images)
         found._require_whole()
         return found
 
@@ -101,6 +107,8 @@ class LearntImages:
         """What a method cannot find out itself; sizes are compared with its own when learning goes on."""
         if self.descriptors.ndim != 2 or len(self.descriptors) != len(self.contents):
             raise ValueError(f"{SUMS}: descriptors and images differ in number")
+        if len(self.groups) not in (0, len(self.contents)):
+            raise ValueError(f"{IMAGES}: products and images differ in number")
         if not all(np.isfinite(one).all() for one in (*self.sums, self.descriptors)):
             raise ValueError(f"{SUMS}: a value is no finite number")
         if not all(one.is_plausible for one in self.appearances):

@@ -147,16 +147,17 @@ def _drawn(counts: Counts, name: str, value: float, *, seed: int, n_resamples: i
     if n_resamples < 1:
         return Figure(value, reason=NO_RESAMPLES)
     rng, (least, most) = np.random.default_rng(seed), (np.nan, np.nan)
-    low, high = (_counts_drawn(counts, rng, n_resamples, extra) for extra in (0, 1))
+    low, high = (counts_drawn(counts, rng, n_resamples, extra) for extra in (0, 1))
     least, most = ends(RATIOS[name](low), RATIOS[name](high))
     return Figure(value, min(least, value), max(most, value))
 
 
-def _counts_drawn(c: Counts, rng: np.random.Generator, n: int, extra: int) -> Counts:
+def counts_drawn(c: Counts, rng: np.random.Generator, n: int, extra: int) -> Counts:
     """Counts (R,) of shares drawn from Beta distributions: at least what was seen (0), or at most (1)."""
     parts = []
     for hits, misses in ((c.tp, c.fn), (c.tn, c.fp)):
-        total, share = float((hits + misses)[0]), _drawn_share(rng, int(hits[0]), int(misses[0]), n, extra)
+        total = float((hits + misses)[0])
+        share = _drawn_share(rng, int(hits[0]), int(misses[0]), n, extra) if total else np.full(n, np.nan)
         parts.append((share * total, (1 - share) * total))
     (tp, fn), (tn, fp) = parts
     return Counts(tp=tp, fp=fp, tn=tn, fn=fn)

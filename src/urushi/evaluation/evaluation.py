@@ -1,10 +1,13 @@
 """Evaluation of a detector on labelled images: one pass, image by image, nothing kept but scores and histograms."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
+from urushi.calibration import Plant
 from urushi.data.samples import GOOD
 from urushi.data.saturation import Saturation
 from urushi.errors import InputError
@@ -16,6 +19,7 @@ from urushi.evaluation.intervals import CONFIDENCE
 from urushi.evaluation.luminance import LuminanceReport, compare_luminances
 from urushi.evaluation.pixel_collection import PixelCollection, ReadMask
 from urushi.evaluation.pixel_metrics import AUPRO_LIMITS, PixelFigures
+from urushi.evaluation.plant import least_cost, plant_figures
 from urushi.evaluation.reconstruction_metrics import reconstruction_errors, reconstruction_figures
 from urushi.evaluation.repeats import Seen, repeats
 from urushi.evaluation.resampling import Figure
@@ -76,6 +80,8 @@ class Evaluation:
     luminance: LuminanceReport  # of the images as they were read, before preprocessing
     seed: int
     n_resamples: int
+    plant: Plant | None = None  # where the detector is to work
+    plant_figures: dict[str, Figure] = field(default_factory=dict)  # there, at the detector's threshold and the best
 
     @property
     def unsure(self) -> dict[str, int]:
@@ -116,6 +122,7 @@ class Evaluation:
             "reconstruction_reason": self.reconstruction_reason,
             "ignored_share": self.ignored_share,
             "luminance": self.luminance.to_json(),
+            "plant": self.plant and asdict(self.plant) | {"figures": _figures_json(self.plant_figures)},
             "scores": [asdict(image) for image in self.images],
         }
 
@@ -139,10 +146,11 @@ def evaluate(
     seed: int = 0,
     n_resamples: int = 1000,
     aupro_limits: tuple[float, ...] = AUPRO_LIMITS,
+    plant: Plant | None = None,
 ) -> Evaluation:
     """All figures of a stream of inspected samples; the same whatever their order.
 
-    With `saturation` AU-sPRO is among them.
+    With `saturation` AU-sPRO is among them, with `plant` what the decisions are worth at its prevalence and costs.
     Raises InputError if no image could be read, or one has no label, a non-finite score or a non-finite map.
     """
     collected = _Collected(pixels=PixelCollection(saturation))
@@ -157,7 +165,18 @@ def evaluate(
             "be inspected. "
             "Give a folder with readable images."
         )
-    return _evaluation(collected, seed, n_resamples, aupro_limits)
+    found = _evaluation(collected, seed, n_resamples, aupro_limits)
+    return found if plant is None else replace(found, plant=plant, plant_figures=_in_plant(found, plant))
+
+
+def _in_plant(found: Evaluation, plant: Plant) -> dict[str, Figure]:
+    how = {"seed": found.seed, "n_resamples": found.n_resamples}
+    labels = np.array([image.label == 1 for image in found.images])
+    called = [image.decision == "anomalous" for image in found.images]
+    figures = plant_figures(plant, confusion(labels, called), **how)
+    if plant.has_costs:
+        figures |= least_cost(plant, np.array([image.score for image in found.images]), labels, **how)
+    return figures
 
 
 def _collect(collected: _Collected, sample: LabelledSample, inspection: Inspection, read_mask: ReadMask) -> None:

@@ -34,9 +34,9 @@ class Recalibration:
         found = self._looks(self.outputs(backend))
         if not np.isfinite(found).all():
             raise ExportError("it gives scores that are no numbers")
-        held_out = _replaced(self.held_out, found) if self._are_those_held_out else self._moved(found)
+        held_out = _replaced(self.held_out, self._in_order(found)) if self._are_those_held_out else self._moved(found)
         try:
-            return Calibration(held_out, held_out.qualified(self.rule().fit(held_out.scores)))
+            return Calibration(held_out, held_out.fitted(self.rule()))
         except CalibrationError as error:
             raise ExportError(f"it needs a threshold of its own: {error}") from None
 
@@ -49,6 +49,12 @@ class Recalibration:
         ours, theirs = np.sort(self._in_float[:, 0]), np.sort(self.held_out.scores)
         is_split = self.held_out.method == "split" and self.is_apart and len(ours) == len(theirs)
         return is_split and bool(np.allclose(ours, theirs, rtol=1e-4, atol=_SAME * float(np.std(theirs))))
+
+    def _in_order(self, found: np.ndarray) -> np.ndarray:
+        """As the fit held them out, whatever the order in which they came: each by its score in float."""
+        places = np.empty(len(found), dtype=int)
+        places[np.argsort(self.held_out.scores, kind="stable")] = np.argsort(self._in_float[:, 0], kind="stable")
+        return np.asarray(found[places])
 
     def _moved(self, found: np.ndarray) -> HeldOut:
         before = np.transpose([self.held_out.scores, self.held_out.map_peaks, self.held_out.map_medians])

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from urushi.calibration import of_products
 from urushi.data.images import ImageSource, name_of
 from urushi.errors import CalibrationError, DatasetError, RecipeError
 from urushi.fitting._gathering import Gathered
@@ -31,19 +32,23 @@ def require_enough(images: Gathered) -> None:
 
 
 @contextmanager
-def counting_once(images: Gathered) -> Iterator[None]:
-    """Says of an error on too few images that copies do not count."""
+def counting_once(images: Gathered, groups: Sequence[str] = ()) -> Iterator[None]:
+    """Says of an error on too few images that copies do not count, and images of one product count as one."""
     try:
         yield
     except (CalibrationError, DatasetError) as error:
-        if not images.copies:
-            raise
-        n = len(images.copies)
-        raise type(error)(f"{error} Images with the same pixels count once: {n} were left out.") from None
+        remarks = [str(error)]
+        if groups and isinstance(error, CalibrationError):
+            remarks.append(of_products(len(groups), len(set(groups))))
+        if n := len(images.copies):
+            remarks.append(f"Images with the same pixels count once: {n} were left out.")
+        raise type(error)(" ".join(remarks)) from None
 
 
-def concerns(images: Gathered, sources: Sequence[ImageSource]) -> Iterator[str]:
+def concerns(images: Gathered, sources: Sequence[ImageSource], groups: Sequence[str] = ()) -> Iterator[str]:
     """What a fit takes, but makes its threshold doubtful."""
+    if groups and len(set(groups)) == len(groups):
+        yield f"no two of the {len(groups)} images are of one product: is what tells products right?"
     rms = images.variation.rms
     if rms is not None and rms < _LEAST_VARIATION:
         yield (

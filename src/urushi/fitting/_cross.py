@@ -49,7 +49,8 @@ def fitted_crosswise(learner: Learner) -> tuple[Learnt, list[HeldOut]]:
 
 def _crossed(learner: Learner, images: np.ndarray, subfolder: str) -> Crossed:
     """Fits in closed form are alike, fold by fold; trained ones are brought to one scale."""
-    parts = [images[part] for part in divided(len(images), learner.recipe.split.n_folds, learner.run.seed)]
+    how = (learner.recipe.split.n_folds, learner.run.seed, learner.images.groups_of(images))
+    parts = [images[part] for part in divided(len(images), *how)]
     rows: list[list[Scored]] = [[] for _ in learner.scores]
     scale: list[list[Scored]] = []
     for n, part in enumerate(learner.run.track(parts, "fitting without each fold in turn", len(parts))):

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from urushi.calibration import HeldOut
+from urushi.data.groups import digest_of
 from urushi.data.loader import Rows
 from urushi.data.stream import stream
 from urushi.errors import DatasetError
@@ -29,6 +30,7 @@ class Scored(NamedTuple):
     n_tiles: tuple[int, ...]  # one number, or none where images are inspected whole
     content: str = ""  # what stands for its pixels
     summand: float = 0.0  # part of its score that its descriptor alone decides
+    group: tuple[str, ...] = ()  # one, what stands for its product, or none where each image is of its own
 
     @classmethod
     def of(
@@ -38,11 +40,13 @@ class Scored(NamedTuple):
         summand: float,
         n_tiles: tuple[int, ...] = (),
         *,
+        group: str | None = None,
         ignored: np.ndarray | None = None,
     ) -> "Scored":
         """What a backend gave for it, outside what is ignored, (H, W) bool."""
         found = inspected(row.anomaly_map, ignored)
-        return cls(row.score, float(found.max()), float(np.median(found)), n_tiles, content, summand)
+        own = () if group is None else (digest_of(group),)
+        return cls(row.score, float(found.max()), float(np.median(found)), n_tiles, content, summand, own)
 
 
 def scored(learner: Learner, learnt: Learnt, images: np.ndarray) -> list[list[Scored]]:
@@ -50,12 +54,14 @@ def scored(learner: Learner, learnt: Learnt, images: np.ndarray) -> list[list[Sc
     found: list[list[Scored]] = [[] for _ in learnt.backends]
     grid = TileGrid.of(learner.recipe.tiling)
     contents = [learner.images.gathered.appearances[image].content for image in images]
+    groups = learner.images.groups_of(images)
     for outputs in _tiled(learner, learnt, images, grid) if grid else _whole(learner, learnt, images):
         for (output, summands), rows in zip(outputs, found, strict=True):
             for row, summand in zip(output.rows(), summands, strict=True):
                 n_tiles = (grid.n_tiles(row.anomaly_map.shape),) if grid else ()
                 content, ignored = contents[len(rows)], learnt.pipeline.ignored_places
-                rows.append(Scored.of(row, content, summand, n_tiles, ignored=ignored))
+                group = groups[len(rows)] if groups else None
+                rows.append(Scored.of(row, content, summand, n_tiles, group=group, ignored=ignored))
     return found
 
 
@@ -71,9 +77,10 @@ def summands(backend: TorchBackend, inputs: torch.Tensor) -> list[float]:
 
 def held_out(parts: Sequence[Sequence[Scored]], method: Any) -> HeldOut:
     """What a threshold is chosen from: all parts, in their order."""
-    scores, peaks, medians, n_tiles, contents, own = zip(*(row for part in parts for row in part), strict=True)
-    tiles = tuple(n for some in n_tiles for n in some)
-    return HeldOut(scores, peaks, medians, method, tiles, contents=contents, summands=own)
+    columns = zip(*(row for part in parts for row in part), strict=True)
+    scores, peaks, medians, n_tiles, contents, own, of_groups = columns
+    tiles, groups = (tuple(one for some in column for one in some) for column in (n_tiles, of_groups))
+    return HeldOut(scores, peaks, medians, method, tiles, contents=contents, summands=own, groups=groups)
 
 
 def _whole(learner: Learner, learnt: Learnt, images: np.ndarray) -> Iterator[list[_Found]]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from urushi.calibration import HeldOut
 from urushi.data.familiar import Familiar
+from urushi.data.groups import sizes
 from urushi.data.images import ImageSource
 from urushi.data.learnt_images import LearntImages
 from urushi.data.stream import Decoded
@@ -81,20 +82,24 @@ def fit(
     # 2. Check: what cannot work is refused here, before anything that takes long.
     require_enough(images.gathered)
     familiar = Familiar.of(images.gathered.appearances)
-    with counting_once(images.gathered):
-        check(n_held_out(recipe, len(images.sources), run.seed))
+    with counting_once(images.gathered, images.groups):
+        check(n_held_out(recipe, len(images.sources), run.seed, images.groups))
     learner = Learner(images, run, scores, defects)
     require_possible(learner)
     familiar.require_apart(defects)
 
     # 3. Learn, and 4. score what was held out: by one fit that has not seen it, or by a fit for each fold.
-    with run_folder(learner), counting_once(images.gathered):
+    with run_folder(learner), counting_once(images.gathered, images.groups):
         learnt, held_out = fitted_crosswise(learner) if recipe.split.n_folds else fitted_on_a_split(learner)
 
     # 5. Hand over: for each score a graph, the scores of held-out normals, and what the card says of it all.
     facts = learnt.facts | {"image_shape": list(images.shape), "n_images": len(images.sources)}
     facts |= {"copies": [{"image": copy, "of": first} for copy, first in images.gathered.copies.items()]}
-    facts |= {"concerns": list(concerns(images.gathered, sources)), **learnt.pipeline.facts(Decoded(images.sources))}
+    facts |= {"groups": sizes(images.groups)} if images.groups else {}
+    facts |= {
+        "concerns": list(concerns(images.gathered, sources, images.groups)),
+        **learnt.pipeline.facts(Decoded(images.sources)),
+    }
     facts |= {"seconds": round(time.monotonic() - start, 1), "versions": {p: version(p) for p in _PACKAGES}}
     unreadable = tuple(images.gathered.unreadable.values())
     card = {"fit": facts} | _about_region(learnt.pipeline)

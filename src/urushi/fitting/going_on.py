@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from urushi.calibration import HeldOut, p_values
+from urushi.calibration import HeldOut
 from urushi.data.familiar import Familiar
+from urushi.data.groups import digest_of, groups_of
 from urushi.data.images import ImageSource, name_of
 from urushi.data.learnt_images import LearntImages
 from urushi.data.stream import batches, evenly, stream
@@ -78,7 +79,8 @@ class Present:
         if not images.descriptors.shape[1]:
             return found
         descriptors = torch.from_numpy(images.descriptors).to(self.backend.device)
-        for part in divided(len(images.contents), self.recipe.split.n_folds or _N_FOLDS, self.seed):
+        how = (self.recipe.split.n_folds or _N_FOLDS, self.seed, images.groups)
+        for part in divided(len(images.contents), *how):
             others = np.setdiff1d(np.arange(len(descriptors)), part)
             with one_thread(), torch.no_grad():
                 graph.model.learn_descriptors(descriptors[others])
@@ -97,10 +99,12 @@ class Given:
     unreadable: list[Unreadable] = field(default_factory=list)
     above: list[dict[str, Any]] = field(default_factory=list)  # the threshold, before they were learnt
     unlike: list[dict[str, Any]] = field(default_factory=list)  # all that was learnt before
+    of_known_products: list[int] = field(default_factory=list)  # their scores say nothing of new products
 
     def facts(self) -> dict[str, Any]:
         """What the card says of a round."""
         found = {"n_images": len(self.taken), "known": self.known, "copies": self.copies}
+        found |= {"of_known_products": self.of_known_products} if self.of_known_products else {}
         return {**found, "n_unreadable": len(self.unreadable), "above": self.above, "unlike": self.unlike}
 
 
@@ -147,7 +151,9 @@ def learnt_images(learner: Learner, learnt: Learnt, graph: ScoringGraph) -> Lear
     contents, pictured = (
         tuple(appearances[image].content for image in images) for images in (learnt.images, learner.pictured(learnt))
     )
-    return _as_learnt(appearances, contents, learnt.sums.statistics, learnt.sums.descriptors, pictured)
+    groups = tuple(map(digest_of, learner.images.groups_of(learnt.images)))
+    found = _as_learnt(appearances, contents, learnt.sums.statistics, learnt.sums.descriptors, groups)
+    return replace(found, pictures=pictured)
 
 
 def add(
@@ -155,15 +161,17 @@ def add(
 ) -> tuple[Present, Given]:
     """Scores new images and then learns them; with `is_selected` their scores are not kept for the threshold.
 
-    Raises DatasetError if none of them is new.
+    Where products are known, the scores of further images of a product that was learnt are not kept either. Raises
+    DatasetError if no image is new, or the products of some images are known and those of others are not.
     """
-    given = Given()
+    given, groups = Given(), _products(present, sources)
     new = _new(stream(prepare, sources), present.known, given)
-    parts = list(_scored(present, new, judgement, given, _shown(present, len(sources))))
+    parts = list(_scored(present, new, judgement, given, _shown(present, len(sources)), groups))
     if not parts:
         raise DatasetError(_nothing_new(len(sources), given))
     images = reduce(LearntImages.plus, (part.images for part in parts), present.images)
-    rows = present.held_out if is_selected else present.held_out.plus(held_out([p.rows for p in parts], "cross"))
+    new_rows = [] if is_selected else [part.rows for part in parts if part.rows]
+    rows = present.held_out.plus(held_out(new_rows, "cross")) if new_rows else present.held_out
     pictures = present.pictures.plus(Pictures.of([shown for part in parts for shown in part.shown], len(given.taken)))
     return present.learnt(images, replace(rows, method="cross"), pictures), given
 
@@ -189,7 +197,7 @@ class _Part:
     """A batch of new images, scored and not learnt yet."""
 
     images: LearntImages
-    rows: list[Scored]
+    rows: list[Scored]  # of those that say something of new products
     shown: list[tuple[str, torch.Tensor]]  # of those that may become pictures
 
 
@@ -217,19 +225,26 @@ def _scored(
     judgement: Judgement,
     given: Given,
     shown: Collection[int],
+    groups: Sequence[str],
 ) -> Iterator[_Part]:
-    """Batch by batch, as the detector is."""
-    scores, familiar = np.array(present.held_out.scores), Familiar.of(present.images.appearances)
+    """Batch by batch, as the detector is; `groups` are the products of all images that were given, or none."""
+    normals, familiar = present.held_out.normals, Familiar.of(present.images.appearances)
+    learnt = set(present.images.groups)
     ignored = present.pipeline.ignored_places
     for batch in batches(new, present.recipe.training.batch_size):
         places, items = zip(*batch, strict=True)
-        images, inputs = _part(present.backend, items)
+        own_groups = [groups[place] for place in places] if groups else []
+        images, inputs = _part(present.backend, items, own_groups)
         rows = []
         outputs, own = present.backend.run_inputs(inputs), summands(present.backend, torch.from_numpy(inputs))
         for place, item, row, summand in zip(places, items, outputs.rows(), own, strict=True):
-            rows.append(Scored.of(row, item.appearance.content, summand, ignored=ignored))
+            found = Scored.of(row, item.appearance.content, summand, ignored=ignored)
+            if groups and groups[place] in learnt:
+                given.of_known_products.append(place)
+            else:
+                rows.append(found._replace(group=(groups[place],)) if groups else found)
             if row.score > judgement.threshold:
-                p = float(p_values([row.score], scores)[0])
+                p = float(normals.p_values([row.score])[0])
                 given.above.append({"image": place, "score": row.score, "p_value": p})
             is_far = bool(middle_of(row.anomaly_map, ignored) > judgement.far)
             texts = [c.text for c in familiar.cautions(item.appearance, is_far=is_far) if c.kind != "learnt"]
@@ -243,18 +258,34 @@ def _shown(present: Present, n: int) -> set[int]:
     return set(evenly(range(n), present.backend.graph.model.n_pictures))
 
 
-def _part(backend: TorchBackend, items: Sequence[Prepared]) -> tuple[LearntImages, np.ndarray]:
+def _products(present: Present, sources: Sequence[ImageSource]) -> tuple[str, ...]:
+    """What stands for the product of each image, or none; raises DatasetError where the detector knows others."""
+    groups = tuple(map(digest_of, groups_of(sources, present.recipe.groups)))
+    if bool(groups) != bool(present.held_out.groups):
+        known, new = ("", "not ") if present.held_out.groups else ("not ", "")
+        raise DatasetError(
+            f"it is {known}known which product each image of this detector shows, and {new}of the new images; fit it "
+            "anew with all of them"
+        )
+    return groups
+
+
+def _part(
+    backend: TorchBackend, items: Sequence[Prepared], groups: Sequence[str] = ()
+) -> tuple[LearntImages, np.ndarray]:
     """What there is to learn from some images, and their inputs."""
     inputs = backend.embed(np.stack([item.pixels for item in items]))
     appearances = [item.appearance for item in items]
-    return _of_inputs(backend, inputs, appearances), inputs
+    return _of_inputs(backend, inputs, appearances, groups), inputs
 
 
-def _of_inputs(backend: TorchBackend, inputs: np.ndarray, appearances: Sequence[Any]) -> LearntImages:
+def _of_inputs(
+    backend: TorchBackend, inputs: np.ndarray, appearances: Sequence[Any], groups: Sequence[str] = ()
+) -> LearntImages:
     batch, model = torch.from_numpy(inputs).to(backend.device), backend.graph.model
     with torch.no_grad():
         statistics, descriptors = model.statistics(batch), model.descriptors(batch)
-    return _as_learnt(appearances, [one.content for one in appearances], statistics, descriptors)
+    return _as_learnt(appearances, [one.content for one in appearances], statistics, descriptors, groups)
 
 
 def _none_like(backend: TorchBackend) -> LearntImages:
@@ -269,10 +300,11 @@ def _as_learnt(
     contents: Iterable[str],
     statistics: Iterable[torch.Tensor],
     descriptors: torch.Tensor,
-    pictures: tuple[str, ...] = (),
+    groups: Iterable[str],
 ) -> LearntImages:
     sums = tuple(tensor.cpu().numpy() for tensor in statistics)
-    return LearntImages(tuple(appearances), tuple(contents), sums, descriptors.cpu().numpy(), pictures)
+    own = tuple(contents), sums, descriptors.cpu().numpy()
+    return LearntImages(tuple(appearances), *own, groups=tuple(groups))
 
 
 def _learn(backend: TorchBackend, images: LearntImages) -> None:

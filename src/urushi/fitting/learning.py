@@ -120,7 +120,8 @@ class Learner:
     def _divided(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Images that gradient steps see, and those that early stopping watches."""
         fraction = self.recipe.split.validation_fraction
-        parts = split(len(images), {"training": 1 - fraction, "validation": fraction}, seed=self.run.seed)
+        shares, groups = {"training": 1 - fraction, "validation": fraction}, self.images.groups_of(images)
+        parts = split(len(images), shares, seed=self.run.seed, groups=groups)
         return images[parts["training"]], images[parts["validation"]]
 
     def _train(

@@ -10,7 +10,7 @@ from urushi.errors import InputError
 from urushi.fitting.going_on import Present
 from urushi.printable import counted
 
-_MAY_DIFFER = {"description", "threshold", "training", "split", "trial"}  # sections of a recipe
+_MAY_DIFFER = {"description", "threshold", "training", "split", "trial", "groups"}  # sections of a recipe
 
 
 def merge(first: Present, others: Sequence[Present], base: Present | None) -> Present:
@@ -68,6 +68,8 @@ def _differences(first: Present, other: Present) -> Iterator[str]:
     parts = [name for name in sections if getattr(first.recipe, name) != getattr(other.recipe, name)]
     if parts:
         yield f"their recipes differ in {', '.join(parts)}"
+    if bool(first.held_out.groups) != bool(other.held_out.groups):
+        yield "of the images of one it is known which product they show, of the other's it is not"
     if first.bits != other.bits:
         yield f"the images of one have {first.bits or 'no'} stated bits, of the other {other.bits or 'no'}"
     if not _is_same(first.pipeline.state(), other.pipeline.state()):

@@ -13,6 +13,7 @@ import numpy as np
 
 from urushi.calibration import build_rule
 from urushi.data import defects
+from urushi.data.groups import groups_of
 from urushi.data.images import ImageSource, read_image
 from urushi.data.progress import untracked
 from urushi.data.stream import stream
@@ -69,7 +70,7 @@ def choose(
     `defects` are for scores that learn from them; `check` may refuse the number of images that the fit itself will hold
     out, before anything is tried. Raises DatasetError, RecipeError, TrainingError.
     """
-    check(n_held_out(recipe, len(sources), run.seed))
+    check(n_held_out(recipe, len(sources), run.seed, groups_of(sources, recipe.groups)))
     trial, start, found = recipe.trial, time.monotonic(), list[_Tried]()
     for candidate in run.track(trial.candidates, "trying candidates"):
         if found and time.monotonic() - start > trial.max_seconds:
@@ -90,16 +91,19 @@ class _Tried:
     name: str
     above: np.ndarray  # (n, n): share of the defects planted in image j that score above the clean image i
     seconds: float
+    groups: np.ndarray  # (n,) the number of each image's product
 
     @property
     def roc_auc(self) -> float:
         return float(self.above.mean())
 
     def gain(self, first: "_Tried") -> tuple[float, float]:
-        """How far its ROC-AUC lies above the first's, and the standard error of that by the images' differences."""
+        """How far its ROC-AUC lies above the first's, and the standard error of that by their differences."""
         difference = self.above - first.above
         by_image = difference.mean(axis=0) + difference.mean(axis=1)
-        return float(difference.mean()), float(by_image.std(ddof=1) / len(by_image) ** 0.5)
+        n_each = np.bincount(self.groups)  # each product is one observation, of the weight of its images
+        by_group = np.bincount(self.groups, by_image - by_image.mean()) / n_each.mean()
+        return float(difference.mean()), float((np.square(by_group).sum() / (len(n_each) - 1) / len(n_each)) ** 0.5)
 
     def row(self, first: "_Tried") -> dict[str, Any]:
         gain, error = (round(value, 4) for value in self.gain(first))
@@ -127,7 +131,9 @@ def _tried(
     clean = np.array(fitted.held_out.scores[: len(held_out)])  # in the order of their places
     spoilt = _scores(fitted, recipe, planted(held_out, seed, fitted.pipeline)).reshape(len(held_out), len(OPACITIES))
     above = (spoilt > clean[:, None, None]) + 0.5 * (spoilt == clean[:, None, None])
-    return _Tried(name, above.mean(axis=2), time.monotonic() - start)
+    named = fitted.held_out.groups[: len(held_out)] or range(len(held_out))
+    groups = np.unique(np.array(named), return_inverse=True)[1]
+    return _Tried(name, above.mean(axis=2), time.monotonic() - start, groups)
 
 
 def _require(n_held_out: int) -> None:

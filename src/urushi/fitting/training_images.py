@@ -8,6 +8,7 @@ import numpy as np
 
 from urushi.augmentation import Augmentation, augment_batch
 from urushi.data.cache import cache
+from urushi.data.groups import groups_of
 from urushi.data.images import ImageSource
 from urushi.data.progress import Track, untracked
 from urushi.data.stream import Decoded, batches, stream
@@ -29,6 +30,7 @@ class TrainingImages:
     recipe: Recipe
     seed: int
     pipeline: Pipeline  # fitted on all of them
+    groups: tuple[str, ...] = ()  # of each image, its product; none where each is of its own
     track: Track = untracked
     _inputs_of_all: np.ndarray | None = field(default=None, init=False)
 
@@ -36,10 +38,16 @@ class TrainingImages:
     def of(
         cls, sources: Sequence[ImageSource], recipe: Recipe, seed: int, track: Track = untracked
     ) -> "TrainingImages":
-        """Decodes and prepares every image; raises RecipeError if they come out in several shapes."""
+        """Decodes and prepares every image; raises RecipeError if they come out in several shapes.
+
+        Raises DatasetError if the product of some is known and that of others is not.
+        """
+        groups = groups_of(sources, recipe.groups)
         pipeline = Pipeline.of(recipe).fit(Decoded(sources))
         found = Gathered.of(sources, pipeline, recipe, seed, track)
-        return cls(tuple(sources[place] for place in found.places), found, recipe, seed, pipeline, track)
+        kept = tuple(sources[place] for place in found.places)
+        own = tuple(groups[place] for place in found.places) if groups else ()
+        return cls(kept, found, recipe, seed, pipeline, own, track)
 
     @property
     def prepared(self) -> np.ndarray:
@@ -55,6 +63,10 @@ class TrainingImages:
     def given(self, images: np.ndarray) -> list[int]:
         """The places of some images among those that were given, unreadable ones and copies counted."""
         return sorted(self.gathered.places[image] for image in images)
+
+    def groups_of(self, images: np.ndarray) -> tuple[str, ...]:
+        """The products of some images, in their order; none where each is of its own."""
+        return tuple(self.groups[image] for image in images) if self.groups else ()
 
     def rows_of(self, images: np.ndarray) -> np.ndarray:
         """The rows of some images, in their order; those of one image stand together."""

@@ -39,6 +39,13 @@ def of_region(region: Mapping[str, Any]) -> str:
     return f"{100 * region['ignored_share']:.3g} % of each image is ignored, by {region.get('by')}"
 
 
+def of_groups(groups: Mapping[str, int], n_images: int) -> str:
+    """How many products so many images show."""
+    fewest, most = groups["smallest"], groups["largest"]
+    each = f"{fewest}" if fewest == most else f"{fewest} to {most}"
+    return f"{n_images} images of {groups['n']} products, {each} of each: no product is divided"
+
+
 def _of_data(key: str) -> str:
     return {"layout": "layout of their folder", "fingerprint": "fingerprint of these data"}.get(key, f"data: {key}")
 

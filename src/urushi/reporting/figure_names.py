@@ -46,10 +46,22 @@ _PIXEL = {
     "pro": ("PRO", "mean share found of each defect at the limit of regions"),
     "aupimo": ("AUPIMO", "mean share found of each image's defects while good images stay almost unmarked"),
 }
-_NAMED = {"image": _IMAGE, "pixel": _PIXEL}
+_PLANT = {
+    "false_alarms_per_1000": ("False alarms in the plant", "good parts called anomalous, of 1,000 parts"),
+    "escapes_per_1000": ("Escapes in the plant", "defective parts that pass, of 1,000 parts"),
+    "expected_precision": ("Precision in the plant", "share of alarms that are defects, at the plant's prevalence"),
+    "false_alarm_cost_per_1000": ("Cost of false alarms in the plant", "of 1,000 parts"),
+    "cost_per_1000": ("Cost in the plant", "of escapes and false alarms, of 1,000 parts, at the detector's threshold"),
+    "least_cost_threshold": ("Threshold of least cost", "on these very images; the interval holds all that do as well"),
+    "least_cost_per_1000": (
+        "Cost at that threshold",
+        "of 1,000 parts, on these very images; new ones cost a little more",
+    ),
+}
+_NAMED = {"image": _IMAGE, "pixel": _PIXEL, "plant": _PLANT}
 
 
 def named(figure: str) -> Named:
-    """The words for a figure 'image NAME' or 'pixel NAME'; an unknown one keeps its name."""
+    """The words for a figure 'image NAME', 'pixel NAME' or 'plant NAME'; an unknown one keeps its name."""
     kind, _, name = figure.partition(" ")
     return Named(*_NAMED.get(kind, {}).get(name, (figure, "")))

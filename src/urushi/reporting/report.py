@@ -54,6 +54,7 @@ class Evaluation(TypedDict):
     per_defect: Sequence[Mapping[str, object]]  # table rows, all with the same columns
     luminance: Mapping[str, Any]  # groups and warnings, as in `cli/evaluation.schema.json`
     below_chance: NotRequired[str | None]  # what is to be said of a ROC-AUC below 0.5
+    plant: NotRequired[str | None]  # for what plant the figures called so are
     pixel_reason: NotRequired[str | None]  # why there are no pixel figures
     about_images: NotRequired[Mapping[str, Sequence[Mapping[str, str]]]]  # by heading: source and reason of each image
 

@@ -27,7 +27,9 @@ class Ways(Summarised):
     @classmethod
     def of_fit(cls, weights: bytes, held_out: HeldOut) -> "Ways":
         """PyTorch alone, with a threshold that stands there until a rule has chosen one."""
-        return cls({WEIGHTS: weights}, {FLOAT: Calibration(held_out, Conformal().fit(held_out.scores))})
+        return cls(
+            {WEIGHTS: weights}, {FLOAT: Calibration(held_out, Conformal().fit(held_out.scores, groups=held_out.groups))}
+        )
 
     def summary(self) -> Mapping[str, Any]:
         """The engines that it was exported for."""

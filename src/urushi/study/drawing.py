@@ -66,17 +66,25 @@ class _Pool:
         seed = record.seed * study.draws + number
         kinds = np.array(record.kinds)
         rng = np.random.default_rng([seed, 0])
+        products = np.array(record.groups or range(len(kinds)))
         kept = [
-            rng.choice(own, round(study.threshold_defects * len(own)), replace=False)
+            own[np.isin(products[own], _drawn(rng, products[own], study.threshold_defects))]
             for kind in sorted(set(record.kinds) - {GOOD})
             if (own := np.flatnonzero(kinds == kind)).size
         ]
-        rest = np.setdiff1d(np.arange(len(kinds)), np.concatenate(kept))
-        return cls(np.concatenate(kept).astype(int), rest, kinds[rest].tolist(), seed)
+        chosen = np.concatenate(kept).astype(int)
+        rest = np.flatnonzero(~np.isin(products, products[chosen]))  # no image of their products is tested
+        return cls(chosen, rest, kinds[rest].tolist(), seed)
 
     def test(self, ratio: float, total: int) -> np.ndarray:
         """Indices of a test set."""
         return np.asarray(self.rest[draw(self.kinds, ratio, total, seed=self.seed)])
+
+
+def _drawn(rng: np.random.Generator, products: np.ndarray, share: float) -> np.ndarray:
+    """A share of the distinct products."""
+    distinct = np.unique(products)
+    return rng.choice(distinct, round(share * len(distinct)), replace=False)
 
 
 def _of_score(study: Study, record: Record, pools: list[_Pool], score: str) -> Iterator[Measured]:
@@ -110,7 +118,8 @@ def _threshold(part: Part, record: Record, pool: _Pool, score: str) -> float:
     rule = options.build(catalogue.load("urushi.calibration", part.name, ThresholdRule), part.options, "threshold")
     scores = np.array(record.scores[score])
     try:
-        return rule.fit(np.array(record.held_out[score]), scores[pool.kept] if rule.needs_defects else None).value
+        defects = scores[pool.kept] if rule.needs_defects else None
+        return rule.fit(np.array(record.held_out[score]), defects, groups=record.held_out_groups).value
     except CalibrationError:
         return np.nan
 

@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 
 from urushi.data.dataset import Dataset, find_dataset
+from urushi.data.groups import digest_of, groups_of
 from urushi.data.images import luminance
 from urushi.data.stream import batches, stream
 from urushi.detector import Detector
 from urushi.errors import DatasetError
 from urushi.inspection import Unreadable
 from urushi.preprocessing import Prepared
+from urushi.recipe import Recipe
 from urushi.reporting.plots.learning_curves import read_learning_curves
 from urushi.study.plan import Run, label_of
 from urushi.study.records import FORMAT, Record
@@ -32,6 +34,7 @@ def measure(run: Run, dataset: Dataset, key: str, folder: Path) -> Record:
     Raises DatasetError, RecipeError, CalibrationError, TrainingError.
     """
     good = [sample.path for sample in dataset.normal_training()]
+    require_apart(run.recipe, dataset)
     with tempfile.TemporaryDirectory(prefix="urushi-") as scratch:
         detectors = Detector.fit_scores(good, run.recipe, run.scores, seed=run.seed, folder=Path(scratch))
         losses = _losses(detectors[0], Path(scratch))
@@ -51,8 +54,20 @@ def measure(run: Run, dataset: Dataset, key: str, folder: Path) -> Record:
         losses=losses,
         facts=dict(detectors[0].card["fit"]),
         environment=_environment(),
+        held_out_groups=list(detectors[0].held_out.groups),
         **columns,
     )
+
+
+def require_apart(recipe: Recipe, dataset: Dataset) -> None:
+    """Raises DatasetError if a product that is learnt is tested, too, where the recipe tells products."""
+    parts = (dataset.normal_training(), dataset.test())
+    train, test = (set(groups_of([sample.path for sample in part], recipe.groups)) for part in parts)
+    if both := sorted(train & test):
+        raise DatasetError(
+            f"{dataset.root}: {len(both)} products are learnt and tested, the first: {both[0]}; all images of one must "
+            "lie in the one split or the other"
+        )
 
 
 def labelled(folder: Path) -> Dataset:
@@ -77,15 +92,18 @@ def _inspect(detectors: tuple[Detector, ...], dataset: Dataset) -> dict[str, Any
     paths = [sample.path for sample in samples]
     prepared = stream(detectors[0].prepare, paths, ahead=2 * detectors[0].network.batch_size)
     rows, unreadable = [], []
-    for sample, found in zip(samples, _scored(detectors, prepared), strict=True):
+    groups = groups_of(paths, detectors[0].recipe.groups) or [""] * len(paths)
+    for sample, group, found in zip(samples, groups, _scored(detectors, prepared), strict=True):
         if isinstance(found, Unreadable):
             unreadable.append(f"{sample.path.relative_to(dataset.root)}: {found.reason}")
         else:
-            rows.append((str(sample.path.relative_to(dataset.root)), sample.defect, *found))
-    sources, kinds, luminances, errors, by_score = map(list, zip(*rows, strict=True))
+            stands_for = digest_of(group) if group else ""
+            rows.append((str(sample.path.relative_to(dataset.root)), sample.defect, stands_for, *found))
+    sources, kinds, own, luminances, errors, by_score = map(list, zip(*rows, strict=True))
     return {
         "sources": sources,
         "kinds": kinds,
+        "groups": [group for group in own if group],
         "luminances": luminances,
         "errors": None if None in errors else errors,
         "by_score": np.array(by_score).T.tolist(),

@@ -1,7 +1,7 @@
 """What one run has measured: a score per test image and held-out normal, and all that is needed to find it again."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,6 +35,8 @@ class Record:
     losses: dict[str, dict[int, float]]  # by name and epoch; empty for methods in closed form
     facts: dict[str, Any]  # of the fit
     environment: dict[str, Any]
+    groups: list[str] = field(default_factory=list)  # of each image, what stands for its product; none: unknown
+    held_out_groups: list[str] = field(default_factory=list)  # of the held-out normals
 
     def save(self, path: Path) -> None:
         """Writes the record whole or not at all; raises InputError."""
@@ -53,4 +55,5 @@ class Record:
             return None
         columns: list[list[Any]] = [found.sources, found.luminances, *found.scores.values()]
         is_whole = {len(column) for column in columns} == {len(found.kinds)}
+        is_whole = is_whole and len(found.groups) in (0, len(found.kinds))
         return found if is_whole and found.key == key and found.format == FORMAT else None
