@@ -40,8 +40,8 @@ def test_json_holds_the_rows_and_the_best():
     assert "40 kV has more contrast" in found["reason"]
     assert found["tube"]["filters_mm"] == {"Al": 2, "Cu": 0.1}
     assert set(found["rows"][0]) == {
-        "voltage_kv", "current_ma", "mean_kev", "n_photons_per_pixel", "transmission_product", "transmission_object", "contrast",
-        "cnr", "smallest_mm",
+        "voltage_kv", "current_ma", "mean_kev", "n_photons_per_pixel", "transmission_product",
+        "transmission_object", "contrast", "cnr", "smallest_mm",
     }  # fmt: skip
 
 
@@ -65,7 +65,8 @@ EXPOSURE = ["--exposure-ms", "1", "--distance-mm", "560", "--max-power-w", "100"
 
 
 def test_an_exposure_is_said_with_the_current_of_each_voltage():
-    out = run(*NEEDLE, *EXPOSURE, "--voltages", "40,80", "--anode-angle", "25", "--scintillator", "CsI@4.51=0.3").stdout
+    options = [*EXPOSURE, "--voltages", "40,80", "--anode-angle", "25", "--scintillator", "CsI@4.51=0.3"]
+    out = run(*NEEDLE, *options).stdout
     assert "1 ms at 560 mm, at most 2 mA and 100 W" in out
     assert [line.split()[3] for line in out.splitlines() if line.startswith("│")] == ["2", "1.25"]
     assert "…" not in out

@@ -40,7 +40,7 @@ class Slab(Product):
     def draw(cls, rng):  # noqa: ARG003
         return cls()
 
-    def laid(self, rng, max_angle_degrees):  # noqa: ARG002
+    def laid(self, rng, max_angle_degrees):
         return self
 
     def grid(self):
@@ -89,7 +89,7 @@ def slab_with(diameter_mm, *, z_mm=15.0, of="iron"):
 
 
 def by_hand(voltage_kv, *, pixel_mm=0.5, water_cm=3.0, mas=1.25e-3, distance_mm=400.0):
-    """Mean and standard deviation behind water, of the open beam's mean, as S2 eq. 1.3 and a compound Poisson sum say."""
+    """Mean and deviation behind water, of the open beam's mean, as S2 eq. 1.3 and a compound Poisson sum say."""
     spectrum = tube_spectrum(voltage_kv, bin_kev=BIN_KEV)
     left = np.exp(-linear_attenuation(material("water"), spectrum.energies_kev) * water_cm)
     n_photons = spectrum.photons_per_mas_cm2 * mas * (pixel_mm / 10) ** 2 * (1000 / distance_mm) ** 2
@@ -331,8 +331,7 @@ def test_a_defect_lies_in_its_product_as_it_did_before_however_that_is_laid_down
 
 def points(defect):
     (shape, *_) = defect.shapes
-    found = getattr(shape, "points_mm", None) or getattr(shape, "outline_mm", None) or (shape.centre_mm,)
-    return found
+    return getattr(shape, "points_mm", None) or getattr(shape, "outline_mm", None) or (shape.centre_mm,)
 
 
 def own(laid, point):

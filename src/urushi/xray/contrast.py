@@ -56,7 +56,7 @@ class Plan:
 
     @property
     def best(self) -> VoltageRow:
-        """The voltage to use: where the object stands out most from the photon noise, which is what limits detection."""
+        """The voltage to use: where the object stands out most from photon noise, which limits detection."""
         return max(self.rows, key=lambda row: row.cnr)
 
     @property

@@ -7,7 +7,7 @@ import numpy as np
 
 from urushi.errors import InputError
 from urushi.reporting.plots.style import OKABE_ITO, drawing, few_enough, legend_beside
-from urushi.xray.attenuation import Floats, linear_attenuation, mass_attenuation, partial_mass_attenuation
+from urushi.xray.attenuation import linear_attenuation, mass_attenuation, partial_mass_attenuation
 from urushi.xray.contrast import Plan
 from urushi.xray.materials import Material
 from urushi.xray.spectrum import Spectrum

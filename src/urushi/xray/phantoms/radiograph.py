@@ -64,7 +64,7 @@ def render(scene: Scene, pattern: Pattern, *, scanner: Scanner | None = None, bi
 
 
 def signals(scene: Scene, beam: Beam) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Sharp and noise-free: the signal of the whole scene, (2, H, W), and how much each defect changes its mean, (H, W).
+    """Sharp and noise-free: the signal of the whole scene, (2, H, W), and what each defect changes in its mean, (H, W).
 
     The signal is that of `Beam.signal`: mean and variance, of an open beam of mean 1.
     """

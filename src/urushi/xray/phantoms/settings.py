@@ -65,10 +65,11 @@ class Settings:
         asked = {"time_ms": self.exposure_ms, "current_ma": self.current_ma}
         exposure = replace(usual.exposure, **{name: value for name, value in asked.items() if value is not None})
         voltage_kv = usual.voltage_kv if self.voltage_kv is None else self.voltage_kv
-        if self.current_ma is not None and exposure.current_at(voltage_kv) < self.current_ma:
+        allowed_ma = exposure.current_at(voltage_kv)
+        if self.current_ma is not None and allowed_ma < self.current_ma:
             raise InputError(
-                f"{self.current_ma:g} mA at {voltage_kv:g} kV are {self.current_ma * voltage_kv:g} W, and this scanner's "
-                f"tube has {exposure.max_power_w:g} W; give at most {exposure.current_at(voltage_kv):.3g} mA, or less voltage."
+                f"{self.current_ma:g} mA at {voltage_kv:g} kV are {self.current_ma * voltage_kv:g} W, and this "
+                f"scanner's tube has {exposure.max_power_w:g} W; give at most {allowed_ma:.3g} mA, or less voltage."
             )
         return exposure
 

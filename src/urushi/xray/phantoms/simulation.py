@@ -16,7 +16,6 @@ from urushi.data.progress import Track, untracked
 from urushi.data.writing import claim, finish, write_image
 from urushi.errors import InputError
 from urushi.xray.phantoms.detector import Pattern, quantised
-from urushi.xray.phantoms.products.base import Product
 from urushi.xray.phantoms.radiograph import Radiograph, Scene, find_product, render
 from urushi.xray.phantoms.scene import VISIBLE_CHANGE, Defect
 from urushi.xray.phantoms.settings import COMBINED, Settings
@@ -213,7 +212,7 @@ exposure          {exposure.time_ms:g} ms {"a line" if detector.is_line else "an
 {exposure.distance_mm:g} mm from the focal spot
 photons           {n_photons:.0f} of the open beam are detected by each pixel (they give the noise)
 pixel             {detector.pitch_mm:g} mm
-grey levels       of full scale: open beam {detector.open_level:.1%}, no beam {detector.dark_level:.1%}; the gain is set so
+grey levels       of full scale: open beam {detector.open_level:.1%} (by the gain), no beam {detector.dark_level:.1%}
 
 train/, test/     images of one product each, named by item and scan: scans of one item show the same product, laid down
                   anew. Good and defective images of test/ with the same number show the same product as well

@@ -42,4 +42,4 @@ class Product(ABC):
 
     @abstractmethod
     def draw_defect(self, kind: str, rng: np.random.Generator) -> Defect:
-        """A defect, one of `defects`, in or on this phantom; with the same numbers at the same place, however it lies."""
+        """A defect, one of `defects`, in or on this phantom; from the same numbers always at the same place of it."""
