@@ -52,6 +52,7 @@ class Plan:
     pixel_mm: float
     fixed: Fixed
     exposure: Exposure | None
+    scintillator: tuple[Material, float] | None  # in mm
     rows: tuple[VoltageRow, ...]
 
     @property
@@ -105,7 +106,7 @@ def plan(
         return _row(scene, voltage_kv, current_ma, spectrum, n_photons, size_mm)
 
     rows = tuple(map(row, sorted(set(voltages_kv))))
-    return Plan(product, thickness_mm, object, size_mm, tube, pixel_mm, fixed, exposure, rows)
+    return Plan(product, thickness_mm, object, size_mm, tube, pixel_mm, fixed, exposure, scintillator, rows)
 
 
 def _detected(tube: Tube, voltage_kv: float, scintillator: tuple[Material, float] | None) -> Spectrum:

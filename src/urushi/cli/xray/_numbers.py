@@ -13,13 +13,8 @@ def voltages_kv(text: str) -> list[float]:
         raise InputError(f"--voltages {text!r} came; give kV with commas between, such as 40,50,60") from None
 
 
-def filters_mm(texts: Sequence[str]) -> dict[str, float]:
-    """`Al=1.0` as materials and millimetres; raises InputError."""
-    return layers_mm("--filter", texts)
-
-
 def layers_mm(option: str, texts: Sequence[str]) -> dict[str, float]:
-    """What an option gives as MATERIAL=MM; raises InputError."""
+    """What an option gives as `Al=1.0`, materials and millimetres; raises InputError."""
     from urushi.errors import InputError
 
     try:

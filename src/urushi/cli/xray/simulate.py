@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from urushi.cli import _console
-from urushi.cli.xray._numbers import filters_mm
+from urushi.cli.xray._numbers import layers_mm
 from urushi.data.progress import tracked
 
 
@@ -47,7 +47,7 @@ def simulate(
         voltage_kv=voltage_kv,
         current_ma=current_ma,
         exposure_ms=exposure_ms,
-        filters_mm=filters_mm(filters) if filters else None,
+        filters_mm=layers_mm("--filter", filters) if filters else None,
         bits=bits,
         max_angle_degrees=max_angle,
         n_scans=scans,
