@@ -30,7 +30,8 @@ from urushi.data.images import read_image
 from urushi.data.stream import stream
 from urushi.preprocessing import Pipeline
 from urushi.preprocessing.inpainting import dead_pixel_mask
-from urushi.xray.phantoms.simulation import Settings, simulate
+from urushi.xray.phantoms.settings import Settings
+from urushi.xray.phantoms.simulation import simulate
 
 AT_LEAST = 0.7
 PRODUCTS = {"potato": "potato", "potato-line-scanner": "potato", "chocolate": "chocolate"}

@@ -12,11 +12,18 @@ from PIL import Image
 from urushi import Recipe
 from urushi.data.images import read_image
 from urushi.preprocessing import Pipeline
-from urushi.xray.phantoms.simulation import Settings, simulate
+from urushi.xray.phantoms.settings import Settings
+from urushi.xray.phantoms.simulation import simulate
 
 SHOWN = {  # seen side by side: as the scanner gives it, and as the recipe leaves it
-    "potato": ("test/good/0001", "test/needle/0000", "test/hollow_heart/0001"),
-    "chocolate": ("test/good/0000", "test/lead_ball/0000", "test/wire/0001", "test/staple/0001", "test/crack/0000"),
+    "potato": ("test/good/item-041", "test/needle/item-040", "test/hollow_heart/item-041"),
+    "chocolate": (
+        "test/good/item-040",
+        "test/lead_ball/item-040",
+        "test/wire/item-041",
+        "test/staple/item-041",
+        "test/crack/item-040",
+    ),
 }
 
 
@@ -38,7 +45,7 @@ def main(picture: Path) -> None:
             deque(simulate(folder, Settings(product), n_train=40), maxlen=0)
             pipeline = prepared(product, folder)
             for name in names:
-                image = read_image(folder / f"{name}.png")
+                image = read_image(folder / f"{name}_scan-0.png")
                 for place, pixels in zip(next(axes), (image, pipeline.prepare(image).pixels[0]), strict=True):
                     place.imshow(pixels, cmap="gray", vmin=0, vmax=255 if pixels.dtype == np.uint8 else 1)
                     place.set(xticks=[], yticks=[])

@@ -22,8 +22,8 @@ from urushi.data.writing import write_image
 from urushi.evaluation import mean_and_standard_error
 from urushi.preprocessing.inpainting import dead_pixel_mask, inpaint
 from urushi.preprocessing.median_filter import median_filter
+from urushi.xray.phantoms.detector import quantised
 from urushi.xray.phantoms.radiograph import draw, find_product, render
-from urushi.xray.phantoms.scanner import quantised
 
 PRODUCT = "chocolate"
 THICK_PX = 5  # a stripe of at least so many dead columns is thick
@@ -74,12 +74,14 @@ def measure(n_images: int, seed: int, pictures: Path | None) -> dict[str, dict[s
 def _images(n_images: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """The true image, the image with dead columns, and the mask that the calibration images give."""
     product, rng = find_product(PRODUCT), np.random.default_rng(seed)
-    scanner, pattern = product.scanner, product.scanner.pattern(rng)
+    beam, detector = product.scanner.beam(), product.scanner.detector
+    pattern = detector.pattern(rng)
     sound = replace(pattern, is_dead=np.zeros_like(pattern.is_dead))
-    on, off = (quantised(levels, 8) / 255 for levels in scanner.calibration(scanner.n_columns, pattern, rng))
+    frames = detector.calibration(beam.open_signal, beam.n_photons, detector.n_columns, pattern, rng)
+    on, off = (quantised(levels, 8) / 255 for levels in frames)
     dead = dead_pixel_mask(on, off)
     for _ in range(n_images):
-        scene = draw(product, None, rng)
+        scene = draw(product, (), rng)
         yield render(scene, sound).image, render(scene, pattern).image, dead
 
 

@@ -124,6 +124,23 @@ def test_a_shipped_recipe_with_a_base_is_the_base_but_for_what_it_changes(name, 
     assert [one.name for one in shipped.trial.candidates] == [one.name for one in expected.trial.candidates]
 
 
+@pytest.mark.parametrize(("name", "n_latents"), [("potato", 32), ("potato-line-scanner", 32), ("chocolate", 8)])
+def test_x_ray_recipes_have_the_method_of_s2_and_paper_ones_its_training(name, n_latents):
+    small, paper = Recipe.find(name), Recipe.find(f"{name}-paper")
+    assert small.model.name == "variational_autoencoder"
+    assert small.model.options == {"latent_dimension": n_latents, "output_layer": "transposed"}
+    for section in ("preprocessing", "augmentation", "model", "score"):
+        assert getattr(paper, section) == getattr(small, section)
+    assert (paper.training.batch_size, paper.training.max_epochs, paper.training.checkpoint_epochs) == (256, 2000, 200)
+    for one in (small, paper):
+        assert (one.training.patience_epochs, one.training.find_learning_rate) == (50, True)
+
+
+def test_line_scans_are_not_turned_at_any_angle():
+    transforms = [part.name for part in Recipe.find("potato-line-scanner").augmentation.transforms]
+    assert transforms == ["shear", "elastic", "perspective", "half_turn"]
+
+
 def written(folder: Path, text: str, name: str = "mine.toml") -> str:
     path = folder / name
     path.parent.mkdir(exist_ok=True)

@@ -336,7 +336,7 @@ def test_an_interrupted_training_says_how_to_go_on_and_that_works(started, urush
     ("words", "offered"),
     [
         (["ca"], ["calibrate"]),
-        (["fit", "--recipe", "pot"], ["potato", "potato-line-scanner"]),
+        (["fit", "--recipe", "pot"], ["potato", "potato-line-scanner", "potato-line-scanner-paper", "potato-paper"]),
         (["models", "sparse"], ["sparse_dictionary"]),
         (["xray", "co"], ["contrast"]),
         (["inspect", "par"], [""]),  # the shell offers files itself

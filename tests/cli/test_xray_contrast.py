@@ -36,11 +36,12 @@ def test_an_object_that_no_voltage_shows_is_said_to_be_so():
 def test_json_holds_the_rows_and_the_best():
     found = json.loads(run(*NEEDLE, "--json", "--voltages", "80,40", "--filter", "Al=2", "--filter", "Cu=0.1").stdout)
     assert [row["voltage_kv"] for row in found["rows"]] == [40, 80]
-    assert (found["format"], found["best_contrast_kv"], found["best_cnr_kv"]) == (1, 40, 80)
-    assert found["filters_mm"] == {"Al": 2, "Cu": 0.1}
+    assert (found["format"], found["best_kv"]) == (2, 80)
+    assert "40 kV has more contrast" in found["reason"]
+    assert found["tube"]["filters_mm"] == {"Al": 2, "Cu": 0.1}
     assert set(found["rows"][0]) == {
-        "voltage_kv", "mean_kev", "n_photons_per_pixel", "transmission_product", "transmission_object", "contrast",
-        "cnr", "smallest_mm",
+        "voltage_kv", "current_ma", "mean_kev", "n_photons_per_pixel", "transmission_product",
+        "transmission_object", "contrast", "cnr", "smallest_mm",
     }  # fmt: skip
 
 
@@ -53,9 +54,22 @@ def test_materials_are_listed():
 @pytest.mark.thorough
 def test_figures_are_written(tmp_path):
     pytest.importorskip("matplotlib")
-    assert run(*NEEDLE, "--voltages", "40,80", "--out", str(tmp_path)).exit_code == 0
-    names = {f"{name}.{end}" for name in ("contrast", "spectra", "attenuation") for end in ("png", "svg")}
+    assert run(*NEEDLE, "--voltages", "40,80", "--beside", "starch", "--out", str(tmp_path)).exit_code == 0
+    drawn = ("contrast", "spectra", "attenuation", "mass_attenuation", "processes")
+    names = {f"{name}.{end}" for name in drawn for end in ("png", "svg")}
     assert {path.name for path in tmp_path.iterdir()} == names
+    assert "starch" in (tmp_path / "mass_attenuation.svg").read_text()
+
+
+EXPOSURE = ["--exposure-ms", "1", "--distance-mm", "560", "--max-power-w", "100", "--current-ma", "2"]
+
+
+def test_an_exposure_is_said_with_the_current_of_each_voltage():
+    options = [*EXPOSURE, "--voltages", "40,80", "--anode-angle", "25", "--scintillator", "CsI@4.51=0.3"]
+    out = run(*NEEDLE, *options).stdout
+    assert "1 ms at 560 mm, at most 2 mA and 100 W" in out
+    assert [line.split()[3] for line in out.splitlines() if line.startswith("│")] == ["2", "1.25"]
+    assert "…" not in out
 
 
 @pytest.mark.parametrize(
@@ -67,6 +81,10 @@ def test_figures_are_written(tmp_path):
         (["--filter", "Al=thick"], "material=millimetres"),
         (["--product", "potatoe"], "did you mean 'potato'"),
         (["--size-mm", "61"], "thicker than the product"),
+        (["--exposure-ms", "1"], "--distance-mm, and --current-ma or --max-power-w"),
+        ([*EXPOSURE, "--photons", "100"], "leave out --photons and --fixed"),
+        (["--target", "Fe"], "no tube has a target of 'Fe'"),
+        (["--scintillator", "CsI@4.51"], "--scintillator 'CsI@4.51' came"),
     ],
 )
 def test_wrong_use_is_our_own_error(arguments, message):

@@ -9,6 +9,7 @@ from torch import nn
 from urushi.catalogue import options
 from urushi.errors import RecipeError
 from urushi.models.autoencoder import Autoencoder
+from urushi.models.networks.strided import SameTransposed
 from urushi.models.variational_autoencoder import VariationalAutoencoder
 
 J = 64
@@ -86,6 +87,29 @@ def test_layers_sizes_and_number_of_parameters_are_those_of_the_tables(model, ta
             assert (module.kernel_size, module.stride) == ((2, 2), (2, 2))
         if isinstance(module, LEAK):
             assert module.negative_slope == 0.1
+
+
+@pytest.mark.parametrize("cls", [Autoencoder, VariationalAutoencoder])
+def test_the_last_layer_is_transposed_as_in_the_tables_where_that_is_asked_for(cls):
+    model = cls((1, 32, 32), latent_dimension=2, output_layer="transposed")
+    *_, last, sigmoid = layers_run(model, torch.rand(2, 1, 32, 32))
+    assert (last, sigmoid) == ((SameTransposed, (1, 32, 32)), (nn.Sigmoid, (1, 32, 32)))
+
+
+def test_the_transposed_layer_pads_as_keras_does():
+    """Conv2DTranspose(1, 2, padding="same"): y[i] = Σ w[k]·x[i − k], as the gradient of a convolution padded behind."""
+    layer = SameTransposed(1, 1)
+    impulse = torch.zeros(1, 1, 4, 4)
+    impulse[..., 1, 3] = 1
+    found = (layer(impulse) - layer.bias)[0, 0]
+    expected = torch.zeros(4, 4)
+    expected[1:3, 3] = layer.weight[0, 0, :, 0]
+    torch.testing.assert_close(found, expected)
+
+
+def test_other_architectures_have_no_transposed_output():
+    with pytest.raises(RecipeError, match="for the architecture strided, not mlp"):
+        Autoencoder((1, 32, 32), architecture="mlp", output_layer="transposed")
 
 
 @pytest.mark.parametrize("cls", [Autoencoder, VariationalAutoencoder])

@@ -1,4 +1,5 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,29 +9,22 @@ from torch.distributions import Normal
 from torch.distributions.kl import kl_divergence
 
 from urushi.data.loader import Rows
+from urushi.losses.parts import build_loss
 from urushi.models.variational_autoencoder import VariationalAutoencoder
 from urushi.models.variational_autoencoder import kl_divergence as closed_form
-from urushi.recipe import Training
+from urushi.recipe import Part, Training
 from urushi.training import train
 
 SHAPE = (1, 32, 32)
 
 
-class MeanOverPixels(VariationalAutoencoder):
-    """What S2 eq. 6.2 must not be read as: the pixel term divided by the number of pixels."""
-
-    def losses(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
-        ((name, loss),) = super().losses(inputs)
-        divergence = self.divergence(inputs).mean()
-        yield name, (loss - divergence) / inputs[0].numel() + divergence
-
-
+MeanOverPixels = partial(VariationalAutoencoder, reduction="mean")  # as S2 eq. 6.2 is written
 Trained = tuple[VariationalAutoencoder, Tensor]
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory) -> Callable[[type[VariationalAutoencoder]], Trained]:
-    def trained(cls: type[VariationalAutoencoder]) -> Trained:
+def trained(tmp_path_factory) -> Callable[[Callable[..., VariationalAutoencoder]], Trained]:
+    def trained(cls: Callable[..., VariationalAutoencoder]) -> Trained:
         images = structured(32)
         with torch.random.fork_rng():
             torch.manual_seed(0)
@@ -83,6 +77,22 @@ def test_loss_is_squared_error_summed_over_pixels_plus_divergence():
     divergence = kl_divergence(Normal(mean, deviation), Normal(0.0, 1.0)).sum(dim=1)
     torch.testing.assert_close(loss, ((restored - images).square().sum(dim=(1, 2, 3)) + 3 * divergence).mean())
     torch.testing.assert_close(model.divergence(images), divergence)
+
+
+@pytest.mark.parametrize("name", ["mse", "ssim"])
+def test_the_reconstruction_term_is_any_loss_as_a_sum_or_a_mean_over_pixels(name):
+    images, losses = torch.rand(4, *SHAPE), {}
+    for reduction in ("sum", "mean"):
+        torch.manual_seed(2)
+        model = VariationalAutoencoder(SHAPE, loss=Part(name=name), reduction=reduction, beta=0.0)
+        torch.manual_seed(1)
+        ((_, losses[reduction]),) = model.losses(images)
+    torch.manual_seed(1)
+    mean, deviation = posterior(model, images)
+    restored = model.decoder(mean + deviation * torch.randn_like(mean))
+    expected = build_loss(Part(name=name)).residual(restored, images).mean()
+    torch.testing.assert_close(losses["mean"], expected)
+    torch.testing.assert_close(losses["sum"], expected * 32 * 32)
 
 
 @pytest.mark.thorough

@@ -11,6 +11,7 @@ from urushi.xray.attenuation import linear_attenuation
 from urushi.xray.contrast import plan
 from urushi.xray.materials import material
 from urushi.xray.spectrum import tube_spectrum
+from urushi.xray.tube import Exposure, Tube
 
 VOLTAGES_KV = (40, 60, 80, 100)
 
@@ -51,15 +52,15 @@ def test_a_hundred_times_the_photons_give_ten_times_the_ratio():
 
 def test_contrast_is_best_at_the_lowest_voltage_but_the_ratio_is_not():
     found = needle()
-    assert found.best_contrast.voltage_kv == 40
-    assert found.best_cnr.voltage_kv > 60
+    assert found.strongest.voltage_kv == 40
+    assert found.best.voltage_kv > 60
 
 
 @pytest.mark.thorough
 def test_thin_products_want_less_voltage_than_thick_ones():
     low, middle, high = 50, 70, 110
     found = [needle(thickness_mm=mm, voltages_kv=[low, middle, high], fixed="photons") for mm in (10.0, 200.0)]
-    assert [plan.best_cnr.voltage_kv for plan in found] == [low, high]
+    assert [plan.best.voltage_kv for plan in found] == [low, high]
 
 
 def test_the_smallest_size_is_the_one_whose_ratio_is_five():
@@ -79,9 +80,28 @@ def test_at_the_same_power_less_voltage_and_more_filter_give_fewer_photons():
     counts = [row.n_photons_per_pixel for row in needle().rows]
     assert counts == sorted(counts)
     assert counts[2] == pytest.approx(10_000)  # 80 kV and 1 mm aluminium is what the number is given for
-    filtered = needle(filters_mm={"Al": 3.0})
+    filtered = needle(tube=Tube(filters_mm={"Al": 3.0}))
     assert filtered.rows[2].n_photons_per_pixel < 9000
     assert {row.n_photons_per_pixel for row in needle(fixed="photons").rows} == {10_000}
+
+
+def test_an_exposure_gives_the_photons_of_its_charge_and_distance_as_far_as_the_power_allows():
+    found = needle(
+        voltages_kv=[40, 80], fixed="exposure", exposure=Exposure(2.0, 500.0, current_ma=2.0, max_power_w=100)
+    )
+    assert [row.current_ma for row in found.rows] == [2.0, 1.25]
+    at_1_m = tube_spectrum(80).photons_per_mas_cm2
+    assert found.rows[1].n_photons_per_pixel == pytest.approx(at_1_m * 1.25 * 0.002 * 0.08**2 * 4)
+    assert {row.current_ma for row in needle(voltages_kv=[80]).rows} == {None}
+
+
+def test_anode_and_scintillator_change_the_photons_that_count():
+    usual = needle(voltages_kv=[40]).rows[0]
+    angled = needle(voltages_kv=[40], tube=Tube(target_angle_degrees=55)).rows[0]
+    absorbed = needle(voltages_kv=[40], scintillator=(material("CsI@4.51"), 0.1)).rows[0]
+    assert angled.mean_kev < usual.mean_kev  # less of the anode lies in the way
+    assert absorbed.n_photons_per_pixel < 0.95 * usual.n_photons_per_pixel
+    assert absorbed.cnr < usual.cnr
 
 
 def test_voltages_are_sorted_and_counted_once():
@@ -100,6 +120,7 @@ def test_voltages_are_sorted_and_counted_once():
         ({"n_photons_per_pixel": 0}, "photons"),
         ({"fixed": "powr"}, "did you mean 'power'"),
         ({"voltages_kv": []}, "no voltage"),
+        ({"fixed": "exposure"}, "give one, and fixed='exposure', or neither"),
         ({"voltages_kv": [5]}, "10 to 500 kV"),
         ({"product": material("lead"), "thickness_mm": 1000.0}, "no photon gets through"),
     ],
@@ -107,3 +128,17 @@ def test_voltages_are_sorted_and_counted_once():
 def test_what_cannot_be_is_an_error(changes, message):
     with pytest.raises(InputError, match=message):
         needle(**changes)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"time_ms": 0}, "time_ms is 0"),
+        ({"distance_mm": float("nan")}, "distance_mm is nan"),
+        ({"current_ma": -1}, "current_ma is -1"),
+        ({"current_ma": None}, "current in mA, or its greatest power"),
+    ],
+)
+def test_an_exposure_that_cannot_be_is_an_error(values, message):
+    with pytest.raises(InputError, match=message):
+        Exposure(**{"time_ms": 1.0, "distance_mm": 500.0, "current_ma": 1.0} | values)

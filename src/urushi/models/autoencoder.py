@@ -13,6 +13,7 @@ from urushi.losses.parts import CorruptionOption, LossOption, RegulariserOption
 from urushi.models.base import Reconstruction, Reconstructor
 from urushi.models.networks import autoencoders
 from urushi.models.networks.autoencoders import Architecture, LatentDimension
+from urushi.models.networks.strided import OutputLayer
 
 
 class Autoencoder(Reconstructor):
@@ -28,6 +29,7 @@ class Autoencoder(Reconstructor):
         *,
         architecture: Architecture = "strided",
         latent_dimension: LatentDimension = 64,
+        output_layer: OutputLayer = "convolution",
         loss: LossOption = parts.MSE,
         regulariser: RegulariserOption = None,
         corruption: CorruptionOption = None,
@@ -35,7 +37,7 @@ class Autoencoder(Reconstructor):
     ) -> None:
         super().__init__(image_shape)
         self.learning_rate = learning_rate
-        self.encoder, self.decoder = autoencoders.build(architecture, image_shape, latent_dimension)
+        self.encoder, self.decoder = autoencoders.build(architecture, image_shape, latent_dimension, output_layer)
         self.needs_pairs = architecture == "strided"  # its batch normalisation
         self.loss, self.regulariser = parts.build_loss(loss), parts.build_regulariser(regulariser)
         self.corruption = parts.build_corruption(corruption)

@@ -1,15 +1,19 @@
 """Convolutional variational autoencoder (S2 §6.1.1, tables 6.1, 6.2): an autoencoder with latents near N(0, I)."""
 
+import math
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
+from urushi.losses import parts
+from urushi.losses.parts import LossOption
 from urushi.models.base import Generative, Reconstruction, require_size
 from urushi.models.networks import strided
+from urushi.models.networks.strided import OutputLayer
 
 _HIDDEN = 200
 
@@ -17,8 +21,10 @@ _HIDDEN = 200
 class VariationalAutoencoder(Generative):
     """Rebuilds from the mean of the posterior q(z|x); sampling from it is for training only.
 
-    The pixel term is the squared error summed over an image's pixels and averaged over the batch, as in S2 eq. 6.2:
-    with a mean over pixels the divergence would outweigh it by five orders, and the posterior would collapse.
+    The reconstruction term is the squared error, or another loss (S2 §7.2.3: SSIM), summed over an image's pixels and
+    channels and averaged over the batch. S2 eq. 6.2 writes (1/N)Σ, where N is the number of pixels (eq. 4.1): that is
+    reduction = "mean". With β = 1 the divergence then outweighs it by four orders, and the posterior collapses; it is
+    the same as the sum with β = N.
     """
 
     def __init__(
@@ -26,12 +32,18 @@ class VariationalAutoencoder(Generative):
         image_shape: tuple[int, int, int],
         *,
         latent_dimension: Annotated[int, Field(ge=1, le=4096, description="J, the size of the bottleneck")] = 64,
+        output_layer: OutputLayer = "convolution",
+        loss: LossOption = parts.MSE,
+        reduction: Annotated[
+            Literal["sum", "mean"], Field(description="of the loss over an image's pixels; S2 eq. 6.2 writes a mean")
+        ] = "sum",
         beta: Annotated[float, Field(ge=0, description="weight of the divergence; 1 is S2, others a β-VAE")] = 1.0,
         learning_rate: Annotated[float, Field(gt=0, lt=1, description="of Adam")] = 1e-3,
     ) -> None:
         super().__init__(image_shape)
         channels, height, width = image_shape
         n_layers = strided.depth(height, width)
+        self.loss, self.loss_weight = parts.build_loss(loss), math.prod(image_shape) if reduction == "sum" else 1
         self.beta, self.learning_rate, self.latent_dimension = beta, learning_rate, latent_dimension
         self.encoder = nn.Sequential(
             strided.encoder(channels, n_layers, batch_norm=False),
@@ -43,7 +55,7 @@ class VariationalAutoencoder(Generative):
         self.decoder = nn.Sequential(
             nn.Linear(latent_dimension, strided.FLAT),
             nn.Tanh(),
-            strided.decoder(channels, n_layers, batch_norm=False),
+            strided.decoder(channels, n_layers, batch_norm=False, output_layer=output_layer),
         )
 
     def latents(self, inputs: Tensor) -> Tensor:
@@ -59,8 +71,8 @@ class VariationalAutoencoder(Generative):
         hidden = self.encoder(inputs)
         mean, log_variance = self.mean(hidden), self.log_variance(hidden)
         z = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
-        error = (self.decoder(z) - inputs).square().flatten(1).sum(dim=1)
-        yield "autoencoder", (error + self.beta * kl_divergence(mean, log_variance)).mean()
+        error = self.loss_weight * self.loss(self.decoder(z), inputs, None, self.latents)
+        yield "autoencoder", error + self.beta * kl_divergence(mean, log_variance).mean()
 
     def divergence(self, inputs: Tensor) -> Tensor:
         """KL(q(z|x) ‖ N(0, I)) in nats, (B, C, H, W) -> (B,); near zero for every image means a collapsed posterior."""

@@ -1,6 +1,6 @@
 """The contrast planner: which tube voltage shows an object in a product best, and how small it may be (S2 §1.2.5)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -10,14 +10,15 @@ from urushi.catalogue.entries import nearest
 from urushi.errors import InputError
 from urushi.xray.attenuation import Floats
 from urushi.xray.materials import Material
-from urushi.xray.spectrum import ALUMINIUM_1_MM, Spectrum, energy_moment, tube_spectrum
+from urushi.xray.spectrum import Spectrum, energy_moment, tube_spectrum
+from urushi.xray.tube import Exposure, Tube
 
 ROSE_CNR = 5.0  # what an eye needs to find an object whose place it does not know (Rose 1948)
 REFERENCE_KV = 80.0  # of the source's potato scanner (S2 §5.2.1)
 _SMALLEST_MM = 1e-3
 _N_SIZES = 1000  # on a logarithmic scale: one step is about 1 %
 
-Fixed = Literal["photons", "power"]
+Fixed = Literal["photons", "power", "exposure"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class VoltageRow:
     """
 
     voltage_kv: float
+    current_ma: float | None  # None where only the number of photons was given
     mean_kev: float
     n_photons_per_pixel: float
     transmission_product: float
@@ -46,20 +48,22 @@ class Plan:
     thickness_mm: float
     object: Material
     size_mm: float
-    filters_mm: Mapping[str, float]
+    tube: Tube
     pixel_mm: float
     fixed: Fixed
+    exposure: Exposure | None
+    scintillator: tuple[Material, float] | None  # in mm
     rows: tuple[VoltageRow, ...]
 
     @property
-    def best_contrast(self) -> VoltageRow:
-        """The voltage with the strongest contrast, dark or bright."""
-        return max(self.rows, key=lambda row: abs(row.contrast))
+    def best(self) -> VoltageRow:
+        """The voltage to use: where the object stands out most from photon noise, which limits detection."""
+        return max(self.rows, key=lambda row: row.cnr)
 
     @property
-    def best_cnr(self) -> VoltageRow:
-        """The voltage at which the object stands out most from the photon noise: the one to use."""
-        return max(self.rows, key=lambda row: row.cnr)
+    def strongest(self) -> VoltageRow:
+        """The voltage with the strongest contrast, dark or bright; without regard to noise."""
+        return max(self.rows, key=lambda row: abs(row.contrast))
 
 
 def plan(
@@ -68,35 +72,59 @@ def plan(
     object: Material,
     size_mm: float,
     voltages_kv: Sequence[float],
-    filters_mm: Mapping[str, float] = ALUMINIUM_1_MM,
+    tube: Tube | None = None,
     n_photons_per_pixel: float = 10_000,
     pixel_mm: float = 0.8,
     *,
     fixed: Fixed = "power",
+    exposure: Exposure | None = None,
+    scintillator: tuple[Material, float] | None = None,
 ) -> Plan:
     """What each voltage shows of a cube of the object, embedded in the product, on an integrating detector.
 
     The ratio is that of all pixels under the object to the photon noise of the product alone; no other noise is
-    counted. n_photons_per_pixel are those of the open beam: the same for every spectrum (fixed="photons"), or those at
-    80 kV behind 1 mm aluminium while tube power and exposure time stay (fixed="power"), so that lower voltages and
-    thicker filters give fewer.
+    counted. The photons of the open beam are those of an exposure, or without one n_photons_per_pixel: the same for
+    every spectrum (fixed="photons"), or those at 80 kV behind 1 mm aluminium while tube power and exposure time stay
+    (fixed="power"), so that lower voltages and thicker filters give fewer. A scintillator, its material and mm, detects
+    only what it absorbs; without one all photons count.
     Raises InputError for sizes and voltages that cannot be, or a product that lets nothing through.
     """
     _check_sizes(thickness_mm, size_mm, n_photons_per_pixel, pixel_mm)
-    spectra = {voltage_kv: tube_spectrum(voltage_kv, filters_mm=filters_mm) for voltage_kv in sorted(set(voltages_kv))}
     if fixed not in get_args(Fixed):
         raise InputError(f"fixed={fixed!r} came{nearest(fixed, get_args(Fixed))}")
-    if not spectra:
+    if (fixed == "exposure") != (exposure is not None):
+        raise InputError("an exposure says how many photons there are: give one, and fixed='exposure', or neither")
+    if not len(voltages_kv):
         raise InputError("no voltage came; give at least one in kV")
+    tube = tube or Tube()
     scene = _Scene(product, thickness_mm, object, pixel_mm)
-    reference = _per_power(REFERENCE_KV, tube_spectrum(REFERENCE_KV))
 
-    def row(voltage_kv: float, spectrum: Spectrum) -> VoltageRow:
-        output = 1.0 if fixed == "photons" else _per_power(voltage_kv, spectrum) / reference
-        return _row(scene, voltage_kv, spectrum, n_photons_per_pixel * output, size_mm)
+    def row(voltage_kv: float) -> VoltageRow:
+        spectrum = _detected(tube, voltage_kv, scintillator)
+        n_photons = _n_photons(n_photons_per_pixel, voltage_kv, spectrum, pixel_mm, fixed, exposure)
+        current_ma = None if exposure is None else exposure.current_at(voltage_kv)
+        return _row(scene, voltage_kv, current_ma, spectrum, n_photons, size_mm)
 
-    rows = (row(voltage_kv, spectrum) for voltage_kv, spectrum in spectra.items())
-    return Plan(product, thickness_mm, object, size_mm, dict(filters_mm), pixel_mm, fixed, tuple(rows))
+    rows = tuple(map(row, sorted(set(voltages_kv))))
+    return Plan(product, thickness_mm, object, size_mm, tube, pixel_mm, fixed, exposure, scintillator, rows)
+
+
+def _detected(tube: Tube, voltage_kv: float, scintillator: tuple[Material, float] | None) -> Spectrum:
+    spectrum = tube.spectrum(voltage_kv)
+    if scintillator is None:
+        return spectrum
+    absorber, thickness_mm = scintillator
+    return spectrum.absorbed_in([(absorber, thickness_mm / 10)])
+
+
+def _n_photons(
+    asked: float, voltage_kv: float, spectrum: Spectrum, pixel_mm: float, fixed: Fixed, exposure: Exposure | None
+) -> float:
+    if exposure is not None:
+        return exposure.n_photons(voltage_kv, spectrum, pixel_mm)
+    if fixed == "photons":
+        return asked
+    return asked * _per_power(voltage_kv, spectrum) / _per_power(REFERENCE_KV, tube_spectrum(REFERENCE_KV))
 
 
 @dataclass(frozen=True)
@@ -123,11 +151,14 @@ class _Scene:
         return ratio
 
 
-def _row(scene: _Scene, voltage_kv: float, spectrum: Spectrum, n_photons: float, size_mm: float) -> VoltageRow:
+def _row(
+    scene: _Scene, voltage_kv: float, current_ma: float | None, spectrum: Spectrum, n_photons: float, size_mm: float
+) -> VoltageRow:
     spectrum.behind([(scene.product, scene.thickness_mm / 10)])  # raises if nothing gets through
     alone, with_object = scene.transmissions(spectrum, np.array(size_mm))
     return VoltageRow(
         voltage_kv=float(voltage_kv),
+        current_ma=current_ma,
         mean_kev=spectrum.mean_kev,
         n_photons_per_pixel=float(n_photons),
         transmission_product=alone,

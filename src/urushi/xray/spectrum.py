@@ -15,12 +15,13 @@ from urushi.errors import InputError
 from urushi.xray.attenuation import Floats, linear_attenuation
 from urushi.xray.materials import Material, material
 
-Detector = Literal["counting", "integrating"]
+Weighting = Literal["counting", "integrating"]
 Layers = Sequence[tuple[Material, ArrayLike]]
 
 ALUMINIUM_1_MM: Mapping[str, float] = {"Al": 1.0}
 VOLTAGE_RANGE_KV = dict.fromkeys(("Ag", "Au", "Cr", "Cu", "Mo", "Rh"), (10.0, 50.0)) | {"W": (10.0, 500.0)}
-_POWERS = {"counting": 0, "integrating": 1}
+POWERS: Mapping[Weighting, int] = {"counting": 0, "integrating": 1}
+"""The power of its energy with which a detector weights a photon."""
 _CHUNK = 2**20  # floats per block of pixels and energies: fits the processor's cache, whatever the image's size
 
 
@@ -53,8 +54,19 @@ class Spectrum:
         left = self.photons * np.exp(-sum(linear_attenuation(m, self.energies_kev) * cm for m, cm in layers))
         if not left.sum() > 0:
             raise InputError(f"no photon gets through {', '.join(f'{cm:g} cm of {m.name}' for m, cm in layers)}")
-        per_mas = None if self.photons_per_mas_cm2 is None else float(self.photons_per_mas_cm2 * left.sum())
-        return Spectrum(self.energies_kev, left / left.sum(), per_mas)
+        return self._reduced_to(left)
+
+    def absorbed_in(self, layers: Sequence[tuple[Material, float]]) -> "Spectrum":
+        """The spectrum of the photons that stay in layers in cm, such as a scintillator; InputError if none does."""
+        through = np.exp(-sum((linear_attenuation(m, self.energies_kev) * cm for m, cm in layers), np.zeros(1)))
+        absorbed = self.photons * (1 - through)
+        if not absorbed.sum() > 0:
+            raise InputError(f"no photon stays in {', '.join(f'{cm:g} cm of {m.name}' for m, cm in layers)}")
+        return self._reduced_to(absorbed)
+
+    def _reduced_to(self, photons: Floats) -> "Spectrum":
+        per_mas = None if self.photons_per_mas_cm2 is None else float(self.photons_per_mas_cm2 * photons.sum())
+        return Spectrum(self.energies_kev, photons / photons.sum(), per_mas)
 
 
 def tube_spectrum(
@@ -81,15 +93,15 @@ def monoenergetic(energy_kev: float) -> Spectrum:
     return Spectrum(np.array([energy_kev], np.float64), np.ones(1))
 
 
-def transmission(spectrum: Spectrum, layers: Layers, *, detector: Detector = "integrating") -> Floats:
+def transmission(spectrum: Spectrum, layers: Layers, *, detector: Weighting = "integrating") -> Floats:
     """The share of the open beam's signal that is left behind layers, in the shape their thicknesses broadcast to.
 
     Each layer is a material and its thickness in cm, a number or a map (H, W); a scintillator integrates, that is
     weights each photon by its energy (S2 §1.3.2). Polychromatic S2 eq. 1.3. Raises InputError for a negative thickness.
     """
-    if detector not in _POWERS:
-        raise InputError(f"no detector is called {detector!r}{nearest(detector, tuple(_POWERS))}")
-    power = _POWERS[detector]
+    if detector not in POWERS:
+        raise InputError(f"no detector is called {detector!r}{nearest(detector, tuple(POWERS))}")
+    power = POWERS[detector]
     return energy_moment(spectrum, layers, power) / energy_moment(spectrum, [], power)
 
 
@@ -99,20 +111,25 @@ def energy_moment(spectrum: Spectrum, layers: Layers, power: int) -> Floats:
     Per photon of the open beam: power 0 is the mean count behind the layers, 1 the mean of an integrating detector's
     signal and 2 its variance (compound Poisson). Raises InputError for a negative thickness.
     """
+    return energy_moments(spectrum, layers, (power,))[0]
+
+
+def energy_moments(spectrum: Spectrum, layers: Layers, powers: Sequence[int]) -> Floats:
+    """`energy_moment` for each of several powers, (n_powers, …), from one look at the layers; raises as it does."""
     shape = np.broadcast_shapes(*(np.shape(cm) for _, cm in layers))
     thicknesses_cm = np.array([np.broadcast_to(cm, shape) for _, cm in layers], np.float64)
     if not (thicknesses_cm >= 0).all():
         raise InputError("a layer has a negative or undefined thickness; thicknesses are 0 cm or more")
     pixels = thicknesses_cm.reshape(len(layers), math.prod(shape)).T
-    weights = spectrum.photons * spectrum.energies_kev**power
+    weights = spectrum.photons[:, None] * spectrum.energies_kev[:, None] ** np.array(powers)
     attenuation = np.array([linear_attenuation(m, spectrum.energies_kev) for m, _ in layers])
-    attenuation = attenuation.reshape(len(layers), weights.size)  # also without layers
-    n_rows = max(1, _CHUNK // weights.size)
-    left = np.empty(len(pixels))
+    attenuation = attenuation.reshape(len(layers), len(weights))  # also without layers
+    n_rows = max(1, _CHUNK // len(weights))
+    left = np.empty((len(pixels), len(powers)))
     for start in range(0, len(pixels), n_rows):
         exponents = -pixels[start : start + n_rows] @ attenuation
         left[start : start + n_rows] = np.exp(exponents, out=exponents) @ weights
-    return left.reshape(shape)
+    return left.T.reshape(len(powers), *shape)
 
 
 @lru_cache(maxsize=64)

@@ -7,7 +7,7 @@ import numpy as np
 
 from urushi.errors import InputError
 from urushi.reporting.plots.style import OKABE_ITO, drawing, few_enough, legend_beside
-from urushi.xray.attenuation import Floats, linear_attenuation, mass_attenuation, partial_mass_attenuation
+from urushi.xray.attenuation import linear_attenuation, mass_attenuation, partial_mass_attenuation
 from urushi.xray.contrast import Plan
 from urushi.xray.materials import Material
 from urushi.xray.spectrum import Spectrum
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 HARD_XRAYS_KEV = (10.0, 124.0)  # S2 §1.1
+PROCESSES_KEV = (1.0, 800.0)  # as far as S2 fig. 1.8 goes, or the tables do
 _SURNAMES = ("compton", "rayleigh")
 ENERGY_LABEL = "photon energy (keV)"
 MASS_LABEL = "mass attenuation (cm²/g)"
@@ -83,17 +84,19 @@ def spectra_figure(spectra: Mapping[float, Spectrum]) -> "Figure":
 
 
 def contrast_figure(plan: Plan) -> "Figure":
-    """Contrast and contrast-to-noise ratio over voltage, the best of each marked."""
+    """Contrast and contrast-to-noise ratio over voltage; the best is where the ratio is highest."""
     title = f"{plan.size_mm:g} mm {_title(plan.object)} in {plan.thickness_mm:g} mm {_title(plan.product)}"
     figure, upper = drawing(title, "", "contrast (%)", rows=2, height_in=5.6, extra="xray")
     lower = figure.axes[1]
     voltages_kv = np.array([row.voltage_kv for row in plan.rows])
     contrasts, ratios = (np.array([getattr(row, name) for row in plan.rows]) for name in ("contrast", "cnr"))
-    _marked(upper, voltages_kv, 100 * contrasts, plan.best_contrast.voltage_kv)
-    _marked(lower, voltages_kv, ratios, plan.best_cnr.voltage_kv)
+    for axes, values in ((upper, 100 * contrasts), (lower, ratios)):
+        axes.plot(voltages_kv, values, marker="o", markersize=4)
+        axes.axhline(0, color="0.4", linewidth=0.8)
+    best = plan.best
+    lower.plot(best.voltage_kv, best.cnr, "*", color=OKABE_ITO[1], markersize=14, label=f"best: {best.voltage_kv:g} kV")
     lower.axhline(5, color="0.4", linestyle=":", label="Rose criterion: 5")
     lower.set(xlabel="tube voltage (kV)", ylabel="contrast-to-noise ratio")
-    _finished(figure, upper)
     return _finished(figure, lower)
 
 
@@ -113,12 +116,6 @@ def _label_log_axis(axis: "Axis", ratio: float) -> None:
         axis.set_major_locator(MaxNLocator(8, steps=(1, 2, 5, 10)) if ratio < 10 else LogLocator(subs=(1, 2, 5)))
         axis.set_minor_locator(NullLocator())
         axis.set_major_formatter("{x:g}")
-
-
-def _marked(axes: "Axes", x: Floats, y: Floats, best: float) -> None:
-    axes.plot(x, y, marker="o", markersize=4)
-    axes.plot(best, y[x == best], "*", color=OKABE_ITO[1], markersize=14, label=f"best: {best:g} kV")
-    axes.axhline(0, color="0.4", linewidth=0.8)
 
 
 def _title(material: Material) -> str:

@@ -7,8 +7,8 @@ import numpy as np
 
 from urushi.xray.materials import material
 from urushi.xray.phantoms.grid import Box, Grid
+from urushi.xray.phantoms.scanner import Beam
 from urushi.xray.phantoms.shapes import Shape, Spans, clipped, length
-from urushi.xray.spectrum import Spectrum, transmission
 
 VISIBLE_CHANGE = (
     0.005  # share of the open beam's signal by which a pixel of the mask differs at least: about one of 255
@@ -54,23 +54,31 @@ def film(name: str, thickness_mm: np.ndarray) -> Layer:
 
 
 def thicknesses_mm(layers: Sequence[Layer], defects: Sequence[Defect], grid: Grid) -> dict[str, np.ndarray]:
-    """How much of each material each ray passes, (H, W); air counts as nothing, since the open beam passes it too."""
+    """How much of each material each ray passes, (H, W); air counts as nothing, since the open beam passes it too.
+
+    Where defects lie in one another, the later one takes the place of the earlier.
+    """
     found: dict[str, np.ndarray] = {}
     spans = [defect.spans(grid) for defect in defects]
     for layer in layers:
-        taken = sum((length(clipped(s, layer.bottom_mm, layer.top_mm)) for s in spans), np.zeros(1))
-        left = np.clip(layer.top_mm - layer.bottom_mm, 0, None) - taken
+        left = np.clip(layer.top_mm - layer.bottom_mm, 0, None)
+        if spans:
+            left = left - length(clipped(_joined(spans), layer.bottom_mm, layer.top_mm))
         found[layer.material] = found.get(layer.material, 0) + np.clip(left, 0, None) * layer.density
-    for defect, own in zip(defects, spans, strict=True):
+    for n, defect in enumerate(defects):
         if defect.material != "air":
-            found[defect.material] = found.get(defect.material, 0) + length(own)
+            own = length(_joined(spans[n:])) - (length(_joined(spans[n + 1 :])) if spans[n + 1 :] else 0)
+            found[defect.material] = found.get(defect.material, 0) + np.clip(own, 0, None)
     return found
 
 
-def averaged_transmission(
-    layers: Sequence[Layer], defects: Sequence[Defect], grid: Grid, n: int, spectrum: Spectrum
-) -> np.ndarray:
-    """The transmission of each n × n samples of a grid, averaged."""
+def averaged_signal(layers: Sequence[Layer], defects: Sequence[Defect], grid: Grid, n: int, beam: Beam) -> np.ndarray:
+    """The signal of each n × n samples of a grid, averaged, (2, H, W): mean and variance, as `Beam.signal` has them."""
     through = [(material(name), mm / 10) for name, mm in thicknesses_mm(layers, defects, grid).items()]
-    fine = np.broadcast_to(transmission(spectrum, through), (grid.n_rows, grid.n_columns))
-    return np.asarray(fine.reshape(grid.n_rows // n, n, grid.n_columns // n, n).mean(axis=(1, 3)))
+    fine = np.broadcast_to(beam.signal(through), (2, grid.n_rows, grid.n_columns))
+    return np.asarray(fine.reshape(2, grid.n_rows // n, n, grid.n_columns // n, n).mean(axis=(2, 4)))
+
+
+def _joined(spans: Sequence[Spans]) -> Spans:
+    bottoms, tops = zip(*spans, strict=True)
+    return np.concatenate(bottoms), np.concatenate(tops)

@@ -3,6 +3,7 @@
 import json
 import math
 import zlib
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -14,54 +15,56 @@ from urushi import __version__, atomic_file
 from urushi.data.progress import Track, untracked
 from urushi.data.writing import claim, finish, write_image
 from urushi.errors import InputError
-from urushi.xray.phantoms.products.base import Product
-from urushi.xray.phantoms.radiograph import Radiograph, Scene, draw, find_product, render, spectrum_of
-from urushi.xray.phantoms.scanner import Pattern, quantised
+from urushi.xray.phantoms.detector import Pattern, quantised
+from urushi.xray.phantoms.radiograph import Radiograph, Scene, find_product, render
 from urushi.xray.phantoms.scene import VISIBLE_CHANGE, Defect
+from urushi.xray.phantoms.settings import COMBINED, Settings
 
 N_CALIBRATION_ROWS = 256  # of a line detector; an area detector has as many rows as columns
 
-Place = tuple[str, int]  # folder and number of an image
-
 
 @dataclass(frozen=True)
-class Settings:
-    """What all images of a data set share."""
+class Place:
+    """Where an image goes: its folder, which item of its split it shows, that item's number, and which scan this is."""
 
-    product: str
-    seed: int = 0
-    voltage_kv: float | None = None  # None: as the product is usually scanned
-    bits: int = 8
-    max_angle_degrees: float | None = None  # None: as the product usually lies
+    folder: str
+    index: int
+    item: int
+    scan: int
 
-    def __post_init__(self) -> None:
-        find_product(self.product)
-        if self.seed < 0:
-            raise InputError(f"the seed is {self.seed}; give 0 or more.")
-        if self.bits not in (8, 16):
-            raise InputError(f"images of {self.bits} bits cannot be written; give 8 or 16.")
-        if self.max_angle_degrees is not None and not 0 <= self.max_angle_degrees <= 180:
-            raise InputError(f"the angle is {self.max_angle_degrees:g} degrees; give 0 to 180, to either side.")
+    @property
+    def split(self) -> str:
+        """train or test; both have items of their own, which good and defective images of test share."""
+        return self.folder.partition("/")[0]
+
+    @property
+    def kind(self) -> str:
+        """good, a kind of defect, or combined."""
+        return self.folder.partition("/")[2]
+
+    @property
+    def name(self) -> str:
+        """The name of the file without its ending: images of one item have the same number."""
+        return f"item-{self.item:03}_scan-{self.scan}"
 
 
 def simulate(folder: Path, settings: Settings, *, n_train: int, track: Track = untracked) -> list[Path]:
-    """Write a data set with `n_train` good images to train, and return the paths of all images.
+    """Write a data set with `n_train` good items to train, and return the paths of all images.
 
-    There are a quarter as many good test images, and the same number of defective ones, shared evenly by the kinds of
-    defect; both rounded up. Image k of a folder does not depend on how many there are. Same settings, same bytes.
-    `track` shows how many are written.
+    There are a quarter as many good items to test, and of these as many with defects, shared evenly by the kinds; both
+    rounded up. Each is scanned settings.n_scans times. What is item k of a split does not depend on how many there are.
+    Same settings, same bytes. `track` shows how many are written.
     Raises InputError for n_train < 1, or if the folder is a file, or holds anything but the same data set.
     """
     if n_train < 1:
-        raise InputError(f"-n is {n_train}; give 1 or more images to train with.")
-    product = find_product(settings.product)
-    spectrum_of(product, settings.voltage_kv)  # a voltage that cannot be is found before anything is written
-    claim(folder, _title(settings, n_train), _about(product, settings))
-    _write_calibration(folder / "calibration", product, settings)
+        raise InputError(f"-n is {n_train}; give 1 or more items to train with.")
+    settings.scanner().beam()  # a tube that cannot be is found before anything is written
+    claim(folder, _title(settings, n_train), _about(settings))
+    _write_calibration(folder / "calibration", settings)
     with atomic_file.growing(folder / "phantoms.jsonl") as lines:
-        places = _places(product, n_train)
+        places = _places(settings, n_train)
         shown = track(places, "simulating", len(places))
-        written = [_write(folder, place, index, settings, lines) for place, index in shown]
+        written = [_write(folder, place, settings, lines) for place in shown]
     finish(folder)
     return written
 
@@ -70,59 +73,93 @@ def replay(line: str) -> Radiograph:
     """The image and masks of one line of phantoms.jsonl, computed again from its numbers alone."""
     record = json.loads(line)
     settings = Settings(**record["settings"])
-    product = find_product(settings.product)
     scene = Scene(
-        TypeAdapter(product).validate_python(record["scene"]["product"]),
+        TypeAdapter(find_product(settings.product)).validate_python(record["scene"]["product"]),
         TypeAdapter(tuple[Defect, ...]).validate_python(record["scene"]["defects"]),
         record["scene"]["noise_seed"],
     )
-    return render(scene, _pattern(product, settings), voltage_kv=settings.voltage_kv, bits=settings.bits)
+    return _rendered(scene, settings)
 
 
-def _places(product: type[Product], n_train: int) -> list[Place]:
+def _places(settings: Settings, n_train: int) -> list[Place]:
+    kinds = settings.kinds()
     n_test = math.ceil(n_train / 4)
-    n_each = math.ceil(n_test / len(product.defects))
-    counts = {"train/good": n_train, "test/good": n_test} | {f"test/{kind}": n_each for kind in product.defects}
-    return [(place, index) for place, n_images in counts.items() for index in range(n_images)]
+    n_each = math.ceil(n_test / len(kinds))
+    counts = {"train/good": n_train, "test/good": n_test} | {f"test/{kind}": n_each for kind in kinds}
+    return [
+        Place(folder, index, index if folder == "train/good" else n_train + index, scan)
+        for folder, n_items in counts.items()
+        for index in range(n_items)
+        for scan in range(settings.n_scans)
+    ]
 
 
-def _rng(seed: int, place: str, index: int = 0) -> np.random.Generator:
-    return np.random.default_rng([seed, zlib.crc32(place.encode()), index])
+def _rng(seed: int, what: str, *numbers: int) -> np.random.Generator:
+    return np.random.default_rng([seed, zlib.crc32(what.encode()), *numbers])
 
 
-def _pattern(product: type[Product], settings: Settings) -> Pattern:
-    return product.scanner.pattern(_rng(settings.seed, "scanner"))
+def _pattern(settings: Settings) -> Pattern:
+    return settings.scanner().detector.pattern(_rng(settings.seed, "scanner"))
 
 
-def _write_calibration(folder: Path, product: type[Product], settings: Settings) -> None:
-    scanner = product.scanner
-    n_rows = N_CALIBRATION_ROWS if scanner.drift else scanner.n_columns
-    images = scanner.calibration(n_rows, _pattern(product, settings), _rng(settings.seed, "calibration"))
+def _rendered(scene: Scene, settings: Settings) -> Radiograph:
+    return render(scene, _pattern(settings), scanner=settings.scanner(), bits=settings.bits)
+
+
+def _write_calibration(folder: Path, settings: Settings) -> None:
+    scanner = settings.scanner()
+    beam, detector = scanner.beam(), scanner.detector
+    n_rows = N_CALIBRATION_ROWS if detector.is_line else detector.n_columns
+    rng = _rng(settings.seed, "calibration")
+    images = detector.calibration(beam.open_signal, beam.n_photons, n_rows, _pattern(settings), rng)
     for name, levels in zip(("exposure_on", "exposure_off"), images, strict=True):
         write_image(folder / f"{name}.png", quantised(levels, settings.bits))
 
 
-def _write(folder: Path, place: str, index: int, settings: Settings, lines: TextIO) -> Path:
-    product, kind = find_product(settings.product), place.partition("/")[2]
-    rng = _rng(settings.seed, place, index)
-    scene = draw(product, None if kind == "good" else kind, rng, max_angle_degrees=settings.max_angle_degrees)
-    radiograph = render(scene, _pattern(product, settings), voltage_kv=settings.voltage_kv, bits=settings.bits)
-    path = Path(place) / f"{index:04}.png"
+def _scene(place: Place, settings: Settings) -> Scene:
+    """The item of a place, laid down and scanned anew; its defects lie where they lay in it before."""
+    product, seed = find_product(settings.product), settings.seed
+    scan_rng, defect_rng = _rng(seed, place.folder, place.index, place.scan), _rng(seed, place.folder, place.index)
+    angle = product.max_angle_degrees if settings.max_angle_degrees is None else settings.max_angle_degrees
+    laid = product.draw(_rng(seed, place.split, place.index)).laid(scan_rng, angle)
+    kinds = _kinds(place.kind, settings, defect_rng)
+    defects = tuple(laid.draw_defect(kind, defect_rng) for kind in kinds)
+    return Scene(laid, defects, int(scan_rng.integers(2**32)))
+
+
+def _kinds(kind: str, settings: Settings, rng: np.random.Generator) -> list[str]:
+    """The kinds of an item's defects: none, one to `max_defects` of its folder's kind, or two and more, combined."""
+    if kind == "good":
+        return []
+    n_defects = int(rng.integers(2 if kind == COMBINED else 1, settings.max_defects + 1))
+    if kind != COMBINED:
+        return [kind] * n_defects
+    known = find_product(settings.product).defects
+    unlike = rng.choice(known, 2, replace=False)
+    return [str(one) for one in (*unlike, *rng.choice(known, n_defects - 2))]
+
+
+def _write(folder: Path, place: Place, settings: Settings, lines: TextIO) -> Path:
+    scene = _scene(place, settings)
+    radiograph = _rendered(scene, settings)
+    path = Path(place.folder) / f"{place.name}.png"
     write_image(folder / path, radiograph.image)
-    for mask in radiograph.masks:
-        write_image(folder / "ground_truth" / kind / f"{index:04}_mask.png", mask)
-    lines.write(json.dumps(_record(path, index, settings, scene, radiograph)) + "\n")
+    if scene.defects:
+        mask = np.logical_or.reduce(radiograph.masks)
+        write_image(folder / "ground_truth" / place.kind / f"{place.name}_mask.png", mask)
+    lines.write(json.dumps(_record(path, place, settings, scene, radiograph)) + "\n")
     return folder / path
 
 
-def _record(path: Path, index: int, settings: Settings, scene: Scene, radiograph: Radiograph) -> dict[str, Any]:
+def _record(path: Path, place: Place, settings: Settings, scene: Scene, radiograph: Radiograph) -> dict[str, Any]:
     height, width = radiograph.image.shape
-    is_dead = _pattern(type(scene.product), settings).is_dead
+    is_dead = _pattern(settings).is_dead
     defects = [_facts(*found, is_dead) for found in zip(scene.defects, radiograph.masks, strict=True)]
     return {
         "file": path.as_posix(),
         "simulated": True,
-        "index": index,
+        "item": place.item,
+        "scan": place.scan,
         "height_px": height,
         "width_px": width,
         "defects": defects,
@@ -132,47 +169,63 @@ def _record(path: Path, index: int, settings: Settings, scene: Scene, radiograph
 
 
 def _facts(defect: Defect, mask: np.ndarray, is_dead: np.ndarray) -> dict[str, Any]:
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return {
         "kind": defect.kind,
         "material": defect.material,
         "sizes_mm": dict(defect.sizes_mm),
-        "box_px": {  # right and bottom are the first pixel outside
-            "left": int(columns[0]),
-            "top": int(rows[0]),
-            "right": int(columns[-1]) + 1,
-            "bottom": int(rows[-1]) + 1,
-        },
+        "box_px": _box_px(mask),
         "n_mask_px": int(mask.sum()),
         "n_dead_px": int((mask & is_dead).sum()),  # of these; where it is all of them, the image shows nothing
     }
 
 
+def _box_px(mask: np.ndarray) -> dict[str, int] | None:
+    """Right and bottom are the first pixel outside; none where the image shows nothing, as of a hole in a hole."""
+    if not mask.any():
+        return None
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return {
+        "left": int(columns[0]),
+        "top": int(rows[0]),
+        "right": int(columns[-1]) + 1,
+        "bottom": int(rows[-1]) + 1,
+    }
+
+
 def _title(settings: Settings, n_train: int) -> str:
     """All that decides about the bytes, so that a folder is only claimed again for the same data set."""
-    chosen = ", ".join(f"{name} {value}" for name, value in asdict(settings).items() if value is not None)
+    chosen = ", ".join(f"{name} {value}" for name, value in asdict(settings).items() if value not in (None, {}))
     return f"SIMULATED radiographs, by Urushi {__version__}: n {n_train}, {chosen}."
 
 
-def _about(product: type[Product], settings: Settings) -> str:
-    scanner = product.scanner
-    filters = ", ".join(f"{mm:g} mm {name}" for name, mm in product.filters_mm.items())
+def _about(settings: Settings) -> str:
+    scanner = settings.scanner()
+    detector, exposure, tube = scanner.detector, scanner.exposure, scanner.tube
+    filters = _listed(f"{mm:g} mm {name}" for name, mm in tube.filters_mm.items())
+    current_ma, n_photons = exposure.current_at(scanner.voltage_kv), scanner.beam().n_photons
     return f"""Everything here is SIMULATED: no image shows a real {settings.product}. Figures measured on these images
 say nothing about real products; never report them beside figures of real data without saying so.
 Written anew by the same command with the same options: keep nothing of your own here.
 
-tube              {product.voltage_kv if settings.voltage_kv is None else settings.voltage_kv:g} kV, filters: {filters}
-photons           {scanner.n_photons:g} per pixel in the open beam, at any voltage (they give the noise)
-pixel             {scanner.pitch_mm:g} mm
-grey levels       of full scale: open beam {scanner.open_level:.1%}, no beam {scanner.dark_level:.1%}
+tube              {scanner.voltage_kv:g} kV, {current_ma:.3g} mA, target {tube.target}, filters: {filters}
+exposure          {exposure.time_ms:g} ms {"a line" if detector.is_line else "an image"}, \
+{exposure.distance_mm:g} mm from the focal spot
+photons           {n_photons:.0f} of the open beam are detected by each pixel (they give the noise)
+pixel             {detector.pitch_mm:g} mm
+grey levels       of full scale: open beam {detector.open_level:.1%} (by the gain), no beam {detector.dark_level:.1%}
 
-train/, test/     images, one product each
-ground_truth/     masks: the pixels whose sharp, noise-free signal the defect changes by {VISIBLE_CHANGE:.1%} or more of
-                  the open beam (where no pixel reaches that, the one that it changes most)
-calibration/      the open beam without product (exposure_on), and no beam (exposure_off); dead columns are 0 in both
+train/, test/     images of one product each, named by item and scan: scans of one item show the same product, laid down
+                  anew. Good and defective images of test/ with the same number show the same product as well
+ground_truth/     masks: the pixels whose sharp, noise-free signal the defects change by {VISIBLE_CHANGE:.1%} or more of
+                  the open beam (of a defect where no pixel reaches that, the one that it changes most)
+calibration/      the open beam without product (exposure_on), and no beam (exposure_off); dead pixels are 0 in both
 phantoms.jsonl    one line per image: all that was drawn, and each defect's material, size and place;
                   urushi.xray.phantoms.simulation.replay(line) computes the image again
 
 Sizes and materials of the foreign objects: Alina Sode, Automatic Detection of Foreign Objects in X-Ray Images, master's
 thesis, University of Copenhagen 2021, table 5.1. What it does not say (shapes, textures, noise) is assumed.
 """
+
+
+def _listed(texts: Iterable[str]) -> str:
+    return ", ".join(texts) or "none"

@@ -1,7 +1,6 @@
 """The contract of every product: how its phantoms are drawn, and what fills the beam where one lies."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -17,15 +16,17 @@ class Product(ABC):
     """One phantom: a frozen dataclass of plain numbers, drawn once, from which everything can be computed again."""
 
     scanner: ClassVar[Scanner]
-    voltage_kv: ClassVar[float]
-    filters_mm: ClassVar[Mapping[str, float]]
     max_angle_degrees: ClassVar[float]  # by which products lie turned unless asked otherwise
     defects: ClassVar[tuple[str, ...]]
 
     @classmethod
     @abstractmethod
-    def draw(cls, rng: np.random.Generator, max_angle_degrees: float) -> Self:
-        """A phantom, turned in its plane by up to an angle to either side."""
+    def draw(cls, rng: np.random.Generator) -> Self:
+        """A phantom, as it lies before it is `laid`."""
+
+    @abstractmethod
+    def laid(self, rng: np.random.Generator, max_angle_degrees: float) -> Self:
+        """The same one, laid down anew: elsewhere, and turned in its plane by up to an angle to either side."""
 
     @abstractmethod
     def grid(self) -> Grid:
@@ -41,4 +42,4 @@ class Product(ABC):
 
     @abstractmethod
     def draw_defect(self, kind: str, rng: np.random.Generator) -> Defect:
-        """A defect, one of `defects`, in or on this phantom."""
+        """A defect, one of `defects`, in or on this phantom; from the same numbers always at the same place of it."""

@@ -1,16 +1,17 @@
 """A chocolate bar in its wrapper on an area detector, with foreign objects or a crack (S2 §1.3.3, §5.2, table 5.1)."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 import numpy as np
 
+from urushi.xray.phantoms.detector import Detector
 from urushi.xray.phantoms.grid import Box, Grid, texture, turned
 from urushi.xray.phantoms.products._chocolate_defects import DRAW, Spot
 from urushi.xray.phantoms.products.base import Product
 from urushi.xray.phantoms.scanner import Scanner
 from urushi.xray.phantoms.scene import Defect, Layer, film
+from urushi.xray.tube import Exposure, Tube
 
 REACH_MM = 70.0  # beyond every wrapper
 _COAT_MM, _SIDE_MM = 1.2, 1.8  # chocolate below and above the biscuit, and between biscuits and at the sides
@@ -22,20 +23,23 @@ _SEAL_MM = 8.0
 class Chocolate(Product):
     """Biscuits in milk chocolate, in segments, in a wrapper of polypropylene with a seal at both ends and a seam."""
 
+    # 60 kV, 7.5 mA and the 525 W are the source's (§1.3.3, §5.2.1); time and distance are assumed.
     scanner: ClassVar = Scanner(
-        n_columns=480,
-        pitch_mm=0.25,
-        n_photons=15000,
-        electronic_noise=0.002,
-        unsharpness_mm=0.15,
-        open_level=248 / 255,
-        dark_level=8 / 255,
-        shading=0.012,
-        column_spread=0.0015,
-        dead_widths=(9, 7, 1, 1, 1),
+        voltage_kv=60.0,
+        tube=Tube(),
+        exposure=Exposure(time_ms=25.0, distance_mm=1000.0, current_ma=7.5, max_power_w=525.0),
+        detector=Detector(
+            n_columns=480,
+            pitch_mm=0.25,
+            unsharpness_mm=0.15,
+            dark_noise_photons=30.0,
+            open_level=248 / 255,
+            dark_level=8 / 255,
+            shading=0.012,
+            column_spread=0.0015,
+            dead_widths=(9, 7, 1, 1, 1),
+        ),
     )
-    voltage_kv: ClassVar[float] = 60.0
-    filters_mm: ClassVar[Mapping[str, float]] = {"Al": 1.0}
     max_angle_degrees: ClassVar[float] = 4.0
     defects: ClassVar = ("lead_ball", "steel_ball", "wire", "thumbtack", "staple", "crack")
 
@@ -52,7 +56,7 @@ class Chocolate(Product):
     texture_seed: int
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, max_angle_degrees: float) -> Self:
+    def draw(cls, rng: np.random.Generator) -> Self:
         return cls(
             length_mm=rng.normal(92, 0.4),
             width_mm=rng.normal(32, 0.3),
@@ -64,14 +68,18 @@ class Chocolate(Product):
                 (rng.choice((-1, 1)) * rng.uniform(46, 54), rng.uniform(-18, 18), rng.uniform(-180, 180))
                 for _ in range(rng.integers(5, 10))
             ),
-            angle_degrees=rng.uniform(-max_angle_degrees, max_angle_degrees),
-            x_mm=rng.normal(0, 0.7),
-            y_mm=rng.normal(0, 0.7),
+            angle_degrees=0.0,
+            x_mm=0.0,
+            y_mm=0.0,
             texture_seed=int(rng.integers(2**32)),
         )
 
+    def laid(self, rng: np.random.Generator, max_angle_degrees: float) -> Self:
+        angle = rng.uniform(-max_angle_degrees, max_angle_degrees)
+        return replace(self, angle_degrees=angle, x_mm=rng.normal(0, 0.7), y_mm=rng.normal(0, 0.7))
+
     def grid(self) -> Grid:
-        n, pitch_mm = self.scanner.n_columns, self.scanner.pitch_mm
+        n, pitch_mm = self.scanner.detector.n_columns, self.scanner.detector.pitch_mm
         return Grid(n, n, pitch_mm, pitch_mm)
 
     def box_mm(self) -> Box:
