@@ -82,8 +82,8 @@ def _about_alarms(detector: "Detector", found: "Evaluation", now: _Count, file: 
     n = detector.held_out.normals.n_independent
     what = "held-out products" if detector.held_out.groups else "held-out images"
     return (
-        f"every defect was found, with {counted(now.n_false_alarms, 'false alarm')}; no lower rate that {n} {what} allow "
-        "does better on these images"
+        f"every defect was found, with {counted(now.n_false_alarms, 'false alarm')}; no lower rate that {n} {what} "
+        "allow does better on these images"
     )
 
 
