@@ -35,10 +35,10 @@ from urushi.calibration.conformal import Conformal
 from urushi.data.appearance import Appearance
 from urushi.data.learnt_images import LearntImages
 from urushi.data.loader import Rows
-from urushi.fitting.closed_form import summed
 from urushi.fitting.going_on import Judgement, Present, add
 from urushi.fitting.merging import merge
 from urushi.models import build_model
+from urushi.models.base import summed
 from urushi.preprocessing import Pipeline, Prepared
 from urushi.runtime.torch_backend import TorchBackend
 from urushi.scoring import ScoringGraph, build_score
@@ -127,12 +127,12 @@ class Simulated:
         """A fit with the default's folds."""
         rows = np.arange(len(inputs))
         seen = tuple(prepared(one).appearance for one in inputs)
-        sums = summed(self.model, Rows(inputs, rows).batches(32))
+        statistics, descriptors = summed(self.model, Rows(inputs, rows).batches(32))
         images = LearntImages(
             seen,
             tuple(one.content for one in seen),
-            tuple(t.numpy() for t in sums.statistics),
-            sums.descriptors.numpy(),
+            tuple(t.numpy() for t in statistics),
+            descriptors.numpy(),
         )
         scores = tuple(crossed(self.model, inputs, RECIPE.split.n_folds)["held out"].tolist())
         none = (0.0,) * len(scores)
