@@ -8,6 +8,9 @@ hold? Inputs of the default's method are drawn from one law, so that held-out an
 60 images are fitted, with 20 folds, then ten times 20 are added, and 400 new ones inspected after each round: as they
 come, or only those of 200 that were called anomalous, with their scores and without (`--selected`); and two detectors
 of 60 images each are merged, of one law, or of two whose means differ by a tenth, three tenths or all of the deviation.
+Where maps and scores differ by 0.0e+00, they are the same bits: on a CPU each image goes through the network by itself.
+Before, in batches of 32 and the few that were left over, the same rows had up to 7.3e-7 and 2.3e-6: from 16 images on,
+layers round otherwise. With the same features, sums in two parts gave the same bits then, too.
 Results: studies/results/learning_on.json and .md.
 """
 
@@ -35,10 +38,10 @@ from urushi.calibration.conformal import Conformal
 from urushi.data.appearance import Appearance
 from urushi.data.learnt_images import LearntImages
 from urushi.data.loader import Rows
-from urushi.fitting.closed_form import summed
 from urushi.fitting.going_on import Judgement, Present, add
 from urushi.fitting.merging import merge
 from urushi.models import build_model
+from urushi.models.base import summed
 from urushi.preprocessing import Pipeline, Prepared
 from urushi.runtime.torch_backend import TorchBackend
 from urushi.scoring import ScoringGraph, build_score
@@ -127,12 +130,12 @@ class Simulated:
         """A fit with the default's folds."""
         rows = np.arange(len(inputs))
         seen = tuple(prepared(one).appearance for one in inputs)
-        sums = summed(self.model, Rows(inputs, rows).batches(32))
+        statistics, descriptors = summed(self.model, Rows(inputs, rows).batches(32))
         images = LearntImages(
             seen,
             tuple(one.content for one in seen),
-            tuple(t.numpy() for t in sums.statistics),
-            sums.descriptors.numpy(),
+            tuple(t.numpy() for t in statistics),
+            descriptors.numpy(),
         )
         scores = tuple(crossed(self.model, inputs, RECIPE.split.n_folds)["held out"].tolist())
         none = (0.0,) * len(scores)

@@ -117,6 +117,18 @@ def test_any_number_of_images_teaches_a_descriptor(n):
     assert n < 200 or usual.max() < odd.min()
 
 
+@pytest.mark.parametrize("n", [60, 700])
+def test_the_order_of_images_teaches_a_descriptor_nothing(n):
+    rng = np.random.default_rng(0)
+    normal = torch.from_numpy(rng.normal(size=(n, 50)).astype(np.float32))
+    states = []
+    for order in (np.arange(n), rng.permutation(n)):
+        whole = ImageDescriptor(50)
+        whole.learn(normal[order])
+        states.append(whole.state_dict())
+    assert all(torch.equal(tensor, states[1][name]) for name, tensor in states[0].items())
+
+
 # The method
 
 

@@ -54,6 +54,14 @@ def test_the_output_is_that_of_the_graph(backend):
     assert np.allclose(output.scores, scores, rtol=1e-4, atol=1e-6)
 
 
+def test_features_of_an_image_are_the_same_bits_in_any_batch():
+    """So that sums over images do not depend on which came together: from 16 on, layers round otherwise."""
+    recipe = Recipe.find("default").with_settings({"model.blocks": [4, 10, 15], "model.pictures": 0})
+    embed = TorchBackend(build_graph(recipe, (3, 32, 32))).embed
+    images = np.random.default_rng(0).random((17, 3, 32, 32), np.float32)
+    assert np.array_equal(embed(images)[:3], embed(images[:3]))
+
+
 def test_the_output_does_not_depend_on_the_make_up_of_the_batch(backend):
     together = backend.run(IMAGES)
     for row, image in enumerate(IMAGES):

@@ -23,7 +23,7 @@ def find(name: str) -> PretrainedNetwork:
             return network
     raise RecipeError(
         f"model.backbone = {name!r}: there is no such network. Take efficientnet_lite0, _lite1 or _lite2, the path of "
-        "a folder with config.json and model.safetensors, or hub:OWNER/NAME, which is downloaded"
+        "a folder with config.json and model.safetensors, or hub:OWNER/NAME or timm:NAME, which are downloaded"
     )
 
 

@@ -41,6 +41,11 @@ class Folder:
             )
         return found
 
+    @property
+    def is_of_timm(self) -> bool:
+        """Whether the network is one of the package timm."""
+        return "model_type" not in self.config and "architecture" in self.config
+
     @cached_property
     def normalisation(self) -> tuple[list[float], list[float]]:
         """Mean and deviation by channel that pixels in [0, 1] are brought to, by preprocessor_config.json."""
@@ -51,7 +56,7 @@ class Folder:
         factor = 255 * float(found.get("rescale_factor", 1 / 255)) if found.get("do_rescale", True) else 255.0
         if not found.get("do_normalize", True):
             return [0.0], [1 / factor]
-        mean, deviation = (self._numbers(found, key) for key in ("image_mean", "image_std"))
+        mean, deviation = (self.numbers(PREPROCESSOR, found, key) for key in ("image_mean", "image_std"))
         return [value / factor for value in mean], [value / factor for value in deviation]
 
     @cached_property
@@ -85,6 +90,15 @@ class Folder:
         found = named.get("_name") or named.get("") or self.config.get("license")
         return printable(found)[:100] if isinstance(found, str) and found else UNKNOWN
 
+    def numbers(self, file: str, found: dict[str, Any], key: str) -> list[float]:
+        """One number for each channel, deviations above 0, of what a file says; raises BackboneError."""
+        values = found.get(key)
+        values = [values] if isinstance(values, int | float) else values
+        is_right = isinstance(values, list) and len(values) in (1, 3) and all(_is_number(value) for value in values)
+        if not is_right or (key.endswith("std") and min(values) <= 0):  # type: ignore[arg-type]
+            raise BackboneError(f"{self.path / file} has no {key} of 1 or 3 numbers, {values!r:.60}")
+        return [float(value) for value in values]  # type: ignore[union-attr]
+
     def _shards(self) -> Iterator[Path]:
         if not (self.path / INDEX).is_file():
             raise BackboneError(self._without_weights())
@@ -116,14 +130,6 @@ class Folder:
         if not isinstance(found, dict):
             raise BackboneError(f"{file} is no table of names and values")
         return found
-
-    def _numbers(self, found: dict[str, Any], key: str) -> list[float]:
-        values = found.get(key)
-        values = [values] if isinstance(values, int | float) else values
-        is_right = isinstance(values, list) and len(values) in (1, 3) and all(_is_number(value) for value in values)
-        if not is_right or (key == "image_std" and min(values) <= 0):  # type: ignore[arg-type]
-            raise BackboneError(f"{self.path / PREPROCESSOR} has no {key} of 1 or 3 numbers, {values!r:.60}")
-        return [float(value) for value in values]  # type: ignore[union-attr]
 
 
 def _require_whole(file: Path) -> None:

@@ -9,7 +9,7 @@ from urushi.catalogue.extras import require
 from urushi.errors import BackboneError
 from urushi.printable import printable
 
-PREFIX = "hub:"
+PREFIX, TIMM = "hub:", "timm:"  # of names on the hub: whole ones, and those that timm has there
 _NAME = re.compile(r"hub:(\w[\w.-]*/\w[\w.-]*)(?:@([\w./-]+))?")
 _FILES = (CONFIG, PREPROCESSOR, WEIGHTS, INDEX, "model-*.safetensors", "README.md")
 

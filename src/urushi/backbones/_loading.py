@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from urushi.backbones._architecture import GRIDS, TOKENS, WINDOWS, Kind, explained, side_of
 from urushi.backbones._folder import WEIGHTS, Folder
-from urushi.errors import BackboneError
+from urushi.backbones._from_folder import persistent, require_whole
 
 _NORMS = "hidden_states_norms"  # that these classes add behind each stage: pretrained weights have none
 
@@ -36,19 +36,9 @@ def loaded(config: Mapping[str, Any], taken: Sequence[int], folder: Folder) -> n
             dtype=torch.float32,
             output_loading_info=True,
         )
-    _require_all(told["missing_keys"], folder)
-    if any(not torch.isfinite(tensor).all() for tensor in network.state_dict().values()):
-        raise BackboneError(f"the weights in {folder.path} are not all finite numbers; download them again")
+    missing = [name for name in told["missing_keys"] if not name.startswith(_NORMS)]
+    require_whole(network, missing, folder)
     return _wrapped(network, config, taken)
-
-
-def _require_all(missing: Sequence[str], folder: Folder) -> None:
-    lacking = sorted(name for name in missing if not name.startswith(_NORMS))
-    if lacking:
-        raise BackboneError(
-            f"the weights in {folder.path} lack {len(lacking)} that its config.json asks for, {lacking[0]} first; they "
-            "are those of another network"
-        )
 
 
 def _config(kind: Kind, config: Mapping[str, Any], taken: Sequence[int]) -> Any:
@@ -66,9 +56,7 @@ def _config(kind: Kind, config: Mapping[str, Any], taken: Sequence[int]) -> Any:
 def _wrapped(network: Any, config: Mapping[str, Any], taken: Sequence[int]) -> nn.Module:
     if hasattr(network, _NORMS):
         setattr(network, _NORMS, nn.ModuleDict({name: nn.Identity() for name in getattr(network, _NORMS)}))
-    for module in network.modules():  # every tensor is saved, those too that the package would make anew
-        for name, buffer in list(module.named_buffers(recurse=False)):
-            module.register_buffer(name, buffer)
+    persistent(network)
     if config["model_type"] in TOKENS:
         return _Tokens(network, taken)
     return _Windows(network, taken) if config["model_type"] in WINDOWS else _Maps(network)

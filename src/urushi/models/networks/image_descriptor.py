@@ -56,7 +56,11 @@ class ImageDescriptor(nn.Module):
         return ((z.square().sum(dim=1) - known) / (_RIDGE * z.shape[1])).clamp_min(0)
 
     def learn(self, descriptors: Tensor) -> None:
-        """From those of normal images, (n, J): (S + r·I)⁻¹ = (I − Σ vvᵀ·λ/(λ + r))/r by the eigenpairs of n × n."""
+        """From those of normal images, (n, J): (S + r·I)⁻¹ = (I − Σ vvᵀ·λ/(λ + r))/r by the eigenpairs of n × n.
+
+        They are brought to an order of their own first, so that it does not matter in which they come.
+        """
+        descriptors = descriptors[descriptors.double().sum(dim=1).argsort()]
         variance = descriptors.var(dim=0, correction=0) + _LEAST_DEVIATION**2
         self.mean.copy_(descriptors.mean(dim=0))
         self.deviation.copy_(variance.sqrt())
