@@ -8,6 +8,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 
 from urushi.errors import InputError
 from urushi.study.drawing import ERROR_OF, _Pool, measured
+from urushi.study.plan import Published
 from urushi.study.summary import Summary
 from urushi.study.tables import tables
 
@@ -106,3 +107,27 @@ def test_a_roc_auc_below_chance_is_marked_in_the_tables_and_said_below_them(stud
         assert cell.endswith("▼") == is_below
         assert ("below 0.5" in first.note) == is_below
         assert "▼" not in next(table for table in made if table.title == "Luminance").note
+
+
+def test_what_was_published_stands_below_what_was_measured(study, record):
+    records = [replace(record, value=4)]
+    found = {one.title: one for one in tables(study, Summary.of(measured(study, records)), records)}
+    ours, theirs = found["waves: methods over J"].rows
+    assert ours[:2] == ("plain", "4")
+    assert theirs == ("plain, published", "4", "0.500 ± 0.010", *[""] * (len(ours) - 3))
+
+
+def test_what_was_published_of_one_score_stands_below_that_score_alone(study, record):
+    records = [record]
+    other = Published(data="waves", method="plain", value=2, score="squared_error", figures={"accuracy": (0.7,)})
+    study = study.model_copy(update={"published": (other,)})
+    found = {one.title: one for one in tables(study, Summary.of(measured(study, records)), records)}
+    columns, (_, theirs) = found["waves: scores"].columns, found["waves: scores"].rows
+    assert theirs[0] == "plain, 2, published"
+    assert theirs[columns.index("accuracy")] == "0.700"
+    assert len(found["waves: methods over J"].rows) == 1
+
+
+def test_what_only_others_have_measured_is_shown_in_its_place(study, record):
+    found = tables(study, Summary.of(measured(study, [record])), [record])[0]
+    assert [row[:2] for row in found.rows] == [("plain", "2"), ("plain, published", "4")]

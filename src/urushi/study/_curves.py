@@ -29,7 +29,7 @@ def pictures(study: Study, summary: Summary, records: Sequence[Record]) -> Drawn
         own = [record for record in records if record.data == data.name]
         yield from _over_values(study, summary, own, data.name)
         yield from _over_ratios(study, summary, own, data.name)
-        for method in study.methods:
+        for method in study.compared:
             chosen = [r for r in own if r.method == method.name and r.value == study.chosen(method.name)]
             if chosen:
                 yield from _of_method(study, summary, chosen)
@@ -39,6 +39,7 @@ def _over_values(study: Study, summary: Summary, records: Sequence[Record], data
     """S2 figs. 6.9 and 6.11, and what becomes of them."""
     if study.vary is None or not all(isinstance(value, int | float) and value > 0 for value in study.vary.values):
         return
+    records = [record for record in records if record.value is not None]
     axis: dict[str, Any] = {"x_label": study.vary.label or study.vary.setting, "x_scale": "log2"}
     curves: dict[str, dict[float, Any]] = defaultdict(dict)
     for record in records:

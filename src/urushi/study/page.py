@@ -9,7 +9,7 @@ from urushi.reporting.page import render, write_whole
 from urushi.study.plan import Study
 from urushi.study.records import Record
 from urushi.study.summary import Summary
-from urushi.study.tables import Table
+from urushi.study.table import Table
 
 
 def write_markdown(path: Path, study: Study, tables: Sequence[Table], notes: Sequence[str]) -> None:
@@ -29,7 +29,15 @@ def write_page(
 
 def notes(study: Study, summary: Summary, records: Sequence[Record]) -> list[str]:
     """What the figures mean, what is missing, and what they were made with."""
-    return [*_meaning(study, summary), *_missing(records), *_circumstances(records)]
+    return [*_unfinished(study, records), *_meaning(study, summary), *_missing(records), *_circumstances(records)]
+
+
+def _unfinished(study: Study, records: Sequence[Record]) -> Iterator[str]:
+    if len(records) < (n := len(list(study.runs()))):
+        yield (
+            f"**Not finished: {len(records)} of {n} fits done.** Where there are fewer repeats, the error is over "
+            "fewer of them; where there is one, over its drawn test sets."
+        )
 
 
 def _meaning(study: Study, summary: Summary) -> Iterator[str]:
@@ -44,7 +52,7 @@ def _meaning(study: Study, summary: Summary) -> Iterator[str]:
     )
     yield f"Thresholds come from held-out training images and, where a rule needs defects, {kept}."
     if study.source:
-        yield f"*published*: {study.source}, on images of its own."
+        yield f"*published*: {study.source}, on images of its own; its thresholds were chosen on its test images."
 
 
 def _missing(records: Sequence[Record]) -> Iterator[str]:
