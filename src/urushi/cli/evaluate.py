@@ -169,7 +169,7 @@ def print_figures(found: "Evaluation") -> None:
         _console.note(f"unsure: {normal} good and {anomalous} defective images, counted as not called anomalous")
     if found.below_chance:
         _console.note(f"warning: {printable(found.below_chance)}")
-    for warning in found.luminance.warnings:
+    for warning in (*found.luminance.warnings, *found.prepared_luminance.warnings):
         _console.note(f"warning: {printable(warning)}")
 
 
@@ -213,6 +213,7 @@ def _reported(figures: dict[str, Any]) -> "ReportedEvaluation":
         "metrics": metrics,
         "per_defect": per_defect,
         "luminance": figures["luminance"],
+        "prepared_luminance": figures["prepared_luminance"],
         "pixel_reason": figures["pixel_reason"],
         "below_chance": figures["below_chance"],
         "about_images": about_images,

@@ -88,6 +88,8 @@ def prepare(
             f"warning: {report.n_flattened} of {report.n_images} images have a single grey level left: this recipe "
             "does not suit them; see the page, or let --propose look at them"
         )
+    for warning in report.luminances.warnings:
+        _console.note(f"warning: {printable(warning)}")
     if n_missing:
         raise typer.Exit(1)
 

@@ -52,6 +52,7 @@ class Evaluation(TypedDict):
     metrics: Mapping[str, MetricInterval]
     per_defect: Sequence[Mapping[str, object]]  # table rows, all with the same columns
     luminance: Mapping[str, Any]  # groups and warnings, as in `cli/evaluation.schema.json`
+    prepared_luminance: NotRequired[Mapping[str, Any]]  # the same of the images as the method saw them
     below_chance: NotRequired[str | None]  # what is to be said of a ROC-AUC below 0.5
     pixel_reason: NotRequired[str | None]  # why there are no pixel figures
     about_images: NotRequired[Mapping[str, Sequence[Mapping[str, str]]]]  # by heading: source and reason of each image
