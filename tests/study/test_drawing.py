@@ -7,6 +7,7 @@ import pytest
 from sklearn.metrics import f1_score, roc_auc_score
 
 from urushi.errors import InputError
+from urushi.study.cautions import cautions
 from urushi.study.drawing import ERROR_OF, _Pool, measured
 from urushi.study.plan import Published
 from urushi.study.summary import Summary
@@ -131,3 +132,18 @@ def test_what_was_published_of_one_score_stands_below_that_score_alone(study, re
 def test_what_only_others_have_measured_is_shown_in_its_place(study, record):
     found = tables(study, Summary.of(measured(study, [record])), [record])[0]
     assert [row[:2] for row in found.rows] == [("plain", "2"), ("plain, published", "4")]
+
+
+def test_a_study_warns_of_brightness_and_of_figures_below_chance(study, record):
+    def said(one):
+        return cautions(study, Summary.of(measured(study, [one])), [one])
+
+    study = study.model_copy(update={"vary": study.vary.model_copy(update={"values": (2,)})})
+    assert said(record) == []
+    bright = np.where(np.array(record.kinds) == "hole", 0.8, 0.4) + np.linspace(0, 0.1, 40)
+    (warning,) = said(replace(record, luminances=bright.tolist()))
+    assert warning.startswith("waves: brightness after preprocessing alone tells hole from good: it is brighter")
+    turned = replace(record, scores={name: [-one for one in scores] for name, scores in record.scores.items()})
+    (warning,) = said(turned)
+    assert "of waves, plain by squared_error" in warning
+    assert "ROC-AUC is below 0.5" in warning

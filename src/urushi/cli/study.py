@@ -22,13 +22,18 @@ def study(
     """Compare recipes on data sets, with repeats. It goes on where it was interrupted."""
     from urushi.catalogue.extras import require
     from urushi.study import Study
+    from urushi.study.cautions import cautions
+    from urushi.study.drawing import measured
     from urushi.study.running import report, run
+    from urushi.study.summary import Summary
 
     plan = Study.of(file)
     require("torch", "train")
     folder = data or file.parent
     records = report(plan, folder, out) if is_report else run(plan, folder, out, _console.note)
     n_unreadable = len({text for record in records for text in record.unreadable})
+    for caution in cautions(plan, Summary.of(measured(plan, records)), records):
+        _console.note(f"warning: {printable(caution)}")
     print(printable(f"{out}: {len(records)} runs; open {out / 'study.html'}"))
     if n_unreadable:
         _console.note(f"{n_unreadable} test images could not be read; the notes of the study name them")

@@ -5,8 +5,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from urushi.data.samples import GOOD
-from urushi.evaluation.luminance import PREPARED, compare_luminances
 from urushi.reporting.page import render, write_whole
 from urushi.study.plan import Study
 from urushi.study.records import Record
@@ -34,7 +32,7 @@ def notes(study: Study, summary: Summary, records: Sequence[Record]) -> list[str
     return [
         *_unfinished(study, records),
         *_meaning(study, summary),
-        *_brightness(study, records),
+        *(f"**Warning**: {one}" for one in cautions(study, summary, records)),
         *_missing(records),
         *_circumstances(records),
     ]
@@ -61,19 +59,6 @@ def _meaning(study: Study, summary: Summary) -> Iterator[str]:
     yield f"Thresholds come from held-out training images and, where a rule needs defects, {kept}."
     if study.source:
         yield f"*published*: {study.source}, on images of its own; its thresholds were chosen on its test images."
-
-
-def _brightness(study: Study, records: Sequence[Record]) -> Iterator[str]:
-    """What prepared brightness alone tells apart, once for each data set and preprocessing."""
-    said: set[str] = set()
-    for record in records:
-        if record.seed == 0 and record.value == study.chosen(record.method):
-            kinds: dict[str, list[float]] = {}
-            for kind, value in zip(record.kinds, record.luminances, strict=True):
-                kinds.setdefault(kind, []).append(value)
-            found = compare_luminances((GOOD, kinds.pop(GOOD, [])), kinds, of=PREPARED)
-            said |= {f"**Warning**, {record.data}: {warning}" for warning in found.warnings}
-    yield from sorted(said)
 
 
 def _missing(records: Sequence[Record]) -> Iterator[str]:
