@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from urushi.reporting.page import render, write_whole
+from urushi.study.cautions import cautions
 from urushi.study.plan import Study
 from urushi.study.records import Record
 from urushi.study.summary import Summary
