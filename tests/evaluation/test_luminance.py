@@ -154,9 +154,10 @@ def test_simulated_chocolate_with_metal_is_warned_of_and_simulated_potatoes_are_
     product, kinds, is_warned, tmp_path
 ):
     simulate(tmp_path, Settings(product, seed=0), n_train=40)
-    recipe = Recipe.find(product)
-    steps = tuple(step for step in recipe.preprocessing if step.name != "inpainting")  # it needs calibration images
-    pipeline = Pipeline.of(recipe.model_copy(update={"preprocessing": steps}))
+    frames = {f"exposure_{state}": str(tmp_path / "calibration" / f"exposure_{state}.png") for state in ("on", "off")}
+    repaired = {"radius_px": 3, **frames} if product == "chocolate" else {}
+    recipe = Recipe.find(product).with_settings({f"preprocessing.inpainting.{k}": v for k, v in repaired.items()})
+    pipeline = Pipeline.of(recipe).fit([])
 
     def prepared(kind: str) -> list[float]:
         return [luminance(pipeline.read(path).pixels) for path in sorted((tmp_path / "test" / kind).glob("*.png"))]

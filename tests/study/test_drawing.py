@@ -140,7 +140,7 @@ def test_a_study_warns_of_brightness_and_of_figures_below_chance(study, record):
 
     study = study.model_copy(update={"vary": study.vary.model_copy(update={"values": (2,)})})
     assert said(record) == []
-    bright = np.where(np.array(record.kinds) == "hole", 0.8, 0.4) + np.linspace(0, 0.1, 40)
+    bright = np.where(np.array(record.kinds) == "hole", 0.8, 0.4) + np.array(record.luminances) / 10
     (warning,) = said(replace(record, luminances=bright.tolist()))
     assert warning.startswith("waves: brightness after preprocessing alone tells hole from good: it is brighter")
     turned = replace(record, scores={name: [-one for one in scores] for name, scores in record.scores.items()})
