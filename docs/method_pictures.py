@@ -39,6 +39,7 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "feature_autoencoder": ("feature-autoencoder", LARGE),
     "padim": ("padim", LARGE),
     "dfm": ("dfm", LARGE),
+    "pixel_pca": ("pixel-pca", {"split.n_folds": 20}),
     "gan": ("gan", {}),
     "bigan": ("bigan", {}),
     "convolutional_bigan": ("bigan", {"model.name": "convolutional_bigan", "score.opinion": "posterior"}),

@@ -468,6 +468,14 @@ def test_brightness_is_that_of_images_as_they_were_read_and_not_as_the_model_saw
     assert run(unknown, masks).luminance.groups == ()
 
 
+def test_brightness_after_preprocessing_is_that_of_the_image_that_the_method_saw():
+    results, masks = stream()
+    prepared = run(results, masks).prepared_luminance
+    good = [found.image.mean() for sample, found in results if sample.label == 0]
+    assert prepared.groups[0].mean == pytest.approx(np.mean(good))
+    assert prepared.groups[0].name == "good"
+
+
 def test_reconstruction_of_one_normal_image_has_no_interval_and_that_of_two_has():
     results, masks = stream(n=5)
     assert [run(results[:n], masks).reconstruction["ssim"].low is None for n in (2, 3)] == [True, False]

@@ -5,7 +5,10 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from urushi.data.images import luminance
-from urushi.evaluation.luminance import compare_luminances, dataset_luminances
+from urushi.evaluation.luminance import PREPARED, LuminanceReport, compare_luminances, dataset_luminances
+from urushi.preprocessing import Pipeline
+from urushi.recipe import Part, Recipe
+from urushi.xray.phantoms.simulation import Settings, simulate
 
 
 def test_luminance_is_the_mean_in_shares_of_full_scale():
@@ -113,3 +116,51 @@ def test_the_warning_says_how_much_brighter_or_darker():
         "brightness alone tells dent from good: it is darker (ROC-AUC 0.00, 95 % interval "
         f"{figure.low:.2f} … {figure.high:.2f}; mean 0.180 of full scale)",
     )
+
+
+def bars(n: int, *, has_metal: bool, seed: int = 0) -> list[np.ndarray]:
+    """(24, 48) uint8 each: bars of 150…170 levels before a white ground, with metal a few black pixels in them."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(n):
+        image = np.full((24, 48), 255, np.uint8)
+        image[4:20, 6:42] = rng.integers(150, 170) + rng.integers(0, 10, (16, 36))
+        image[10:12, 20:22] = 0 if has_metal else image[10:12, 20:22]
+        found.append(image)
+    return found
+
+
+def of_bars(step: str) -> LuminanceReport:
+    pipeline = Pipeline.of(Recipe.find("autoencoder").model_copy(update={"preprocessing": (Part(name=step),)}))
+    good, metal = (
+        [luminance(pipeline.prepare(one).pixels) for one in bars(30, has_metal=has_metal, seed=int(has_metal))]
+        for has_metal in (False, True)
+    )
+    return compare_luminances(("good", good), {"metal": metal}, of=PREPARED)
+
+
+def test_min_max_lightens_a_bar_with_metal_and_prepared_brightness_says_so():
+    (warning,) = of_bars("min_max").warnings
+    assert warning.startswith("brightness after preprocessing alone tells metal from good: it is brighter")
+    assert not of_bars("scale").warnings
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("product", "kinds", "is_warned"),
+    [("chocolate", ("lead_ball", "staple"), True), ("potato", ("needle", "hollow_heart"), False)],
+)
+def test_simulated_chocolate_with_metal_is_warned_of_and_simulated_potatoes_are_not(
+    product, kinds, is_warned, tmp_path
+):
+    simulate(tmp_path, Settings(product, seed=0), n_train=40)
+    frames = {f"exposure_{state}": str(tmp_path / "calibration" / f"exposure_{state}.png") for state in ("on", "off")}
+    repaired = {"radius_px": 3, **frames} if product == "chocolate" else {}
+    recipe = Recipe.find(product).with_settings({f"preprocessing.inpainting.{k}": v for k, v in repaired.items()})
+    pipeline = Pipeline.of(recipe).fit([])
+
+    def prepared(kind: str) -> list[float]:
+        return [luminance(pipeline.read(path).pixels) for path in sorted((tmp_path / "test" / kind).glob("*.png"))]
+
+    metal = [one for kind in kinds for one in prepared(kind)]
+    assert bool(compare_luminances(("good", prepared("good")), {"metal": metal}, of=PREPARED).warnings) == is_warned

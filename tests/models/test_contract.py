@@ -29,6 +29,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "attribute_restoration": {"architecture": "mlp"},
     "feature_reconstruction": {"blocks": (0, 10), "windows": (0,)},
     "feature_autoencoder": {"blocks": (0, 10), "windows": (0,)},
+    "pixel_pca": {"n_components": 2},
     "sparse_dictionary": {"n_atoms": 6, "stride": 8},
 }
 

@@ -34,7 +34,7 @@ methods = [
     {name = "plain", value = 2},
     {name = "variational", settings = {"model.name" = "variational_autoencoder"}},
 ]
-published = [{data = "waves", method = "plain", value = 4, mean = 0.5, standard_error = 0.01}]
+published = [{data = "waves", method = "plain", value = 4, figures = { roc_auc = [0.5, 0.01] }}]
 [vary]
 setting = "model.latent_dimension"
 values = [2, 4]

@@ -7,7 +7,9 @@ import pytest
 from sklearn.metrics import f1_score, roc_auc_score
 
 from urushi.errors import InputError
+from urushi.study.cautions import cautions
 from urushi.study.drawing import ERROR_OF, _Pool, measured
+from urushi.study.plan import Published
 from urushi.study.summary import Summary
 from urushi.study.tables import tables
 
@@ -115,3 +117,42 @@ def test_no_product_sets_a_threshold_and_is_tested(study, record):
         pool = _Pool.of(grouped, study, number)
         assert len(pool.kept)
         assert not {i // 4 for i in pool.kept} & {i // 4 for i in pool.rest}
+
+
+def test_what_was_published_stands_below_what_was_measured(study, record):
+    records = [replace(record, value=4)]
+    found = {one.title: one for one in tables(study, Summary.of(measured(study, records)), records)}
+    ours, theirs = found["waves: methods over J"].rows
+    assert ours[:2] == ("plain", "4")
+    assert theirs == ("plain, published", "4", "0.500 ± 0.010", *[""] * (len(ours) - 3))
+
+
+def test_what_was_published_of_one_score_stands_below_that_score_alone(study, record):
+    records = [record]
+    other = Published(data="waves", method="plain", value=2, score="squared_error", figures={"accuracy": (0.7,)})
+    study = study.model_copy(update={"published": (other,)})
+    found = {one.title: one for one in tables(study, Summary.of(measured(study, records)), records)}
+    columns, (_, theirs) = found["waves: scores"].columns, found["waves: scores"].rows
+    assert theirs[0] == "plain, 2, published"
+    assert theirs[columns.index("accuracy")] == "0.700"
+    assert len(found["waves: methods over J"].rows) == 1
+
+
+def test_what_only_others_have_measured_is_shown_in_its_place(study, record):
+    found = tables(study, Summary.of(measured(study, [record])), [record])[0]
+    assert [row[:2] for row in found.rows] == [("plain", "2"), ("plain, published", "4")]
+
+
+def test_a_study_warns_of_brightness_and_of_figures_below_chance(study, record):
+    def said(one):
+        return cautions(study, Summary.of(measured(study, [one])), [one])
+
+    study = study.model_copy(update={"vary": study.vary.model_copy(update={"values": (2,)})})
+    assert said(record) == []
+    bright = np.where(np.array(record.kinds) == "hole", 0.8, 0.4) + np.array(record.luminances) / 10
+    (warning,) = said(replace(record, luminances=bright.tolist()))
+    assert warning.startswith("waves: brightness after preprocessing alone tells hole from good: it is brighter")
+    turned = replace(record, scores={name: [-one for one in scores] for name, scores in record.scores.items()})
+    (warning,) = said(turned)
+    assert "of waves, plain by squared_error" in warning
+    assert "ROC-AUC is below 0.5" in warning

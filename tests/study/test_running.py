@@ -11,12 +11,14 @@ import pytest
 from urushi import Detector, load
 from urushi.data.dataset import Dataset
 from urushi.errors import DatasetError, InputError
-from urushi.study import Record, Study
+from urushi.study import Record, Study, running
 from urushi.study.drawing import measured
 from urushi.study.measuring import labelled
+from urushi.study.page import notes
 from urushi.study.running import collect, run
 from urushi.study.summary import Summary
-from urushi.study.tables import Table, tables
+from urushi.study.table import Table
+from urushi.study.tables import tables
 
 
 class Killed(BaseException):
@@ -116,3 +118,16 @@ def test_data_without_a_labelled_test_split_are_an_error_before_any_work(folder,
     flat = study.model_copy(update={"data": (study.data[0].model_copy(update={"folder": "waves/test/hole"}),)})
     with pytest.raises(DatasetError, match="good training images"):
         run(flat, folder, tmp_path / "out", pytest.fail)
+
+
+def test_results_can_be_written_of_what_is_there_without_fitting(folder, study, measured_out, tmp_path, monkeypatch):
+    written = []
+    monkeypatch.setattr(running, "write", lambda _study, records, *_: written.append(records))
+    monkeypatch.setattr(running, "measure", pytest.fail)
+    waves = labelled(folder / "waves").fingerprint()
+    found = running.report(study, folder, measured_out)
+    assert {one.key for one in found} >= {run.key(waves) for run in small(study).runs()}
+    assert written == [found]
+    assert f"{len(found)} of 8 fits done" in next(iter(notes(study, Summary.of(measured(study, found)), found)))
+    with pytest.raises(InputError, match="no record"):
+        running.report(study, folder, tmp_path)

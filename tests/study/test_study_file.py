@@ -1,9 +1,11 @@
 """What a study file may say, and which runs it makes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from urushi import Recipe
 from urushi.errors import InputError
 from urushi.study import Study
 
@@ -29,6 +31,42 @@ def test_a_method_enters_other_tables_with_its_own_value_or_the_last(study):
     assert (study.chosen("plain"), study.chosen("variational")) == (2, 4)
 
 
+def test_a_recipe_beside_the_study_is_found_from_anywhere(folder, monkeypatch, tmp_path):
+    path = changed(folder, str(folder / "recipe.toml"), "recipe.toml")
+    monkeypatch.chdir(tmp_path)
+    assert next(Study.of(path).runs()).recipe.model.name == "autoencoder"
+
+
+def test_a_method_may_bring_another_model_and_another_setting_that_is_varied(folder):
+    other = '{name = "pca", model = {name = "pixel_pca"}, varies = "model.n_components"},\n    {name = "plain"'
+    runs = list(Study.of(changed(folder, '{name = "plain"', other)).runs())
+    assert [one.recipe.model.model_dump() for one in runs[:2]] == [
+        {"name": "pixel_pca", "n_components": n} for n in (2, 4)
+    ]
+    assert runs[0].recipe.preprocessing == runs[2].recipe.preprocessing
+
+
+def test_a_baseline_is_its_recipe_as_it_is_once_in_each_repeat(folder):
+    study = Study.of(changed(folder, 'source = "nobody"', 'baselines = [{name = "shipped", recipe = "default"}]'))
+    found = [run for run in study.runs() if run.method.name == "shipped"]
+    assert [(run.value, run.scores, run.name) for run in found] == [
+        (None, (), "waves-shipped-0"),
+        (None, (), "waves-shipped-1"),
+    ]
+    assert found[0].recipe == Recipe.find("default")
+    assert study.chosen("shipped") is None
+
+
+def test_an_option_that_recipes_get_later_with_a_default_changes_no_key(study):
+    run = next(study.runs())
+    said = run.recipe.model_copy(update={"training": run.recipe.training.model_copy(update={"devices": 1})})
+    assert replace(run, recipe=said).key("images") == run.key("images")
+    other = run.recipe.with_settings({"training.devices": 2})
+    assert replace(run, recipe=other).key("images") != run.key("images")
+    dumped = run.recipe.model_dump(mode="json", exclude={"threshold", "description"}, exclude_defaults=True)
+    assert "devices" not in dumped["training"]
+
+
 def test_the_key_of_a_run_changes_with_all_that_its_scores_depend_on_and_nothing_else(folder, study):
     (run, *_), (other, *_) = study.runs(), Study.of(changed(folder, "draws = 3", "draws = 9")).runs()
     assert run.key("images") == other.key("images")
@@ -43,6 +81,7 @@ def test_the_key_of_a_run_changes_with_all_that_its_scores_depend_on_and_nothing
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
+        ('source = "nobody"', 'baselines = [{name = "plain", recipe = "default"}]', "two have the same name"),
         ("repeats = 2", "repeat = 2", "repeat is unknown; did you mean 'repeats'"),
         ("repeats = 2", "repeats = 0", "greater than or equal to 1"),
         ('name = "plain"', 'name = "variational"', "two have the same name"),

@@ -117,8 +117,8 @@ class HeldOut:
         if self.method == "cross" or n >= _FEW:
             return None
         return (
-            f"Only {counted(n, f'{what} sets', f'{what}s set')} the threshold, the part that was held out. With folds all "
-            "of them would: `urushi fit --set split.n_folds=5`, which fits six times instead of once."
+            f"Only {counted(n, f'{what} sets', f'{what}s set')} the threshold, the part that was held out. With "
+            "folds all of them would: `urushi fit --set split.n_folds=5`, which fits six times instead of once."
         )
 
     def qualified(self, threshold: Threshold) -> Threshold:

@@ -2,12 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from urushi.catalogue.extras import how_to_install
-from urushi.cli import _console
+from urushi.cli import _completion, _console
+from urushi.cli._brightness import prepared_luminances
 from urushi.cli._datasets import BitsOption, GoodFolderOption, note_found, note_taken
 from urushi.data.progress import tracked
 from urushi.printable import counted, in_px, printable
@@ -46,6 +47,13 @@ def doctor(
     layout: Annotated[str | None, typer.Option(help="Layout of the folder, if it is not recognised.")] = None,
     good_folder: GoodFolderOption = [],  # noqa: B006
     bits: BitsOption = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="Also look at brightness as this recipe prepares it.", autocompletion=_completion.recipe),
+    ] = None,
+    settings: Annotated[
+        list[str], typer.Option("--set", metavar="SECTION.KEY=VALUE", help="With --recipe: change one value of it.")
+    ] = [],  # noqa: B006
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say what is installed, or what is wrong with a data set."""
@@ -61,13 +69,35 @@ def doctor(
     note_taken(looked_at)
     found = diagnose(looked_at, bits=bits, track=tracked)
     luminances = dataset_luminances(found.luminances)
+    prepared = _prepared(looked_at, recipe, settings, bits)
     if as_json:
-        facts = {"luminance": luminances.to_json(), "false_alarm_rates": _rates(looked_at, found)}
+        facts: dict[str, Any] = {"prepared_luminance": prepared.to_json()} if prepared else {}
+        facts |= {"luminance": luminances.to_json(), "false_alarm_rates": _rates(looked_at, found)}
         print(json.dumps(found.to_json() | facts, indent=1))
     else:
-        _show(found, luminances, _rates(looked_at, found))
+        _show(found, luminances, prepared, _rates(looked_at, found))
     if found.unreadable or found.problems or found.leaks:
         raise typer.Exit(1)
+
+
+def _prepared(
+    dataset: "Dataset", recipe: str | None, settings: list[str], bits: int | None
+) -> "LuminanceReport | None":
+    """Brightness after a recipe's preprocessing, which learns from the good training images; None without a recipe."""
+    from urushi.data.images import Stated
+    from urushi.data.stream import Decoded
+    from urushi.errors import InputError
+    from urushi.preprocessing import Pipeline
+    from urushi.recipe import Recipe, parse_setting
+
+    if recipe is None:
+        if settings:
+            raise InputError("--set changes a recipe: give --recipe, too")
+        return None
+    chosen = Recipe.find(recipe).with_settings(dict(parse_setting(text) for text in settings))
+    good = [Stated.of(sample.path, bits=bits) for sample in dataset.normal_training()]
+    pipeline = Pipeline.of(chosen).fit(Decoded(good))
+    return prepared_luminances(lambda path: pipeline.read(Stated.of(path, bits=bits)), dataset.samples)
 
 
 def _installed(*, as_json: bool) -> None:
@@ -128,7 +158,12 @@ def _about_rates(rates: dict[str, float]) -> str:
     )
 
 
-def _show(found: "Diagnosis", luminances: "LuminanceReport", rates: dict[str, float] | None) -> None:
+def _show(
+    found: "Diagnosis",
+    luminances: "LuminanceReport",
+    prepared: "LuminanceReport | None",
+    rates: dict[str, float] | None,
+) -> None:
     plain = found.to_json()
     print(f"{plain['root']}: layout {plain['layout']}, {counted(plain['n_masks'], 'mask')}")
     rows = [(part, defect, n) for part, kinds in plain["counts"].items() for defect, n in kinds.items()]
@@ -138,7 +173,9 @@ def _show(found: "Diagnosis", luminances: "LuminanceReport", rates: dict[str, fl
         ends = " … ".join(in_px((size["height"], size["width"])) for size in (smallest, largest))
         print(f"sizes {ends} ({plain['sizes']['distinct']} different); depths {_counts(plain['dtypes'])}; ", end="")
         print(f"colours {_counts(plain['colours'])}")
-    show_luminances(luminances)
+    for one in (luminances, prepared):
+        if one:
+            show_luminances(one)
     if rates:
         print(_about_rates(rates))
     for item in plain["unreadable"]:
@@ -154,7 +191,7 @@ def _show(found: "Diagnosis", luminances: "LuminanceReport", rates: dict[str, fl
         _line("nearly the same", f"{' ~ '.join(group[:_MOST_NAMED])}{more}")
     if (n_more := len(plain["near_duplicates"]) - _MOST_GROUPS) > 0:
         print(f"and {n_more} groups more, in --json")
-    warnings = (*plain["warnings"], *luminances.warnings)
+    warnings = (*plain["warnings"], *luminances.warnings, *(prepared.warnings if prepared else ()))
     for warning in warnings:
         _line("warning", warning)
     if not (plain["unreadable"] or plain["problems"] or plain["leaks"] or warnings):
@@ -169,7 +206,7 @@ def show_luminances(found: "LuminanceReport") -> None:
         spread = f"{100 * group.lowest:.1f} … {100 * group.highest:.1f}"
         rows.append((group.name, f"{100 * group.mean:.1f} %", spread, "" if auc is None else f"{auc:.2f}"))
     if rows:
-        _console.table(("mean brightness of", "mean", "range", f"ROC-AUC against {found.groups[0].name}"), rows)
+        _console.table((f"mean {found.of} of", "mean", "range", f"ROC-AUC against {found.groups[0].name}"), rows)
 
 
 def _counts(counts: dict[str, int]) -> str:

@@ -196,7 +196,7 @@ def print_figures(found: "Evaluation") -> None:
         )
     if found.below_chance:
         _console.note(f"warning: {printable(found.below_chance)}")
-    for warning in found.luminance.warnings:
+    for warning in (*found.luminance.warnings, *found.prepared_luminance.warnings):
         _console.note(f"warning: {printable(warning)}")
 
 
@@ -243,6 +243,7 @@ def _reported(figures: dict[str, Any]) -> "ReportedEvaluation":
         "per_defect": per_defect,
         "luminance": figures["luminance"],
         "plant": figures["plant"] and heading(figures["plant"]),
+        "prepared_luminance": figures["prepared_luminance"],
         "pixel_reason": figures["pixel_reason"],
         "below_chance": figures["below_chance"],
         "about_images": about_images,

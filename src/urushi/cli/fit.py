@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from urushi.cli import _completion, _console
+from urushi.cli._brightness import warn_of_brightness
 from urushi.cli._datasets import BitsOption, GoodFolderOption, GroupByOption, images_in
 from urushi.cli._going_on import Images, go_on, refuse_beside
 from urushi.cli._good_images import good_images
@@ -115,6 +116,7 @@ def fit(
             card={"recipe": " ".join([recipe, *settings]), "data": facts},
             bits=bits,
         )
+    from urushi.data.dataset import find_dataset
     from urushi.training import is_first_process  # late: it loads Lightning, and errors shall come at once
 
     if not is_first_process():
@@ -123,6 +125,7 @@ def fit(
     report_fit(detector, output, sources)
     if checkpoint is None and (trained := detector.card["fit"].get("training")):
         write_training(folder, detector.card["recipe"], trained)
+    warn_of_brightness(detector.prepare, find_dataset(folder_of_good, layout=layout, good_folders=good_folder).samples)
     if detector.unreadable:
         raise typer.Exit(1)
 

@@ -91,6 +91,8 @@ def prepare(
             "level left: this recipe "
             "does not suit them; see the page, or let --propose look at them"
         )
+    for warning in report.luminances.warnings:
+        _console.note(f"warning: {printable(warning)}")
     if n_missing:
         raise typer.Exit(1)
 

@@ -15,16 +15,25 @@ def study(
     data: Annotated[
         Path | None, typer.Option(envvar="URUSHI_DATA", help="The folder of its data sets, if not that of FILE.")
     ] = None,
+    is_report: Annotated[
+        bool, typer.Option("--report-only", help="Write the results of what has been measured so far; fit nothing.")
+    ] = False,
 ) -> None:
     """Compare recipes on data sets, with repeats. It goes on where it was interrupted."""
     from urushi.catalogue.extras import require
     from urushi.study import Study
-    from urushi.study.running import run
+    from urushi.study.cautions import cautions
+    from urushi.study.drawing import measured
+    from urushi.study.running import report, run
+    from urushi.study.summary import Summary
 
     plan = Study.of(file)
     require("torch", "train")
-    records = run(plan, data or file.parent, out, _console.note)
+    folder = data or file.parent
+    records = report(plan, folder, out) if is_report else run(plan, folder, out, _console.note)
     n_unreadable = len({text for record in records for text in record.unreadable})
+    for caution in cautions(plan, Summary.of(measured(plan, records)), records):
+        _console.note(f"warning: {printable(caution)}")
     print(printable(f"{out}: {len(records)} runs; open {out / 'study.html'}"))
     if n_unreadable:
         _console.note(f"{counted(n_unreadable, 'test image')} could not be read; the notes of the study name them")

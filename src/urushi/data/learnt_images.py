@@ -33,7 +33,8 @@ class _Listed(BaseModel):
 class LearntImages:
     """Sums over images and a descriptor of each: those of more images are added, those of some are taken away.
 
-    No image can be made from them, but a descriptor says what is in one: how strong each feature is, not where.
+    Of features, no image can be made from them, but a descriptor says what is in one: how strong each feature is, not
+    where. Of `pixel_pca`, a descriptor is the image itself, as the model saw it.
     """
 
     appearances: tuple[Appearance, ...]  # of all good images, those that were only held out too

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from urushi.calibration import Plant
+from urushi.data.images import luminance
 from urushi.data.samples import GOOD
 from urushi.data.saturation import Saturation
 from urushi.errors import InputError
@@ -16,7 +17,7 @@ from urushi.evaluation.below_chance import below_chance
 from urushi.evaluation.confusion import confusion
 from urushi.evaluation.image_metrics import DefectFigures, defect_figures, image_figures
 from urushi.evaluation.intervals import CONFIDENCE
-from urushi.evaluation.luminance import LuminanceReport, compare_luminances
+from urushi.evaluation.luminance import BRIGHTNESS, PREPARED, LuminanceReport, compare_luminances
 from urushi.evaluation.pixel_collection import PixelCollection, ReadMask
 from urushi.evaluation.pixel_metrics import AUPRO_LIMITS, PixelFigures
 from urushi.evaluation.plant import least_cost, plant_figures
@@ -78,6 +79,7 @@ class Evaluation:
     reconstruction_reason: str | None
     ignored_share: float  # how much of each image the detector ignores, which the pixel figures leave out
     luminance: LuminanceReport  # of the images as they were read, before preprocessing
+    prepared_luminance: LuminanceReport  # of the images as the method saw them
     seed: int
     n_resamples: int
     plant: Plant | None = None  # where the detector is to work
@@ -123,6 +125,7 @@ class Evaluation:
             "ignored_share": self.ignored_share,
             "luminance": self.luminance.to_json(),
             "plant": self.plant and asdict(self.plant) | {"figures": _figures_json(self.plant_figures)},
+            "prepared_luminance": self.prepared_luminance.to_json(),
             "scores": [asdict(image) for image in self.images],
         }
 
@@ -135,6 +138,7 @@ class _Collected:
     pixels: PixelCollection = field(default_factory=PixelCollection)
     errors: list[tuple[str, tuple[float, float, float]]] = field(default_factory=list)
     luminances: dict[str, list[float]] = field(default_factory=dict)  # by kind
+    prepared: dict[str, list[float]] = field(default_factory=dict)  # the same after preprocessing
     ignored_share: float = 0.0
 
 
@@ -190,6 +194,7 @@ def _collect(collected: _Collected, sample: LabelledSample, inspection: Inspecti
     collected.seen.append(Seen(source, int(label), inspection.content))
     if inspection.brightness is not None:
         collected.luminances.setdefault(defect or GOOD, []).append(inspection.brightness)
+    collected.prepared.setdefault(defect or GOOD, []).append(luminance(inspection.image))
     collected.ignored_share = inspection.ignored_share
     collected.pixels.add(sample, defect or GOOD, inspection, read_mask)
     if label == 0 and inspection.reconstruction is not None and not inspection.shows_similar:
@@ -221,15 +226,16 @@ def _evaluation(collected: _Collected, seed: int, n_resamples: int, aupro_limits
         reconstruction=reconstruction_figures(errors) if errors else None,
         reconstruction_reason=None if errors else "no normal image came with a reconstruction in pixels",
         ignored_share=collected.ignored_share,
-        luminance=_luminance(collected.luminances),
+        luminance=_luminance(collected.luminances, BRIGHTNESS),
+        prepared_luminance=_luminance(collected.prepared, PREPARED),
         seed=seed,
         n_resamples=n_resamples,
     )
 
 
-def _luminance(found: dict[str, list[float]]) -> LuminanceReport:
+def _luminance(found: dict[str, list[float]], of: str) -> LuminanceReport:
     kinds = {kind: sorted(found[kind]) for kind in sorted(found)}  # the same whatever the order of the images
-    return compare_luminances((GOOD, kinds.pop(GOOD, [])), kinds)
+    return compare_luminances((GOOD, kinds.pop(GOOD, [])), kinds, of=of)
 
 
 def _figures_json(figures: dict[str, Figure]) -> dict[str, Any]:

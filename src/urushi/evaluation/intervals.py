@@ -44,10 +44,10 @@ def roc_auc_interval(normal: FloatArray, defect: FloatArray) -> Interval:
     return from_variance(float(found.mean()), variance, (len(normal), len(defect)))
 
 
-def student(values: FloatArray) -> Interval:
+def student(values: FloatArray, confidence: float = CONFIDENCE) -> Interval:
     """Of the mean of n ≥ 2 values: mean ± t·s/√n with Student's t."""
     n = len(values)
-    reach = _student_quantile(n - 1) * float(values.std(ddof=1)) / math.sqrt(n)
+    reach = _student_quantile(n - 1, confidence) * float(values.std(ddof=1)) / math.sqrt(n)
     return float(values.mean()) - reach, float(values.mean()) + reach
 
 
@@ -72,9 +72,9 @@ def _ranked_below(others: FloatArray, scores: FloatArray) -> FloatArray:
     return (np.searchsorted(ascending, scores, "left") + np.searchsorted(ascending, scores, "right")) / 2 / len(others)
 
 
-def _student_quantile(degrees: int) -> float:
+def _student_quantile(degrees: int, confidence: float) -> float:
     """With t = √ν·tan φ its density is proportional to cos(φ) to the power of ν − 1."""
     angles = np.linspace(0, np.pi / 2, _N_ANGLES)
     density = np.cos(angles) ** (degrees - 1)
     mass = np.append(0, np.cumsum(density[1:] + density[:-1]))
-    return float(math.sqrt(degrees) * np.tan(np.interp(CONFIDENCE, mass / mass[-1], angles)))
+    return float(math.sqrt(degrees) * np.tan(np.interp(confidence, mass / mass[-1], angles)))

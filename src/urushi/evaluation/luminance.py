@@ -14,6 +14,7 @@ import numpy as np
 from urushi.evaluation.image_metrics import roc_auc_figure
 from urushi.evaluation.resampling import Figure
 
+BRIGHTNESS, PREPARED = "brightness", "brightness after preprocessing"
 SEPARATING = 0.8  # ROC-AUC from which brightness alone is worth a warning, in either direction
 _SURELY = 2.576  # standard deviations from 0.5 that equal groups reach in 1 % of cases; of few images, in fewer
 
@@ -41,11 +42,12 @@ class LuminanceReport:
     """The reference group first, then each group that was compared with it."""
 
     groups: tuple[LuminanceGroup, ...]
+    of: str = BRIGHTNESS  # what was measured
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """One sentence for each group that brightness alone tells from the reference."""
-        return tuple(_sentence(group, self.groups[0].name) for group in self.groups if group.is_separate)
+        return tuple(_sentence(self.of, group, self.groups[0].name) for group in self.groups if group.is_separate)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -53,7 +55,7 @@ class LuminanceReport:
 
 
 def compare_luminances(
-    reference: tuple[str, Sequence[float]], others: Mapping[str, Sequence[float]]
+    reference: tuple[str, Sequence[float]], others: Mapping[str, Sequence[float]], *, of: str = BRIGHTNESS
 ) -> LuminanceReport:
     """Mean luminances (n,) of named kinds of images against those of a reference; kinds without images are left out."""
     name, normal = reference
@@ -62,10 +64,12 @@ def compare_luminances(
         if len(values):
             figure = _separation(normal, values)
             groups.append(_group(other, values, figure, _is_separate(figure.value, len(normal), len(values))))
-    return LuminanceReport(tuple(groups))
+    return LuminanceReport(tuple(groups), of)
 
 
-def dataset_luminances(luminances: Mapping[tuple[str, str], Sequence[float]]) -> LuminanceReport:
+def dataset_luminances(
+    luminances: Mapping[tuple[str, str], Sequence[float]], *, of: str = BRIGHTNESS
+) -> LuminanceReport:
     """The report of a data set from mean luminances by (split, kind).
 
     Good test images, or else good training ones, are compared with each kind of defect, and both with each other.
@@ -75,7 +79,7 @@ def dataset_luminances(luminances: Mapping[tuple[str, str], Sequence[float]]) ->
     others = {name: values for name, values in named.items() if name not in ("train/good", reference)}
     if reference == "test/good" and "train/good" in named:
         others = {"train/good": named["train/good"], **others}
-    return compare_luminances((reference, named.get(reference, ())), others)
+    return compare_luminances((reference, named.get(reference, ())), others, of=of)
 
 
 def _group(
@@ -99,10 +103,10 @@ def _is_separate(roc_auc: float | None, n_reference: int, n: int) -> bool:
     return distance >= max(SEPARATING - 0.5, _SURELY * deviation)
 
 
-def _sentence(group: LuminanceGroup, reference: str) -> str:
+def _sentence(of: str, group: LuminanceGroup, reference: str) -> str:
     figure = group.roc_auc or Figure(None)  # never None where a group is separate
     kind = "brighter" if (figure.value or 0) > 0.5 else "darker"
     return (
-        f"brightness alone tells {group.name} from {reference}: it is {kind} (ROC-AUC {figure.value:.2f}, 95 % "
+        f"{of} alone tells {group.name} from {reference}: it is {kind} (ROC-AUC {figure.value:.2f}, 95 % "
         f"interval {figure.low:.2f} … {figure.high:.2f}; mean {group.mean:.3f} of full scale)"
     )

@@ -121,7 +121,8 @@ def obstacle(recipe: Recipe, graph: ScoringGraph) -> str | None:
     if not graph.model.is_additive:
         return (
             f"what {recipe.model.name} learns, as this recipe has it, is no sum over images. It goes on with "
-            "feature_pyramid, which is the default, and with feature_reconstruction and model.kind=pca"
+            "feature_pyramid, which is the default, with feature_reconstruction and model.kind=pca, padim, dfm, and "
+            "with pixel_pca of small images"
         )
     if graph.score.learns:
         return f"its score {recipe.score.name} learns from all images together"

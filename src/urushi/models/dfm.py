@@ -11,10 +11,10 @@ from urushi.errors import DatasetError, RecipeError
 from urushi.models._frozen_features import BlocksOption, NetworkOption, PicturesOption, WeightsOption, mean_of_worst
 from urushi.models._joined_features import JoinedFeatures
 from urushi.models.base import Reconstruction, Statistics
+from urushi.models.networks.principal_directions import principal_directions
 from urushi.printable import in_px
 
 _MOST_DIRECTIONS = 256
-_LEAST = 1e-10  # of the largest eigenvalue: what is less is rounding
 
 
 class Dfm(JoinedFeatures):
@@ -72,19 +72,7 @@ class Dfm(JoinedFeatures):
                 "Only one image was left to learn from, and dfm learns how good images differ. "
                 "Give at least 3 good images, better 20."
             )
-        values = descriptors.double()
-        mean = values.mean(dim=0)
+        mean, found = principal_directions(descriptors, _MOST_DIRECTIONS, self.variance)
         self.mean.copy_(mean)
-        found = _principal(values - mean, self.variance)[:_MOST_DIRECTIONS]
         self.directions.zero_()
         self.directions[: len(found)] = found.to(self.directions.dtype)
-
-
-def _principal(centred: Tensor, share: float) -> Tensor:
-    """The directions (k, J) of rows (n, J) that hold a share of the variance, by the products of rows, n × n."""
-    values, vectors = torch.linalg.eigh(centred @ centred.T)
-    values, vectors = values.flip(0).clamp_min(0), vectors.flip(1)
-    held = values.cumsum(0) / values.sum().clamp_min(torch.finfo(values.dtype).tiny)
-    n_kept = min(int((held < share).sum()) + 1, int((values > _LEAST * values[0]).sum()))
-    kept: Tensor = (vectors[:, :n_kept] / values[:n_kept].sqrt()).T @ centred
-    return kept

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from urushi.catalogue import options
+from urushi.evaluation.luminance import PREPARED, LuminanceReport, dataset_luminances
 from urushi.inspection import Unreadable
 from urushi.preprocessing import Pipeline
 from urushi.proposal import Proposal
@@ -78,6 +79,19 @@ class PreparationReport:
         """How many were prepared."""
         return sum(map(len, self._before.luminances.values()))
 
+    @property
+    def luminances(self) -> LuminanceReport:
+        """Whether brightness alone, after preprocessing, tells kinds of images of a data set apart."""
+        kinds = {(split, kind): [one for one in values if np.isfinite(one)] for (split, kind), values in self._kinds()}
+        return dataset_luminances({key: np.array(values) / 255 for key, values in kinds.items()}, of=PREPARED)
+
+    def _kinds(self) -> Iterator[tuple[tuple[str, str], list[float]]]:
+        """Levels 0…255 of groups such as test/hole; others are no kinds of a data set."""
+        for group, values in self._after.luminances.items():
+            if group.count("/") == 1:
+                split, kind = group.split("/")
+                yield (split, kind), values
+
     def write(self, path: Path) -> None:
         """Writes the page whole or not at all; raises InputError if the file cannot be written."""
         write_whole(path, render(self._context(), "preparation"))
@@ -92,6 +106,7 @@ class PreparationReport:
             "pools": {"before": self._before.histogram, "after": self._after.histogram},
             "forms": {"before": list(_forms(self._before)), "after": list(_forms(self._after))},
             "luminances": list(self._luminances()),
+            "warnings": self.luminances.warnings,
             "axes": {"before": _axis(self._before.luminances), "after": _axis(self._after.luminances)},
             "steps": list(self._steps()),
             "curves": list(self._curves()),

@@ -53,6 +53,7 @@ class Evaluation(TypedDict):
     metrics: Mapping[str, MetricInterval]
     per_defect: Sequence[Mapping[str, object]]  # table rows, all with the same columns
     luminance: Mapping[str, Any]  # groups and warnings, as in `cli/evaluation.schema.json`
+    prepared_luminance: NotRequired[Mapping[str, Any]]  # the same of the images as the method saw them
     below_chance: NotRequired[str | None]  # what is to be said of a ROC-AUC below 0.5
     plant: NotRequired[str | None]  # for what plant the figures called so are
     pixel_reason: NotRequired[str | None]  # why there are no pixel figures

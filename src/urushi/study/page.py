@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from urushi.reporting.page import render, write_whole
+from urushi.study.cautions import cautions
 from urushi.study.plan import Study
 from urushi.study.records import Record
 from urushi.study.summary import Summary
-from urushi.study.tables import Table
+from urushi.study.table import Table
 
 _MINUTES_FROM_S = 600  # shorter times are said in seconds
 
@@ -42,7 +43,21 @@ def write_page(
 
 def notes(study: Study, summary: Summary, records: Sequence[Record]) -> list[str]:
     """What the figures mean, what is missing, and what they were made with."""
-    return [*_meaning(study, summary), *_missing(records), *_circumstances(records)]
+    return [
+        *_unfinished(study, records),
+        *_meaning(study, summary),
+        *(f"**Warning**: {one}" for one in cautions(study, summary, records)),
+        *_missing(records),
+        *_circumstances(records),
+    ]
+
+
+def _unfinished(study: Study, records: Sequence[Record]) -> Iterator[str]:
+    if len(records) < (n := len(list(study.runs()))):
+        yield (
+            f"**Not finished: {len(records)} of {n} fits done.** Where there are fewer repeats, the error is over "
+            "fewer of them; where there is one, over its drawn test sets."
+        )
 
 
 def _meaning(study: Study, summary: Summary) -> Iterator[str]:
@@ -57,7 +72,7 @@ def _meaning(study: Study, summary: Summary) -> Iterator[str]:
     )
     yield f"Thresholds come from held-out training images and, where a rule needs defects, {kept}."
     if study.source:
-        yield f"*published*: {study.source}, on images of its own."
+        yield f"*published*: {study.source}, on images of its own; its thresholds were chosen on its test images."
 
 
 def _missing(records: Sequence[Record]) -> Iterator[str]:

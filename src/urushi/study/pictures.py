@@ -9,7 +9,7 @@ from urushi.evaluation import ScoredImage
 from urushi.inspection import Inspection
 from urushi.reporting.plots import style
 from urushi.reporting.plots.evaluation_plots import EvaluationPlots
-from urushi.study import _curves
+from urushi.study import curves
 from urushi.study.measuring import DETECTORS
 from urushi.study.plan import Run, Study
 from urushi.study.records import Record
@@ -23,7 +23,7 @@ def write(
 ) -> dict[str, Path]:
     """Writes every plot that the study has something for below `out`; the PNGs by caption."""
     written = {}
-    for caption, figure in _curves.pictures(study, summary, records):
+    for caption, figure in curves.pictures(study, summary, records):
         stem = "".join(letter if letter.isalnum() else "_" for letter in caption).lower()
         written[caption], _ = style.write(figure, out / FOLDER / stem)
     return written | _of_images(study, records, datasets, out, out / FOLDER)

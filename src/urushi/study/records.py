@@ -49,6 +49,12 @@ class Record:
     @classmethod
     def load(cls, path: Path, key: str) -> "Record | None":
         """The record that `save` wrote for this key; None if there is none, or one of another key or format."""
+        found = cls.read(path)
+        return found if found and found.key == key else None
+
+    @classmethod
+    def read(cls, path: Path) -> "Record | None":
+        """A record of whatever images; None if there is none, or one of another format."""
         try:
             found = TypeAdapter(cls).validate_json(path.read_bytes())
         except (OSError, ValidationError):
@@ -56,4 +62,4 @@ class Record:
         columns: list[list[Any]] = [found.sources, found.luminances, *found.scores.values()]
         is_whole = {len(column) for column in columns} == {len(found.kinds)}
         is_whole = is_whole and len(found.groups) in (0, len(found.kinds))
-        return found if is_whole and found.key == key and found.format == FORMAT else None
+        return found if is_whole and found.format == FORMAT else None

@@ -7,16 +7,17 @@ from typing import Any
 
 from urushi.data.dataset import Dataset
 from urushi.data.writing import claim
-from urushi.errors import DatasetError
+from urushi.errors import DatasetError, InputError
 from urushi.reporting.page import write_whole
 from urushi.study import page, pictures
 from urushi.study.drawing import measured
+from urushi.study.headline import headline
 from urushi.study.measuring import DETECTORS, RECORDS, labelled, measure
 from urushi.study.plan import Run, Study
 from urushi.study.records import Record
 from urushi.study.summary import Summary
-from urushi.study.tables import Table, tables
-from urushi.study.verdict import verdict
+from urushi.study.table import Table
+from urushi.study.tables import tables
 
 _TITLE = "Results of an Urushi study"
 _ABOUT = (
@@ -34,6 +35,20 @@ def run(study: Study, data: Path, out: Path, notify: Notify) -> tuple[Record, ..
     """
     datasets = {one.name: labelled(data / one.folder) for one in study.data}
     records = collect(study, datasets, out, notify)
+    write(study, records, datasets, out)
+    return records
+
+
+def report(study: Study, data: Path, out: Path) -> tuple[Record, ...]:
+    """Writes the results of the runs that have been measured so far, without fitting; gives their records.
+
+    Raises DatasetError, InputError if there are none.
+    """
+    datasets = {one.name: labelled(data / one.folder) for one in study.data}
+    prints = {name: dataset.fingerprint() for name, dataset in datasets.items()}
+    found = (Record.load(_path(out, one), one.key(prints[one.data.name])) for one in study.runs())
+    if not (records := tuple(one for one in found if one)):
+        raise InputError(f"{out} has no record of this study on these images; run it without --report-only")
     write(study, records, datasets, out)
     return records
 
@@ -56,7 +71,7 @@ def write(study: Study, records: Sequence[Record], datasets: dict[str, Dataset],
     made, notes = tables(study, summary, records), page.notes(study, summary, records)
     drawn = pictures.write(study, summary, records, datasets, out)
     write_whole(out / "study.json", _json(study, made, records, notes))
-    said = verdict(study, summary)
+    said = headline(study, summary)
     page.write_markdown(out / "study.md", study, said, made, notes)
     page.write_page(out / "study.html", study, said, made, notes, drawn)
 
@@ -68,7 +83,7 @@ def _claim(out: Path) -> None:
 
 
 def _record(one: Run, dataset: Dataset, fingerprint: str, out: Path, notify: Notify, place: str) -> Record:
-    key, path = one.key(fingerprint), out / RECORDS / f"{one.name}.json"
+    key, path = one.key(fingerprint), _path(out, one)
     if found := Record.load(path, key):
         return found
     notify(f"{place} {one.name}")
@@ -79,6 +94,10 @@ def _record(one: Run, dataset: Dataset, fingerprint: str, out: Path, notify: Not
     found.save(path)
     notify(f"{place} {one.name}: {found.facts['seconds']} s")
     return found
+
+
+def _path(out: Path, one: Run) -> Path:
+    return out / RECORDS / f"{one.name}.json"
 
 
 def _json(study: Study, made: Sequence[Table], records: Sequence[Record], notes: Sequence[str]) -> str:

@@ -21,6 +21,7 @@ class Summary:
 
     values: dict[Place, dict[str, FloatArray]]  # (n,) of each repeat, or of each test set
     n_repeats: int
+    by_repeat: dict[Place, dict[int, dict[str, float]]]  # the mean over the test sets of each repeat, by its seed
 
     @classmethod
     def of(cls, measured: Iterable[Measured]) -> "Summary":
@@ -30,12 +31,18 @@ class Summary:
             place = (one.data, one.method, one.value, one.score, one.rule, one.ratio)
             values[place][one.seed].append(one.figures)
         n_repeats = max((len(by_seed) for by_seed in values.values()), default=0)
-        return cls({place: dict(_units(by_seed)) for place, by_seed in values.items()}, n_repeats)
+        by_repeat = {place: {seed: _means(d) for seed, d in by_seed.items()} for place, by_seed in values.items()}
+        return cls({place: dict(_units(by_seed)) for place, by_seed in values.items()}, n_repeats, by_repeat)
 
     def at(self, place: Place, figure: str) -> MeanError | None:
         """One figure; None where it was not measured, or is undefined."""
         found = self.values.get(place, {}).get(figure)
         return None if found is None else mean_and_standard_error(found)
+
+
+def _means(draws: list[dict[str, float]]) -> dict[str, float]:
+    """Over test sets; NaN where a figure is undefined in one of them."""
+    return {name: float(np.mean([figures.get(name, np.nan) for figures in draws])) for name in draws[0]}
 
 
 def _units(by_seed: dict[int, list[dict[str, float]]]) -> Iterable[tuple[str, FloatArray]]:

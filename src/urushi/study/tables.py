@@ -1,6 +1,6 @@
 """The tables of a study, as plain cells: over the varied setting, anomaly ratios, scores, rules, kinds of defects."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,11 +11,12 @@ from urushi.evaluation import MeanError, mean_and_standard_error
 from urushi.evaluation.below_chance import MARK, NOTE
 from urushi.evaluation.image_metrics import image_figures
 from urushi.study.drawing import ERROR_OF
-from urushi.study.plan import Published, Study, label_of
+from urushi.study.plan import Baseline, Method, Published, Study, label_of
 from urushi.study.records import Record
 from urushi.study.summary import Summary
+from urushi.study.table import NONE, Table
+from urushi.study.verdicts import verdict_table
 
-NONE = "—"
 _FIGURES = {
     "roc_auc": "ROC-AUC",
     "specificity": "specificity",
@@ -24,16 +25,6 @@ _FIGURES = {
     "macro_f1": "macro F1",
     "accuracy": "accuracy",
 }
-
-
-@dataclass(frozen=True)
-class Table:
-    """Cells as they are shown."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,7 +38,7 @@ class _Source:
     @property
     def places(self) -> Iterator[tuple[str, str]]:
         """Data set and method, in the order of the study."""
-        return ((data.name, method.name) for data in self.study.data for method in self.study.methods)
+        return ((data.name, one.name) for data in self.study.data for one in self.study.compared)
 
     @property
     def rules(self) -> list[str]:
@@ -67,6 +58,7 @@ def tables(study: Study, summary: Summary, records: Sequence[Record]) -> list[Ta
     """Every table that the study has something for."""
     source = _Source(study, summary, records)
     made = [
+        verdict_table(study, summary, records),
         *_over_values(source),
         *_over_ratios(source),
         *_over_scores(source),
@@ -83,18 +75,16 @@ def _over_values(source: _Source) -> Iterator[Table]:
     varied = study.vary.label or study.vary.setting if study.vary else None
     for data in study.data:
         rows = []
-        for method in study.methods:
-            for value in study.vary.values if study.vary else (None,):
-                for score in source.scores_of(data.name, method.name)[:1]:
-                    cells = _cells(source, (data.name, method.name, value, score, rule, None), _FIGURES)
-                    head = (method.name, *((str(value),) if study.vary else ()))
-                    rows.append((*head, *cells, _published(study, data.name, method.name, value, None, None)))
-        columns = ("method", *((varied,) if varied else ()), *_FIGURES.values(), "published ROC-AUC")
+        for one in study.compared:
+            for value in _values(study, data.name, one):
+                for score in source.scores_of(data.name, one.name)[:1]:
+                    head = (one.name, *((_shown(value),) if study.vary else ()))
+                    place = (data.name, one.name, value, score, rule, None)
+                    rows += _rows(source, head, place, None, _FIGURES)
+        columns = ("method", *((varied,) if varied else ()), *_FIGURES.values())
         note = f"{_first_scores(source, data.name)}, threshold rule {rule}, {study.anomaly_ratio:.0%} anomalies."
         note += f" {varied}: {study.vary.setting}." if study.vary and study.vary.label else ""
-        yield _without_empty(
-            Table(f"{data.name}: methods" + (f" over {varied}" if varied else ""), columns, tuple(rows), note)
-        )
+        yield Table(f"{data.name}: methods" + (f" over {varied}" if varied else ""), columns, tuple(rows), note)
 
 
 def _over_ratios(source: _Source) -> Iterator[Table]:
@@ -102,19 +92,16 @@ def _over_ratios(source: _Source) -> Iterator[Table]:
     study, rule = source.study, source.rules[0]
     for data in study.data if study.anomaly_ratios else ():
         rows, totals = [], set()
-        for method in study.methods:
+        for method in study.compared:
             for score in source.scores_of(data.name, method.name)[:1]:
                 for ratio in study.anomaly_ratios:
                     place = (data.name, method.name, study.chosen(method.name), score, rule, ratio)
-                    published = _published(study, data.name, method.name, study.chosen(method.name), None, ratio)
-                    rows.append(
-                        (_method(study, method.name), f"{ratio:.0%}", *_cells(source, place, _FIGURES), published)
-                    )
+                    rows += _rows(source, (_method(study, method.name), f"{ratio:.0%}"), place, None, _FIGURES)
                     totals |= {round(found.mean)} if (found := source.summary.at(place, "n_test")) else set()
-        columns = ("method", "anomalies", *_FIGURES.values(), "published ROC-AUC")
+        columns = ("method", "anomalies", *_FIGURES.values())
         sizes = ", ".join(map(str, sorted(totals)))
         note = f"{_first_scores(source, data.name)}, threshold rule {rule}, test sets of {sizes} images."
-        yield _without_empty(Table(f"{data.name}: over the anomaly ratio", columns, tuple(rows), note))
+        yield Table(f"{data.name}: over the anomaly ratio", columns, tuple(rows), note)
 
 
 def _over_scores(source: _Source) -> Iterator[Table]:
@@ -127,23 +114,37 @@ def _over_scores(source: _Source) -> Iterator[Table]:
         errors = {f"{ERROR_OF}{kind}": f"error: {kind}" for kind in kinds}
         figures = {name: _FIGURES[name] for name in ("roc_auc", "macro_f1", "accuracy")} | errors
         rows = []
-        for method in study.methods:
-            value = study.chosen(method.name)
+        for method in study.compared:
             for score in source.scores_of(data.name, method.name):
-                cells = _cells(source, (data.name, method.name, value, score, rule, None), figures)
-                rows.append(
-                    (
-                        _method(study, method.name),
-                        score,
-                        *cells,
-                        _published(study, data.name, method.name, value, score, None),
-                    )
-                )
+                place = (data.name, method.name, study.chosen(method.name), score, rule, None)
+                rows += _rows(source, (_method(study, method.name), score), place, score, figures)
         note = f"*error*: share of a kind decided wrongly. Threshold rule {rule}, {study.anomaly_ratio:.0%} anomalies."
-        table = Table(
-            f"{data.name}: scores", ("method", "score", *figures.values(), "published ROC-AUC"), tuple(rows), note
-        )
-        yield _without_empty(table)
+        yield Table(f"{data.name}: scores", ("method", "score", *figures.values()), tuple(rows), note)
+
+
+def _rows(
+    source: _Source, head: tuple[str, ...], place: Any, score: str | None, figures: Mapping[str, str]
+) -> Iterator[tuple[str, ...]]:
+    """What was measured at a place, and below it what somebody has published of it; `score` as published tables say."""
+    if place in source.summary.values:
+        yield (*head, *_cells(source, place, figures))
+    data, method, value, _, _, ratio = place
+    wanted = Published(data=data, method=method, value=value, score=score, ratio=ratio, figures={})
+    for one in source.study.published:
+        if one.model_copy(update={"figures": {}}) == wanted:
+            cells = (_cell(_stated(one.figures[name])) if name in one.figures else "" for name in figures)
+            yield (f"{head[0]}, published", *head[1:], *cells)
+
+
+def _values(study: Study, data: str, one: Method | Baseline) -> list[Any]:
+    """Those of a method in order, and those with which only others have published figures."""
+    stated = {p.value for p in study.published if (p.data, p.method, p.score, p.ratio) == (data, one.name, None, None)}
+    found = set(study.values(one)) | stated
+    return sorted(found) if all(isinstance(value, int | float) for value in found) else list(study.values(one))
+
+
+def _stated(found: tuple[float, ...]) -> MeanError:
+    return MeanError(found[0], found[1] if len(found) > 1 else None, 0)
 
 
 def _first_scores(source: _Source, data: str) -> str:
@@ -203,7 +204,7 @@ def _runs(source: _Source) -> Table:
             (
                 record.data,
                 record.method,
-                NONE if record.value is None else str(record.value),
+                _shown(record.value),
                 str(record.seed),
                 _sizes(record),
                 f"{trained['epochs']} ({trained['best_epoch'] + 1})" if trained else NONE,
@@ -257,18 +258,5 @@ def _method(study: Study, name: str) -> str:
     return name if value is None else f"{name}, {value}"
 
 
-def _published(study: Study, data: str, method: str, value: Any, score: str | None, ratio: float | None) -> str:
-    wanted = (data, method, value, score, ratio, "roc_auc")
-    found = [one for one in study.published if _place(one) == wanted]
-    return _cell(MeanError(found[0].mean, found[0].standard_error, 0)) if found else ""
-
-
-def _place(one: Published) -> tuple[Any, ...]:
-    return (one.data, one.method, one.value, one.score, one.ratio, one.figure)
-
-
-def _without_empty(table: Table) -> Table:
-    """Without a last column that has nothing to say."""
-    if any(row[-1] for row in table.rows):
-        return table
-    return Table(table.title, table.columns[:-1], tuple(row[:-1] for row in table.rows), table.note)
+def _shown(value: Any) -> str:
+    return NONE if value is None else str(value)

@@ -27,32 +27,42 @@ def pictures(study: Study, summary: Summary, records: Sequence[Record]) -> Drawn
     """Every plot that there is something for, data set by data set."""
     for data in study.data:
         own = [record for record in records if record.data == data.name]
-        yield from _over_values(study, summary, own, data.name)
-        yield from _over_ratios(study, summary, own, data.name)
-        for method in study.methods:
+        yield from over_values(study, summary, own, data.name)
+        yield from over_ratios(study, summary, own, data.name)
+        for method in study.compared:
             chosen = [r for r in own if r.method == method.name and r.value == study.chosen(method.name)]
             if chosen:
                 yield from _of_method(study, summary, chosen)
 
 
-def _over_values(study: Study, summary: Summary, records: Sequence[Record], data: str) -> Drawn:
+def over_values(study: Study, summary: Summary, records: Sequence[Record], data: str) -> Drawn:
     """S2 figs. 6.9 and 6.11, and what becomes of them."""
     if study.vary is None or not all(isinstance(value, int | float) and value > 0 for value in study.vary.values):
         return
+    records = [record for record in records if record.value is not None]
     axis: dict[str, Any] = {"x_label": study.vary.label or study.vary.setting, "x_scale": "log2"}
-    curves: dict[str, dict[float, Any]] = defaultdict(dict)
-    for record in records:
-        place = (data, record.method, record.value, next(iter(record.scores)), label_of(study.thresholds[0]), None)
-        if (found := summary.values.get(place, {}).get("roc_auc")) is not None:
-            curves[record.method][float(record.value)] = found  # type: ignore[arg-type]
+    if not records:
+        return
     title = f"{data}: ROC-AUC over {axis['x_label']}"
-    yield title, parameter_figure(curves, y_label="ROC-AUC", title=title, **axis)
+    yield title, parameter_figure(roc_aucs(study, summary, records, data), y_label="ROC-AUC", title=title, **axis)
     for method in study.methods:
         own = [record for record in records if record.method == method.name]
         if own:
             title = f"{data}, {method.name}: score by kind over {axis['x_label']}"
             label = f"mean {next(iter(own[0].scores))}"
             yield title, parameter_figure(_scores_by_kind(own), y_label=label, title=title, **axis)
+
+
+def roc_aucs(
+    study: Study, summary: Summary, records: Sequence[Record], data: str
+) -> dict[str, dict[float, np.ndarray]]:
+    """The ROC-AUC of each repeat, by method and value, by the first score of each method."""
+    found: dict[str, dict[float, np.ndarray]] = defaultdict(dict)
+    for record in records:
+        place = (data, record.method, record.value, next(iter(record.scores)), label_of(study.thresholds[0]), None)
+        if (values := summary.values.get(place, {}).get("roc_auc")) is not None:
+            found[record.method][float(record.value)] = values  # type: ignore[arg-type]
+    return found
 
 
 def _scores_by_kind(records: Sequence[Record]) -> dict[str, dict[float, Any]]:
@@ -69,7 +79,7 @@ def _repeats(lists: list[np.ndarray]) -> np.ndarray:
     return lists[0] if len(lists) == 1 else np.array([scores.mean() for scores in lists])
 
 
-def _over_ratios(study: Study, summary: Summary, records: Sequence[Record], data: str) -> Drawn:
+def over_ratios(study: Study, summary: Summary, records: Sequence[Record], data: str) -> Drawn:
     """S2 fig. 6.14."""
     rule = label_of(study.thresholds[0])
     series: dict[str, dict[float, Any]] = defaultdict(dict)
@@ -84,10 +94,19 @@ def _over_ratios(study: Study, summary: Summary, records: Sequence[Record], data
 
 
 def _of_method(study: Study, summary: Summary, records: Sequence[Record]) -> Drawn:
-    first, kinds = records[0], _ordered(records[0].kinds)
-    name = f"{first.data}, {first.method}" + ("" if first.value is None else f" {first.value}")
-    if first.losses:
-        yield f"{name}: losses", learning_curves_figure(LearningCurves(first.losses), title=f"{name}: losses")
+    name = _name(records[0])
+    if losses := records[0].losses:
+        yield f"{name}: losses", learning_curves_figure(LearningCurves(losses), title=f"{name}: losses")
+    yield from of_scores(study, summary, records)
+
+
+def _name(record: Record) -> str:
+    return f"{record.data}, {record.method}" + ("" if record.value is None else f" {record.value}")
+
+
+def of_scores(study: Study, summary: Summary, records: Sequence[Record]) -> Drawn:
+    """One method at one value by all its scores (S2 figs 6.26 and 6.27)."""
+    first, kinds, name = records[0], _ordered(records[0].kinds), _name(records[0])
     title = f"{name}: ROC by score, over drawn test sets"
     yield title, roc_figure(_rocs(study, records), title=title)
     rule = label_of(study.thresholds[0])

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from urushi.study.drawing import measured
+from urushi.study.headline import headline
 from urushi.study.summary import Summary
-from urushi.study.verdict import verdict
 
 
 def test_the_highest_of_each_data_set_comes_with_how_many_it_was_chosen_from(study, record):
@@ -15,7 +15,7 @@ def test_the_highest_of_each_data_set_comes_with_how_many_it_was_chosen_from(stu
     means = {score: summary.at(("waves", "plain", 2, score, "g_mean", None), "roc_auc").mean for score in scored.scores}
     best = max(means, key=means.get)
     assert len(means) == 2
-    assert verdict(study, summary) == (
+    assert headline(study, summary) == (
         f"waves: mean ROC-AUC {means[best]:.3f} by plain, 2, {best}, the highest of 2 combinations. "
         "Each highest value was chosen on these test sets themselves, so it is somewhat too high."
     )
@@ -25,8 +25,8 @@ def test_the_highest_of_each_data_set_comes_with_how_many_it_was_chosen_from(stu
 def test_a_highest_value_below_chance_says_so(study, value, ending):
     place = ("waves", "plain", None, "ssim", "g_mean", None)
     summary = Summary({place: {"roc_auc": np.array([value])}}, 1)
-    assert verdict(study, summary) == f"waves: mean ROC-AUC {value:.3f} by plain, ssim{ending}"
+    assert headline(study, summary) == f"waves: mean ROC-AUC {value:.3f} by plain, ssim{ending}"
 
 
 def test_without_a_roc_auc_nothing_is_said(study):
-    assert verdict(study, Summary({}, 0)) == ""
+    assert headline(study, Summary({}, 0)) == ""

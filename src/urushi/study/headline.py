@@ -8,7 +8,7 @@ from urushi.study.summary import Place, Summary
 _CHOSEN = "Each highest value was chosen on these test sets themselves, so it is somewhat too high."
 
 
-def verdict(study: Study, summary: Summary) -> str:
+def headline(study: Study, summary: Summary) -> str:
     """Names the highest mean ROC-AUC of each data set; empty where none is defined."""
     found = {data.name: list(_ranked(study, summary, data.name)) for data in study.data}
     said = [_highest(name, ranked) for name, ranked in found.items() if ranked]
