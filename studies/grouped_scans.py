@@ -95,8 +95,8 @@ def markdown(found: dict[str, Any]) -> str:
         means = [statistics.fmean(row[key] for row in own) for key in KEYS]
         cells = [f"{mean:.3f}" if "roc" in key else f"{mean:.1%}" for key, mean in zip(KEYS, means, strict=True)]
         lines.append(f"| {' | '.join((*kind, *cells))} |")
-    n_seeds = len({row["seed"] for row in found["rows"]})
-    return "\n".join([*lines, "", f"{n_seeds} seeds. The machine was not quiet; nothing here is a time."])
+    seeds = ", ".join(map(str, sorted({row["seed"] for row in found["rows"]})))
+    return "\n".join([*lines, "", f"Seeds: {seeds}. The machine was not quiet; nothing here is a time."])
 
 
 def main() -> None:
