@@ -111,7 +111,7 @@ def energy_moment(spectrum: Spectrum, layers: Layers, power: int) -> Floats:
     Per photon of the open beam: power 0 is the mean count behind the layers, 1 the mean of an integrating detector's
     signal and 2 its variance (compound Poisson). Raises InputError for a negative thickness.
     """
-    return energy_moments(spectrum, layers, (power,))[0]
+    return np.asarray(energy_moments(spectrum, layers, (power,))[0])
 
 
 def energy_moments(spectrum: Spectrum, layers: Layers, powers: Sequence[int]) -> Floats:

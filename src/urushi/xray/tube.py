@@ -50,7 +50,9 @@ class Exposure:
             raise InputError("an exposure needs the tube's current in mA, or its greatest power in W")
 
     def current_at(self, voltage_kv: float) -> float:
-        """The current in mA at a voltage, as far as the power allows (W = kV · mA)."""
+        """The current in mA at a voltage, as far as the power allows (W = kV · mA); InputError for 0 kV or less."""
+        if not voltage_kv > 0:
+            raise InputError(f"{voltage_kv:g} kV came; a tube has a voltage above 0")
         by_power_ma = np.inf if self.max_power_w is None else self.max_power_w / voltage_kv
         return float(min(by_power_ma, np.inf if self.current_ma is None else self.current_ma))
 
