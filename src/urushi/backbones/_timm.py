@@ -64,7 +64,7 @@ def layers(config: Mapping[str, Any]) -> tuple[tuple[int, int], ...]:
     return _layers(json.dumps(config))
 
 
-def _sides(size: object, where: str) -> list[int]:
+def _sides(size: Any, where: str) -> list[int]:
     sides = size if isinstance(size, list) else [size, size]
     if len(sides) != 2 or any(type(side) is not int or not 1 <= side <= _LARGEST_PX for side in sides):
         raise BackboneError(f"{where}: img_size = {size!r:.40}; taken are whole numbers of 1 to {_LARGEST_PX} px")
@@ -78,7 +78,8 @@ def _layers(text: str) -> tuple[tuple[int, int], ...]:
         network = _plain(config)
     if not hasattr(network, "forward_intermediates"):
         raise BackboneError(f"timm's {config['architecture']} does not give its features; take another network")
-    return tuple((int(one["reduction"]), int(one["num_chs"])) for one in network.feature_info)
+    infos: Any = network.feature_info
+    return tuple((int(one["reduction"]), int(one["num_chs"])) for one in infos)
 
 
 def built(config: Mapping[str, Any], taken: Sequence[int]) -> nn.Module:
@@ -108,7 +109,8 @@ class _Maps(nn.Module):
         self.network = persistent(network)
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
-        found: list[Tensor] = self.network.forward_intermediates(
+        network: Any = self.network
+        found: list[Tensor] = network.forward_intermediates(
             pixels, indices=self.taken, norm=self.is_normed, output_fmt="NCHW", intermediates_only=True
         )
         return found

@@ -102,7 +102,8 @@ def transmission(spectrum: Spectrum, layers: Layers, *, detector: Weighting = "i
     if detector not in POWERS:
         raise InputError(f"no detector is called {detector!r}{nearest(detector, tuple(POWERS))}")
     power = POWERS[detector]
-    return energy_moment(spectrum, layers, power) / energy_moment(spectrum, [], power)
+    found: Floats = energy_moment(spectrum, layers, power) / energy_moment(spectrum, [], power)
+    return found
 
 
 def energy_moment(spectrum: Spectrum, layers: Layers, power: int) -> Floats:
