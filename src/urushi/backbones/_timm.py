@@ -65,7 +65,7 @@ def layers(config: Mapping[str, Any]) -> tuple[tuple[int, int], ...]:
 
 
 def _sides(size: object, where: str) -> list[int]:
-    sides = size if isinstance(size, list) else [size, size]
+    sides: list[Any] = size if isinstance(size, list) else [size, size]
     if len(sides) != 2 or any(type(side) is not int or not 1 <= side <= _LARGEST_PX for side in sides):
         raise BackboneError(f"{where}: img_size = {size!r:.40}; taken are whole numbers of 1 to {_LARGEST_PX} px")
     return sides
@@ -100,6 +100,8 @@ def loaded(config: Mapping[str, Any], taken: Sequence[int], folder: Folder) -> n
 
 class _Maps(nn.Module):
     """The network up to the last layer that is taken; what transformers give goes through their last norm."""
+
+    network: Any
 
     def __init__(self, network: Any, taken: Sequence[int], *, is_normed: bool) -> None:
         super().__init__()

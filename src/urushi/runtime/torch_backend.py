@@ -81,7 +81,7 @@ class TorchBackend:
         """
         batch = torch.from_numpy(images).to(self.device)
         with torch.no_grad():
-            parts = batch.split(1 if self.device == "cpu" else len(batch))
+            parts = torch.split(batch, 1 if self.device == "cpu" else len(batch))
             inputs = [self.graph.model.embed(part.contiguous(memory_format=torch.channels_last)) for part in parts]
         return np.ascontiguousarray(torch.cat(inputs).cpu().numpy())
 
