@@ -24,9 +24,9 @@ def test_the_highest_of_each_data_set_comes_with_how_many_it_was_chosen_from(stu
 @pytest.mark.parametrize(("value", "ending"), [(0.25, "; below 0.5, which guessing gives."), (0.75, ".")])
 def test_a_highest_value_below_chance_says_so(study, value, ending):
     place = ("waves", "plain", None, "ssim", "g_mean", None)
-    summary = Summary({place: {"roc_auc": np.array([value])}}, 1)
+    summary = Summary({place: {"roc_auc": np.array([value])}}, 1, {})
     assert headline(study, summary) == f"waves: mean ROC-AUC {value:.3f} by plain, ssim{ending}"
 
 
 def test_without_a_roc_auc_nothing_is_said(study):
-    assert headline(study, Summary({}, 0)) == ""
+    assert headline(study, Summary({}, 0, {})) == ""

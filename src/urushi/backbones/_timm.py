@@ -64,8 +64,8 @@ def layers(config: Mapping[str, Any]) -> tuple[tuple[int, int], ...]:
     return _layers(json.dumps(config))
 
 
-def _sides(size: Any, where: str) -> list[int]:
-    sides = size if isinstance(size, list) else [size, size]
+def _sides(size: object, where: str) -> list[int]:
+    sides: list[Any] = size if isinstance(size, list) else [size, size]
     if len(sides) != 2 or any(type(side) is not int or not 1 <= side <= _LARGEST_PX for side in sides):
         raise BackboneError(f"{where}: img_size = {size!r:.40}; taken are whole numbers of 1 to {_LARGEST_PX} px")
     return sides
@@ -78,8 +78,7 @@ def _layers(text: str) -> tuple[tuple[int, int], ...]:
         network = _plain(config)
     if not hasattr(network, "forward_intermediates"):
         raise BackboneError(f"timm's {config['architecture']} does not give its features; take another network")
-    infos: Any = network.feature_info
-    return tuple((int(one["reduction"]), int(one["num_chs"])) for one in infos)
+    return tuple((int(one["reduction"]), int(one["num_chs"])) for one in network.feature_info)
 
 
 def built(config: Mapping[str, Any], taken: Sequence[int]) -> nn.Module:
@@ -102,6 +101,8 @@ def loaded(config: Mapping[str, Any], taken: Sequence[int], folder: Folder) -> n
 class _Maps(nn.Module):
     """The network up to the last layer that is taken; what transformers give goes through their last norm."""
 
+    network: Any
+
     def __init__(self, network: Any, taken: Sequence[int], *, is_normed: bool) -> None:
         super().__init__()
         self.taken, self.is_normed = list(taken), is_normed
@@ -109,8 +110,7 @@ class _Maps(nn.Module):
         self.network = persistent(network)
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
-        network: Any = self.network
-        found: list[Tensor] = network.forward_intermediates(
+        found: list[Tensor] = self.network.forward_intermediates(
             pixels, indices=self.taken, norm=self.is_normed, output_fmt="NCHW", intermediates_only=True
         )
         return found
