@@ -102,6 +102,7 @@ MEANT = {
     r"(sample part.*) -n 36": r"\1 -n 4",
     r"preprocessing.inpainting.exposure_off=(\S+)": r"\g<0> --set preprocessing.inpainting.radius_px=3",
     r"(--recipe denoising.toml.*)": r"\1 --set training.max_epochs=1",
+    r"(fit .* --recipe potato.*)": r"\1 --set training.max_epochs=2 --set training.find_learning_rate=false",
 }
 # What the pages take as made before: the file, and the commands that make it.
 MADE_BY = {
