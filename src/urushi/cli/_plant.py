@@ -74,3 +74,15 @@ def short(figure: Mapping[str, Any]) -> str:
     if value is None:
         return "–"
     return f"{value:.3g}" if low is None or high is None else f"{value:.3g} ({low:.3g} … {high:.3g})"
+
+
+def tight(figure: Mapping[str, Any]) -> str:
+    """The same for a table of 80 columns, with two digits."""
+    value, low, high = (figure[key] for key in ("value", "low", "high"))
+    if value is None:
+        return "–"
+    return _two(value) if low is None or high is None else f"{_two(value)} ({_two(low)}…{_two(high)})"
+
+
+def _two(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 10 else f"{value:.2g}" if abs(value) >= 0.1 else f"{value:.2f}"
