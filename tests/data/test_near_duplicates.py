@@ -95,5 +95,5 @@ def test_a_diagnosis_says_what_is_nearly_the_same_and_how_it_is_told(tmp_path):
     warnings = " ".join(found.warnings)
     assert "13 images are nearly the same as others" in warnings
     assert r"--group-by 'item-(\d+)'" in warnings
-    assert "1 of these groups are in several splits" in warnings
+    assert "groups of these in several splits, or good and defective at once: 1" in warnings
     assert found.to_json()["near_leaks"][0][0].startswith("test/good/item-0")

@@ -7,7 +7,7 @@ import pytest
 
 from urushi.calibration import Plant
 from urushi.calibration.least_cost import LeastCost
-from urushi.errors import CalibrationError, InputError
+from urushi.errors import InputError, RecipeError
 from urushi.evaluation.confusion import Counts
 from urushi.evaluation.plant import NO_DEFECTS, least_cost, plant_figures
 
@@ -93,7 +93,7 @@ def test_the_rule_finds_the_same_cut_and_says_what_it_saves():
     found = rule.fit(SCORES[~LABELS], SCORES[LABELS])
     assert found.value == 3.5
     assert "saves over passing them all is highest, 375.000" in found.explanation  # 500 less 125
-    with pytest.raises(CalibrationError, match="say --prevalence"):
+    with pytest.raises(RecipeError, match="say --prevalence"):
         LeastCost().fit(SCORES[~LABELS], SCORES[LABELS])
 
 

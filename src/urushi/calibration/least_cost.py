@@ -8,7 +8,7 @@ from pydantic import Field
 from urushi.calibration._cuts import BestCut, Cuts
 from urushi.calibration._plant import PARTS, Plant
 from urushi.calibration.base import FloatArray
-from urushi.errors import CalibrationError
+from urushi.errors import RecipeError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,10 +22,10 @@ class LeastCost(BestCut):
     ] = None
 
     def check(self, n_normals: int) -> None:
-        """Raise CalibrationError if it is not said what decisions cost."""
+        """Raise RecipeError if it is not said what decisions cost."""
         super().check(n_normals)
         if None in (self.prevalence, self.escape_cost, self.false_alarm_cost):
-            raise CalibrationError(
+            raise RecipeError(
                 f"The rule {self.name!r} weighs what decisions cost: say --prevalence, --escape-cost and "
                 "--false-alarm-cost."
             )

@@ -1,5 +1,6 @@
 """The options that say where a detector is to work, and the figures that follow, in the terminal."""
 
+import textwrap
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -59,12 +60,12 @@ def lines(plant: Mapping[str, Any] | None) -> Iterator[str]:
     """The figures as `--json` has them, a line each."""
     if plant is None:
         return
-    yield heading(plant)
+    yield from textwrap.wrap(heading(plant), 80, subsequent_indent="  ")
     width = max(map(len, _NAMES.values()))
     for name, figure in plant["figures"].items():
         yield f"  {_NAMES[name]:{width}}  {short(figure)}".rstrip()
         if reason := figure.get("reason"):
-            yield f"    {reason}"
+            yield from textwrap.wrap(reason, 80, initial_indent="    ", subsequent_indent="    ")
 
 
 def short(figure: Mapping[str, Any]) -> str:
@@ -73,3 +74,15 @@ def short(figure: Mapping[str, Any]) -> str:
     if value is None:
         return "–"
     return f"{value:.3g}" if low is None or high is None else f"{value:.3g} ({low:.3g} … {high:.3g})"
+
+
+def tight(figure: Mapping[str, Any]) -> str:
+    """The same for a table of 80 columns, with two digits."""
+    value, low, high = (figure[key] for key in ("value", "low", "high"))
+    if value is None:
+        return "–"
+    return _two(value) if low is None or high is None else f"{_two(value)} ({_two(low)}…{_two(high)})"
+
+
+def _two(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 10 else f"{value:.2g}" if abs(value) >= 0.1 else f"{value:.2f}"

@@ -18,7 +18,7 @@ from urushi.cli._plant import (
     PrevalenceOption,
     heading,
     plant_of,
-    short,
+    tight,
 )
 from urushi.cli._running import DeviceOption, PrecisionOption, RuntimeOption, ThreadsOption, load, note_loading
 
@@ -192,7 +192,7 @@ def _show_plant(of_plant: dict[str, Any]) -> None:
     if not has_defects:
         columns = {"false_alarms_per_1000": "false alarms"}
         columns |= {} if of_plant["escape_cost"] is None else {"false_alarm_cost_per_1000": "their cost"}
-    rows = [(rule, *(short(one[key]) for key in columns)) for rule, one in of_plant["rules"].items()]
+    rows = [(rule, *(tight(one[key]) for key in columns)) for rule, one in of_plant["rules"].items()]
     _console.table(("rule", *columns.values()), rows, title=heading(of_plant))
     if not has_defects:
         _console.note("note: escapes, precision and the whole cost need images of defects: --defects DIR")

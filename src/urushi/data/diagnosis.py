@@ -208,8 +208,8 @@ def _about_near(near: Groups, near_leaks: Groups, group_by: str | None) -> Itera
     )
     if near_leaks:
         yield (
-            f"{len(near_leaks)} of these groups are in several splits, or are good and defective at once: results on "
-            "the test split would be too good"
+            f"groups of these in several splits, or good and defective at once: {len(near_leaks)}; results on the test "
+            "split would be too good"
         )
 
 
