@@ -91,6 +91,6 @@ def test_a_grouping_that_tells_nothing_is_an_error(urushi, quick, scans, tmp_pat
     assert result.status != 0
     assert "parentheses must say which part of it names the product" in result.err
     result = urushi("fit", scans, "-o", tmp_path / "scans.urushi", "--group-by", "(part)", *quick)
-    assert "24 of 24 images are of no product, by the pattern '(part)'; the first:" in result.err
+    assert "24 of 24 images belong to no product, by the pattern '(part)'; the first:" in result.err
     result = urushi("fit", "--remove", tmp_path / "x.urushi", scans, "--group-by", "folder")
     assert "--group-by goes with --add" in result.err

@@ -61,9 +61,11 @@ def test_a_table_in_another_encoding_is_refused_without_a_traceback(tmp_path):
 
 
 def test_an_image_of_no_product_is_named():
-    with pytest.raises(DatasetError, match=r"1 of 2 images are of no product, by the pattern .*; the first: other.png"):
+    with pytest.raises(
+        DatasetError, match=r"1 of 2 images belong to no product, by the pattern .*; the first: other.png"
+    ):
         groups_of(["item-1.png", "other.png"], Groups(pattern=r"item-(\d+)"))
-    with pytest.raises(DatasetError, match="1 of 2 images are of no product, for no group is stated"):
+    with pytest.raises(DatasetError, match="1 of 2 images belong to no product, for no group is stated"):
         groups_of([Stated("a.png", group="1"), "b.png"], None)
 
 

@@ -152,9 +152,9 @@ def _about_products(detector: "Detector", samples: "Sequence[Sample]") -> "Itera
         return
     known = {*detector.held_out.groups, *(detector.learnt.groups if detector.learnt else ())}
     if n := sum(digest_of(group) in known for group in groups):
-        yield f"{n} test images show products that the detector knows: results are too good"
+        yield f"{counted(n, 'test image shows', 'test images show')} products that the detector knows: results are too good"
     if (n := len(set(groups))) < len(groups):
-        yield f"{len(groups)} test images are of {n} products: intervals take them as independent, and are too narrow"
+        yield f"{counted(len(groups), 'test image')} of {counted(n, 'product')}: intervals take them as independent, and are too narrow"
 
 
 def _saturation(folder: Path, given: Path | None) -> "Saturation | None":

@@ -203,7 +203,8 @@ def _about_near(near: Groups, near_leaks: Groups, group_by: str | None) -> Itera
         how = f"names or folders tell which: --group-by '{group_by}'"
     n = sum(map(len, near))
     yield (
-        f"{n} images are nearly the same as others, as scans of one product are ({len(near)} groups): "
+        f"{counted(n, 'image is', 'images are')} nearly the same as others, as scans of one product are "
+        f"({counted(len(near), 'group')}): "
         f"a fit would take them for independent, and promise more than holds; {how}"
     )
     if near_leaks:
