@@ -26,6 +26,7 @@ from urushi.data.masks import read_mask
 from urushi.evaluation import evaluate
 from urushi.recipe import parse_setting
 
+YARDSTICK = Recipe.find("pixel-pca")
 Result = tuple[Sample, Inspection | Unreadable]
 
 
@@ -98,11 +99,21 @@ def measure(recipe: Recipe, dataset: Dataset, seed: int) -> tuple[dict[str, Any]
         "evaluation": _without_images(figures),
         "fit": dict(detector.card["fit"]),
         "rebuilding": rebuilding(detector, dataset, results, figures["reconstruction"]),
+        "pixel_pca": None if figures["reconstruction"] is None else _beside(recipe, dataset, seed),
         "fit_seconds": fit_seconds,
         "inspect_seconds_per_image": inspect_seconds / len(results),
         "environment": circumstances | {"n_threads": _n_threads()},
     }
     return row, results
+
+
+def _beside(recipe: Recipe, dataset: Dataset, seed: int) -> dict[str, Any] | None:
+    """What the yardstick of all methods that rebuild pixels does on the same images: its image ROC-AUC."""
+    if recipe.model.name == YARDSTICK.model.name:
+        return None
+    detector = Detector.fit([sample.path for sample in dataset.normal_training()], YARDSTICK, seed=seed)
+    results, _ = _inspect(detector, dataset)
+    return {"roc_auc": evaluate(results, seed=seed).to_json()["image"]["roc_auc"]}
 
 
 def _inspect(detector: Detector, dataset: Dataset) -> tuple[list[Result], float]:

@@ -52,7 +52,7 @@ def test_images_that_are_the_same_once_prepared_are_refused() -> None:
 @pytest.mark.parametrize(("spread", "is_said"), [(1, True), (2, True), (8, False)])
 def test_images_that_differ_by_noise_alone_are_said(spread: int, is_said: bool) -> None:
     concerns = Detector.fit(noisy(spread), recipe()).card["fit"]["concerns"]
-    assert [concern.startswith("the good images hardly differ") for concern in concerns] == [True] * is_said
+    assert [c.startswith("the good images hardly differ") for c in concerns if "PCA" not in c] == [True] * is_said
 
 
 def test_single_images_of_one_level_are_named(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_single_images_of_one_level_are_named(tmp_path: Path) -> None:
 
 def test_a_constant_channel_is_no_constant_image() -> None:
     images = [np.dstack([image, image.T, np.zeros_like(image)]) for image in TEXTURES]
-    assert Detector.fit(images, recipe()).card["fit"]["concerns"] == []
+    assert [c for c in Detector.fit(images, recipe()).card["fit"]["concerns"] if "PCA" not in c] == []
 
 
 @pytest.mark.thorough

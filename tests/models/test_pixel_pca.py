@@ -79,3 +79,10 @@ def test_held_out_images_are_scored_by_a_fit_without_them(textures, recipe):
     own = detector.inspect(textures[0])
     assert others.inspect(textures[0]).score in [pytest.approx(score, rel=1e-5) for score in found.values()]
     assert own.score < others.inspect(textures[0]).score
+
+
+@pytest.mark.slow
+def test_its_graph_passes_the_gate_with_a_relative_score(textures, recipe):
+    relative = {"score.name": "relative", "score.inner": {"name": "squared_error"}}
+    exported = Detector.fit(textures, recipe.with_settings(relative)).export(textures)
+    assert [one["runtime"] for one in exported.card["exports"]]

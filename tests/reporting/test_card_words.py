@@ -24,6 +24,12 @@ def test_a_card_is_said_in_words_and_nothing_of_it_is_lost():
     }
 
 
+def test_warnings_of_the_fit_stand_by_themselves():
+    fit = {"seconds": 3.0, "concerns": ["images of one level: 2", "rebuilt badly"]}
+    assert in_words({"fit": fit}) == {"warnings of the fit": "images of one level: 2; rebuilt badly", "fit": fit}
+    assert in_words({"fit": {"concerns": []}}) == {"fit": {"concerns": []}}
+
+
 def test_stated_bits_are_said_and_what_has_another_form_keeps_its_name():
     assert in_words({"levels": {"bits": 12}}) == {"bits a channel": 12}
     assert in_words({"levels": 8, "data": None, "exports": "x"}) == {"levels": 8, "data": None, "exports": "x"}

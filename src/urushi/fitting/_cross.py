@@ -9,6 +9,7 @@ from urushi.calibration import HeldOut, suspicion, suspicious
 from urushi.fitting._common_scale import on_scale
 from urushi.fitting._held_out import Scored, held_out, scored
 from urushi.fitting._split import divided
+from urushi.fitting._yardstick import beside_pixel_pca
 from urushi.fitting.learning import Learner, Learnt
 
 
@@ -19,6 +20,7 @@ class Crossed:
     order: np.ndarray  # of the images
     rows: list[list[Scored]]  # for each score
     scale: list[list[Scored]]  # training images of the first fit, for each score; none where no scale differs
+    facts: dict[str, Any]  # what the first of these fits has shown
 
     def on_scale_of(self, learner: Learner, learnt: Learnt, images: np.ndarray) -> list[HeldOut]:
         """As if a fit on some images had given them."""
@@ -43,7 +45,7 @@ def fitted_crosswise(learner: Learner) -> tuple[Learnt, list[HeldOut]]:
         found = [one | {"is_left_out": True} for one in found] + _suspicious(crossed)
     learnt = learner.final(images)
     as_given = [one | {"image": learner.images.given(np.array([one["image"]]))[0]} for one in found]
-    facts = learnt.facts | {"suspicious": as_given}
+    facts = learnt.facts | {"suspicious": as_given, **crossed.facts}
     return replace(learnt, facts=facts), crossed.on_scale_of(learner, learnt, images)
 
 
@@ -53,17 +55,19 @@ def _crossed(learner: Learner, images: np.ndarray, subfolder: str) -> Crossed:
     parts = [images[part] for part in divided(len(images), *how)]
     rows: list[list[Scored]] = [[] for _ in learner.scores]
     scale: list[list[Scored]] = []
+    facts: dict[str, Any] = {}
     for n, part in enumerate(learner.run.track(parts, "fitting without each fold in turn", len(parts))):
         others = np.setdiff1d(images, part)
         learnt = learner.learn(others, f"{subfolder}-{n}")
         found = scored(learner, learnt, part)
+        facts = facts or beside_pixel_pca(learner, learnt, part, found[0])
         if not learner.prototype.is_closed_form:
             own = scored(learner, learnt, others)
             scale = scale or own
             found = [on_scale(*one) for one in zip(found, own, scale, strict=True)]
         for all_rows, fold in zip(rows, found, strict=True):
             all_rows += fold
-    return Crossed(np.concatenate(parts), rows, scale)
+    return Crossed(np.concatenate(parts), rows, scale, facts)
 
 
 def _suspicious(crossed: Crossed) -> list[dict[str, Any]]:

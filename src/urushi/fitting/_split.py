@@ -8,6 +8,7 @@ import numpy as np
 from urushi.calibration import HeldOut
 from urushi.data.splits import folds, split
 from urushi.fitting._held_out import held_out, scored
+from urushi.fitting._yardstick import beside_pixel_pca
 from urushi.fitting.learning import Learner, Learnt
 from urushi.recipe import Recipe
 
@@ -18,6 +19,7 @@ def fitted_on_a_split(learner: Learner) -> tuple[Learnt, list[HeldOut]]:
     learnt = learner.final(parts["training"])
     facts = learnt.facts | {"held_out": learner.images.given(parts["calibration"])}
     by_score = scored(learner, learnt, parts["calibration"])
+    facts |= beside_pixel_pca(learner, learnt, parts["calibration"], by_score[0])
     return replace(learnt, facts=facts), [held_out([rows], "split") for rows in by_score]
 
 

@@ -17,6 +17,7 @@ from urushi.data.stream import Decoded
 from urushi.fitting._checks import concerns, counting_once, require_enough, require_possible
 from urushi.fitting._cross import fitted_crosswise
 from urushi.fitting._split import fitted_on_a_split, n_held_out
+from urushi.fitting._yardstick import worse_than_pixel_pca
 from urushi.fitting.going_on import learnt_images
 from urushi.fitting.learning import Learner, Run, run_folder
 from urushi.fitting.training_images import TrainingImages
@@ -96,10 +97,8 @@ def fit(
     facts = learnt.facts | {"image_shape": list(images.shape), "n_images": len(images.sources)}
     facts |= {"copies": [{"image": copy, "of": first} for copy, first in images.gathered.copies.items()]}
     facts |= {"groups": sizes(images.groups)} if images.groups else {}
-    facts |= {
-        "concerns": list(concerns(images.gathered, sources, images.groups)),
-        **learnt.pipeline.facts(Decoded(images.sources)),
-    }
+    worries = [*concerns(images.gathered, sources, images.groups), *worse_than_pixel_pca(facts)]
+    facts |= {"concerns": worries, **learnt.pipeline.facts(Decoded(images.sources))}
     facts |= {"seconds": round(time.monotonic() - start, 1), "versions": {p: version(p) for p in _PACKAGES}}
     unreadable = tuple(images.gathered.unreadable.values())
     card = {"fit": facts} | _about_region(learnt.pipeline)

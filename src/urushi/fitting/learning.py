@@ -88,7 +88,7 @@ class Learner:
         part, model = self.recipe.model, self._model()
         backends = self._backends(model)
         pipeline, inputs = self.images.inputs_for(images, backends[0].embed if _has_front(model) else None)
-        training, validation = (images, images) if model.is_closed_form else self._divided(images)
+        training, validation = (images, images) if model.is_closed_form else self.divided(images)
         facts, sums = self._train(backends[0], inputs, training, validation, subfolder)
         if model.choices():
             how = {"seed": self.run.seed, "device": _device(self.recipe), "ignored": pipeline.ignored_places}
@@ -117,7 +117,7 @@ class Learner:
         graphs = [ScoringGraph(model, build_score(part, model.space), ignored) for part in self.scores]
         return tuple(TorchBackend(graph, device=_device(self.recipe)) for graph in graphs)
 
-    def _divided(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def divided(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Images that gradient steps see, and those that early stopping watches."""
         fraction = self.recipe.split.validation_fraction
         shares, groups = {"training": 1 - fraction, "validation": fraction}, self.images.groups_of(images)

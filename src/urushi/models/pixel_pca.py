@@ -13,7 +13,7 @@ from urushi.models.base import Reconstruction, Reconstructor, Statistics, summed
 from urushi.models.networks.principal_directions import principal_directions
 from urushi.printable import in_px
 
-_MOST_VALUES = 2**18  # of an image: with 32 components, weights of 32 MiB
+MOST_VALUES = 2**18  # of an image: with 32 components, weights of 32 MiB
 _MOST_KEPT = 2**14  # of an image that the file keeps to go on learning, 64 KiB
 
 
@@ -21,8 +21,9 @@ class PixelPca(Reconstructor):
     """Rebuilds an image by the mean of normal ones and the directions in which they vary most, pixel by pixel.
 
     No other linear code of that length rebuilds normal images with less squared error. It learns in seconds, and what
-    is trained for minutes ought to rebuild better. It can learn on where images have at most 16,384 values, 128 × 128
-    px of grey: sums of products of pixels would be larger than the images themselves, which the file then keeps.
+    is trained for minutes ought to rebuild better: a fit of such a method warns where it does not. It can learn on
+    where images have at most 16,384 values, 128 × 128 px of grey: sums of products of pixels would be larger than the
+    images themselves, which the file then keeps.
     """
 
     is_closed_form = True
@@ -37,10 +38,10 @@ class PixelPca(Reconstructor):
     ) -> None:
         super().__init__(image_shape)
         n_values = math.prod(image_shape)
-        if n_values > _MOST_VALUES:
+        if n_values > MOST_VALUES:
             raise RecipeError(
                 f"images are {in_px(image_shape[1:])} with {image_shape[0]} channels, {n_values:,} values, but "
-                f"pixel_pca takes at most {_MOST_VALUES:,}; set preprocessing.resize.height and .width"
+                f"pixel_pca takes at most {MOST_VALUES:,}; set preprocessing.resize.height and .width"
             )
         self.register_buffer("mean", torch.zeros(n_values))
         self.register_buffer("directions", torch.zeros(n_components, n_values))
@@ -52,6 +53,11 @@ class PixelPca(Reconstructor):
     def latents(self, inputs: Tensor) -> Tensor:
         """How far an image goes from the mean in each direction, (B, n_components)."""
         return (inputs.flatten(1) - self.mean) @ self.directions.T
+
+    def errors(self, images: Tensor) -> Tensor:
+        """The mean squared error of each image, (B, C, H, W) -> (B,)."""
+        pair = self.reconstruct(images)
+        return (pair.original - pair.reconstruction).square().flatten(1).mean(dim=1)
 
     @property
     def is_additive(self) -> bool:  # type: ignore[override]

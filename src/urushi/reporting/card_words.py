@@ -29,6 +29,9 @@ def in_words(card: Mapping[str, Any]) -> dict[str, Any]:
                 words["region"] = of_region(value)
             case "rounds", [*rounds]:
                 words["learning went on"] = "; ".join(map(_round, rounds))
+            case "fit", {"concerns": [_, *_] as concerns}:
+                words["warnings of the fit"] = "; ".join(map(str, concerns))
+                words[name] = value
             case _:
                 words[_NAMES.get(name, name)] = value
     return words

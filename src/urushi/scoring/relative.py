@@ -1,0 +1,71 @@
+"""A residual relative to local contrast: texture is hard to rebuild, and no more anomalous for that."""
+
+from dataclasses import replace
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
+
+from urushi import catalogue
+from urushi.catalogue import options
+from urushi.errors import RecipeError
+from urushi.models.base import Reconstruction, Space
+from urushi.recipe import Part
+from urushi.scoring.base import Pooling, PoolingOption, Quantile, Score, TopFraction
+
+_SQUARED = Part(name="squared_error")
+
+
+class Relative(Score):
+    """Another score's map, of image and reconstruction in units of the image's own contrast at each place.
+
+    Both are divided by √(v + c), where v is the variance of the image in a square window, averaged over channels,
+    and c that of the least contrast that counts as any. Of `squared_error` it gives (x − x̂)² / (v + c).
+    """
+
+    spaces: ClassVar[tuple[Space, ...]] = ("pixels",)
+    default_pooling: Pooling = "average_then_max"
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        inner: Annotated[Part, Field(description="table of the score whose map it is, and its options")] = _SQUARED,
+        window_px: Annotated[int, Field(ge=3, le=63, description="side of the window of the contrast, odd")] = 15,
+        least_contrast: Annotated[
+            float, Field(gt=0, le=1, description="standard deviation √c that counts as no contrast, of full scale")
+        ] = 0.03,
+        pooling: PoolingOption = None,
+        top_fraction: TopFraction = 0.01,
+        quantile: Quantile = 0.99,
+    ) -> None:
+        super().__init__(space, pooling=pooling, top_fraction=top_fraction, quantile=quantile)
+        if window_px % 2 == 0:
+            raise RecipeError(f"score.window_px = {window_px}: the window has a middle, so its side must be odd")
+        self.window_px, self.least_contrast = window_px, least_contrast
+        self.inner = _build(inner, space)
+        self.needs = self.inner.needs
+
+    def compare(self, pair: Reconstruction) -> Tensor:
+        scale = (self._variance(pair.original) + self.least_contrast**2).rsqrt()
+        scaled = replace(pair, original=pair.original * scale, reconstruction=pair.reconstruction * scale)
+        return self.inner.compare(scaled)
+
+    def _variance(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, 1, H, W)."""
+        # Centred as a whole first: E[x²] − E[x]² loses digits where the mean is large.
+        centred = images - images.mean(dim=(2, 3), keepdim=True)
+        variance = self._mean(centred.square()) - self._mean(centred).square()
+        return variance.clamp(min=0).mean(dim=1, keepdim=True)
+
+    def _mean(self, images: Tensor) -> Tensor:
+        """In the window round each place; the border is continued by its own values."""
+        return F.avg_pool2d(F.pad(images, [self.window_px // 2] * 4, mode="replicate"), self.window_px, stride=1)
+
+
+def _build(part: Part, space: Space) -> Score:
+    cls = catalogue.load("urushi.scoring", part.name, Score)
+    if cls.learns or issubclass(cls, Relative):
+        raise RecipeError(f"score.inner: {part.name} cannot be made relative; take a score that only compares pixels")
+    return options.build(cls, part.options, "score.inner", space)
