@@ -83,7 +83,7 @@ class PreparationReport:
     def luminances(self) -> LuminanceReport:
         """Whether brightness alone, after preprocessing, tells kinds of images of a data set apart."""
         kinds = {(split, kind): [one for one in values if np.isfinite(one)] for (split, kind), values in self._kinds()}
-        return dataset_luminances({key: np.array(values) / 255 for key, values in kinds.items()}, of=PREPARED)
+        return dataset_luminances({key: [one / 255 for one in values] for key, values in kinds.items()}, of=PREPARED)
 
     def _kinds(self) -> Iterator[tuple[tuple[str, str], list[float]]]:
         """Levels 0…255 of groups such as test/hole; others are no kinds of a data set."""

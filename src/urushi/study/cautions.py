@@ -30,4 +30,4 @@ def _roc_aucs(study: Study, summary: Summary, records: Sequence[Record]) -> Iter
         for score in record.scores:
             place = (record.data, record.method, record.value, score, label_of(study.thresholds[0]), None)
             found = summary.at(place, "roc_auc")
-            yield f"{record.data}, {record.method} by {score}", found and found.mean
+            yield f"{record.data}, {record.method} by {score}", found.mean if found else None

@@ -74,7 +74,7 @@ def _over_values(source: _Source) -> Iterator[Table]:
     study, rule = source.study, source.rules[0]
     varied = study.vary.label or study.vary.setting if study.vary else None
     for data in study.data:
-        rows = []
+        rows: list[tuple[str, ...]] = []
         for one in study.compared:
             for value in _values(study, data.name, one):
                 for score in source.scores_of(data.name, one.name)[:1]:
@@ -90,7 +90,8 @@ def _over_ratios(source: _Source) -> Iterator[Table]:
     """S2 table 6.6."""
     study, rule = source.study, source.rules[0]
     for data in study.data if study.anomaly_ratios else ():
-        rows, totals = [], set()
+        rows: list[tuple[str, ...]] = []
+        totals: set[int] = set()
         for method in study.compared:
             for score in source.scores_of(data.name, method.name)[:1]:
                 for ratio in study.anomaly_ratios:
@@ -111,7 +112,7 @@ def _over_scores(source: _Source) -> Iterator[Table]:
         )
         errors = {f"{ERROR_OF}{kind}": f"error: {kind}" for kind in kinds}
         figures = {name: _FIGURES[name] for name in ("roc_auc", "macro_f1", "accuracy")} | errors
-        rows = []
+        rows: list[tuple[str, ...]] = []
         for method in study.compared:
             for score in source.scores_of(data.name, method.name):
                 place = (data.name, method.name, study.chosen(method.name), score, rule, None)
