@@ -168,7 +168,7 @@ def test_too_few_images_say_how_many_there_are(urushi, quick, dataset, tmp_path)
     (tmp_path / "good" / "a.png").write_bytes((dataset / "train" / "good" / "00.png").read_bytes())
     result = urushi("fit", tmp_path / "good", "-o", "part.urushi", *quick)
     assert result.status == 2
-    assert "1 readable images were found" in result.err
+    assert "1 readable image was found" in result.err
 
 
 @pytest.mark.thorough

@@ -288,7 +288,7 @@ def test_without_pydicom_the_reason_says_how_to_install_it(put, monkeypatch):
         (dicom(GREY, RescaleSlope="0"), "RescaleSlope is 0"),
         (dicom(GREY, RescaleSlope="1e300", RescaleIntercept="-1"), "32-bit floats"),
         (dicom(GREY, RescaleSlope="1e308", RescaleIntercept="1e308"), "infinite"),
-        (dicom(GREY, NumberOfFrames=2**31 - 1), "holds 2147483647 images, more than 10000"),
+        (dicom(GREY, NumberOfFrames=2**31 - 1), "holds 2,147,483,647 images, more than 10000"),
         (dicom(GREY, Rows=64), "truncated: 768 of 1536 bytes"),
         (VALID["8 bits"][:-1], "truncated: 767 of 768 bytes"),
         (dicom(GREY, NumberOfFrames=1).replace(b"IS\x02\x001 ", b"LO\x02\x001 "), "NumberOfFrames is '1'"),

@@ -280,7 +280,7 @@ def test_frames_are_counted_as_the_header_says_and_refused_where_that_is_absurd(
     claimed = struct.pack(">L4sLL", 8, b"acTL", 2**31 - 1, 0)
     crc = struct.pack(">L", __import__("zlib").crc32(claimed[4:]))
     path = put(animation[:start] + claimed + crc + animation[start + 20 :], "x.png")
-    assert "holds 2147483647 images, more than 1000" in reason(path)
+    assert "holds 2,147,483,647 images, more than 1000" in reason(path)
 
 
 def test_pages_whose_data_reach_beyond_the_file_or_lie_on_one_another_are_refused(put):

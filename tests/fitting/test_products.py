@@ -108,7 +108,7 @@ def test_products_come_from_names_and_stay_in_the_file(tmp_path):
     assert loaded.threshold == detector.threshold
     one = loaded.inspect(files[0])
     assert one.p_value == pytest.approx(float(detector.held_out.normals.p_values(one.score)))
-    with pytest.raises(DatasetError, match="of no product, by the pattern"):
+    with pytest.raises(DatasetError, match="to no product, by the pattern"):
         Detector.fit([*files, Path("other.png")], loaded.recipe)
 
 

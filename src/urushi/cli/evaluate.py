@@ -152,9 +152,11 @@ def _about_products(detector: "Detector", samples: "Sequence[Sample]") -> "Itera
         return
     known = {*detector.held_out.groups, *(detector.learnt.groups if detector.learnt else ())}
     if n := sum(digest_of(group) in known for group in groups):
-        yield f"{counted(n, 'test image shows', 'test images show')} products that the detector knows: results are too good"
+        shown = counted(n, "test image shows", "test images show")
+        yield f"{shown} products that the detector knows: results are too good"
     if (n := len(set(groups))) < len(groups):
-        yield f"{counted(len(groups), 'test image')} of {counted(n, 'product')}: intervals take them as independent, and are too narrow"
+        shown = f"{counted(len(groups), 'test image')} of {counted(n, 'product')}"
+        yield f"{shown}: intervals take them as independent, and are too narrow"
 
 
 def _saturation(folder: Path, given: Path | None) -> "Saturation | None":

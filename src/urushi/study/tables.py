@@ -91,7 +91,8 @@ def _over_ratios(source: _Source) -> Iterator[Table]:
     """S2 table 6.6."""
     study, rule = source.study, source.rules[0]
     for data in study.data if study.anomaly_ratios else ():
-        rows, totals = list[tuple[str, ...]](), set()
+        rows: list[tuple[str, ...]] = []
+        totals: set[int] = set()
         for method in study.compared:
             for score in source.scores_of(data.name, method.name)[:1]:
                 for ratio in study.anomaly_ratios:
