@@ -82,5 +82,5 @@ def _changed(usual: Detector, changes: Mapping[str, Any]) -> Detector:
         return usual
     size = {name: getattr(usual, name) for name in _FIXED}
     checked = options.check(Detector, size | dict(changes), "detector")
-    values = {name: tuple(v) if isinstance(v := checked[name], list) else v for name in changes}
+    values: dict[str, Any] = {name: tuple(v) if isinstance(v := checked[name], list) else v for name in changes}
     return replace(usual, **values)
