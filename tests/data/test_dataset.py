@@ -117,7 +117,7 @@ def test_very_deep_folders_are_searched(tmp_path):
         (lambda _: None, "There is no folder"),
         (lambda root: root.write_text("x"), "not a folder"),
         (lambda root: root.mkdir(), "is empty; expected: good images"),
-        (lambda root: (root.mkdir(), (root / "a.txt").write_text("x")), "holds 1 files, none of them an image"),
+        (lambda root: (root.mkdir(), (root / "a.txt").write_text("x")), "holds 1 file, none of them an image"),
         (lambda root: (root / "x.png").mkdir(parents=True), "no usable images: .*rename it"),
         (lambda root: root.symlink_to(root), "not a folder"),
     ],

@@ -104,7 +104,7 @@ def test_copies_do_not_count_as_training_images(root):
     for number in range(1, 20):
         shutil.copy(root / "train/good/0.png", root / f"train/good/{number}.png")
     few, repeated = found(root).warnings
-    assert few == "1 different good training images can be read; fewer than 20 rarely suffice"
+    assert few == "1 different good training image can be read; fewer than 20 rarely suffice"
     assert repeated == "1 image occurs more than once in its split; a fit counts each once"
 
 

@@ -11,6 +11,10 @@ _GROUPS = {  # by the parameter, in this order; what is in none comes before the
     "Watching a folder": ("watch", "only_new", "idle_seconds"),
     "Threshold": ("false_alarm_rate", "warn_rate", "rule", "false_discovery_rate"),
     "What is written": ("out", "output_format", "maps", "maps_as", "masks", "report", "plots", "page", "as_json"),
+    "Tube and exposure": (
+        *("voltages", "target", "anode_angle", "filters", "exposure_ms", "distance_mm", "current_ma", "max_power_w"),
+        *("photons", "fixed"),
+    ),
     "Types of defects": ("types", "novelty_buffer", "gather_unsure"),
     "Images to test with": ("test_fraction", "synthetic_defects", "anomaly_ratio", "test_total"),
     "Computing": ("runtime", "precision", "device", "n_threads"),

@@ -32,8 +32,8 @@ def groups_of(sources: Sequence[ImageSource], section: Groups | None) -> tuple[s
     if missing := [name_of(source) for source, group in zip(sources, found, strict=True) if not group]:
         how = f"by {in_words(section)}" if section else "for no group is stated of them"
         raise DatasetError(
-            f"{len(missing)} of {counted(len(sources), 'image')} belong to no product, {how}; the first: {missing[0]}. Each "
-            "image must be of one, or none: an image that nobody knows may be of a product in another part"
+            f"{len(missing)} of {counted(len(sources), 'image')} belong to no product, {how}; the first: {missing[0]}. "
+            "Each image must be of one, or none: an image that nobody knows may be of a product in another part"
         )
     return tuple(str(group) for group in found)
 

@@ -68,8 +68,8 @@ def scored(learner: Learner, learnt: Learnt, images: np.ndarray) -> list[list[Sc
             for row, summand, error in zip(one.output.rows(), one.summands, one.errors, strict=True):
                 n_tiles = (grid.n_tiles(row.anomaly_map.shape),) if grid else ()
                 content, ignored = contents[len(rows)], learnt.pipeline.ignored_places
-                how = {"error": error, "group": groups[len(rows)] if groups else None, "ignored": ignored}
-                rows.append(Scored.of(row, content, summand, n_tiles, **how))
+                group = groups[len(rows)] if groups else None
+                rows.append(Scored.of(row, content, summand, n_tiles, error=error, group=group, ignored=ignored))
     return found
 
 
