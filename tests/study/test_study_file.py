@@ -1,5 +1,6 @@
 """What a study file may say, and which runs it makes."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -103,3 +104,11 @@ def test_a_wrong_study_is_one_error_that_says_where(folder, old, new, said):
 def test_a_missing_study_is_an_error(tmp_path):
     with pytest.raises(InputError, match="cannot be read"):
         Study.of(tmp_path / "no.toml")
+
+
+def test_the_study_of_the_docs_can_be_read_with_all_the_tables_that_they_name(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "studies.md").read_text(encoding="utf-8")
+    (tmp_path / "docs.toml").write_text("\n".join(re.findall(r"```toml\n(.*?)```", page, re.DOTALL)), encoding="utf-8")
+    study = Study.of(tmp_path / "docs.toml")
+    assert [one.name for one in study.compared] == ["AE", "VAE", "pixel PCA", "default"]
+    assert len(list(study.claims[0].pairs())) == 2
