@@ -1,4 +1,4 @@
-"""python -m benchmarks.startup [--repeats 21]
+"""python -m benchmarks.startup [--repeats 21] [--without-first-lines]
 
 Wall time of a fresh process for `urushi --help`, `import urushi` and what a user of the library imports first, against
 `python -c pass`, and which heavy packages each of them loads; and how long commands on images take until their
@@ -36,8 +36,8 @@ FIRST_LINES = {  # IMAGES: a data set; DETECTOR: fitted on it and exported; OUT:
     "calibrate": "calibrate DETECTOR --false-alarm-rate 0.05",
     "export": "export DETECTOR --to onnx --images IMAGES/train -o OUT",
     "doctor": "doctor IMAGES",
-    "prepare": "prepare IMAGES/train OUT",
-    "augment": "augment IMAGES/train OUT",
+    "prepare": "prepare IMAGES/train OUT --recipe default",
+    "augment": "augment IMAGES/train OUT --copies 1",
     "benchmark": "benchmark DETECTOR IMAGES/train",
     "classify": "classify DETECTOR IMAGES/test -o OUT",
 }
@@ -104,14 +104,17 @@ def result(name: str, found: dict[str, list[float]]) -> dict[str, Any]:
 
 
 def main() -> None:
-    options = command_line.parser(__doc__, repeats=21, warm_up=2).parse_args()
+    parser = command_line.parser(__doc__, repeats=21, warm_up=2)
+    parser.add_argument("--without-first-lines", action="store_true", help="no fit, no commands on images")
+    options = parser.parse_args()
     compileall.compile_dir(record.ROOT / "src", quiet=1)  # PYTHONDONTWRITEBYTECODE would have each run compile anew
     header = record.environment() | {"seed": None, "n_warm_up": options.warm_up, "n_repeats": options.repeats}
     measures = {name: seconds(arguments) for name, arguments in COMMANDS.items()}
     found = record.interleave(measures, options.repeats, n_warm_up=options.warm_up)
     results = [result(name, found) for name in COMMANDS]
     with tempfile.TemporaryDirectory() as folder:
-        lines = record.interleave(first_lines(Path(folder)), options.repeats, n_warm_up=options.warm_up)
+        commands = {} if options.without_first_lines else first_lines(Path(folder))
+        lines = record.interleave(commands, options.repeats, n_warm_up=options.warm_up)
     judged = [
         {"command": FIRST_LINES[name], "seconds": record.judged(record.spread(times), at_most=FIRST_LINE_SECONDS)}
         for name, times in lines.items()

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 TINY_FIT = ["--fit-images", "8", "--tile-px", "64", "--epochs", "1", "--repeats", "1"]
 TINY_TRAINING = ["--batch-sizes", "4", "--images", "8", "--validation", "2", "--epochs", "3", "--warm-up-epochs", "1"]
 BENCHMARKS = {
-    "startup": ["--repeats", "1", "--warm-up", "0"],
+    "startup": ["--repeats", "1", "--warm-up", "0", "--without-first-lines"],
     "training_step": ["--recipes", "autoencoder", "--repeats", "1", *TINY_TRAINING],
     "inspection": [
         "--recipes",
