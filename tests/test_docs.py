@@ -147,6 +147,7 @@ def test_the_readme_s_lines_of_python_run_with_the_default_as_it_is(
     run_the_readme_s_lines(tmp_path, 10, capsys)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("quick_default")
 def test_the_python_of_the_page_on_learning_on_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -183,6 +184,7 @@ def test_the_python_of_the_x_ray_page_runs(capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().out == "uint8 (1, 128, 128) [147.  97.   1.]\n"
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("quick_default")
 def test_the_python_of_the_page_on_studies_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -83,6 +83,7 @@ def test_it_is_cloned_with_its_settings_and_without_what_it_has_learnt(fitted, g
     assert (card["seed"], copy.detector_.threshold.n_normals) == (3, 15)
 
 
+@pytest.mark.thorough
 def test_it_ends_a_pipeline_and_is_cross_validated(fitted, good, bad):
     darker = FunctionTransformer(lambda images: images // 2)
     pipeline = make_pipeline(darker, clone(fitted)).fit(good)
@@ -114,6 +115,7 @@ def test_wrong_input_is_said_and_nothing_is_left_out(fitted, good, tmp_path):
         clone(fitted).fit([*good, tmp_path / "absent.png"])
 
 
+@pytest.mark.thorough
 def test_importing_urushi_imports_no_scikit_learn():
     code = "import sys, urushi, urushi.detector; assert 'sklearn' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -146,6 +148,7 @@ def as_pictures(rows):
     return np.stack([np.resize(row, (8, 8)) for row in levels]).astype(np.uint8)
 
 
+@pytest.mark.thorough
 def test_what_scikit_learn_asks_of_every_estimator_is_kept():
     done = check_estimator(OfRows(), legacy=False, on_fail=None)
     assert len(done) > 10
@@ -169,6 +172,7 @@ def test_scikit_learn_knows_that_it_takes_images():
         check_estimator(AnomalyDetector())
 
 
+@pytest.mark.thorough
 def test_as_a_detector_of_pyod_it_has_its_signs_labels_and_names(fitted, good, bad, tmp_path):
     found = PyodDetector(RECIPE, false_alarm_rate=0.25).fit(good)
     np.testing.assert_allclose(found.decision_function(bad), -fitted.score_samples(bad), rtol=1e-5)

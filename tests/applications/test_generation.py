@@ -28,6 +28,7 @@ def step(images: np.ndarray, others: np.ndarray) -> float:
     return float(np.linalg.norm((images - others).reshape(len(images), -1), axis=1).mean())
 
 
+@pytest.mark.thorough
 def test_consecutive_frames_differ_less_than_random_pairs(detectors):
     generator = Generator.of(detectors["gan"])
     frames = generator.images(between(generator.code(0), generator.code(1), 16))

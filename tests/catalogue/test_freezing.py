@@ -59,6 +59,7 @@ def test_the_hook_takes_recipes_templates_and_schemas_along(hook):
     assert not any(place.endswith((".py", ".pyc")) for place in places)
 
 
+@pytest.mark.thorough
 def test_from_a_zip_entries_recipes_and_templates_are_those_of_the_folder(tmp_path):
     archive = tmp_path / "urushi.zip"
     with zipfile.ZipFile(archive, "w") as packed:

@@ -273,6 +273,7 @@ def saturation(threshold):
     return json.dumps([entry])
 
 
+@pytest.mark.thorough
 def test_spro_with_the_thresholds_that_lie_in_the_data_set(urushi, fitted, own, tmp_path):
     as_loco(own, saturation(0.5))
     result = urushi("evaluate", fitted, own, "--json", tmp_path / "figures.json")

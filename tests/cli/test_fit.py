@@ -23,6 +23,7 @@ def test_a_folder_becomes_a_detector_that_finds_the_scratches(urushi, quick, dat
     assert card["recipe"].startswith("default preprocessing.resize.height=64 ")  # what was changed is kept
 
 
+@pytest.mark.thorough
 def test_a_method_that_is_trained_keeps_its_logs_beside_the_detector(urushi, dataset, defects, tmp_path):
     settings = ["preprocessing.resize.height=32", "preprocessing.resize.width=32", "training.max_epochs=2"]
     options = [argument for setting in settings for argument in ("--set", setting)]

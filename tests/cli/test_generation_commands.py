@@ -35,6 +35,7 @@ def test_samples_are_a_grid_that_a_seed_names(generative, tmp_path, urushi):
     assert np.array_equal(a[:128, 130:], c[:128, :128])  # the second of seed 7 is the first of seed 8
 
 
+@pytest.mark.thorough
 def test_interpolation_is_an_animation_there_and_back(generative, tmp_path, urushi):
     assert urushi("interpolate", generative, "-o", tmp_path / "way.gif", "--frames", "5", "--to", "3").status == 0
     with Image.open(tmp_path / "way.gif") as animation:

@@ -20,6 +20,7 @@ def scans(dataset, tmp_path_factory):
     return folder
 
 
+@pytest.mark.thorough
 def test_the_figures_of_a_plant_are_printed_written_and_shown(urushi, detector, dataset, tmp_path):
     report, figures = tmp_path / "report.html", tmp_path / "figures.json"
     result = urushi("evaluate", detector, dataset, *PLANT, "--json", figures, "--report", report)

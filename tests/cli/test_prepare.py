@@ -203,6 +203,7 @@ def test_a_folder_of_somebody_else_is_left_alone(urushi, parts, recipe, tmp_path
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["mine.txt"]
 
 
+@pytest.mark.thorough
 def test_results_can_be_written_anew_but_not_over_those_of_other_images(urushi, parts, recipe, tmp_path):
     run = ("--recipe", recipe)
     assert urushi("prepare", parts, tmp_path / "out", *run).status == 0
@@ -241,6 +242,7 @@ def test_a_proposal_is_a_recipe_that_prepares_the_same(urushi, parts, tmp_path):
     assert "What is proposed, and why" in (tmp_path / "one" / "prepare.html").read_text("utf-8")
 
 
+@pytest.mark.thorough
 def test_a_proposal_repairs_dead_columns(urushi, tmp_path):
     for seed in range(10):
         image = part(seed)

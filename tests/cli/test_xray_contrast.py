@@ -64,6 +64,7 @@ def test_figures_are_written(tmp_path):
 EXPOSURE = ["--exposure-ms", "1", "--distance-mm", "560", "--max-power-w", "100", "--current-ma", "2"]
 
 
+@pytest.mark.thorough
 def test_an_exposure_is_said_with_the_current_of_each_voltage():
     options = [*EXPOSURE, "--voltages", "40,80", "--anode-angle", "25", "--scintillator", "CsI@4.51=0.3"]
     out = run(*NEEDLE, *options).stdout

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 
 def test_a_data_set_is_written_and_called_simulated(urushi, tmp_path):
     result = urushi("xray", "simulate", "potato", tmp_path / "out", "-n", 1, "--seed", 2)
@@ -10,6 +12,7 @@ def test_a_data_set_is_written_and_called_simulated(urushi, tmp_path):
     assert len((tmp_path / "out" / "phantoms.jsonl").read_text().splitlines()) == 4
 
 
+@pytest.mark.thorough
 def test_options_reach_the_data_set(urushi, tmp_path):
     options = ("-n", 1, "--bits", 16, "--voltage-kv", 70, "--seed", 9, "--max-angle", 0, "--max-defects", 2)
     options += ("--current-ma", 1, "--exposure-ms", 2, "--filter", "Al=2", "--detector", "n_dead_pixels=3")
@@ -31,6 +34,7 @@ def test_options_reach_the_data_set(urushi, tmp_path):
     assert record["scene"]["product"]["angle_degrees"] == 0
 
 
+@pytest.mark.thorough
 def test_scans_of_an_item_have_its_name(urushi, tmp_path):
     assert urushi("xray", "simulate", "potato", tmp_path / "out", "-n", 1, "--scans", 2).status == 0
     names = sorted(path.name for path in (tmp_path / "out/train/good").iterdir())

@@ -257,6 +257,7 @@ def test_folders_list_dicom_files(put, tmp_path):
     assert set(images_below(tmp_path)) == paths
 
 
+@pytest.mark.thorough
 def test_pydicom_is_imported_for_a_dicom_file_only(put):
     file = io.BytesIO()
     Image.fromarray(GREY).save(file, "PNG")

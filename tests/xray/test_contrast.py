@@ -50,6 +50,7 @@ def test_a_hundred_times_the_photons_give_ten_times_the_ratio():
         assert row_many.smallest_mm < row_few.smallest_mm
 
 
+@pytest.mark.thorough
 def test_contrast_is_best_at_the_lowest_voltage_but_the_ratio_is_not():
     found = needle()
     assert found.strongest.voltage_kv == 40

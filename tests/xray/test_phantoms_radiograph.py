@@ -146,6 +146,7 @@ def mean_signal(scene, beam=None):
     return mean, changes
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("name", "kind"), KINDS)
 def test_the_mask_is_where_the_image_without_noise_differs(name, kind):
     scene = coarse_scene(name, kind)
