@@ -37,7 +37,7 @@ FIRST_LINES = {  # IMAGES: a data set; DETECTOR: fitted on it and exported; OUT:
     "export": "export DETECTOR --to onnx --images IMAGES/train -o OUT",
     "doctor": "doctor IMAGES",
     "prepare": "prepare IMAGES/train OUT --recipe default",
-    "augment": "augment IMAGES/train OUT --copies 1",
+    "augment": "augment IMAGES/train OUT --copies 1 --transforms flip",
     "benchmark": "benchmark DETECTOR IMAGES/train",
     "classify": "classify DETECTOR IMAGES/test -o OUT",
 }
@@ -57,8 +57,8 @@ def seconds(arguments: list[str]) -> Callable[[], float]:
 
 def first_line(command: str, folder: Path) -> Callable[[], float]:
     """Seconds until it has written a line, wherever to; it is ended then."""
-    places = {"IMAGES": str(folder / "images"), "DETECTOR": str(folder / "part.urushi"), "OUT": str(folder / "out")}
     words = command.split()
+    places = {"IMAGES": str(folder / "images"), "DETECTOR": str(folder / "part.urushi"), "OUT": str(folder / words[0])}
     for name, path in places.items():
         words = [word.replace(name, path) for word in words]
 

@@ -61,12 +61,13 @@ def doctor(
         _installed(as_json=as_json)
         return
     from urushi.data.dataset import find_dataset
-    from urushi.data.diagnosis import diagnose
-    from urushi.evaluation.luminance import dataset_luminances
 
     looked_at = find_dataset(dataset, layout=layout, good_folders=good_folder)
     note_found(len(looked_at.samples), "image", [dataset])
     note_taken(looked_at)
+    from urushi.data.diagnosis import diagnose  # late: what was found is said at once
+    from urushi.evaluation.luminance import dataset_luminances
+
     found = diagnose(looked_at, bits=bits, track=tracked)
     luminances = dataset_luminances(found.luminances)
     prepared = _prepared(looked_at, recipe, settings, bits)

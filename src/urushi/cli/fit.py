@@ -193,14 +193,17 @@ def chosen_recipe(
     group_by: str | None = None,
 ) -> "Recipe":
     """The recipe with the changes that the command line asks for."""
-    from urushi.data.groups import section_of
     from urushi.recipe import Recipe, parse_setting
 
     changes: dict[str, Any] = dict(parse_setting(text) for text in settings) | dict(region or {})
     if false_alarm_rate is not None:
         changes["threshold.false_alarm_rate"] = false_alarm_rate
     recipe = Recipe.find(name).with_settings(changes)
-    return recipe if group_by is None else recipe.model_copy(update={"groups": section_of(group_by)})
+    if group_by is None:
+        return recipe
+    from urushi.data.groups import section_of
+
+    return recipe.model_copy(update={"groups": section_of(group_by)})
 
 
 def report_fit(detector: "Detector", output: Path, sources: Sequence[Path]) -> None:
