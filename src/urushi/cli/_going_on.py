@@ -57,7 +57,7 @@ class Images:
         from urushi.data.pages import images_in_file
 
         if place.is_dir():
-            yield from good_images(place, self.layout, self.good_folders)[0]
+            yield from good_images(place, self.layout, self.good_folders).paths
         else:
             yield from images_in_file(place, lambda problem: note_problems([problem]))
 

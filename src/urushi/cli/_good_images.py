@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from urushi.cli import _console
 from urushi.cli._datasets import note_found, note_problems, note_taken
@@ -11,12 +11,21 @@ from urushi.printable import counted, printable
 
 if TYPE_CHECKING:
     from urushi.data.dataset import Dataset
+    from urushi.data.samples import Sample
 
 _MOST_PROBLEMS = 3  # that are listed where nothing is left to learn from
 
 
-def good_images(good: Path, layout: str | None, good_folders: Sequence[str]) -> tuple[list[Path], dict[str, Any]]:
-    """The good training images of a folder, and what a card says of them; raises DatasetError."""
+class GoodImages(NamedTuple):
+    """The good training images of a folder, what a card says of them, and all that lies there."""
+
+    paths: list[Path]
+    facts: dict[str, Any]
+    samples: "Sequence[Sample]"
+
+
+def good_images(good: Path, layout: str | None, good_folders: Sequence[str]) -> GoodImages:
+    """Those to learn from; raises DatasetError where there are none."""
     from urushi.data.dataset import find_dataset
     from urushi.data.pages import file_of
     from urushi.errors import DatasetError
@@ -42,7 +51,7 @@ def good_images(good: Path, layout: str | None, good_folders: Sequence[str]) -> 
         "fingerprint": dataset.fingerprint(openable),
     }
     facts |= {"good_folders": list(good_folders)} if good_folders else {}
-    return [sample.path for sample in samples], facts
+    return GoodImages([sample.path for sample in samples], facts, dataset.samples)
 
 
 def _is_openable(path: Path) -> bool:

@@ -98,7 +98,7 @@ def fit(
     folder_of_good, output = _one(good), _stated(output)
     settings = settings if device is None else [*settings, f"training.accelerator={device}"]
     chosen = chosen_recipe(recipe, settings, false_alarm_rate, region=_region(ignore, inspect_only), group_by=group_by)
-    sources, facts = good_images(folder_of_good, layout, good_folder)
+    sources, facts, samples = good_images(folder_of_good, layout, good_folder)
     require_detector_place(output, "-o")
     from urushi.detector import Detector  # late: what was found is said at once
 
@@ -116,7 +116,6 @@ def fit(
             card={"recipe": " ".join([recipe, *settings]), "data": facts},
             bits=bits,
         )
-    from urushi.data.dataset import find_dataset
     from urushi.training import is_first_process  # late: it loads Lightning, and errors shall come at once
 
     if not is_first_process():
@@ -125,7 +124,7 @@ def fit(
     report_fit(detector, output, sources)
     if checkpoint is None and (trained := detector.card["fit"].get("training")):
         write_training(folder, detector.card["recipe"], trained)
-    warn_of_brightness(detector.prepare, find_dataset(folder_of_good, layout=layout, good_folders=good_folder).samples)
+    warn_of_brightness(detector.prepare, samples)
     if detector.unreadable:
         raise typer.Exit(1)
 

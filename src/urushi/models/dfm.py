@@ -7,11 +7,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from urushi.errors import DatasetError, RecipeError
+from urushi.errors import RecipeError
 from urushi.models._frozen_features import BlocksOption, NetworkOption, PicturesOption, WeightsOption, mean_of_worst
 from urushi.models._joined_features import JoinedFeatures
 from urushi.models.base import Reconstruction, Statistics
-from urushi.models.networks.principal_directions import principal_directions
+from urushi.models.networks.principal_directions import learn_directions
 from urushi.printable import in_px
 
 _MOST_DIRECTIONS = 256
@@ -67,12 +67,4 @@ class Dfm(JoinedFeatures):
         return inputs.flatten(1)
 
     def learn(self, statistics: Statistics, descriptors: Tensor) -> None:  # noqa: ARG002
-        if len(descriptors) < 2:
-            raise DatasetError(
-                "Only one image was left to learn from, and dfm learns how good images differ. "
-                "Give at least 3 good images, better 20."
-            )
-        mean, found = principal_directions(descriptors, _MOST_DIRECTIONS, self.variance)
-        self.mean.copy_(mean)
-        self.directions.zero_()
-        self.directions[: len(found)] = found.to(self.directions.dtype)
+        learn_directions(self.mean, self.directions, descriptors, self.variance, method="dfm")

@@ -8,9 +8,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from urushi.errors import DatasetError, RecipeError
+from urushi.errors import RecipeError
 from urushi.models.base import Reconstruction, Reconstructor, Statistics, summed
-from urushi.models.networks.principal_directions import principal_directions
+from urushi.models.networks.principal_directions import learn_directions
 from urushi.printable import in_px
 
 MOST_VALUES = 2**18  # of an image: with 32 components, weights of 32 MiB
@@ -76,12 +76,4 @@ class PixelPca(Reconstructor):
         return inputs.flatten(1)
 
     def learn(self, statistics: Statistics, descriptors: Tensor) -> None:  # noqa: ARG002
-        if len(descriptors) < 2:
-            raise DatasetError(
-                "Only one image was left to learn from, and pixel_pca learns how good images differ. "
-                "Give at least 3 good images, better 20."
-            )
-        mean, found = principal_directions(descriptors, len(self.directions))
-        self.mean.copy_(mean)
-        self.directions.zero_()
-        self.directions[: len(found)] = found.to(self.directions.dtype)
+        learn_directions(self.mean, self.directions, descriptors, method="pixel_pca")

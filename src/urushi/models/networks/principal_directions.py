@@ -5,8 +5,26 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from urushi.errors import DatasetError
+
 _N_COLUMNS = 8192  # at a time, in double precision
 _LEAST = 1e-10  # of the largest eigenvalue: what is less is rounding
+
+
+def learn_directions(mean: Tensor, directions: Tensor, rows: Tensor, share: float = 1.0, *, method: str) -> None:
+    """Writes mean (J,) and principal directions (k, J) of rows (n, J) into what a method keeps, zeros beyond them.
+
+    Raises DatasetError for one row alone.
+    """
+    if len(rows) < 2:
+        raise DatasetError(
+            f"Only one image was left to learn from, and {method} learns how good images differ. "
+            "Give at least 3 good images, better 20."
+        )
+    middle, found = principal_directions(rows, len(directions), share)
+    mean.copy_(middle)
+    directions.zero_()
+    directions[: len(found)] = found.to(directions.dtype)
 
 
 def principal_directions(rows: Tensor, n_most: int, share: float = 1.0) -> tuple[Tensor, Tensor]:
