@@ -38,8 +38,9 @@ from urushi.calibration.conformal import Conformal
 from urushi.data.appearance import Appearance
 from urushi.data.learnt_images import LearntImages
 from urushi.data.loader import Rows
-from urushi.fitting.going_on import Judgement, Present, add
-from urushi.fitting.merging import merge
+from urushi.fitting.incremental.adding import Judgement, add
+from urushi.fitting.incremental.merging import merge
+from urushi.fitting.incremental.present import Present
 from urushi.models import build_model
 from urushi.models.base import summed
 from urushi.preprocessing import Pipeline, Prepared

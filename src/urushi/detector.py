@@ -23,7 +23,6 @@ from urushi.detector_file import archive, members
 from urushi.errors import CalibrationError, InputError, UnreadableImageError
 from urushi.inspection import Beside, Caution, Inspection, MapScale, Unreadable
 from urushi.inspection.regions import find_places, middle_of
-from urushi.inspection.turning import is_turned, turned_back, whole_original
 from urushi.preprocessing import Pipeline, Prepared
 from urushi.printable import Summarised
 from urushi.recipe import Part, Recipe
@@ -35,7 +34,7 @@ from urushi.runtime.tiling import TileGrid
 from urushi.runtime.ways import FLOAT, Ways
 
 if TYPE_CHECKING:
-    from urushi.fitting.going_on import Present
+    from urushi.fitting.incremental.present import Present
 
 ROUNDS = "rounds"  # key of the card: when and how learning went on
 
@@ -213,10 +212,10 @@ class Detector(Summarised):
         Raises DatasetError if no image is new, InputError if learning cannot go on.
         """
         present, sources = self._present(), tuple(as_stated(images_of(good), bits=bits, bgr=bgr))
-        from urushi.fitting import going_on
+        from urushi.fitting.incremental import adding
 
-        judgement = going_on.Judgement(self.ways.calibrations[FLOAT].threshold.value, self._far)
-        learnt, given = going_on.add(present, self.prepare, sources, judgement, is_selected=is_selected)
+        judgement = adding.Judgement(self.ways.calibrations[FLOAT].threshold.value, self._far)
+        learnt, given = adding.add(present, self.prepare, sources, judgement, is_selected=is_selected)
         facts = {"what": "added", **given.facts(), "is_selected": is_selected}
         return self._gone_on(learnt, facts, now, defects, tuple(given.unreadable))
 
@@ -234,9 +233,9 @@ class Detector(Summarised):
         Raises DatasetError if one was never learnt, cannot be read, or too few are left; InputError as `add`.
         """
         present, sources = self._present(), tuple(as_stated(images_of(images), bits=bits, bgr=bgr))
-        from urushi.fitting import going_on
+        from urushi.fitting.incremental.removing import remove
 
-        learnt, n_images = going_on.remove(present, self.prepare, sources)
+        learnt, n_images = remove(present, self.prepare, sources)
         return self._gone_on(learnt, {"what": "removed", "n_images": n_images}, now, defects)
 
     def merge(
@@ -252,7 +251,7 @@ class Detector(Summarised):
         together, if images other than those of the base were learnt by several, or as `add`.
         """
         first, *rest = [one._present() for one in (self, *others)]
-        from urushi.fitting.merging import merge
+        from urushi.fitting.incremental.merging import merge
 
         learnt = merge(first, rest, base._present() if base else None)
         n_images = len(learnt.images.contents) - len(first.images.contents)
@@ -294,15 +293,16 @@ class Detector(Summarised):
     def _present(self) -> "Present":
         """What it has learnt, in PyTorch and its own; raises InputError if learning cannot go on."""
         require("torch", "train")
-        from urushi.fitting import going_on
+        from urushi.fitting.incremental.obstacle import refusal
+        from urushi.fitting.incremental.present import Present
 
         wish = Wish(device=getattr(self.backend, "device", "cpu"))
         backend = members.torch_backend(self.recipe, self.pipeline, self.ways.graphs, self.origin, wish)
         if self.learnt is None:
-            raise InputError(going_on.refusal(self.recipe, backend.graph))
+            raise InputError(refusal(self.recipe, backend.graph))
         held_out = self.ways.calibrations[FLOAT].held_out
         seed = int(self.origin.get("seed", 0))
-        return going_on.Present(self.recipe, self.pipeline, self.bits, backend, self.learnt, held_out, seed)
+        return Present(self.recipe, self.pipeline, self.bits, backend, self.learnt, held_out, seed)
 
     def _gone_on(
         self,
@@ -411,7 +411,7 @@ class Detector(Summarised):
         rows = [row for output in outputs for row in output.rows()]
         p = self.held_out.normals.p_values([row.score for row in rows]).tolist()
         found = map(self._inspection, readable, rows, p)
-        return [_as_it_lay(next(found)) if isinstance(item, Prepared) else item for item in batch]
+        return [next(found).as_it_lay() if isinstance(item, Prepared) else item for item in batch]
 
     def _inspection(self, item: Prepared, row: Row, p_value: float) -> Inspection:
         scale, ignored = self.map_scale, self.pipeline.ignored_places
@@ -456,20 +456,6 @@ class Detector(Summarised):
     def _far(self) -> float:
         """Above it lies the median of a map of something else."""
         return self.held_out.far if self._beside_map == "image" else self.map_scale.region_threshold
-
-
-def _as_it_lay(found: Inspection) -> Inspection:
-    """With its pictures turned back where preprocessing has turned the image; its regions need not be."""
-    if not is_turned(found.to_original):
-        return found
-    way, rebuilt = (found.to_original, found.original_size), found.reconstruction
-    return replace(
-        found,
-        to_original=whole_original(found.anomaly_map.shape, found.original_size),
-        image=turned_back(found.image, *way, 0),
-        anomaly_map=turned_back(found.anomaly_map, *way, found.map_scale.low),
-        reconstruction=None if rebuilt is None else turned_back(rebuilt, *way, 0),
-    )
 
 
 def _from_bytes(content: bytes, *how: Any) -> Detector:

@@ -18,7 +18,7 @@ from urushi.fitting._checks import concerns, counting_once, require_enough, requ
 from urushi.fitting._cross import fitted_crosswise
 from urushi.fitting._split import fitted_on_a_split, n_held_out
 from urushi.fitting._yardstick import worse_than_pixel_pca
-from urushi.fitting.going_on import learnt_images
+from urushi.fitting.incremental.present import learnt_images
 from urushi.fitting.learning import Learner, Run, run_folder
 from urushi.fitting.training_images import TrainingImages
 from urushi.inspection import Unreadable

@@ -1,11 +1,12 @@
 """What inspecting one image gives: the decision and everything that explains it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from urushi.inspection.turning import is_turned, turned_back, whole_original
 from urushi.printable import Summarised
 
 Decision = Literal["normal", "unsure", "anomalous"]  # unsure only where the threshold has a band
@@ -150,6 +151,19 @@ class Inspection(Summarised):
     def caution(self) -> str | None:
         """All cautions in one text, or None."""
         return " ".join(caution.text for caution in self.cautions) or None
+
+    def as_it_lay(self) -> "Inspection":
+        """The same with its pictures turned back where preprocessing has turned the image; its regions need not be."""
+        if not is_turned(self.to_original):
+            return self
+        way, rebuilt = (self.to_original, self.original_size), self.reconstruction
+        return replace(
+            self,
+            to_original=whole_original(self.anomaly_map.shape, self.original_size),
+            image=turned_back(self.image, *way, 0),
+            anomaly_map=turned_back(self.anomaly_map, *way, self.map_scale.low),
+            reconstruction=None if rebuilt is None else turned_back(rebuilt, *way, 0),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The plain values, without the pictures, as in `cli/inspection.schema.json`."""

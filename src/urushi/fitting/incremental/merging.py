@@ -7,7 +7,7 @@ import torch
 
 from urushi.data.learnt_images import LearntImages
 from urushi.errors import InputError
-from urushi.fitting.going_on import Present
+from urushi.fitting.incremental.present import Present
 from urushi.printable import counted
 
 _MAY_DIFFER = {"description", "threshold", "training", "split", "trial", "groups"}  # sections of a recipe
