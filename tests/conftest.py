@@ -31,6 +31,8 @@ _SENT: list[str] = []
 
 def _stay_here(event: str, arguments: tuple[Any, ...]) -> None:
     """Refuses what would leave this machine, and remembers it, since who asked may swallow the refusal."""
+    if event[:7] != "socket.":  # at once: this is asked of everything that Python does
+        return
     if event == "socket.getaddrinfo":
         host = arguments[0]
     elif event in ("socket.connect", "socket.sendto") and isinstance(arguments[1], tuple):
@@ -54,6 +56,7 @@ gc.disable()  # while all is imported and collected, which leaves nothing to be 
 def pytest_collection_finish() -> None:
     """What imports and collection brought stays: the garbage collector need not go through it again and again."""
     gc.freeze()
+    gc.set_threshold(50_000)  # the usual 700 look at the few objects of a test again and again
     gc.enable()
 
 

@@ -76,7 +76,7 @@ SLOW = (  # each takes a second of processor time or more, and what is like it i
     r"represent camera",
 )
 # What only lists and looks is quick; what fits, inspects and evaluates has its own tests beside these, and CI runs all.
-QUICK = r"^urushi(?: -\S+)? (?:--|models|scores|recipes|steps|transforms|doctor|fit good -o)"
+QUICK = r"^urushi(?: -\S+)? (?:--(?!decode)|models|scores|recipes|steps|transforms|doctor|fit good -o part.urushi$)"
 # What stands for something else, and what only takes longer. Options at the end win.
 MEANT = {
     r"^urushi --debug COMMAND": "urushi --debug doctor",

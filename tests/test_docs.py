@@ -162,6 +162,7 @@ def test_the_python_of_the_page_on_learning_on_runs(
     assert len(Detector.load(tmp_path / "part-2.urushi").held_out.scores) == len(good)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("quick_default")
 def test_the_python_of_the_page_on_deployment_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

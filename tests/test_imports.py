@@ -1,11 +1,9 @@
 """The shell loads no torch, and rooms do not reach into each other's private modules (docs/architecture.md)."""
 
-import ast
 import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -107,22 +105,31 @@ def loaded_by(arguments: list[str]) -> set[str]:
     return {line.rpartition("|")[2].strip().split(".")[0] for line in run.stderr.splitlines()}
 
 
+# `from urushi.room._module import …`, `import urushi.room._module`, `from urushi.room import …, _module`
+PRIVATE = re.compile(r"(?:from|import) urushi\.(\w+)(?:\._[a-z]| import (?:\([^)]*?|[^(\n]*?)\b_[a-z])")
+
+
 def test_rooms_leave_private_modules_of_other_rooms_alone() -> None:
     foreign = [
-        f"{path.relative_to(SOURCE)} imports {target}"
+        f"{path.relative_to(SOURCE)}: {found[0]}"
         for path in SOURCE.rglob("*.py")
-        for target in imported_names(path)
-        if (private := re.match(r"urushi\.(\w+)\._[a-z]", target)) and private[1] != path.relative_to(SOURCE).parts[0]
+        for found in PRIVATE.finditer(path.read_text("utf-8"))
+        if found[1] != path.relative_to(SOURCE).parts[0]
     ]
     assert foreign == []
 
 
-def imported_names(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_bytes())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from urushi.data._limits import BOUND",
+        "    import urushi.data._limits",
+        "from urushi.data import images, _limits",
+        "from urushi.data import (\n    images,\n    _limits,\n)",
+    ],
+)
+def test_each_way_to_import_a_private_module_is_seen(line: str) -> None:
+    assert [found[1] for found in PRIVATE.finditer(line)] == ["data"]
 
 
 def test_reading_images_loads_nothing_that_speaks_to_servers() -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from urushi.printable import counted, in_px
+from urushi.printable import counted, in_px, printable
 
 SOURCES = Path(__file__).parent.parent / "src" / "urushi"
 # A width that is written after a height, as {height}×{width} or {size[0]} × {size[1]}.
@@ -51,3 +51,10 @@ def test_no_message_of_commands_and_data_counts_one_as_several() -> None:
     files = [path for room in ("cli", "data") for path in sorted((SOURCES / room).rglob("*.py"))]
     found = [f"{path.name}: {hit[0]}" for path in files for hit in ALWAYS_SEVERAL.finditer(path.read_text("utf-8"))]
     assert found == []
+
+
+def test_what_can_be_seen_stays_and_the_rest_is_escaped() -> None:
+    text = "漆 é ½" * 100
+    assert printable(text) is text  # a picture's worth of it costs nothing
+    assert printable("a\nb\u202ec\ud800\t") == "a\\nb\\u202ec\\ud800\\t"
+    assert printable("a\nb\t", keep_lines=True) == "a\nb\\t"

@@ -30,6 +30,8 @@ def _short(value: object) -> str:
 
 def printable(text: str, *, keep_lines: bool = False) -> str:
     """What can't be seen or encoded (line breaks, control and bidi characters, lone surrogates) appears as escapes."""
+    if text.isprintable():  # at once: pages hold whole pictures as text
+        return text
     return "".join(c if c.isprintable() or (keep_lines and c == "\n") else ascii(c)[1:-1] for c in text)
 
 

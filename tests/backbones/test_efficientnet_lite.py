@@ -28,3 +28,18 @@ def test_maps_have_the_shapes_that_are_told_before_and_the_many_channels_within_
 def test_a_detector_of_before_there_were_others_finds_it_by_its_name():
     with restoring({}):
         assert find("efficientnet_lite0").name == "efficientnet_lite0"
+
+
+def test_each_backbone_has_weights_of_its_own():
+    one, other, images = LiteBackbone([4]), LiteBackbone([4]), torch.rand(1, 3, 32, 32)
+    assert one.state_dict().keys() == other.state_dict().keys()
+    places = [{tensor.data_ptr() for tensor in backbone.state_dict().values()} for backbone in (one, other)]
+    assert places[0] & places[1] == set()
+    assert not any(parameter.requires_grad for parameter in one.parameters())
+    before = other(images)[0]
+    assert torch.equal(one(images)[0], before)
+    for tensor in one.state_dict().values():
+        tensor.zero_()
+    one.blocks[0].register_forward_hook(lambda *_: 1 / 0)
+    assert torch.equal(other(images)[0], before)
+    assert torch.equal(LiteBackbone([4])(images)[0], before)

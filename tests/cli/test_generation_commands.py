@@ -9,7 +9,7 @@ from urushi import Detector, Recipe
 SETTINGS = {
     "preprocessing.resize.height": 32,
     "preprocessing.resize.width": 32,
-    "training.max_epochs": 2,
+    "training.max_epochs": 1,
     "model.width": 4,
 }
 

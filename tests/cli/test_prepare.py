@@ -29,6 +29,7 @@ knots = [[30, 0], [140, 255]]
 [[preprocessing]]
 name = "scale"
 """
+FEW = ("--n-shown", 1)  # to draw each step of each image would take longer than all else
 
 
 def part(seed, dtype=np.uint8):
@@ -67,7 +68,7 @@ def written(path):
 
 
 def test_written_images_are_those_that_the_pipeline_gives(urushi, parts, recipe, tmp_path):
-    result = urushi("prepare", parts, tmp_path / "out", "--recipe", recipe)
+    result = urushi("prepare", parts, tmp_path / "out", "--recipe", recipe, *FEW)
     assert (result.status, result.err) == (0, f"10 images found in {parts}\n")
     pipeline = Pipeline.of(Recipe.find(str(recipe)))
     images = [p.relative_to(parts) for p in sorted(parts.rglob("*.png")) if "ground_truth" not in p.parts]
@@ -80,7 +81,7 @@ def test_written_images_are_those_that_the_pipeline_gives(urushi, parts, recipe,
 
 
 def test_masks_follow_their_images(urushi, parts, recipe, tmp_path):
-    urushi("prepare", parts, tmp_path / "out", "--recipe", recipe)
+    urushi("prepare", parts, tmp_path / "out", "--recipe", recipe, *FEW)
     prepared = Pipeline.of(Recipe.find(str(recipe))).prepare(part(20))
     mask = np.zeros((40, 60), bool)
     mask[18:24, 18:26] = True
@@ -95,7 +96,7 @@ def test_sixteen_bits_stay_sixteen_bits(urushi, tmp_path):
     write_image(tmp_path / "deep" / "ramp.png", ramp)
     recipe = tmp_path / "scale.toml"
     recipe.write_text(RECIPE.split("[[")[0] + '[[preprocessing]]\nname = "scale"\n')
-    urushi("prepare", tmp_path / "deep", tmp_path / "out", "--recipe", recipe)
+    urushi("prepare", tmp_path / "deep", tmp_path / "out", "--recipe", recipe, *FEW)
     assert np.array_equal(read_image(tmp_path / "out" / "ramp.png"), ramp)
 
 
@@ -104,14 +105,14 @@ def test_colour_stays_colour(urushi, tmp_path):
     write_image(tmp_path / "rgb" / "a.png", rgb)
     recipe = tmp_path / "scale.toml"
     recipe.write_text(RECIPE.split("[[")[0] + '[[preprocessing]]\nname = "scale"\n')
-    assert urushi("prepare", tmp_path / "rgb", tmp_path / "out", "--recipe", recipe).status == 0
+    assert urushi("prepare", tmp_path / "rgb", tmp_path / "out", "--recipe", recipe, *FEW).status == 0
     assert np.array_equal(read_image(tmp_path / "out" / "a.png"), rgb.astype(np.uint16) * 257)
 
 
 def test_what_cannot_be_read_is_listed_and_the_rest_written(urushi, parts, recipe, tmp_path):
     (parts / "test" / "good" / "broken.png").write_text("no image")
     write_image(parts / "train" / "good" / "flat.png", np.full((20, 20), 90, np.uint8))  # nothing to crop to
-    result = urushi("prepare", parts, tmp_path / "out", "--recipe", recipe)
+    result = urushi("prepare", parts, tmp_path / "out", "--recipe", recipe, *FEW)
     assert result.status == 1
     assert f"not read: {parts / 'test' / 'good' / 'broken.png'}: not an image" in result.err
     assert "flat.png: no object to crop to" in result.err
@@ -128,21 +129,21 @@ def test_masks_in_a_folder_become_one(urushi, parts, recipe, tmp_path):
     for i, side in enumerate((np.arange(60) < 20, np.arange(60) >= 20)):
         write_image(folder / "0" / f"{i}.png", mask & side)
     prepared = Pipeline.of(Recipe.find(str(recipe))).prepare(read_image(parts / "test/hole/0.png"))
-    assert urushi("prepare", parts, tmp_path / "out", "--recipe", recipe).status == 0
+    assert urushi("prepare", parts, tmp_path / "out", "--recipe", recipe, *FEW).status == 0
     expected = fit_mask(mask, (32, 32), prepared.to_original, (40, 60))
     np.testing.assert_array_equal(read_image(tmp_path / "out/ground_truth/hole/0.png") > 0, expected)
 
 
 def test_a_mask_of_another_ratio_is_listed(urushi, parts, recipe, tmp_path):
     write_image(parts / "ground_truth" / "hole" / "0_mask.png", np.eye(40, dtype=bool))
-    result = urushi("prepare", parts, tmp_path / "out", "--recipe", recipe)
+    result = urushi("prepare", parts, tmp_path / "out", "--recipe", recipe, *FEW)
     assert "0_mask.png: the mask has 40 × 40 px, its image 60 × 40 px" in result.err
     assert not (tmp_path / "out/ground_truth/hole/0_mask.png").exists()
 
 
 def test_a_mask_that_cannot_be_read_is_listed_and_its_image_written(urushi, parts, recipe, tmp_path):
     (parts / "ground_truth" / "hole" / "0_mask.png").write_text("no image")
-    result = urushi("prepare", parts, tmp_path / "out", "--recipe", recipe)
+    result = urushi("prepare", parts, tmp_path / "out", "--recipe", recipe, *FEW)
     assert result.status == 1
     assert "0_mask.png: not an image" in result.err
     assert (tmp_path / "out" / "test" / "hole" / "0.png").is_file()
@@ -156,7 +157,7 @@ def test_steps_learn_from_good_training_images_only(urushi, parts, tmp_path, nam
     )
     teachers = sorted((parts / "test" / "good" if named else parts / "train" / "good").iterdir())
     fit_on = ["--fit-on", parts / "test" / "good"] if named else []
-    urushi("prepare", parts, tmp_path / "out", "--recipe", recipe, *fit_on)
+    urushi("prepare", parts, tmp_path / "out", "--recipe", recipe, *fit_on, *FEW)
     pipeline = Pipeline.of(Recipe.find(str(recipe))).fit([read_image(path) for path in teachers])
     expected = pipeline.prepare(part(20)).pixels[0]
     assert written(tmp_path / "out" / "test" / "hole" / "0.png") == pytest.approx(expected, abs=0.5 / 65535)
@@ -167,19 +168,19 @@ def test_names_that_differ_in_their_ending_only_are_both_kept(urushi, recipe, tm
     write_image(folder / "a.png", part(0))
     Image.fromarray(part(1)).save(folder / "a.bmp")
     Image.fromarray(part(2)).save(folder / "b.bmp")
-    assert urushi("prepare", folder, tmp_path / "out", "--recipe", recipe).status == 0
+    assert urushi("prepare", folder, tmp_path / "out", "--recipe", recipe, *FEW).status == 0
     assert {p.name for p in (tmp_path / "out").glob("*.png")} == {"a.png.png", "a.bmp.png", "b.png"}
 
 
 def test_single_files_are_taken_too(urushi, parts, recipe, tmp_path):
     files = [parts / "train" / "good" / "0.png", parts / "train" / "good" / "1.png"]
-    assert urushi("prepare", *files, tmp_path / "out", "--recipe", recipe).status == 0
+    assert urushi("prepare", *files, tmp_path / "out", "--recipe", recipe, *FEW).status == 0
     assert {p.name for p in (tmp_path / "out").glob("*.png")} == {"0.png", "1.png"}
 
 
 def test_two_images_for_one_place_are_refused_before_any_work(urushi, parts, recipe, tmp_path):
     folders = [parts / "test" / "good", parts / "test" / "hole"]
-    result = urushi("prepare", *folders, tmp_path / "out", "--recipe", recipe)
+    result = urushi("prepare", *folders, tmp_path / "out", "--recipe", recipe, *FEW)
     assert result.status == 2
     assert "would both become 0.png.png" in result.err
     assert not (tmp_path / "out").exists()
@@ -188,7 +189,7 @@ def test_two_images_for_one_place_are_refused_before_any_work(urushi, parts, rec
 @pytest.mark.parametrize("out", ["parts/out", ".", "parts"])
 def test_results_among_the_images_are_refused(urushi, parts, recipe, tmp_path, out):
     before = sorted(tmp_path.rglob("*"))
-    result = urushi("prepare", parts, tmp_path / out, "--recipe", recipe)
+    result = urushi("prepare", parts, tmp_path / out, "--recipe", recipe, *FEW)
     assert result.status == 2
     assert "choose another OUT" in result.err
     assert sorted(tmp_path.rglob("*")) == before
@@ -197,7 +198,7 @@ def test_results_among_the_images_are_refused(urushi, parts, recipe, tmp_path, o
 def test_a_folder_of_somebody_else_is_left_alone(urushi, parts, recipe, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("mine")
-    result = urushi("prepare", parts, tmp_path / "out", "--recipe", recipe)
+    result = urushi("prepare", parts, tmp_path / "out", "--recipe", recipe, *FEW)
     assert result.status == 2
     assert "holds other files" in result.err
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["mine.txt"]
@@ -205,7 +206,7 @@ def test_a_folder_of_somebody_else_is_left_alone(urushi, parts, recipe, tmp_path
 
 @pytest.mark.thorough
 def test_results_can_be_written_anew_but_not_over_those_of_other_images(urushi, parts, recipe, tmp_path):
-    run = ("--recipe", recipe)
+    run = ("--recipe", recipe, *FEW)
     assert urushi("prepare", parts, tmp_path / "out", *run).status == 0
     assert urushi("prepare", parts, tmp_path / "out", *run, "--set", "preprocessing.resize.width=16").status == 0
     assert read_image(tmp_path / "out" / "train" / "good" / "0.png").shape == (32, 16)
@@ -230,7 +231,7 @@ def test_a_recipe_must_be_named_or_proposed(urushi, parts, tmp_path, options):
 
 @pytest.mark.thorough
 def test_a_proposal_is_a_recipe_that_prepares_the_same(urushi, parts, tmp_path):
-    result = urushi("prepare", parts, tmp_path / "one", "--propose", "--set", "preprocessing.resize.width=48")
+    result = urushi("prepare", parts, tmp_path / "one", "--propose", "--set", "preprocessing.resize.width=48", *FEW)
     assert result.status == 0
     assert "The background is bright" in result.out
     proposed = tmp_path / "one" / "proposed.toml"
@@ -248,7 +249,7 @@ def test_a_proposal_repairs_dead_columns(urushi, tmp_path):
         image = part(seed)
         image[:, 30] = 0
         write_image(tmp_path / "in" / f"{seed}.png", image)
-    assert urushi("prepare", tmp_path / "in", tmp_path / "out", "--propose").status == 0
+    assert urushi("prepare", tmp_path / "in", tmp_path / "out", "--propose", *FEW).status == 0
     mask = read_image(tmp_path / "out" / "dead_pixels.png")
     assert np.flatnonzero(mask.any(axis=0)).tolist() == [30]
     assert "red: dead pixels" in (tmp_path / "out" / "prepare.html").read_text("utf-8")
@@ -256,7 +257,7 @@ def test_a_proposal_repairs_dead_columns(urushi, tmp_path):
 
 def test_constant_images_are_prepared_with_a_proposal_that_says_so(urushi, tmp_path):
     write_image(tmp_path / "in" / "a.png", np.full((20, 30), 80, np.uint8))
-    result = urushi("prepare", tmp_path / "in", tmp_path / "out", "--propose")
+    result = urushi("prepare", tmp_path / "in", tmp_path / "out", "--propose", *FEW)
     assert result.status == 0
     assert "Nothing to stretch" in result.out
 
@@ -280,7 +281,7 @@ def test_shown_images_are_as_many_as_asked_for(parts, tmp_path, n_shown):
 def test_inverted_masks_are_left_out_and_said(urushi, parts, recipe, tmp_path):
     for path in (parts / "ground_truth" / "hole").iterdir():
         write_image(path, read_image(path) == 0)
-    result = urushi("prepare", parts, tmp_path / "out", "--recipe", recipe)
+    result = urushi("prepare", parts, tmp_path / "out", "--recipe", recipe, *FEW)
     assert result.status == 0
     assert f"note: {parts / 'ground_truth' / 'hole'}: 2 masks are left out; each marks most of its image" in result.err
     assert not (tmp_path / "out" / "ground_truth").exists()
@@ -291,7 +292,7 @@ def test_folders_of_a_name_may_be_declared_good(urushi, parts, recipe, tmp_path)
         (parts / split / "good").rename(parts / split / "A")
     items, _ = find_items([parts], tmp_path / "out", None, ["A"])
     assert sum(item.is_training for item in items) == 6
-    result = urushi("prepare", parts, tmp_path / "out", "--recipe", recipe, "--good-folder", "A")
+    result = urushi("prepare", parts, tmp_path / "out", "--recipe", recipe, "--good-folder", "A", *FEW)
     assert result.status == 0
     assert len(list((tmp_path / "out" / "train" / "A").iterdir())) == 6
 
@@ -308,12 +309,12 @@ def test_good_folders_of_the_images_that_steps_learn_from(urushi, parts, tmp_pat
     if both:
         (parts / "train" / "good").rename(parts / "train" / "A")
     named = ["--fit-on", tmp_path / "known", "--good-folder", "A"]
-    assert urushi("prepare", source, tmp_path / "out", "--recipe", recipe, *named).status == 0
+    assert urushi("prepare", source, tmp_path / "out", "--recipe", recipe, *named, *FEW).status == 0
     pipeline = Pipeline.of(Recipe.find(str(recipe))).fit([part(30), part(32)])
     expected = pipeline.prepare(part(20)).pixels[0]
     place = "test/hole/0.png" if both else "0.png"
     assert written(tmp_path / "out" / place) == pytest.approx(expected, abs=0.5 / 65535)
-    result = urushi("prepare", source, tmp_path / "more", "--recipe", recipe, *named, "--good-folder", "fein")
+    result = urushi("prepare", source, tmp_path / "more", "--recipe", recipe, *named, "--good-folder", "fein", *FEW)
     assert result.status == 2
     assert "no folder called 'fein'" in result.err
 
@@ -324,6 +325,6 @@ def test_it_says_how_well_parts_could_be_aligned(urushi, tmp_path):
         write_image(tmp_path / "good" / f"{seed}.png", part(seed))
     recipe = tmp_path / "aligned.toml"
     recipe.write_text(RECIPE.replace('name = "crop"', 'name = "alignment"'))
-    found = urushi("prepare", tmp_path / "good", tmp_path / "out", "--recipe", recipe)
+    found = urushi("prepare", tmp_path / "good", tmp_path / "out", "--recipe", recipe, *FEW)
     assert re.search(r"alignment: 4 of 4 good images fit the template; median correlation 0\.\d\d before", found.out)
     assert "4 of 4 good images fit the template" in (tmp_path / "out" / "prepare.html").read_text(encoding="utf-8")

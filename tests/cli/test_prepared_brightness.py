@@ -47,7 +47,7 @@ def test_doctor_and_prepare_warn(urushi, bars, step, is_warned):
     looked_at = urushi("doctor", bars, "--recipe", recipe)
     assert (f"{WARNING} test/metal from test/good: it is brighter" in looked_at.out) == is_warned
     assert WARNING not in urushi("doctor", bars).out  # raw brightness is equal
-    prepared = urushi("prepare", bars, bars.parent / "out", "--recipe", recipe)
+    prepared = urushi("prepare", bars, bars.parent / "out", "--recipe", recipe, "--n-shown", 1)
     assert (f"{WARNING} test/metal" in prepared.err) == is_warned
     assert ("alone tells test/metal" in (bars.parent / "out" / "prepare.html").read_text()) == is_warned
 

@@ -57,15 +57,15 @@ def test_help_of_a_command_fits_eighty_columns_groups_its_options_and_ends_with_
 
 
 def png(width: int, height: int) -> bytes:
-    """A black PNG of any size, a few hundred kB small; compressed piece by piece."""
+    """A black PNG of one bit a pixel and any size, some ten kB small; compressed piece by piece."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     packer = zlib.compressobj(1)
-    rows = [packer.compress(bytes(1 + width)) for _ in range(height)]
+    rows = [packer.compress(bytes(1 + (width + 7) // 8)) for _ in range(height)]
     parts = (
-        chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)),
+        chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)),
         chunk(b"IDAT", b"".join(rows) + packer.flush()),
     )
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts) + chunk(b"IEND", b"")
@@ -204,10 +204,10 @@ def test_wrong_use_is_status_2_and_shows_how_it_is_meant(urushi, arguments):
     assert "Traceback" not in done.err
 
 
-def test_the_version_is_that_of_the_package():
-    import urushi
+def test_the_version_is_that_of_the_package(urushi):
+    from urushi import __version__
 
-    assert run("--version").stdout.strip() == urushi.__version__
+    assert urushi("--version").out.strip() == __version__
 
 
 def test_an_interrupt_ends_quietly(exported, good, started):

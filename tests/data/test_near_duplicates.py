@@ -6,7 +6,7 @@ import pytest
 
 from urushi.data.dataset import find_dataset
 from urushi.data.diagnosis import diagnose
-from urushi.data.near_duplicates import Imprint, connected, near_duplicates
+from urushi.data.near_duplicates import _N_PAIRS, Imprint, _correlations, _unrelated, connected, near_duplicates
 from urushi.data.proposed_groups import proposed
 
 
@@ -42,6 +42,16 @@ def test_parts_of_one_kind_are_no_duplicates():
 
 def test_where_all_images_are_the_same_but_for_noise_nothing_is_named():
     assert near_duplicates([Imprint.of(scan(product(0), seed)) for seed in range(12)]) == []
+
+
+def test_how_alike_unrelated_images_are_counts_each_drawn_pair():
+    made = imprints(4, 1)
+    details, thumbnails = [one.detail for one in made], np.stack([one.thumbnail for one in made])
+    drawn = np.random.default_rng(0).integers(0, 4, (_N_PAIRS, 2))
+    apart = np.linalg.norm(thumbnails[drawn[:, 0]] - thumbnails[drawn[:, 1]], axis=1)
+    far = [(i, j) for (i, j), one in zip(drawn, apart, strict=True) if one >= np.median(apart) and i != j]
+    reached = [_correlations(details[i], [details[j]])[0] for i, j in far]
+    assert _unrelated(details, thumbnails) == pytest.approx(np.quantile(reached, 0.99), abs=1e-5)
 
 
 @pytest.mark.parametrize("n", [0, 1, 2])

@@ -137,9 +137,9 @@ def test_one_image_of_a_type_is_too_few(detector):
         DefectTypes.learn(encoder, images, ["a", "a", "b"])
 
 
-def test_types_of_another_detector_are_refused(types, trained):
+def test_types_of_another_detector_are_refused(types, autoencoder):
     with pytest.raises(InputError, match="another detector"):
-        types.encoder(trained)
+        types.encoder(Detector.load(autoencoder))
 
 
 @pytest.fixture(scope="module")

@@ -54,6 +54,11 @@ def flat(made):
     return np.concatenate([m.ravel() for m, _ in made]), np.concatenate([g.ravel() for _, g in made])
 
 
+def share_from(values, cuts):
+    """How many of the values are at or above each cut."""
+    return 1 - np.searchsorted(np.sort(values, axis=None), cuts) / values.size
+
+
 def naive_aupro(made, limit):
     """MVTec's definition, cut by cut."""
     all_scores, truth = flat(made)
@@ -62,16 +67,11 @@ def naive_aupro(made, limit):
         labels, n = ndimage.label(mask, np.ones((3, 3)))
         components += [anomaly_map[labels == k + 1] for k in range(n)]
     cuts = np.unique(all_scores)[::-1]
-    fpr = np.array([0.0, *((all_scores[~truth] >= cut).mean() for cut in cuts)])
-    pro = np.array([0.0, *(np.mean([(c >= cut).mean() for c in components]) for cut in cuts)])
+    fpr = np.append(0.0, share_from(all_scores[~truth], cuts))
+    pro = np.append(0.0, np.mean([share_from(c, cuts) for c in components], axis=0))
     inside = fpr < limit
     x, y = np.append(fpr[inside], limit), np.append(pro[inside], np.interp(limit, fpr, pro))
     return np.trapezoid(y, x) / limit
-
-
-def share_from(values, cuts):
-    """How many of the values are at or above each cut."""
-    return np.array([np.count_nonzero(values >= cut) for cut in cuts]) / values.size
 
 
 def naive_aupimo(made, lowest, highest, steps=4000):

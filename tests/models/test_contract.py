@@ -64,7 +64,7 @@ def recipe(name: str, **values: Any) -> Recipe:
             "preprocessing": steps,
             "model": {"name": name, **SMALL.get(name, {}), **values},
             "score": {"name": "squared_error"},
-            "training": {"max_epochs": 4, "batch_size": 4, "accelerator": "cpu"},
+            "training": {"max_epochs": 2, "batch_size": 4, "accelerator": "cpu"},
         },
         "test",
     )
@@ -121,7 +121,7 @@ def images(pictures):
 def fitted(images):
     @cache
     def fitted(name: str, seed: int = 0, again: int = 0) -> Detector:
-        return Detector.fit(as_arrays(images(name, 16)), recipe(name), seed=seed)
+        return Detector.fit(as_arrays(images(name, 12)), recipe(name), seed=seed)
 
     return fitted
 

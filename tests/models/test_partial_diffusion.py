@@ -118,8 +118,8 @@ def test_no_image_depends_on_the_others_of_its_batch(mode, sampler):
 
 
 def test_more_noises_are_averaged():
-    single = [model(mode="diffusion", steps=200).eval() for _ in range(2)]
-    both = model(mode="diffusion", steps=200, n_noises=2).eval()
+    single = [model(mode="diffusion", steps=20).eval() for _ in range(2)]
+    both = model(mode="diffusion", steps=20, n_noises=2).eval()
     for number, made in enumerate(single):
         made.load_state_dict(both.state_dict() | {"noises": both.noises[number : number + 1]})
     with torch.no_grad():

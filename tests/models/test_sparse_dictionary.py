@@ -14,7 +14,7 @@ SHAPE = (1, 32, 32)
 @pytest.fixture(scope="module")
 def fitted(pictures):
     model = SparseDictionary(SHAPE, n_atoms=16)
-    model.fit([torch.from_numpy(pictures(12))])
+    model.fit([torch.from_numpy(pictures(6))])
     return model
 
 
@@ -69,7 +69,7 @@ def test_normal_images_are_rebuilt_and_a_stripe_is_not(fitted, pictures):
 
 
 def test_error_and_code_are_standard_normal_where_they_were_learnt(fitted, pictures):
-    critique = fitted.reconstruct(torch.from_numpy(pictures(12))).critique
+    critique = fitted.reconstruct(torch.from_numpy(pictures(6))).critique
     assert critique.mean().item() == pytest.approx(1.0, rel=0.05)  # half the mean of chi squared with two
 
 

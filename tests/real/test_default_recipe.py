@@ -47,6 +47,7 @@ def test_even_a_small_detector_tells_bones_in_fish_fillets_from_good_fillets(fis
     assert found.counts["fp"] <= 1
 
 
+@pytest.mark.thorough
 def test_a_real_image_gets_the_same_score_alone_and_in_company(fishbone, small):
     paths = [sample.path for sample in fishbone.test()[:10]]
     together = [i.score for i in small.inspect_many(paths, batch_size=8) if isinstance(i, Inspection)]

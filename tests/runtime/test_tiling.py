@@ -133,7 +133,7 @@ def tiled(**tiling: object) -> Recipe:
         "preprocessing": [{"name": "grey"}, {"name": "scale"}],
         "model": {"name": "autoencoder", "latent_dimension": 4},
         "score": {"name": "squared_error"},
-        "training": {"max_epochs": 8, "batch_size": 8, "accelerator": "cpu"},
+        "training": {"max_epochs": 4, "batch_size": 8, "accelerator": "cpu"},
         "split": {"calibration_fraction": 0.4},
         "tiling": {"tile_px": 32, "n_training_tiles": 6, **tiling},
     }

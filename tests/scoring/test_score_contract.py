@@ -117,7 +117,7 @@ def test_a_small_residual_is_enlarged_to_the_size_asked_for(name, space, planted
 @every_score
 def test_a_score_depends_neither_on_the_batch_nor_on_its_order(name, space, planted):
     for pooling in POOLINGS:
-        score, pair = score_of(name, space, pooling=pooling), planted(0.3, 0.0, 0.1, 0.2, channels=3)
+        score, pair = score_of(name, space, pooling=pooling), planted(0.3, 0.0, 0.1, 0.2, channels=3, side_px=32)
         maps, scores = run(score, pair)
         order = torch.tensor([2, 0, 3, 1])
         shuffled_maps, shuffled = run(score, Reconstruction(pair.original[order], pair.reconstruction[order]))

@@ -17,7 +17,7 @@ latent_dimension = 4
 [score]
 name = "squared_error"
 [training]
-max_epochs = 2
+max_epochs = 1
 batch_size = 8
 accelerator = "cpu"
 """

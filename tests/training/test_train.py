@@ -17,7 +17,7 @@ from torch.optim import SGD, Optimizer
 from urushi.data.loader import Rows
 from urushi.errors import TrainingError
 from urushi.models.autoencoder import Autoencoder
-from urushi.models.base import Reconstruction, Reconstructor
+from urushi.models.base import Reconstruction, Reconstructor, seed_all
 from urushi.recipe import Training
 from urushi.training import Trained, train
 from urushi.training.learning_rate import suggested_rate
@@ -255,6 +255,15 @@ def test_same_seed_gives_the_same_weights_whatever_was_drawn_before(tmp_path):
     run(third, tmp_path / "c", seed=8, max_epochs=2)
     assert_equal_weights(one, other)
     assert not torch.equal(one.encoder[0][0].weight, third.encoder[0][0].weight)
+
+
+@pytest.mark.parametrize("seed", [0, 10**12, 2**64 - 1])
+def test_seeded_it_draws_what_pytorch_draws(seed):
+    with torch.random.fork_rng():
+        seed_all(seed)
+        drawn = torch.rand(5)
+        torch.manual_seed(seed)
+        assert torch.equal(drawn, torch.rand(5))
 
 
 @pytest.mark.parametrize("seed", [0, 10**12, 2**62])

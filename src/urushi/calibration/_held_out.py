@@ -8,12 +8,13 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, ValidationError
 
 from urushi.calibration._false_discovery import RULE
 from urushi.calibration._normals import Normals
 from urushi.calibration._p_values import n_needed
 from urushi.calibration.base import Threshold, ThresholdRule
+from urushi.catalogue import options
 from urushi.errors import CalibrationError
 from urushi.inspection import MapScale
 from urushi.printable import counted
@@ -160,7 +161,7 @@ class HeldOut:
     def from_json(cls, data: object) -> "HeldOut":
         """The inverse of `to_json`; raises CalibrationError if something is missing or wrong."""
         try:
-            held_out: HeldOut = TypeAdapter(cls).validate_python(data)
+            held_out: HeldOut = options.adapter(cls).validate_python(data)
         except ValidationError as error:
             raise CalibrationError(f"the held-out scores are damaged: {error.errors()[0]['msg']}") from None
         if not len(held_out.scores) == len(held_out.map_peaks) == len(held_out.map_medians) > 0:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from urushi.calibration._normals import Normals
 from urushi.calibration._p_values import percent, require_enough, sorted_scores
@@ -89,13 +89,14 @@ class Threshold:
     def from_json(cls, data: object) -> "Threshold":
         """A threshold from what `to_json` gave; raises CalibrationError if a value is missing, foreign or wrong."""
         try:
-            return TypeAdapter(cls).validate_python(_with_rate_kind(data))
+            threshold: Threshold = options.adapter(cls).validate_python(_with_rate_kind(data))
         except ValidationError as error:
             # The values themselves stay out of the message: they may be long and come from a stranger.
             wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'all'}: {e['msg']}" for e in error.errors()[:5])
             raise CalibrationError(
                 f"The stored threshold is damaged or of another format ({wrong[:500]}). Calibrate the detector anew."
             ) from error
+        return threshold
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,7 +38,12 @@ def load(room: str, name: str, base: type[T]) -> type[T]:
 
 def _own(room: str) -> frozenset[str]:
     package = importlib.util.find_spec(room)
-    modules = pkgutil.iter_modules((package and package.submodule_search_locations) or [])
+    return _modules(tuple((package and package.submodule_search_locations) or ()))
+
+
+@cache  # of these folders: another one may join a room
+def _modules(folders: tuple[str, ...]) -> frozenset[str]:
+    modules = pkgutil.iter_modules(folders)
     return frozenset(m.name for m in modules if not m.ispkg and not m.name.startswith("_") and m.name != "base")
 
 

@@ -11,7 +11,7 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from pydantic import ConfigDict, ValidationError, create_model
+from pydantic import ConfigDict, TypeAdapter, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
 from urushi.catalogue.entries import nearest
@@ -67,6 +67,16 @@ def _schema(cls: type) -> Any:
     return create_model(
         cls.__name__, __config__=ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True), **fields
     )
+
+
+def adapter(kind: Any) -> TypeAdapter[Any]:
+    """What reads objects of a class, or lists of them, from plain values; it, too, takes a while to make."""
+    return _adapter(kind)
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
 def _type_name(field: FieldInfo) -> str:

@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, ValidationError
 
+from urushi.catalogue import options
 from urushi.data.appearance import FULL_SCALES, Appearance, content_of
 from urushi.data.images import ImageSource, name_of, read_image
 from urushi.data.stream import stream
@@ -127,10 +128,11 @@ class Familiar:
     def from_json(cls, data: object) -> "Familiar":
         """The inverse of `to_json`; raises DetectorFileError if something is missing or wrong."""
         try:
-            return TypeAdapter(cls).validate_python(data)
+            familiar: Familiar = options.adapter(cls).validate_python(data)
         except ValidationError as error:
             reason = error.errors()[0]["msg"]
             raise DetectorFileError(f"what it knows of its good images is damaged: {reason}") from None
+        return familiar
 
     @cached_property
     def _contents(self) -> frozenset[str]:

@@ -7,6 +7,7 @@ as screws that lie in one direction, are not to be named.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import cv2
 import numpy as np
@@ -77,8 +78,10 @@ def _unrelated(details: Sequence[NDArray[np.int8]], thumbnails: FloatArray) -> f
     pairs = np.random.default_rng(0).integers(0, len(details), (_N_PAIRS, 2))
     apart = np.linalg.norm(thumbnails[pairs[:, 0]] - thumbnails[pairs[:, 1]], axis=1)
     far = pairs[(apart >= np.median(apart)) & (pairs[:, 0] != pairs[:, 1])]
-    reached = [_correlations(details[i], [details[j]])[0] for i, j in far]
-    return float(np.quantile(reached, 0.99)) if reached else 1.0
+    distinct, places = np.unique(np.sort(far, axis=1), axis=0, return_inverse=True)  # few images are drawn often
+    of_one = groupby(distinct.tolist(), key=lambda pair: pair[0])
+    reached = [float(c) for i, those in of_one for c in _correlations(details[i], [details[j] for _, j in those])]
+    return float(np.quantile(np.take(reached, places.ravel()), 0.99)) if reached else 1.0
 
 
 def _neighbours(thumbnails: FloatArray) -> Iterator[list[int]]:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -99,7 +100,7 @@ def fit(
     facts |= {"groups": sizes(images.groups)} if images.groups else {}
     worries = [*concerns(images.gathered, sources, images.groups), *worse_than_pixel_pca(facts)]
     facts |= {"concerns": worries, **learnt.pipeline.facts(Decoded(images.sources))}
-    facts |= {"seconds": round(time.monotonic() - start, 1), "versions": {p: version(p) for p in _PACKAGES}}
+    facts |= {"seconds": round(time.monotonic() - start, 1), "versions": dict(_versions())}
     unreadable = tuple(images.gathered.unreadable.values())
     card = {"fit": facts} | _about_region(learnt.pipeline)
     recipes = (recipe.model_copy(update={"score": score, "model": learnt.model}) for score in scores)
@@ -117,6 +118,11 @@ def fit(
         )
         for backend, held, pattern, own in zip(learnt.backends, held_out, learnt.patterns, recipes, strict=True)
     )
+
+
+@cache  # to find them, the folder of all packages is searched
+def _versions() -> Mapping[str, str]:
+    return {package: version(package) for package in _PACKAGES}
 
 
 def _about_region(pipeline: Pipeline) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from urushi.fitting.open_options import choose
 from urushi.fitting.training_images import TrainingImages, Vary
 from urushi.inspection import Unreadable
 from urushi.models import build_model
-from urushi.models.base import Reconstruction, Reconstructor
+from urushi.models.base import Reconstruction, Reconstructor, seed_all
 from urushi.preprocessing import Pipeline
 from urushi.recipe import Part, Recipe
 from urushi.runtime.tiling import pattern_of
@@ -198,7 +198,7 @@ def run_folder(learner: Learner) -> Iterator[None]:
 def _pretrain(model: Reconstructor, batches: Iterable[torch.Tensor], seed: int) -> None:
     """Where training starts, the model is on the CPU."""
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
+        seed_all(seed)
         model.cpu().train().pretrain(batches)
 
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from urushi import catalogue
 from urushi.catalogue import options
-from urushi.models.base import Reconstructor
+from urushi.models.base import Reconstructor, seed_all
 from urushi.recipe import Part
 
 Shape = tuple[int, int, int]  # channels, height, width
@@ -17,7 +17,7 @@ Shape = tuple[int, int, int]  # channels, height, width
 def build_model(part: Part, image_shape: Shape, seed: int = 0) -> Reconstructor:
     """A method with initial weights that depend on the seed alone; raises RecipeError."""
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
+        seed_all(seed)
         found = catalogue.load("urushi.models", part.name, Reconstructor)
         return options.build(found, part.options, "model", image_shape)
 

@@ -152,6 +152,14 @@ class Reconstructor(nn.Module, ABC):
         raise NotImplementedError(f"{type(self).__name__} does not learn from sums over images")
 
 
+def seed_all(seed: int) -> None:
+    """As `torch.manual_seed`, which without an accelerator takes milliseconds to note who asked for it."""
+    if torch.accelerator.is_available():
+        torch.manual_seed(seed)
+    else:
+        torch.default_generator.manual_seed(seed)
+
+
 def added(parts: Iterable[Statistics]) -> Statistics:
     """The statistics of all batches together."""
     return reduce(lambda one, other: tuple(a + b for a, b in zip(one, other, strict=True)), parts)

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field
 
+from urushi.catalogue import options
 from urushi.catalogue.extras import how_to_install, is_installed
 from urushi.errors import DetectorFileError, InputError
 from urushi.runtime._signature import Shape
@@ -58,7 +59,7 @@ class Exported(NamedTuple):
 def exports(card: Mapping[str, Any]) -> list[Exported]:
     """What a card says was exported, fastest first; raises DetectorFileError where that is damaged."""
     try:
-        entries = TypeAdapter(list[Exported]).validate_python(
+        entries = options.adapter(list[Exported]).validate_python(
             [{name: entry[name] for name in Exported._fields if name in entry} for entry in card.get("exports", [])]
         )
     except (TypeError, KeyError, ValueError):

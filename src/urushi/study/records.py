@@ -5,9 +5,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, ValidationError
 
 from urushi import atomic_file
+from urushi.catalogue import options
 from urushi.errors import InputError
 
 FORMAT = 1
@@ -56,7 +57,7 @@ class Record:
     def read(cls, path: Path) -> "Record | None":
         """A record of whatever images; None if there is none, or one of another format."""
         try:
-            found = TypeAdapter(cls).validate_json(path.read_bytes())
+            found: Record = options.adapter(cls).validate_json(path.read_bytes())
         except (OSError, ValidationError):
             return None
         columns: list[list[Any]] = [found.sources, found.luminances, *found.scores.values()]

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from urushi.errors import TrainingError
-from urushi.models.base import Reconstructor
+from urushi.models.base import Reconstructor, seed_all
 
 _WORRIED_EPOCHS = 3  # a fresh generator makes the same of every code
 _MEASURED = "measured/"
@@ -83,7 +83,7 @@ class TrainingModule(LightningModule):
 
     def _seed(self, part: Literal["training", "validation"], index: int) -> None:
         numbers = (self.seed, self.current_epoch, index, self.global_rank, part == "validation")
-        torch.manual_seed(int(SeedSequence(numbers).generate_state(1, np.uint64)[0]))
+        seed_all(int(SeedSequence(numbers).generate_state(1, np.uint64)[0]))
 
     def _require_finite(self, loss: Tensor, named: str) -> None:
         if not torch.isfinite(loss):

@@ -12,6 +12,7 @@ from torch import Tensor
 from urushi import atomic_file
 from urushi.data.loader import Rows
 from urushi.data.stream import evenly
+from urushi.models.base import seed_all
 from urushi.training.module import TrainingModule
 
 _MOST_IMAGES = 4
@@ -34,7 +35,7 @@ class Reconstructions(Callback):
 
     def _rebuilt(self, module: TrainingModule) -> Tensor:
         with torch.random.fork_rng(), torch.no_grad():
-            torch.manual_seed(0)
+            seed_all(0)
             pair = module.model.reconstruct(self.images.to(module.device))
         return torch.stack([pair.original, module.model.picture(pair)]).cpu()
 
