@@ -177,10 +177,9 @@ def test_a_hostile_folder_can_be_fitted_on_too(hostile, launcher, tmp_path, quic
 def test_an_error_is_one_message_on_stderr_and_status_2(urushi, good, arguments, message):
     done = urushi(*(argument.format(good=good) for argument in arguments))
     assert (done.status, done.out) == (2, "")
-    assert done.err.startswith("error: ")
-    assert message in done.err
-    assert "Traceback" not in done.err
-    assert len(done.err.splitlines()) == 1
+    (error,) = [line for line in done.err.splitlines() if not line.startswith("reading ")]
+    assert error.startswith("error: ")
+    assert message in error
 
 
 def test_the_program_ends_with_the_status_and_the_message_of_its_entry_point(urushi, good):
@@ -269,7 +268,7 @@ def test_plots_leave_nothing_in_the_home_folder_nor_among_temporary_files(tmp_pa
 
 def test_an_interrupted_fit_in_closed_form_says_in_one_line_that_nothing_was_written(started, dataset, quick, tmp_path):
     with started(COMMAND, "fit", dataset, "-o", tmp_path / "part.urushi", *quick) as running:
-        first = running.stderr.readline()
+        first = [running.stderr.readline() for _ in range(2)][-1]
         running.send_signal(signal.SIGINT)
         _, errors = running.communicate(timeout=120)
     assert first == f"24 good images found in {dataset}\n"

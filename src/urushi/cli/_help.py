@@ -1,8 +1,11 @@
-"""What `--help` shows beside the words of each command: options in groups, and examples."""
+"""What each command shows of itself: in `--help` options in groups, and examples; its first line once it runs."""
 
 from typing import Any
 
+from typer import Context
 from typer.core import TyperCommand, TyperOption
+
+from urushi.cli import _first_line
 
 _GROUPS = {  # by the parameter, in this order; what is in none comes before them, under "Options"
     "Which images": ("layout", "good_folder", "bits", "saturation", "fit_on"),
@@ -83,7 +86,7 @@ EXAMPLES = {
 
 
 class Command(TyperCommand):
-    """A command whose options are shown in groups, with its examples below them."""
+    """A command whose options are shown in groups, with its examples below them; it says first what it reads."""
 
     def __init__(self, name: str | None, **options: Any) -> None:
         super().__init__(name, **options)
@@ -91,6 +94,11 @@ class Command(TyperCommand):
             if isinstance(parameter, TyperOption):
                 parameter.rich_help_panel = _GROUP_OF.get(parameter.name or "")
         self.params.sort(key=lambda parameter: _ORDER.index(getattr(parameter, "rich_help_panel", None)))
+
+    def invoke(self, ctx: Context) -> Any:
+        """Runs it."""
+        _first_line.tell({name: ctx.params[name] for one in self.params if (name := one.name) in ctx.params})
+        return super().invoke(ctx)
 
 
 def epilog(command: str) -> str:

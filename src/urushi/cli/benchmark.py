@@ -11,7 +11,7 @@ import typer
 
 from urushi.cli import _console
 from urushi.cli._datasets import note_problems
-from urushi.cli._running import ThreadsOption, note_loading
+from urushi.cli._running import ThreadsOption, require_detector
 
 if TYPE_CHECKING:
     from urushi.applications.benchmarking import Speed
@@ -32,7 +32,7 @@ def benchmark(
     Without IMAGES, smooth noise of the size that the network takes is written to a temporary folder: real images of
     another size or format take longer or shorter to decode.
     """
-    note_loading(detector)
+    require_detector(detector)
     from urushi.applications import benchmarking
 
     found = []

@@ -7,6 +7,7 @@ import typer
 
 from urushi.cli import _console
 from urushi.cli.xray import _numbers, _plan
+from urushi.printable import printable
 
 if TYPE_CHECKING:
     from urushi.xray.contrast import Plan
@@ -18,12 +19,13 @@ _PHOTONS = 10_000.0
 
 
 def _list_materials(is_asked: bool) -> None:
+    if not is_asked:
+        return
     from urushi.xray.materials import MATERIALS
 
-    if is_asked:
-        rows = ((m.name, f"{m.density_g_cm3:.4g}", _composition(m)) for m in MATERIALS.values())
-        _console.table(("material", "g/cm³", "weight per cent"), rows)
-        raise typer.Exit
+    rows = ((m.name, f"{m.density_g_cm3:.4g}", _composition(m)) for m in MATERIALS.values())
+    _console.table(("material", "g/cm³", "weight per cent"), rows)
+    raise typer.Exit
 
 
 def _composition(material: "Material") -> str:
@@ -66,7 +68,8 @@ def contrast(
     ] = False,
 ) -> None:
     """Compare tube voltages: contrast, contrast-to-noise ratio (CNR), and the smallest object that can be found."""
-    from urushi.xray.contrast import plan
+    _console.note(f"computing spectra of {printable(target)} at {printable(voltages)} kV")
+    from urushi.xray.contrast import plan  # late: it takes a second to load
     from urushi.xray.materials import material
     from urushi.xray.tube import Tube
 
