@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import signal
 import struct
 import subprocess
 import sys
 import time
 import zlib
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +56,26 @@ def test_help_of_a_command_fits_eighty_columns_groups_its_options_and_ends_with_
     assert ungrouped.count("│ --") + ungrouped.count("│    --") <= 14
     examples = [line.strip() for line in shown[shown.index(" Examples".ljust(80)) + 1 :] if line.strip()]
     assert any(line.startswith(f"urushi {command}") for line in examples)
+    assert all(line.startswith("urushi ") for line in examples), "an example is broken over two lines"
+
+
+@pytest.mark.parametrize("command", SUBCOMMANDS)
+def test_help_of_a_command_cuts_nothing_off_and_names_what_it_takes_in_capitals(urushi, command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = urushi(*command.split(), "--help").out.splitlines()
+    assert [line for line in lines if "… │" in line] == []
+    (usage,) = [line for line in lines if "Usage: " in line]
+    assert all(word.isupper() for word in re.findall(r"[\[{]([^]}]+)", usage.partition("[OPTIONS]")[2])), usage
+    assert "…" not in usage  # it says "..." itself where there may be several
+
+
+@pytest.mark.parametrize("command", ["merge", "calibrate", "export", "benchmark"])
+def test_paragraphs_of_help_fill_their_lines(urushi, command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    about = "\n".join(line.strip() for line in urushi(command, "--help").out.partition("╭")[0].splitlines())
+    for paragraph in about.split("\n\n"):
+        lines = paragraph.strip().split("\n")
+        assert all(len(f" {line} {after.split()[0]} ") > 80 for line, after in pairwise(lines)), paragraph
 
 
 def png(width: int, height: int) -> bytes:

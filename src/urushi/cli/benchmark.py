@@ -22,7 +22,7 @@ _COLUMNS = ("runtime", "images/s", "network alone", "p50 ms", "p95 ms", "p99 ms"
 
 def benchmark(
     detector: Annotated[Path, typer.Argument(metavar="DETECTOR", help="A detector file.")],
-    images: Annotated[list[Path] | None, typer.Argument(metavar="[IMAGES]…", help="Images or folders of them.")] = None,
+    images: Annotated[list[Path] | None, typer.Argument(metavar="IMAGES", help="Images or folders of them.")] = None,
     n_threads: ThreadsOption = None,
     seconds: Annotated[float, typer.Option(min=0.1, max=600, help="How long each figure is measured.")] = 5.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

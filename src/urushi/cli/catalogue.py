@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def _one_of(room: str) -> Any:
-    return typer.Argument(help="Show the options of this one.", autocompletion=_completion.entry_of(room))
+    return typer.Argument(
+        metavar="NAME", help="Show the options of this one.", autocompletion=_completion.entry_of(room)
+    )
 
 
 SourceOption = Annotated[
@@ -75,7 +77,10 @@ def transforms(
 
 def recipes(
     name: Annotated[
-        str | None, typer.Argument(help="Print this one as TOML, defaults included.", autocompletion=_completion.recipe)
+        str | None,
+        typer.Argument(
+            metavar="NAME", help="Print this one as TOML, defaults included.", autocompletion=_completion.recipe
+        ),
     ] = None,
 ) -> None:
     """The recipes, or one of them as TOML. Change it and give it to `urushi fit --recipe FILE.toml`."""

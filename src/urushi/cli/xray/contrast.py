@@ -40,7 +40,9 @@ def contrast(
     voltages: Annotated[str, typer.Option(help="Tube voltages in kV.")] = "40,50,60,70,80,90,100",
     target: Annotated[str, typer.Option(help="The anode's material: W, or Ag, Au, Cr, Cu, Mo, Rh to 50 kV.")] = "W",
     anode_angle: Annotated[float, typer.Option(metavar="DEGREES", help="Between anode and beam.")] = 20.0,
-    filters: Annotated[list[str] | None, typer.Option("--filter", help="Material=mm; repeatable. [Al=1.0]")] = None,
+    filters: Annotated[
+        list[str] | None, typer.Option("--filter", metavar="MATERIAL=MM", help="Repeatable. [Al=1.0]")
+    ] = None,
     exposure_ms: Annotated[float | None, typer.Option(help="Of an image, or of a line of a line scanner.")] = None,
     distance_mm: Annotated[float | None, typer.Option(help="From the focal spot to the detector.")] = None,
     current_ma: Annotated[float | None, typer.Option(help="Tube current; less where the power allows less.")] = None,
