@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from urushi.cli import COMMANDS
+from urushi.cli._console import note
 from urushi.detector_file import members
 
 COMMAND = Path(sys.executable).with_name("urushi")
@@ -320,6 +321,15 @@ def test_an_interrupted_command_says_in_its_last_line_what_is_left(
     assert (done.status, done.out) == (130, "")
     assert done.err.splitlines()[-1].startswith(f"interrupted: {left}")
     assert "Traceback" not in done.err
+
+
+def test_a_note_is_written_whole_so_that_no_interrupt_comes_between_it_and_its_line_break(monkeypatch):
+    class Recorder(list):
+        write, flush = list.append, lambda _: None
+
+    monkeypatch.setattr(sys, "stderr", written := Recorder())
+    note("reading good/")
+    assert [text for text in written if text] == ["reading good/\n"]
 
 
 @pytest.mark.thorough

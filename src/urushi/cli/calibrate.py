@@ -209,7 +209,8 @@ def _unusable(outcomes: "list[RuleOutcome]") -> dict[str, list[str]]:
     rules: dict[str, list[str]] = {}
     for outcome in outcomes:
         if outcome.reason:
-            rules.setdefault(outcome.reason.removeprefix(f"The rule {outcome.rule!r} "), []).append(outcome.rule)
+            reason = outcome.reason.removeprefix(f"The rule {outcome.rule!r} ")
+            rules.setdefault(reason[:1].lower() + reason[1:], []).append(outcome.rule)
     return rules
 
 
