@@ -106,8 +106,8 @@ def _layers(part: "Part", image_shape: tuple[int, int, int]) -> None:
 def _show(room: str, name: str | None, what: str, section: str, *, has_places: bool) -> None:
     """Every entry of a room with its first sentence, or one with all its options: name, type, default, meaning."""
     if name is None:
-        rows = ((one, _first_sentence(room, one, has_places=has_places)) for one in catalogue.names(room))
-        _console.table((what, "what it is"), rows)
+        named = ((one, _first_sentence(room, one, has_places=has_places)) for one in catalogue.names(room))
+        _console.table((what, "what it is"), named)
         return
     print(_shown(catalogue.opening(room, name), has_places=has_places) + "\n")
     from urushi.catalogue import options  # late: what it is is said before the class is imported
