@@ -3,7 +3,6 @@
 import re
 from typing import Any
 
-from typer import Context
 from typer.core import TyperCommand, TyperOption
 
 from urushi.cli import _first_line
@@ -101,7 +100,7 @@ class Command(TyperCommand):
                 parameter.rich_help_panel = _GROUP_OF.get(parameter.name or "")
         self.params.sort(key=lambda parameter: _ORDER.index(getattr(parameter, "rich_help_panel", None)))
 
-    def invoke(self, ctx: Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         """Runs it."""
         _first_line.tell({name: ctx.params[name] for one in self.params if (name := one.name) in ctx.params})
         return super().invoke(ctx)
