@@ -11,7 +11,7 @@ from urushi.data.dataset import find_dataset
 
 def test_an_enlarged_data_set_is_written_and_counted(urushi, dataset, tmp_path):
     result = urushi("augment", dataset, "out", "--copies", 2, "--transforms", "rotation, flip")
-    assert (result.status, result.err) == (0, f"35 images found in {dataset}\n")
+    assert (result.status, result.err) == (0, f"reading {dataset}/\n35 images found in {dataset}\n")
     counted = {line.split()[1]: int(line.split()[0]) for line in result.out.splitlines()}
     assert counted == {"out/test/good": 6, "out/test/scratch": 5, "out/train/good": 72}
     names = {step[0] for record in read_records(tmp_path / "out") for step in record.drawn.steps}

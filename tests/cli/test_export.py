@@ -101,12 +101,16 @@ def test_int8_that_does_not_serve_leaves_the_fp32_graph(urushi, detector, good, 
     assert result.out.splitlines()[-1].endswith("runs in onnx fp32")
 
 
+def runs_in(errors):
+    return next(line for line in errors.splitlines() if line.startswith("runs in "))
+
+
 def test_inspect_takes_the_graph_and_says_so_unless_told_otherwise(urushi, exported, defects):
     tables = {}
     for options in ([], ["--runtime", "torch"], ["--threads", "1"]):
         result = urushi("inspect", exported, defects, *options)
         assert result.status == 0
-        tables[" ".join(options)] = result.err.splitlines()[1]
+        tables[" ".join(options)] = runs_in(result.err)
     assert "ONNX Runtime" in tables[""]
     assert "PyTorch" in tables["--runtime torch"]
     assert "(fp32, 1 thread)" in tables["--threads 1"]
@@ -120,7 +124,7 @@ def test_an_int8_graph_of_an_older_urushi_is_left_alone_and_it_is_said(urushi, e
     ways = replace(old.ways, graphs=graphs, exports=(*old.ways.exports, entry))
     replace(old, ways=ways).save(tmp_path / "old.urushi")
     result = urushi("inspect", tmp_path / "old.urushi", defects)
-    assert "(fp32" in result.err.splitlines()[1]
+    assert "(fp32" in runs_in(result.err)
     assert "no threshold of its own" in result.err
     assert urushi("inspect", tmp_path / "old.urushi", defects, "--precision", "int8").status == 2
     assert "no threshold of its own" not in urushi("inspect", exported, defects).err

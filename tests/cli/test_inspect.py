@@ -229,7 +229,7 @@ def test_a_report_that_cannot_be_written_is_wrong_input(urushi, fitted, good, tm
 def test_nothing_but_results_goes_to_stdout(urushi, fitted, good, defects, tmp_path):
     result = urushi("inspect", fitted, good, defects, "--format", "json", "--maps", "--report", "--out", tmp_path)
     assert len(json.loads(result.out)["results"]) == 11
-    assert [line.split()[0] for line in result.err.splitlines()] == ["11", "runs", "6", "11", "report:"]
+    assert [line.split()[0] for line in result.err.splitlines()] == ["reading", "11", "runs", "6", "11", "report:"]
 
 
 @pytest.fixture

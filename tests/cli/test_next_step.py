@@ -33,10 +33,10 @@ def said(good: list[float], defective: list[float], *, rate: float = 0.05, suspi
         (
             [1, 93],
             [200, 92, 5],
-            "1 of the 2 missed defects would be found at a false-alarm rate of 10 %, with 1 more false alarms on these "
+            "1 of 2 missed defects would be found at a false-alarm rate of 10 %, with 1 more false alarm on these "
             "images: `urushi calibrate part.urushi --false-alarm-rate 0.1`",
         ),
-        ([1], [5, 6], "no false-alarm rate up to 20 % would find one of the 2 missed defects"),
+        ([1], [5, 6], "no false-alarm rate up to 20 % would find any of 2 missed defects"),
         (
             [97, 98],
             [200],
@@ -54,6 +54,6 @@ def test_the_next_step_is_counted_on_the_test_images(good, defective, expected):
 def test_good_images_that_look_like_none_are_named_where_they_hide_defects():
     odd = (500.0, 501.0, 502.0, 503.0, 504.0)
     assert said([1], [200], rate=0.02, suspicious=odd).startswith(
-        "5 of the good images it was fitted on look as if they were none, and without them 1 of the 1 missed defects"
+        "5 of the good images it was fitted on look as if they were none, and without them 1 of 1 missed defect "
     )
     assert "look as if they were none" not in said([1], [200], rate=0.1, suspicious=odd)

@@ -69,7 +69,7 @@ def written(path):
 
 def test_written_images_are_those_that_the_pipeline_gives(urushi, parts, recipe, tmp_path):
     result = urushi("prepare", parts, tmp_path / "out", "--recipe", recipe, *FEW)
-    assert (result.status, result.err) == (0, f"10 images found in {parts}\n")
+    assert (result.status, result.err) == (0, f"reading {parts}/\n10 images found in {parts}\n")
     pipeline = Pipeline.of(Recipe.find(str(recipe)))
     images = [p.relative_to(parts) for p in sorted(parts.rglob("*.png")) if "ground_truth" not in p.parts]
     assert len(images) == 10

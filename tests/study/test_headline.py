@@ -16,7 +16,7 @@ def test_the_highest_of_each_data_set_comes_with_how_many_it_was_chosen_from(stu
     best = max(means, key=means.get)
     assert len(means) == 2
     assert headline(study, summary) == (
-        f"waves: mean ROC-AUC {means[best]:.3f} by plain, 2, {best}, the highest of 2 combinations. "
+        f"waves: mean ROC-AUC {means[best]:.3f} by plain, J = 2, score {best}, the highest of 2 combinations. "
         "Each highest value was chosen on these test sets themselves, so it is somewhat too high."
     )
 
@@ -25,7 +25,7 @@ def test_the_highest_of_each_data_set_comes_with_how_many_it_was_chosen_from(stu
 def test_a_highest_value_below_chance_says_so(study, value, ending):
     place = ("waves", "plain", None, "ssim", "g_mean", None)
     summary = Summary({place: {"roc_auc": np.array([value])}}, 1, {})
-    assert headline(study, summary) == f"waves: mean ROC-AUC {value:.3f} by plain, ssim{ending}"
+    assert headline(study, summary) == f"waves: mean ROC-AUC {value:.3f} by plain, score ssim{ending}"
 
 
 def test_without_a_roc_auc_nothing_is_said(study):

@@ -101,7 +101,8 @@ def test_results_are_tables_a_page_and_plain_json(folder, study, measured_out):
     assert "0.500 ± 0.010" in text  # what was published
     assert "squared_error" in html
     assert re.search(
-        r"waves: mean ROC-AUC \d\.\d{3} by plain, [24], \w+( pooling=max)?, the highest of 4 combinations", html
+        r"waves: mean ROC-AUC \d\.\d{3} by plain, J = [24], score \w+( pooling=max)?, the highest of 4 combinations",
+        html,
     )
     assert html.count("data:image/png;base64,") >= 8
     titles = [table["title"] for table in json.loads((measured_out / "study.json").read_text())["tables"]]

@@ -1,5 +1,5 @@
 """What there is: the entries of a room, the options of each, and the packages that some need."""
 
-from urushi.catalogue.entries import load, names
+from urushi.catalogue.entries import load, names, opening
 
-__all__ = ["load", "names"]
+__all__ = ["load", "names", "opening"]

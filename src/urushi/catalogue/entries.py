@@ -5,6 +5,7 @@ its module's name; modules whose names start with an underscore, `base` and fold
 imports nothing, so that the command line stays fast.
 """
 
+import ast
 import difflib
 import importlib
 import importlib.util
@@ -12,6 +13,7 @@ import inspect
 import pkgutil
 from collections.abc import Iterable
 from functools import cache
+from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -30,21 +32,38 @@ def load(room: str, name: str, base: type[T]) -> type[T]:
     """The class behind a name; raises RecipeError with the nearest valid name if there is none."""
     if name in _own(room):  # a stranger's entry point cannot take the place of what is here
         return _only_class(importlib.import_module(f"{room}.{name}"), base)
-    if name not in names(room):
-        raise RecipeError(f"{room.rpartition('.')[2]} has no {name!r}{nearest(name, names(room))}")
-    (point, *_) = (point for point in _strangers(room) if point.name == name)
-    return _checked(point.load(), base, name)
+    return _checked(_stranger(room, name).load(), base, name)
+
+
+def opening(room: str, name: str) -> str:
+    """The docstring of an entry's module, of what is here without importing it; raises RecipeError as `load` does."""
+    if name not in _own(room):
+        module = inspect.getmodule(_stranger(room, name).load())
+        return inspect.getdoc(module) or ""
+    path = _folders(room)[0] / f"{name}.py"
+    text = path.read_text("utf-8") if path.is_file() else None  # a frozen program has no sources
+    return (ast.get_docstring(ast.parse(text)) if text else importlib.import_module(f"{room}.{name}").__doc__) or ""
 
 
 def _own(room: str) -> frozenset[str]:
-    package = importlib.util.find_spec(room)
-    return _modules(tuple((package and package.submodule_search_locations) or ()))
+    return _modules(_folders(room))
 
 
 @cache  # of these folders: another one may join a room
-def _modules(folders: tuple[str, ...]) -> frozenset[str]:
-    modules = pkgutil.iter_modules(folders)
+def _modules(folders: tuple[Path, ...]) -> frozenset[str]:
+    modules = pkgutil.iter_modules(map(str, folders))
     return frozenset(m.name for m in modules if not m.ispkg and not m.name.startswith("_") and m.name != "base")
+
+
+def _folders(room: str) -> tuple[Path, ...]:
+    package = importlib.util.find_spec(room)
+    return tuple(map(Path, (package and package.submodule_search_locations) or ()))
+
+
+def _stranger(room: str, name: str) -> Any:
+    if name not in names(room):
+        raise RecipeError(f"{room.rpartition('.')[2]} has no {name!r}{nearest(name, names(room))}")
+    return next(point for point in _strangers(room) if point.name == name)
 
 
 def _strangers(room: str) -> Iterable[Any]:

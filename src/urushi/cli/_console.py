@@ -16,8 +16,8 @@ is_debugging = False
 
 
 def note(text: str) -> None:
-    """A line for the person at the terminal, on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    """A line for the person at the terminal, on stderr; whole, whenever an interrupt comes."""
+    print(f"{text}\n", end="", file=sys.stderr, flush=True)
 
 
 def fail(error: Exception) -> None:

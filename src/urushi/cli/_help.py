@@ -1,19 +1,26 @@
-"""What `--help` shows beside the words of each command: options in groups, and examples."""
+"""What each command shows of itself: in `--help` options in groups, and examples; its first line once it runs."""
 
+import re
 from typing import Any
 
 from typer.core import TyperCommand, TyperOption
 
+from urushi.cli import _first_line
+
 _GROUPS = {  # by the parameter, in this order; what is in none comes before them, under "Options"
-    "Which images": ("layout", "good_folder", "bits", "saturation", "fit_on"),
+    "Which images": ("layout", "good_folder", "bits", "group_by", "ignore", "inspect_only", "saturation", "fit_on"),
     "Learning on": ("add", "remove", "selected", "final", "base"),
     "Recipe": ("recipe", "settings", "transforms"),
     "Watching a folder": ("watch", "only_new", "idle_seconds"),
     "Threshold": ("false_alarm_rate", "warn_rate", "rule", "false_discovery_rate"),
-    "What is written": ("out", "output_format", "maps", "maps_as", "masks", "report", "plots", "page", "as_json"),
+    "In the plant": ("prevalence", "escape_cost", "false_alarm_cost"),
+    "What is written": (
+        *("out", "output_format", "maps", "maps_as", "masks", "report", "plots", "page", "as_json"),
+        "json_file",
+    ),
     "Tube and exposure": (
-        *("voltages", "target", "anode_angle", "filters", "exposure_ms", "distance_mm", "current_ma", "max_power_w"),
-        *("photons", "fixed"),
+        *("voltages", "voltage_kv", "target", "anode_angle", "filters", "exposure_ms", "distance_mm", "current_ma"),
+        *("max_power_w", "photons", "fixed"),
     ),
     "Types of defects": ("types", "novelty_buffer", "gather_unsure"),
     "Images to test with": ("test_fraction", "synthetic_defects", "anomaly_ratio", "test_total"),
@@ -67,7 +74,7 @@ EXAMPLES = {
         "urushi augment radiographs larger --transforms rotation,translation --copies 4",
         "urushi augment IN OUT --synthetic-defects 10 --test-fraction 0.2",
     ],
-    "texture": ["urushi texture leather.png leather --patch 64 --patches 500 --defects crack,hole"],
+    "texture": ["urushi texture leather.png leather --patches 500 --defects crack,hole"],
     "models": ["urushi models", "urushi models autoencoder", "urushi models autoencoder --set architecture=inspection"],
     "scores": ["urushi scores", "urushi scores ssim"],
     "steps": ["urushi steps", "urushi steps crop"],
@@ -83,14 +90,20 @@ EXAMPLES = {
 
 
 class Command(TyperCommand):
-    """A command whose options are shown in groups, with its examples below them."""
+    """A command whose options are shown in groups, with its examples below them; it says first what it reads."""
 
     def __init__(self, name: str | None, **options: Any) -> None:
         super().__init__(name, **options)
+        self.help = re.sub(r"(?<!\n)\n(?!\n)", " ", self.help or "")  # rich would break the lines of a text as they are
         for parameter in self.params:
             if isinstance(parameter, TyperOption):
                 parameter.rich_help_panel = _GROUP_OF.get(parameter.name or "")
         self.params.sort(key=lambda parameter: _ORDER.index(getattr(parameter, "rich_help_panel", None)))
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs it."""
+        _first_line.tell({name: ctx.params[name] for one in self.params if (name := one.name) in ctx.params})
+        return super().invoke(ctx)
 
 
 def epilog(command: str) -> str:

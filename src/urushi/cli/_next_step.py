@@ -50,8 +50,8 @@ def _about_suspects(detector: "Detector", found: "Evaluation", now: _Count) -> s
     if n_more < 1:
         return None
     return (
-        f"{n_out} of the good images it was fitted on look as if they were none, and without them {n_more} of the "
-        f"{now.n_missed} missed defects would be found: `urushi fit` names them; look at them, or fit with "
+        f"{n_out} of the good images it was fitted on look as if they were none, and without them {n_more} of "
+        f"{counted(now.n_missed, 'missed defect')} would be found: `urushi fit` names them; look at them, or fit with "
         "--set split.leave_out_suspicious=true"
     )
 
@@ -61,13 +61,14 @@ def _about_missed(detector: "Detector", found: "Evaluation", now: _Count, file: 
         then = _count(found, threshold)
         if then.n_missed < now.n_missed:
             return (
-                f"{now.n_missed - then.n_missed} of the {now.n_missed} missed defects would be found at a false-alarm "
-                f"rate of {100 * rate:g} %, with {then.n_false_alarms - now.n_false_alarms} more false alarms on these "
-                f"images: {_command(file, rate)}"
+                f"{now.n_missed - then.n_missed} of {counted(now.n_missed, 'missed defect')} would be found at a "
+                f"false-alarm rate of {100 * rate:g} %, with "
+                f"{counted(then.n_false_alarms - now.n_false_alarms, 'more false alarm')} on these images: "
+                f"{_command(file, rate)}"
             )
     return (
-        f"no false-alarm rate up to {100 * _RATES[-1]:g} % would find one of the {now.n_missed} missed defects: look "
-        "at them with --report; another recipe may see them"
+        f"no false-alarm rate up to {100 * _RATES[-1]:g} % would find any of "
+        f"{counted(now.n_missed, 'missed defect')}: look at them with --report; another recipe may see them"
     )
 
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from urushi.cli import _console
-from urushi.printable import printable
 from urushi.runtime.names import Precision, Runtime
 
 if TYPE_CHECKING:
@@ -28,12 +27,6 @@ def require_detector(path: Path) -> None:
 
     if not archive.is_detector(path):
         archive.read(path)
-
-
-def note_loading(path: Path) -> None:
-    """That a detector is being loaded, which takes seconds with PyTorch; raises DetectorFileError for what is none."""
-    require_detector(path)
-    _console.note(f"loading {printable(str(path))}")
 
 
 def load(

@@ -11,7 +11,7 @@ import typer
 
 from urushi.cli import _console
 from urushi.cli._datasets import note_problems
-from urushi.cli._running import ThreadsOption, note_loading
+from urushi.cli._running import ThreadsOption, require_detector
 
 if TYPE_CHECKING:
     from urushi.applications.benchmarking import Speed
@@ -22,7 +22,7 @@ _COLUMNS = ("runtime", "images/s", "network alone", "p50 ms", "p95 ms", "p99 ms"
 
 def benchmark(
     detector: Annotated[Path, typer.Argument(metavar="DETECTOR", help="A detector file.")],
-    images: Annotated[list[Path] | None, typer.Argument(metavar="[IMAGES]…", help="Images or folders of them.")] = None,
+    images: Annotated[list[Path] | None, typer.Argument(metavar="IMAGES", help="Images or folders of them.")] = None,
     n_threads: ThreadsOption = None,
     seconds: Annotated[float, typer.Option(min=0.1, max=600, help="How long each figure is measured.")] = 5.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -32,7 +32,7 @@ def benchmark(
     Without IMAGES, smooth noise of the size that the network takes is written to a temporary folder: real images of
     another size or format take longer or shorter to decode.
     """
-    note_loading(detector)
+    require_detector(detector)
     from urushi.applications import benchmarking
 
     found = []

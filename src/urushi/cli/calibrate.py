@@ -20,7 +20,7 @@ from urushi.cli._plant import (
     plant_of,
     tight,
 )
-from urushi.cli._running import DeviceOption, PrecisionOption, RuntimeOption, ThreadsOption, load, note_loading
+from urushi.cli._running import DeviceOption, PrecisionOption, RuntimeOption, ThreadsOption, load, require_detector
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,7 +65,7 @@ def calibrate(
     that the detector has.
     """
     require_detector_place(output, "-o")
-    note_loading(detector)
+    require_detector(detector)
     old = load(detector, runtime=runtime, precision=precision, device=device, n_threads=n_threads)
     plant = plant_of(prevalence, escape_cost, false_alarm_cost)
     part = _chosen(old.recipe.threshold, rule, false_alarm_rate, warn_rate, settings, plant)
@@ -209,7 +209,8 @@ def _unusable(outcomes: "list[RuleOutcome]") -> dict[str, list[str]]:
     rules: dict[str, list[str]] = {}
     for outcome in outcomes:
         if outcome.reason:
-            rules.setdefault(outcome.reason.removeprefix(f"The rule {outcome.rule!r} "), []).append(outcome.rule)
+            reason = outcome.reason.removeprefix(f"The rule {outcome.rule!r} ")
+            rules.setdefault(reason[:1].lower() + reason[1:], []).append(outcome.rule)
     return rules
 
 

@@ -2,7 +2,7 @@
 
 import inspect
 import re
-import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,12 +16,20 @@ if TYPE_CHECKING:
 
 
 def _one_of(room: str) -> Any:
-    return typer.Argument(help="Show the options of this one.", autocompletion=_completion.entry_of(room))
+    return typer.Argument(
+        metavar="NAME", help="Show the options of this one.", autocompletion=_completion.entry_of(room)
+    )
 
 
 SourceOption = Annotated[
     bool, typer.Option("--source", help="With the places in the sources that it follows: see docs/sources.md.")
 ]
+_BASES = {
+    "urushi.models": "Reconstructor",
+    "urushi.scoring": "Score",
+    "urushi.preprocessing": "Step",
+    "urushi.augmentation": "Transform",
+}
 _IN_BRACKETS, _PLACE = re.compile(r"\s*\(([^()]*)\)"), re.compile(r"\bS[1-5]\b|§|\bMETHODS\b")
 _AUTHORS = {"S1": "Yelisieiev", "S2": "Sode", "S3": "Boracchi", "S4": "Rádli and Czúni", "S5": "Kashihara"}
 _OUTSIDE = re.compile(r"\b(S[1-5])\b(?: (?:§|eqs?\.?|tables?|chapter) ?[\d.–]*\d(?: and [\d.]*\d)?)?")
@@ -39,54 +47,40 @@ def models(
 ) -> None:
     """The methods, or one of them with every option. With --set, the layers of its network."""
     require("torch", "train")
-    from urushi.models.base import Reconstructor
+    if name is None or not settings:
+        _show("urushi.models", name, "method", "model", has_places=source)
+        return
     from urushi.recipe import Part, parse_setting
 
-    if name is None:
-        _show_all("urushi.models", Reconstructor, "method", has_places=source)
-    elif settings:
-        chosen = dict(parse_setting(f"model.{text}") for text in settings)
-        _layers(Part(name=name, **{key.removeprefix("model."): value for key, value in chosen.items()}), image_shape)
-    else:
-        _show_one("urushi.models", name, Reconstructor, "model", has_places=source)
+    print(_first_sentence("urushi.models", name, has_places=source))
+    chosen = dict(parse_setting(f"model.{text}") for text in settings)
+    _layers(Part(name=name, **{key.removeprefix("model."): value for key, value in chosen.items()}), image_shape)
 
 
 def scores(name: Annotated[str | None, _one_of("urushi.scoring")] = None, source: SourceOption = False) -> None:
     """The scores, or one of them with every option."""
     require("torch", "train")
-    from urushi.scoring.base import Score
-
-    if name is None:
-        _show_all("urushi.scoring", Score, "score", has_places=source)
-    else:
-        _show_one("urushi.scoring", name, Score, "score", has_places=source)
+    _show("urushi.scoring", name, "score", "score", has_places=source)
 
 
 def steps(name: Annotated[str | None, _one_of("urushi.preprocessing")] = None, source: SourceOption = False) -> None:
     """The preprocessing steps, or one of them with every option."""
-    from urushi.preprocessing.base import Step
-
-    if name is None:
-        _show_all("urushi.preprocessing", Step, "step", has_places=source)
-    else:
-        _show_one("urushi.preprocessing", name, Step, f"preprocessing.{name}", has_places=source)
+    _show("urushi.preprocessing", name, "step", f"preprocessing.{name}", has_places=source)
 
 
 def transforms(
     name: Annotated[str | None, _one_of("urushi.augmentation")] = None, source: SourceOption = False
 ) -> None:
     """The transforms of augmentation, or one with every option."""
-    from urushi.augmentation.base import Transform
-
-    if name is None:
-        _show_all("urushi.augmentation", Transform, "transform", has_places=source)
-    else:
-        _show_one("urushi.augmentation", name, Transform, f"augmentation.{name}", has_places=source)
+    _show("urushi.augmentation", name, "transform", f"augmentation.{name}", has_places=source)
 
 
 def recipes(
     name: Annotated[
-        str | None, typer.Argument(help="Print this one as TOML, defaults included.", autocompletion=_completion.recipe)
+        str | None,
+        typer.Argument(
+            metavar="NAME", help="Print this one as TOML, defaults included.", autocompletion=_completion.recipe
+        ),
     ] = None,
 ) -> None:
     """The recipes, or one of them as TOML. Change it and give it to `urushi fit --recipe FILE.toml`."""
@@ -109,24 +103,27 @@ def _layers(part: "Part", image_shape: tuple[int, int, int]) -> None:
     print(f"{total:,} parameters for images of {'×'.join(map(str, image_shape))}")
 
 
-def _show_all(room: str, base: type, what: str, *, has_places: bool) -> None:
-    """Every entry of a room with the first sentence of its module."""
-    texts = ((name, _about(catalogue.load(room, name, base)).split("\n")[0]) for name in catalogue.names(room))
-    _console.table((what, "what it is"), ((name, _shown(text, has_places=has_places)) for name, text in texts))
+def _show(room: str, name: str | None, what: str, section: str, *, has_places: bool) -> None:
+    """Every entry of a room with its first sentence, or one with all its options: name, type, default, meaning."""
+    if name is None:
+        named = ((one, _first_sentence(room, one, has_places=has_places)) for one in catalogue.names(room))
+        _console.table((what, "what it is"), named)
+        return
+    print(_shown(catalogue.opening(room, name), has_places=has_places) + "\n")
+    from urushi.catalogue import options  # late: what it is is said before the class is imported
 
-
-def _show_one(room: str, name: str, base: type, section: str, *, has_places: bool) -> None:
-    """One entry with all its options: name, type, default, meaning."""
-    from urushi.catalogue import options
-
-    cls: type = catalogue.load(room, name, base)
-    print(_shown(_about(cls) + "\n\n" + inspect.cleandoc(cls.__doc__ or ""), has_places=has_places) + "\n")
+    cls: type = catalogue.load(room, name, getattr(import_module(f"{room}.base"), _BASES[room]))
+    print(_shown(inspect.cleandoc(cls.__doc__ or ""), has_places=has_places) + "\n")
     rows = [
         (o.name, o.type, "" if o.is_required else o.default, _shown(o.description, has_places=has_places))
         for o in options.describe(cls)
     ]
     _console.table(("option", "type", "default", "meaning"), rows)
     print(f"set them with --set {section}.OPTION=VALUE, or in a recipe")
+
+
+def _first_sentence(room: str, name: str, *, has_places: bool) -> str:
+    return _shown(catalogue.opening(room, name).split("\n")[0], has_places=has_places)
 
 
 def _shown(text: str, *, has_places: bool) -> str:
@@ -137,8 +134,3 @@ def _shown(text: str, *, has_places: bool) -> str:
         return brackets[0] if not _PLACE.search(brackets[1]) else f" ({'; '.join(rest)})" if rest else ""
 
     return text if has_places else _OUTSIDE.sub(lambda found: _AUTHORS[found[1]], _IN_BRACKETS.sub(kept, text))
-
-
-def _about(cls: type) -> str:
-    """The opening words of the class's module."""
-    return (sys.modules[cls.__module__].__doc__ or "").strip()

@@ -8,7 +8,7 @@ import typer
 from urushi.cli import _console
 from urushi.cli._datasets import note_found, note_problems
 from urushi.cli._places import require_file_place
-from urushi.cli._running import DeviceOption, load, note_loading
+from urushi.cli._running import DeviceOption, load, require_detector
 from urushi.data.progress import tracked
 from urushi.errors import InputError
 from urushi.printable import counted
@@ -45,7 +45,7 @@ def classify(
     if joint and not tune_epochs:
         raise InputError("--joint trains the encoder on; say for how many epochs with --tune-epochs")
     require_file_place(output, "-o")
-    note_loading(detector)
+    require_detector(detector)
     from urushi.defect_types import DefectTypes, Encoder
 
     loaded = load(detector, runtime="torch", device=device)

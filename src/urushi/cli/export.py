@@ -8,7 +8,7 @@ import typer
 from urushi.cli import _console
 from urushi.cli._datasets import note_found
 from urushi.cli._places import require_detector_place
-from urushi.cli._running import note_loading
+from urushi.cli._running import require_detector
 from urushi.runtime.names import Engine, Precision
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def export(
     graph runs only where it is asked for, with --precision int8.
     """
     require_detector_place(output, "-o")
-    note_loading(detector)
+    require_detector(detector)
     from urushi.detector import Detector
     from urushi.errors import ExportError
     from urushi.runtime.choice import DISTRUSTED, exports

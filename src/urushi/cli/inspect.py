@@ -40,7 +40,7 @@ class MapFormat(StrEnum):
 
 def inspect(
     detector: Annotated[Path, typer.Argument(metavar="DETECTOR", help="A detector file, made by `urushi fit`.")],
-    paths: Annotated[list[Path] | None, typer.Argument(metavar="PATH…", help="Images, or folders of images.")] = None,
+    paths: Annotated[list[Path] | None, typer.Argument(metavar="PATH", help="Images, or folders of images.")] = None,
     watch: Annotated[
         Path | None, typer.Option(help="Inspect what arrives in this folder, one line of JSON each, until stopped.")
     ] = None,

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from urushi.cli._places import require_file_place
-from urushi.cli._running import note_loading
+from urushi.cli._running import require_detector
 from urushi.printable import counted
 
 _ANIMATED = (".gif", ".apng")
@@ -31,7 +31,7 @@ def interpolate(
     if output.suffix.lower() not in (*_ANIMATED, ".png"):
         raise InputError(f"{output}: give -o a name that ends in .gif, .apng or .png")
     require_file_place(output, "-o")
-    note_loading(detector)
+    require_detector(detector)
     from urushi.applications.generation import Generator, arithmetic, between
     from urushi.cli._grid import write_animation, write_grid
     from urushi.detector import Detector

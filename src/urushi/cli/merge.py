@@ -13,7 +13,7 @@ from urushi.printable import counted
 
 
 def merge(
-    detectors: Annotated[list[Path], typer.Argument(metavar="DETECTOR…", help="Two detector files or more.")],
+    detectors: Annotated[list[Path], typer.Argument(metavar="DETECTOR", help="Two detector files or more.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The detector file to write.")],
     base: Annotated[
         Path | None, typer.Option(help="The detector from which all of them went on; its images count once.")

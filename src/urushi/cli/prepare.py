@@ -25,7 +25,7 @@ _ABOUT = "Written anew by the same command: keep nothing of your own here."
 
 
 def prepare(
-    sources: Annotated[list[Path], typer.Argument(metavar="IN…", help="Images, folders of images, or a data set.")],
+    sources: Annotated[list[Path], typer.Argument(metavar="IN", help="Images, folders of images, or a data set.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the prepared images and the page.")],
     recipe: Annotated[
         str | None,

@@ -19,10 +19,10 @@ ACTIVATIONS = tuple(_WORDS)
 
 
 def represent(
-    picture: Annotated[Path, typer.Argument(help="An image.")],
+    picture: Annotated[Path, typer.Argument(metavar="PICTURE", help="An image.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The PNG to write; an SVG goes beside it.")],
     activations: Annotated[
-        str, typer.Option(metavar="NAME,…", help=f"Which networks: {', '.join(ACTIVATIONS)}.")
+        str, typer.Option(metavar="NAME,…", help=f"Which networks: {', '.join(ACTIVATIONS)}.", show_default="all")
     ] = ",".join(ACTIVATIONS),
     size: Annotated[int, typer.Option(min=16, max=1024, help="The longer side that is fitted, in px.")] = 256,
     steps: Annotated[int, typer.Option(min=1, help="Of Adam, at 4096 pixels each.")] = 1000,

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from urushi.cli._places import require_file_place
-from urushi.cli._running import note_loading
+from urushi.cli._running import require_detector
 from urushi.printable import counted, in_px
 
 
@@ -20,7 +20,7 @@ def sample(
 ) -> None:
     """Make images of noise. They show what the method believes that good parts look like."""
     require_file_place(output, "-o")
-    note_loading(detector)
+    require_detector(detector)
     from urushi.applications.generation import Generator
     from urushi.cli._grid import write_grid
     from urushi.detector import Detector

@@ -7,7 +7,7 @@ import typer
 
 
 def texture(
-    picture: Annotated[Path, typer.Argument(help="A large picture of a good texture.")],
+    picture: Annotated[Path, typer.Argument(metavar="PICTURE", help="A large picture of a good texture.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write, in MVTec layout.")],
     patch: Annotated[int, typer.Option(metavar="PX", help="Side of a patch.")] = 64,
     patches: Annotated[int, typer.Option(metavar="N", help="Good patches; a fifth of them is to test with.")] = 500,

@@ -9,6 +9,7 @@ import numpy as np
 
 from urushi.catalogue.extras import require
 from urushi.errors import DetectorFileError
+from urushi.printable import counted
 from urushi.runtime._forking import Remade
 from urushi.runtime._signature import INPUT, Shape, Signature, output_of
 from urushi.runtime.backend import Output
@@ -29,8 +30,8 @@ class OpenvinoBackend:
     def __init__(self, graph: bytes, image_shape: Shape, *, precision: Precision, n_threads: int) -> None:
         openvino = _openvino()
         self.precision, self.n_threads = precision, n_threads
-        threads = "1 thread" if n_threads == 1 else f"{n_threads} threads"
-        self.description = f"OpenVINO {openvino.__version__.partition('-')[0]} ({precision}, {threads})"
+        version = openvino.__version__.partition("-")[0]
+        self.description = f"OpenVINO {version} ({precision}, {counted(n_threads, 'thread')})"
         self._compiled = Remade(partial(_Compiled, graph, n_threads))
         model = self._compiled().model
         Signature(_shapes(model.inputs), _shapes(model.outputs)).check(image_shape)

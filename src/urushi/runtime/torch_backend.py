@@ -7,6 +7,7 @@ import safetensors.torch
 import torch
 
 from urushi.errors import InputError
+from urushi.printable import counted
 from urushi.runtime._forking import in_children
 from urushi.runtime.backend import Output
 from urushi.runtime.names import Precision, Runtime
@@ -35,7 +36,7 @@ class TorchBackend:
     @property
     def description(self) -> str:
         """What computes, for people."""
-        where = f"{self.n_threads} threads" if self.device == "cpu" else self.device
+        where = counted(self.n_threads, "thread") if self.device == "cpu" else self.device
         return f"PyTorch {torch.__version__.partition('+')[0]} (fp32, {where})"
 
     @property

@@ -20,12 +20,13 @@ def _ranked(study: Study, summary: Summary, data: str) -> Iterator[tuple[float, 
     rule = label_of(study.thresholds[0])
     for place in summary.values:
         if (place[0], place[4], place[5]) == (data, rule, None) and (figure := summary.at(place, "roc_auc")):
-            yield figure.mean, _named(place)
+            yield figure.mean, _named(study, place)
 
 
-def _named(place: Place) -> str:
+def _named(study: Study, place: Place) -> str:
     _, method, value, score, *_ = place
-    return ", ".join(str(part) for part in (method, value, score) if part is not None)
+    varied = [f"{study.vary.label or study.vary.setting} = {value}"] if study.vary and value is not None else []
+    return ", ".join([method, *varied, f"score {score}"])
 
 
 def _highest(data: str, ranked: list[tuple[float, str]]) -> str:

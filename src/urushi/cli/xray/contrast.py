@@ -7,6 +7,7 @@ import typer
 
 from urushi.cli import _console
 from urushi.cli.xray import _numbers, _plan
+from urushi.printable import printable
 
 if TYPE_CHECKING:
     from urushi.xray.contrast import Plan
@@ -18,12 +19,13 @@ _PHOTONS = 10_000.0
 
 
 def _list_materials(is_asked: bool) -> None:
+    if not is_asked:
+        return
     from urushi.xray.materials import MATERIALS
 
-    if is_asked:
-        rows = ((m.name, f"{m.density_g_cm3:.4g}", _composition(m)) for m in MATERIALS.values())
-        _console.table(("material", "g/cm³", "weight per cent"), rows)
-        raise typer.Exit
+    rows = ((m.name, f"{m.density_g_cm3:.4g}", _composition(m)) for m in MATERIALS.values())
+    _console.table(("material", "g/cm³", "weight per cent"), rows)
+    raise typer.Exit
 
 
 def _composition(material: "Material") -> str:
@@ -38,7 +40,9 @@ def contrast(
     voltages: Annotated[str, typer.Option(help="Tube voltages in kV.")] = "40,50,60,70,80,90,100",
     target: Annotated[str, typer.Option(help="The anode's material: W, or Ag, Au, Cr, Cu, Mo, Rh to 50 kV.")] = "W",
     anode_angle: Annotated[float, typer.Option(metavar="DEGREES", help="Between anode and beam.")] = 20.0,
-    filters: Annotated[list[str] | None, typer.Option("--filter", help="Material=mm; repeatable. [Al=1.0]")] = None,
+    filters: Annotated[
+        list[str] | None, typer.Option("--filter", metavar="MATERIAL=MM", help="Repeatable. [Al=1.0]")
+    ] = None,
     exposure_ms: Annotated[float | None, typer.Option(help="Of an image, or of a line of a line scanner.")] = None,
     distance_mm: Annotated[float | None, typer.Option(help="From the focal spot to the detector.")] = None,
     current_ma: Annotated[float | None, typer.Option(help="Tube current; less where the power allows less.")] = None,
@@ -66,7 +70,8 @@ def contrast(
     ] = False,
 ) -> None:
     """Compare tube voltages: contrast, contrast-to-noise ratio (CNR), and the smallest object that can be found."""
-    from urushi.xray.contrast import plan
+    _console.note(f"computing spectra of {printable(target)} at {printable(voltages)} kV")
+    from urushi.xray.contrast import plan  # late: it takes a second to load
     from urushi.xray.materials import material
     from urushi.xray.tube import Tube
 

@@ -12,7 +12,7 @@ from urushi.data.progress import tracked
 
 
 def simulate(
-    product: Annotated[str, typer.Argument(help="What to X-ray: potato or chocolate.")],
+    product: Annotated[str, typer.Argument(metavar="PRODUCT", help="What to X-ray: potato or chocolate.")],
     out: Annotated[
         Path, typer.Argument(metavar="OUT", help="The folder to write: new or empty, or of the same run before.")
     ],
@@ -27,12 +27,14 @@ def simulate(
     voltage_kv: Annotated[float | None, typer.Option(help="Tube voltage, if not the product's own.")] = None,
     current_ma: Annotated[float | None, typer.Option(help="Tube current, if not the product's own.")] = None,
     exposure_ms: Annotated[float | None, typer.Option(help="Of an image, or of a line of a line scanner.")] = None,
-    filters: Annotated[list[str] | None, typer.Option("--filter", help="Material=mm; repeatable. [Al=1.0]")] = None,
+    filters: Annotated[
+        list[str] | None, typer.Option("--filter", metavar="MATERIAL=MM", help="Repeatable. [Al=1.0]")
+    ] = None,
     detector: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="What differs from the product's own detector; repeatable."),
     ] = None,
-    bits: Annotated[int, typer.Option(help="Bits per pixel: 8 or 16.")] = 8,
+    pixel_bits: Annotated[int, typer.Option("--bits", help="Bits per pixel: 8 or 16.")] = 8,
     max_angle: Annotated[
         float | None, typer.Option(metavar="DEGREES", help="Turn products by up to this, to either side.")
     ] = None,
@@ -48,7 +50,7 @@ def simulate(
         current_ma=current_ma,
         exposure_ms=exposure_ms,
         filters_mm=layers_mm("--filter", filters) if filters else None,
-        bits=bits,
+        bits=pixel_bits,
         max_angle_degrees=max_angle,
         n_scans=scans,
         max_defects=max_defects,
