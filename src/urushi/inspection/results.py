@@ -150,7 +150,7 @@ class Inspection(Summarised):
         beyond = beyond_original((height, width), self.to_original, self.original_size)
         if beyond is None or self.ignored is None:
             return self.ignored if beyond is None else beyond
-        return beyond | self.ignored
+        return np.asarray(beyond | self.ignored)
 
     @property
     def ignored_share(self) -> float:

@@ -27,14 +27,15 @@ def beyond_original(
     if _inside(ends, to_original, original_size).all():
         return None
     inside = _inside(np.meshgrid(*(np.arange(side + 1) for side in size[::-1])), to_original, original_size)
-    return ~(inside[1:, 1:] & inside[1:, :-1] & inside[:-1, 1:] & inside[:-1, :-1])
+    return np.asarray(~(inside[1:, 1:] & inside[1:, :-1] & inside[:-1, 1:] & inside[:-1, :-1]))
 
 
 def _inside(corners: Sequence[np.ndarray], to_original: np.ndarray, original_size: tuple[int, int]) -> np.ndarray:
     """Whether corners (x, y) of pixels lie in the original or on its edge, to a thousandth of a pixel."""
     x, y, w = np.tensordot(to_original, np.stack([*corners, np.ones_like(corners[0])]), axes=1)
     height, width = original_size
-    return (np.abs(x / w - width / 2) <= width / 2 + 1e-3) & (np.abs(y / w - height / 2) <= height / 2 + 1e-3)
+    is_inside = (np.abs(x / w - width / 2) <= width / 2 + 1e-3) & (np.abs(y / w - height / 2) <= height / 2 + 1e-3)
+    return np.asarray(is_inside)
 
 
 def turned_back(
