@@ -18,7 +18,6 @@ from urushi.printable import in_px
 _MOST_PATCHES = 20_000  # that a dictionary is learnt from
 _PASSES = 10
 _N_STEPS = 100  # of FISTA: what is minimised is then within 1 % of its minimum
-_LEAST_SIZE = 1e-3  # of a code, so that nothing is divided by 0
 _FAINTEST = 1e-6  # mean squared error below which patches are all alike: a quarter of a grey level
 
 
@@ -28,7 +27,7 @@ class SparseDictionary(Reconstructor):
     The dictionary D is learnt by scikit-learn, without gradient steps, codes x by FISTA (Beck, Teboulle 2009), or by
     orthogonal matching pursuit with so many atoms at most. The critique of a place is how far its error and ‖x‖₁ lie
     from what they are on training images, as normal variables; or, with `density = "given_size"`, how far the error and
-    the shares of the atoms in ‖x‖₁ do, from what they are in training patches of about that ‖x‖₁.
+    the code do, from what they are in training patches of about that ‖x‖₁.
     """
 
     is_closed_form = True
@@ -103,7 +102,7 @@ class SparseDictionary(Reconstructor):
         self.normal_precision.copy_(torch.linalg.inv(torch.cov(features.T) + 1e-6 * torch.eye(2)))
         if self.density is not None:
             sizes = features[:, 1].float()
-            self.density.fit(self._shares(features.float(), torch.cat([codes for _, codes in found])), sizes)
+            self.density.fit(self._described(features.float(), torch.cat([codes for _, codes in found])), sizes)
 
     def _patches(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Patches less their means, in deviations, and the means: (B, N, P) and (B, N, 1)."""
@@ -144,14 +143,15 @@ class SparseDictionary(Reconstructor):
     def _unusual(self, features: Tensor, codes: Tensor) -> Tensor:
         """How far codes are from normal ones, (B, N, 2) and (B, N, atoms) -> (B, N)."""
         if self.density is not None:
-            found: Tensor = self.density(self._shares(features, codes), features[..., 1])
+            found: Tensor = self.density(self._described(features, codes), features[..., 1])
             return found
         away = features - self.normal_mean
         return 0.5 * ((away @ self.normal_precision) * away).sum(dim=-1)
 
-    def _shares(self, features: Tensor, codes: Tensor) -> Tensor:
-        """Logarithm of the error, and the share of each atom in ‖x‖₁: (…, 1 + atoms)."""
-        return torch.cat([features[..., :1], codes.abs() / (features[..., 1:] + _LEAST_SIZE)], dim=-1)
+    @staticmethod
+    def _described(features: Tensor, codes: Tensor) -> Tensor:
+        """Logarithm of the error, and the code: (…, 1 + atoms)."""
+        return torch.cat([features[..., :1], codes], dim=-1)
 
     def _features_of(self, images: Tensor) -> tuple[Tensor, Tensor]:
         patches, _ = self._patches(images)
