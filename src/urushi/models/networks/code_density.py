@@ -36,9 +36,9 @@ class CodeDensity(nn.Module):
 
     def forward(self, features: Tensor, sizes: Tensor) -> Tensor:
         """Half the squared Mahalanobis distance from normal features of that size: (B, N, F), (B, N) -> (B, N)."""
-        away = features[:, :, None] - self.means  # from every range
-        far = 0.5 * torch.einsum("bnrf,rfg,bnrg->bnr", away, self.precisions, away)
-        return far.gather(2, self._ranges(sizes)[..., None])[..., 0]
+        away = features[:, None] - self.means[:, None]  # from every range, (B, ranges, N, F)
+        far = 0.5 * ((away @ self.precisions) * away).sum(dim=-1)
+        return far.gather(1, self._ranges(sizes)[:, None])[:, 0]
 
     def _ranges(self, sizes: Tensor) -> Tensor:
         """The number of the range that each size lies in."""
