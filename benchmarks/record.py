@@ -7,6 +7,7 @@ import re
 import statistics
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
@@ -112,8 +113,31 @@ def earlier_rows(folder: Path, name: str, **same: Any) -> list[dict[str, Any]]:
 def publish(folder: Path, name: str, study: Mapping[str, Any], markdown: Callable[[dict[str, Any]], str]) -> None:
     """The study as JSON and, beside it and on stdout, as Markdown."""
     path = write(folder, name, study).with_suffix(".md")
-    path.write_text(remarked(markdown(tidy(study))), encoding="utf-8")
+    path.write_text(page_of(study, markdown), encoding="utf-8")
     print(path.read_text(encoding="utf-8"))
+
+
+def page_of(study: Mapping[str, Any], markdown: Callable[[dict[str, Any]], str]) -> str:
+    """The page of a study, which says under its title if its rows are of several commits; with remarks."""
+    title, _, rest = markdown(tidy(study)).partition("\n")
+    mixed = of_commits(study.get("rows", ()))
+    return remarked("\n".join([title, *(("", mixed) if mixed else ()), rest]))
+
+
+def of_commits(rows: Sequence[Mapping[str, Any]]) -> str | None:
+    """A sentence on rows that were measured with different states of the code; None if all are of one."""
+    found = Counter(state for row in rows if (state := _state(row)))
+    if len(found) < 2:
+        return None
+    parts = ", ".join(f"{n} at {state}" for state, n in found.most_common())
+    return f"**Rows of several commits stand side by side here**, between which the code changed: {parts}."
+
+
+def _state(row: Mapping[str, Any]) -> str | None:
+    """The commit that a row was measured with, if it says so."""
+    made: Mapping[str, Any] = row.get("environment") or row
+    commit = made.get("commit")
+    return f"`{commit[:9]}`{' with uncommitted changes' if made.get('is_dirty') else ''}" if commit else None
 
 
 def remarked(page: str) -> str:

@@ -1,16 +1,18 @@
-"""python -m studies.inpainting_losses [--epochs 60] [--variants …] [--pictures DIR]
+"""python -m studies.inpainting_losses [--textures brick,knit] [--epochs 60] [--seeds 0] [--variants …] [--pictures DIR]
 
-What discriminators and losses do for `siren_inpainting`: patches of 128 px of scikit-image's `gravel`, elastically
-distorted (`urushi texture`), synthetic cracks and scratches to test with. Each variant is fitted once and scored twice:
-by the squared error (the mean of the highest 1 % of the map, as the recipe), and by the discriminator's distance of
-window and restored window. Results: studies/results/inpainting_losses.json and .md.
+What discriminators and losses do for `siren_inpainting` on regular textures, as S1 has them: patches of 128 px of
+scikit-image's `brick` and of a synthetic knit, elastically distorted (`urushi texture`), synthetic cracks and scratches
+to test with. Each variant is fitted once a seed and scored twice: by the squared error (the mean of the highest 1 % of
+the map, as the recipe), and by the discriminator's distance of window and restored window. What was interrupted goes
+on. Results: studies/results/inpainting_losses.json and .md.
 """
 
 import argparse
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -44,44 +46,62 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "triplet, turned anchor": {"discriminator": {"name": "triplet", "variant": "turned_anchor"}},
     "triplet, Euclidean": {"discriminator": {"name": "triplet", "variant": "euclidean"}},
     "triplet + perceptual and style": {"discriminator": {"name": "triplet"}, "loss_network": LITE0},
+    "triplet, jointly": {"discriminator": {"name": "triplet"}, "objective": "joint"},
 }
 ERROR = Part.model_validate({"name": "squared_error", "pooling": "top"})
 DISTANCE = Part.model_validate({"name": "adversarial", "opinion": "posterior", "alpha": 1.0, "pooling": "max"})
 ABOUT = (
-    "Gravel, patches of 128 px, {epochs} epochs, one seed. MSE and perceptual loss (of EfficientNet-Lite0, unweighted) "
+    "Patches of 128 px, {epochs} epochs. MSE and perceptual loss (of EfficientNet-Lite0, unweighted) "
     "of restored good test images. Image ROC-AUC by the squared error and by the discriminator's "
     "distance; pixel figures by the squared error. Defects are synthetic cracks and scratches."
 )
-HEADER = "| variant | MSE ×10⁻⁴ | perceptual | ROC-AUC by error | by distance | pixel ROC-AUC | AUPRO@0.3 | fit s |"
+HEADER = (
+    "| texture | seed | variant | MSE ×10⁻⁴ | perceptual | ROC-AUC by error | by distance | pixel ROC-AUC | AUPRO@0.3 "
+    "| fit s |"
+)
 
 
-def photograph() -> np.ndarray:
+def photograph(texture: str) -> np.ndarray:
     """(512, 512) uint8."""
-    found: Callable[[], np.ndarray] = data.gravel
+    if texture == "knit":
+        return knit(512)
+    found: Callable[[], np.ndarray] = getattr(data, texture)
     return found()
 
 
-def gravel(folder: Path) -> Dataset:
+def knit(side_px: int, stitch_px: tuple[int, int] = (14, 18)) -> np.ndarray:
+    """Columns of stitches, each two legs that meet in a V, of height and width `stitch_px`, with a little noise."""
+    y, x = np.mgrid[:side_px, :side_px]
+    across = np.abs(x % stitch_px[1] / stitch_px[1] - 0.5) * 2  # 0 in the middle of a column, 1 between two
+    legs = np.cos(2 * np.pi * (y / stitch_px[0] + 0.7 * across)) * (1 - across**6)
+    noise = np.random.default_rng(0).normal(scale=0.02, size=(side_px, side_px))
+    return (255 * np.clip(0.45 + 0.3 * legs - 0.2 * across**6 + noise, 0, 1)).astype(np.uint8)
+
+
+def textured(texture: str, folder: Path) -> Dataset:
     picture = folder.with_suffix(".png")
-    write_image(picture, photograph())
+    write_image(picture, photograph(texture))
     make_texture_set(picture, folder, TextureWish(patch_px=128, n_patches=200, defects=("crack", "scratch")))
     return find_dataset(folder)
 
 
-def measure(variant: str, dataset: Dataset, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+def measure(
+    texture: str, variant: str, seed: int, datasets: Mapping[str, Dataset], options: argparse.Namespace
+) -> Iterator[dict[str, Any]]:
+    dataset = datasets[texture]
     epochs = {"training.max_epochs": options.epochs, "training.patience_epochs": options.epochs}
     recipe = Recipe.find("siren-inpainting").with_settings(epochs)
     recipe = recipe.with_settings({f"model.{key}": value for key, value in VARIANTS[variant].items()})
     scores = [ERROR, DISTANCE] if "discriminator" in VARIANTS[variant] else [ERROR]
     start, good = time.monotonic(), [sample.path for sample in dataset.normal_training()]
-    detectors = Detector.fit_scores(good, recipe, scores, seed=0)
-    row = {"seed": 0, "fit_seconds": round(time.monotonic() - start, 1)}
+    detectors = Detector.fit_scores(good, recipe, scores, seed=seed)
+    row = {"fit_seconds": round(time.monotonic() - start, 1)}
     for part, detector in zip(scores, detectors, strict=True):
         results = list(zip(dataset.test(), detector.inspect_many(s.path for s in dataset.test()), strict=True))
         found = evaluate(results, read_mask=read_mask).to_json()
         row[part.name] = {"image": found["image"]["roc_auc"], "pixel": found["pixel"]["metrics"]}
         if options.pictures and part is ERROR:
-            write_sheet(options.pictures / f"{variant}.png", results)
+            write_sheet(options.pictures / f"{texture}-{seed}-{variant}.png", results)
     yield row | restoring(detectors[0], dataset)
 
 
@@ -100,10 +120,17 @@ def restoring(detector: Detector, dataset: Dataset) -> dict[str, float]:
 
 
 def markdown(found: dict[str, Any]) -> str:
-    lines = ["# Discriminators and losses of SIREN inpainting", "", found["about"], "", HEADER, "|---" * 8 + "|"]
+    lines = ["# Discriminators and losses of SIREN inpainting", "", found["about"], "", HEADER, "|---" * 10 + "|"]
     for row in found["rows"]:
         error, distance = row["squared_error"], row.get("adversarial")
-        cells = [row["variant"], f"{1e4 * row['mse']:.1f}", f"{row['perceptual']:.3f}", interval(error["image"])]
+        cells = [
+            row["texture"],
+            str(row["seed"]),
+            row["variant"],
+            f"{1e4 * row['mse']:.1f}",
+            f"{row['perceptual']:.3f}",
+            interval(error["image"]),
+        ]
         cells += [interval(distance["image"]) if distance else "—"]
         cells += [f"{error['pixel'][key]['value']:.3f}" for key in ("roc_auc", "aupro_0.3")]
         cells.append(f"{row['fit_seconds']:.0f}")
@@ -112,15 +139,17 @@ def markdown(found: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = command_line.parser(__doc__, RESULTS, epochs=60)
+    parser = command_line.parser(__doc__, RESULTS, textures=("brick", "knit"), epochs=60, seeds=(0,))
     parser.add_argument("--variants", type=lambda text: text.split(";"), default=tuple(VARIANTS))
     parser.add_argument("--pictures", type=Path)
     options = parser.parse_args()
-    variants = ({"variant": name} for name in options.variants)
-    study, about = (options.results, "inpainting_losses"), ABOUT.format(epochs=options.epochs)
+    columns = product(options.textures, options.seeds, options.variants)
+    wanted = ({"texture": texture, "variant": name, "seed": seed} for texture, seed, name in columns)
+    study, settings = (options.results, "inpainting_losses"), {"epochs": options.epochs, "patch_px": 128}
     with tempfile.TemporaryDirectory() as folder:
-        fitting = partial(measure, dataset=gravel(Path(folder) / "gravel"), options=options)
-        jobs.run(study, variants, fitting, markdown, about=about)
+        datasets = {texture: textured(texture, Path(folder) / texture) for texture in options.textures}
+        fitting = partial(measure, datasets=datasets, options=options)
+        jobs.run(study, wanted, fitting, markdown, about=ABOUT.format(epochs=options.epochs), settings=settings)
 
 
 if __name__ == "__main__":

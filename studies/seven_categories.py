@@ -58,7 +58,7 @@ class Study:
     def write(self, rows: list[dict[str, Any]]) -> None:
         study = {"settings": self.settings(), "rows": sorted(rows, key=_place)}
         record.write(self.folder, self.name, study)
-        self.path.with_suffix(".md").write_text(record.remarked(markdown(record.tidy(study))), encoding="utf-8")
+        self.path.with_suffix(".md").write_text(record.page_of(study, markdown), encoding="utf-8")
 
 
 def run(

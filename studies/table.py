@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
+from studies import CATEGORIES
 from urushi.evaluation import mean_and_standard_error
 
 Row = dict[str, Any]
@@ -16,10 +17,18 @@ NONE = "—"
 def markdown(study: dict[str, Any]) -> str:
     """Tables with a line per category and one of means, what they say, and with what they were made."""
     groups = [list(rows) for _, rows in groupby(study["rows"], key=lambda row: row["category"])]
-    parts = [f"# Seven categories: {study['settings']['title']}", _figures(groups)]
+    parts = [f"# {_title(groups)}: {study['settings']['title']}", _figures(groups)]
     if any(row["rebuilding"] for rows in groups for row in rows):
         parts.append(_rebuilding(groups))
     return "\n\n".join([*parts, _notes(groups), _circumstances(study)]) + "\n"
+
+
+def _title(groups: Sequence[list[Row]]) -> str:
+    """A page of a study that is not done says so, and its means are no means over seven."""
+    measured = {rows[0]["category"] for rows in groups} & set(CATEGORIES)
+    missing = [name for name in CATEGORIES if name not in measured]
+    left = f" (missing: {', '.join(missing)})" if missing else ""
+    return f"{len(measured)} of seven categories{left}" if missing else "Seven categories"
 
 
 def _figures(groups: Sequence[list[Row]]) -> str:

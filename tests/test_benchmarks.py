@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from benchmarks import record
 from PIL import Image
+from studies import RESULTS, table
 
 ROOT = Path(__file__).parent.parent
 TINY_FIT = ["--fit-images", "8", "--tile-px", "64", "--epochs", "1", "--repeats", "1"]
@@ -234,3 +236,28 @@ def test_study_of_tiling_finds_what_was_planted_and_measures_seams(tmp_path: Pat
     found = json.loads((tmp_path / "tiling.json").read_text(), parse_constant=fail_on)
     assert found["large"]["rows"][0]["error_px"] < 30
     assert all(0 < row["p_value"] <= 1 for row in found["seams"]["tiled"])
+
+
+def test_a_page_says_if_its_rows_are_of_several_commits() -> None:
+    rows = [{"commit": "a" * 40, "is_dirty": False}, {"environment": {"commit": "b" * 40, "is_dirty": True}}]
+    assert record.of_commits(rows[:1] * 3) is None
+    assert record.of_commits([{}, {"commit": None}]) is None
+    page = record.page_of({"rows": [*rows, rows[0]]}, lambda _: "# Title\n\nText\n")
+    title, _, said, *_ = page.split("\n")
+    assert title == "# Title"
+    assert said.endswith("the code changed: 2 at `aaaaaaaaa`, 1 at `bbbbbbbbb` with uncommitted changes.")
+    assert "commits" not in record.page_of({"rows": rows[:1]}, lambda _: "# Title\n\nText\n")
+
+
+@pytest.mark.parametrize("name", ["autoencoder", "default"])
+def test_a_study_of_fewer_than_seven_categories_says_so_in_its_title(name: str) -> None:
+    found = json.loads((RESULTS / f"seven_categories-{name}.json").read_text(encoding="utf-8"))
+    title = table.markdown(found).split("\n")[0]
+    n = len({row["category"] for row in found["rows"]})
+    assert title.startswith("# Seven categories: " if n == 7 else f"# {n} of seven categories (missing: ")
+
+
+def test_committed_pages_of_seven_categories_are_those_of_their_records() -> None:
+    for path in sorted(RESULTS.glob("seven_categories-*.json")):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        assert path.with_suffix(".md").read_text(encoding="utf-8") == record.page_of(found, table.markdown), path.name

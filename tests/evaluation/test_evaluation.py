@@ -260,6 +260,37 @@ def test_without_masks_pixel_figures_are_null_with_a_reason():
     assert found.to_json()["pixel"] is None
 
 
+def framed(results):
+    """The same maps amid a frame of noughts that shows nothing of the images, which lie 4 px further in."""
+    for sample, found in results:
+        moved = found.to_original @ np.array([[1.0, 0, -4], [0, 1, -4], [0, 0, 1]])
+        widened = {"anomaly_map": np.pad(found.anomaly_map, 4), "to_original": moved}
+        pictures = {
+            name: np.pad(getattr(found, name), ((4, 4), (4, 4), (0, 0))) for name in ("image", "reconstruction")
+        }
+        yield sample, replace(found, **widened, **pictures)
+
+
+def test_a_frame_that_preprocessing_added_counts_in_no_figure_of_pixels():
+    results, masks = stream()
+    found, plain = run(list(framed(results)), masks), run(results, masks)
+    for name in ("roc_auc", "pr_auc", "iou_auc", "aupro_0.3"):
+        assert found.pixel.metrics[name].value == pytest.approx(plain.pixel.metrics[name].value, abs=1e-9), name
+    for name in ("mse", "ssim"):
+        assert found.reconstruction[name].value == pytest.approx(plain.reconstruction[name].value), name
+    assert (plain.ignored_share, found.ignored_share) == (0, pytest.approx(1 - (16 / 24) ** 2))
+
+
+def test_constant_maps_have_no_figures_of_pixels():
+    """They would rank images, not places."""
+    results, masks = stream()
+    flat = [(s, replace(r, anomaly_map=np.full_like(r.anomaly_map, r.score))) for s, r in results]
+    found = run(flat, masks)
+    assert found.pixel is None
+    assert found.pixel_reason == "every anomaly map is constant: this detector says nothing of places"
+    assert found.image["roc_auc"].value is not None
+
+
 @pytest.mark.parametrize(
     ("mask", "reason"),
     [

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from urushi.errors import RecipeError
+from urushi.losses.adversarial import real_gradient_penalty
 from urushi.models.attribute_restoration import AttributeRestoration
 from urushi.models.base import Reconstructor
 from urushi.models.bigan import Bigan
@@ -11,6 +12,7 @@ from urushi.models.convolutional_bigan import ConvolutionalBigan
 from urushi.models.gan import Gan
 from urushi.models.ganomaly import Ganomaly
 from urushi.models.networks.collapse import concern_of, contest_measurements
+from urushi.models.networks.unet import UNet
 
 
 def learn(model: Reconstructor, images: torch.Tensor, n_steps: int) -> None:
@@ -82,6 +84,72 @@ def measured(images: torch.Tensor, made: torch.Tensor, accuracy: float) -> dict[
     return {name: value.item() for name, value in contest_measurements(images, made, torch.tensor(accuracy)).items()}
 
 
+FAMILY = [Gan, Bigan, ConvolutionalBigan, Ganomaly]
+
+
+@pytest.mark.parametrize("method", FAMILY)
+def test_a_gradient_penalty_takes_the_place_of_spectral_norm(pictures, method):
+    images = torch.from_numpy(pictures(8, 32, 1, 0))
+    bounded, free = method((1, 32, 32), width=4), method((1, 32, 32), width=4, gradient_penalty=1.0)
+    assert any("parametrizations" in name for name, _ in bounded.named_parameters())
+    assert not any("parametrizations" in name for name, _ in free.named_parameters())
+    losses = {}
+    for weight in (0.001, 100.0):
+        torch.manual_seed(0)
+        model = method((1, 32, 32), width=4, gradient_penalty=weight)
+        losses[weight] = {name: loss.item() for name, loss in model.losses(images)}
+    (critic, one), (made, other) = losses[0.001].items()
+    assert losses[100.0][critic] > one
+    assert losses[100.0][made] == pytest.approx(other)
+
+
+def test_the_penalty_is_the_squared_gradient_at_real_pairs():
+    image, z = torch.rand(4, 1, 8, 8), torch.rand(4, 3)
+    found = real_gradient_penalty(lambda x, code: 2 * x.sum(dim=(1, 2, 3)) + 3 * code.sum(dim=1), image, z)
+    assert found.item() == pytest.approx(64 * 4 + 3 * 9)
+
+
+@pytest.mark.parametrize("method", [Bigan, ConvolutionalBigan])
+def test_a_deeper_judge_gives_the_code_as_many_features_as_the_image(method):
+    model = method((1, 32, 32), width=4, joint_layers=3)
+    shape = (2, 32) if method is Bigan else (2, 32, 4, 4)
+    image, z = torch.rand(2, 1, 32, 32), torch.randn(shape)
+    assert model.of_code(z).shape == model.features(image).shape
+    assert model.discriminate(image, z).shape[:2] == (2, 1)
+    learnt = {id(weight) for weight in model.optimizers()["discriminator"].param_groups[0]["params"]}
+    assert {id(weight) for weight in model.of_code.parameters()} <= learnt
+
+
+@pytest.mark.parametrize(
+    ("method", "names"),
+    [
+        (Ganomaly, {"adversarial_share", "discriminator_accuracy"}),
+        (Bigan, {"code_length", "code_error", "diversity"}),
+        (ConvolutionalBigan, {"code_length", "diversity"}),
+    ],
+)
+def test_the_log_says_how_the_contest_goes(pictures, method, names):
+    model = method((1, 32, 32), width=4).eval()
+    found = model.measurements(torch.from_numpy(pictures(8, 32, 1, 0)))
+    assert names <= found.keys()
+    assert all(0 <= value.item() < 10 for value in found.values())
+
+
+def test_inversion_from_several_codes_ends_no_worse_and_looks_at_features_too(pictures):
+    torch.manual_seed(0)
+    images = torch.from_numpy(pictures(3, 32, 1, 0))
+    model = Gan((1, 32, 32), width=4, inversion_steps=5, inversion_features=0.5).eval()
+    once = model._distance(images, model.latents(images))
+    model.inversion_restarts = 4
+    codes = model.latents(images)
+    assert (model._distance(images, codes) <= once + 1e-6).all()
+    assert torch.allclose(model.latents(images[1:2]), codes[1:2], atol=1e-4)
+    made = model.generate(codes)
+    wanted = 0.5 * (made - images).square().mean(dim=(1, 2, 3))
+    wanted += 0.5 * (model.features(made) - model.features(images)).square().mean(dim=1)
+    assert torch.allclose(model._distance(images, codes), wanted)
+
+
 def test_feature_matching_weighs_on_the_generator_alone(pictures):
     images = torch.from_numpy(pictures(8, 32, 1, 0))
     found = {}
@@ -143,6 +211,41 @@ def test_colour_comes_back_from_grey(pictures):
         red, green, blue = model.reconstruct(images).reconstruction.mean(dim=(0, 2, 3))
     assert red > 1.5 * green > 2 * blue
     assert model.turns == (0,)
+
+
+def test_errors_of_each_turn_count_by_what_they_are_on_good_images(pictures):
+    """A turn that is four times as hard to undo on good images weighs no more than the others."""
+    torch.manual_seed(0)
+    images = torch.from_numpy(pictures(6, 32, 1, 0))
+    model = AttributeRestoration((1, 32, 32), architecture="unet").eval()
+    with torch.no_grad():
+        before = model.reconstruct(images).critique
+        model.settle()
+        model.validation_loss(images[:4])
+        model.validation_loss(images[4:])
+        pair = model.reconstruct(images)
+        errors = torch.stack([(model._network(images.rot90(k, (2, 3))) - images).abs() for k in range(4)])
+    usual = errors.mean(dim=(1, 2, 3, 4))
+    assert torch.allclose(before, errors.mean(dim=0), atol=1e-6)
+    assert torch.allclose(pair.critique, (errors / usual.view(4, 1, 1, 1, 1)).mean(dim=0), atol=1e-4)
+    assert pair.critique.mean().item() == pytest.approx(1.0, rel=1e-4)
+    assert pair.reconstruction.shape == images.shape
+    plain = AttributeRestoration((1, 32, 32), architecture="mlp")
+    assert not {"summed_errors", "n_seen"} & plain.state_dict().keys()  # detectors of before have none
+
+
+def test_a_unet_sees_what_is_fine_and_takes_multiples_of_eight():
+    torch.manual_seed(0)
+    net = UNet((1, 32, 40))
+    image = torch.rand(2, 1, 32, 40)
+    assert net(image).shape == image.shape
+    assert net.code(image).shape == (2, 128, 4, 5)
+    moved = image.clone()
+    moved[:, :, 10, 10] += 1
+    apart = (net(moved) - net(image)).abs().amax(dim=(0, 1))
+    assert 6 <= apart.argmax().item() // 40 <= 14  # near the pixel, which the bottleneck alone cannot place
+    with pytest.raises(RecipeError, match="multiples of 8"):
+        UNet((1, 36, 36))
 
 
 def test_grey_images_have_no_colour_to_erase():

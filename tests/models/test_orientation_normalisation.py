@@ -77,6 +77,41 @@ def test_only_the_centre_is_compared_in_the_frame_of_the_image(strategy):
     assert (pair.reconstruction[~outside] != images[~outside]).any()
 
 
+@pytest.mark.parametrize("inner", ["autoencoder", "variational_autoencoder"])
+@pytest.mark.parametrize("strategy", ["none", "random", "pretrained_frozen", "pretrained_finetuned"])
+def test_every_strategy_learns_the_error_of_the_centre_as_it_came(strategy, inner):
+    settings = MLP if inner == "autoencoder" else {"name": inner, "latent_dimension": 4, "beta": 0, "reduction": "mean"}
+    made, images = model(strategy, inner=settings), torch.rand(3, 1, 32, 32)
+    if inner == "variational_autoencoder":  # without what it draws
+        torch.nn.init.constant_(made.inner.log_variance.bias, -60.0)
+        torch.nn.init.zeros_(made.inner.log_variance.weight)
+    inside = central_square(32).bool().expand_as(images)
+    ((name, loss),) = made.losses(images)
+    pair = made.reconstruct(images)
+    assert loss.item() == pytest.approx((pair.reconstruction - images)[inside].square().mean().item(), rel=1e-3)
+    loss.backward()
+    learnt = {id(weight) for group in made.optimizers()[name].param_groups for weight in group["params"]}
+    moved = {id(weight) for weight in made.parameters() if weight.grad is not None and weight.grad.abs().sum() > 0}
+    assert moved <= learnt
+    angle = set() if made.localisation is None else {id(weight) for weight in made.localisation.parameters()}
+    assert bool(angle & moved) == (strategy in ("random", "pretrained_finetuned"))
+
+
+def test_corrupted_places_weigh_where_they_lie_in_the_image():
+    noisy = MLP | {"corruption": {"name": "blocks"}}
+    made, images = model("random", inner=noisy), torch.rand(3, 1, 32, 32)
+    ((_, loss),) = made.losses(images)
+    assert torch.isfinite(loss)
+
+
+def test_the_mask_of_the_pretraining_turns_with_what_it_shows():
+    """An image that is white in the square and black around it has no gradient but the border's, which is masked."""
+    made = model("random", px=64)
+    made.localisation.forward = lambda images: torch.full((len(images),), 0.5)
+    with torch.no_grad():
+        assert made.orientation_loss(torch.ones(8, 1, 64, 64)).item() < 0.01
+
+
 def test_what_is_turned_for_rebuilding_is_turned_back():
     """With a method that copies, what comes back is the image itself, whatever the angle."""
     made, image = model("random", px=128), photograph("camera")

@@ -137,6 +137,49 @@ def test_what_is_learnt_is_restricted_to_the_trained_steps(monkeypatch):
     assert (drawn.min(), drawn.max()) == (1, 12)
 
 
+def test_half_of_the_draws_are_even_over_the_logarithm_of_the_noise(schedule):
+    chances = schedule.time_weights(T)
+    assert chances.sum() == pytest.approx(1)
+    assert chances.min() > 0.5 / T
+    assert chances[:10].sum() > 0.1  # 0.01 where all are drawn evenly
+    shares = np.log(1 - schedule.alpha_bar[[10, 100, 1000]])
+    even, by_noise = 90 / T, (shares[1] - shares[0]) / (shares[2] - np.log(1 - schedule.alpha_bar[1]))
+    assert chances[10:100].sum() == pytest.approx(0.5 * even + 0.5 * by_noise, rel=0.1)
+    assert schedule.time_weights(1) == pytest.approx([1.0])
+
+
+def test_times_by_noise_stay_within_what_is_learnt():
+    drawn = model(time_sampling="log_noise", trained_steps=30)._drawn_times(500)
+    assert (drawn.min(), drawn.max()) == (1, 30)
+    assert (drawn <= 3).float().mean() > 0.15
+
+
+@pytest.mark.parametrize("t", [2, 10, 200])
+def test_detail_shows_the_noise_at_one_scale(t):
+    """Of an even image: eight ninths of the noise's variance are left by the blur of nine pixels."""
+    made = model(detail=True)
+    noise = torch.randn(64, *SHAPE)
+    x = made.schedule.diffused(torch.full((64, *SHAPE), 0.3), t, noise)
+    found = made.denoiser._detail(x, torch.full((64,), t), made.denoiser.noise_shares)
+    share = 1 - made.schedule.alpha_bar[t]
+    wanted = (8 / 9 * share / (share + 0.02**2)) ** 0.5
+    assert found[..., 1:-1, 1:-1].std().item() == pytest.approx(wanted, rel=0.05)
+    assert found.shape == x.shape
+
+
+def test_the_loss_is_measured_at_small_and_at_large_t():
+    found = model(trained_steps=100).eval().measurements(images())
+    assert found.keys() == {"loss_at_t_1", "loss_at_t_10", "loss_at_t_100"}
+    assert all(value.item() > 0 for value in found.values())
+
+
+def test_attention_may_be_on_more_levels_than_the_lowest():
+    def n_attentions(**options):
+        return sum(type(part).__name__ == "Attention" for part in model(attention=True, **options).denoiser.modules())
+
+    assert n_attentions() < n_attentions(attention_levels=2) == n_attentions(attention_levels=6)
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -248,6 +291,6 @@ def test_a_detector_learns_from_tiles_and_inspects_whole_images(pictures):
 
 def test_patches_keep_every_pixel():
     """At its start a U-Net gives almost nothing, so it must be the patches that bring all pixels to their places."""
-    made = Denoiser(SHAPE, width=8, levels=2, patch_px=2, attention=False)
+    made = Denoiser(SHAPE, width=8, levels=2, patch_px=2, attention_levels=0)
     made.network.forward = lambda x, _t, **_: (x,)
     assert torch.equal(made(images(), torch.ones(2)), images())

@@ -207,6 +207,37 @@ def test_joint_objective_steps_both_at_once_with_two_rates():
     assert [group["lr"] for group in made.optimizers()["joint"].param_groups] == [5e-6, 1e-4]
 
 
+@pytest.mark.parametrize("discriminator", DISCRIMINATORS, ids=lambda table: list(table.values())[1])
+def test_joint_objective_has_an_adversary(discriminator):
+    """The discriminator learns of restorations as they are, the generator to come nearer: each by its own loss."""
+    made = model(discriminator=discriminator, objective="joint")
+    seen = {}
+    for name in ("loss", "fooling_loss"):
+        original = getattr(made.discriminator, name)
+
+        def remembered(real, restored, name=name, original=original):
+            restored.retain_grad() if restored.requires_grad else None
+            seen[name] = (restored.requires_grad, [p.requires_grad for p in made.discriminator.parameters()])
+            return original(real, restored)
+
+        setattr(made.discriminator, name, remembered)
+    _, loss = next(made.losses(images()))
+    assert seen["loss"][0] is False
+    assert all(seen["loss"][1])
+    assert seen["fooling_loss"][0] is True
+    assert not any(seen["fooling_loss"][1])
+    assert all(p.requires_grad for p in made.discriminator.parameters())
+    loss.backward()
+    assert all(p.grad is not None for p in made.discriminator.parameters())
+
+
+def test_joint_objective_clips_the_critic_after_each_step():
+    table = {"name": "contest", "loss": "wasserstein_clipping"}
+    made = model(discriminator=table, objective="joint")
+    list(made.losses(images()))
+    assert max(p.abs().max().item() for p in made.discriminator.parameters()) <= 0.01 + 1e-6
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [

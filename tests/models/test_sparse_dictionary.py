@@ -6,6 +6,7 @@ import torch
 from sklearn.decomposition import sparse_encode
 
 from urushi.errors import RecipeError
+from urushi.models.networks.code_density import CodeDensity
 from urushi.models.sparse_dictionary import SparseDictionary
 
 SHAPE = (1, 32, 32)
@@ -77,3 +78,41 @@ def test_error_and_code_are_standard_normal_where_they_were_learnt(fitted, pictu
 def test_images_that_are_not_covered_are_refused(options):
     with pytest.raises(RecipeError, match=r"32 × 32 px, which patches of . px, . px apart, do not cover evenly"):
         SparseDictionary(SHAPE, **options)
+
+
+def test_pursuit_takes_so_many_atoms_and_finds_what_was_made_of_them(fitted):
+    made = SparseDictionary(SHAPE, n_atoms=16, n_nonzero=2)
+    made.load_state_dict(fitted.state_dict())
+    wanted = torch.zeros(2, 3, 16)
+    wanted[..., 3], wanted[..., 7] = 2.0, -1.0
+    wanted[0, 0] = 0.0  # an even patch
+    found = made._codes(wanted @ made.atoms)
+    assert ((found != 0).sum(dim=-1) <= 2).all()
+    assert torch.allclose(found @ made.atoms, wanted @ made.atoms, atol=1e-4)
+    assert "model.n_nonzero = 0" in made.exportable
+
+
+@pytest.mark.parametrize("n_nonzero", [0, 3])
+def test_given_its_size_a_code_is_as_far_as_normal_variables_are(pictures, n_nonzero):
+    images = torch.from_numpy(pictures(12))
+    model = SparseDictionary(SHAPE, n_atoms=6, n_nonzero=n_nonzero, density="given_size")
+    model.fit([images[:5], images[5:]])
+    critique = model.reconstruct(images).critique
+    assert critique.shape == (12, 1, 7, 7)
+    assert 0 < critique.mean().item() < 7 / 2 + 0.2  # half of chi squared with 7; atoms never used add nothing
+
+
+def test_a_density_given_the_size_knows_what_is_usual_of_that_size():
+    """Of large codes an error of 10 is usual, of small ones it is not."""
+    sizes = torch.linspace(0, 1, 4000)
+    features = (torch.where(sizes < 0.5, 0.0, 10.0) + torch.randn(4000))[:, None]
+    density = CodeDensity(1)
+    density.fit(features, sizes)
+    small, large = density(torch.full((1, 2, 1), 10.0), torch.tensor([[0.1, 0.9]]))[0]
+    assert small > 30
+    assert large < 1
+
+
+def test_more_atoms_than_there_are_are_refused():
+    with pytest.raises(RecipeError, match=r"model\.n_nonzero = 8, but there are 4 atoms"):
+        SparseDictionary(SHAPE, n_atoms=4, n_nonzero=8)

@@ -156,3 +156,12 @@ def test_a_study_warns_of_brightness_and_of_figures_below_chance(study, record):
     (warning,) = said(turned)
     assert "of waves, plain by squared_error" in warning
     assert "ROC-AUC is below 0.5" in warning
+
+
+def test_a_study_says_if_its_runs_are_of_several_commits(study, record):
+    later = replace(record, seed=record.seed + 1, environment=record.environment | {"commit": "b" * 40})
+    records = [replace(record, environment=record.environment | {"commit": "a" * 40}), later]
+    first, *_ = cautions(study, Summary.of(measured(study, records)), records)
+    assert first.startswith("runs of different commits stand side by side")
+    assert "aaaa" in first
+    assert "bbbb" in first

@@ -27,10 +27,18 @@ IMAGES = np.random.default_rng(0).random((12, *SHAPE), dtype=np.float32)
 TRAINING, VALIDATION = np.arange(8), np.arange(8, 12)
 
 
-def run(model: Reconstructor, folder: Path, *, seed: int = 0, resume: bool = False, **settings: Any) -> Trained:
+def run(
+    model: Reconstructor,
+    folder: Path,
+    *,
+    seed: int = 0,
+    resume: bool = False,
+    checkpoint: str | None = None,
+    **settings: Any,
+) -> Trained:
     values = {"max_epochs": 4, "batch_size": 4, "accelerator": "cpu", **settings}
     rows = Rows(IMAGES, TRAINING), Rows(IMAGES, VALIDATION)
-    return train(model, *rows, Training(**values), seed=seed, folder=folder, resume=resume)
+    return train(model, *rows, Training(**values), seed=seed, folder=folder, resume=resume, checkpoint=checkpoint)
 
 
 class Still(Reconstructor):

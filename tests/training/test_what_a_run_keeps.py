@@ -1,12 +1,13 @@
 """Besides checkpoints and logs: pictures from epoch to epoch, what the rate finder saw; and how long a run may be."""
 
 import csv
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 import torch
 from tests.training.test_resume import PICTURES, recipe
-from tests.training.test_train import IMAGES, VALIDATION, Duel, Still, run
+from tests.training.test_train import IMAGES, VALIDATION, Duel, Judged, Still, run
 
 from urushi import Detector, Recipe
 from urushi.errors import InputError, TrainingError
@@ -21,6 +22,23 @@ def test_a_budget_of_steps_is_kept_in_whole_epochs(tmp_path, max_steps, epochs):
 
 def test_a_step_of_a_budget_is_a_batch_however_many_optimisers_a_method_has(tmp_path):
     assert run(Duel(), tmp_path, max_steps=4).epochs == 2
+
+
+class Measured(Judged):
+    """Measures the number of the epoch."""
+
+    def measurements(self, inputs):
+        return {"epoch": self.epoch.float()}
+
+
+def test_what_was_measured_of_the_weights_that_are_kept_is_known_and_shown(tmp_path):
+    trained = run(Measured(3.0, 1.0, 2.0, 4.0), tmp_path)
+    assert trained.measurements == {"epoch": 2.0}
+    opened = run(Measured(3.0, 1.0, 2.0, 4.0), tmp_path, checkpoint="last")
+    assert opened.measurements == {"epoch": 4.0}
+    assert run(Still(), tmp_path / "still").measurements == {}
+    write_training_page(tmp_path, "measured", asdict(trained) | {"measurements": {"loss_at_t_10": 0.5}})
+    assert "loss at t 10" in (tmp_path / "training.html").read_text()
 
 
 def test_reconstructions_are_kept_after_the_first_epoch_and_every_so_many(tmp_path):

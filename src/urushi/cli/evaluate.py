@@ -211,7 +211,8 @@ def _about_repeats(found: "Evaluation") -> "Iterator[str]":
 def _about_masks(found: "Evaluation") -> "Iterator[str]":
     left_out = found.pixel_left_out
     if found.pixel is not None and found.ignored_share:
-        yield f"note: pixel figures leave out what the detector ignores, {found.ignored_share:.1%} of each image"
+        left = f"what the detector ignores or only frames an image, {found.ignored_share:.1%} of it"
+        yield f"note: pixel figures leave out {left}"
     if found.pixel is None:
         yield f"no pixel figures: {found.pixel_reason}"
     elif left_out:

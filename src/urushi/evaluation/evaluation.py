@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from urushi.calibration import Plant
 from urushi.data.images import luminance
@@ -77,7 +78,7 @@ class Evaluation:
     pixel_remarks: tuple[Unreadable, ...]  # images with pixel figures whose mask should be looked at, and why
     reconstruction: dict[str, Figure] | None  # of normal images
     reconstruction_reason: str | None
-    ignored_share: float  # how much of each image the detector ignores, which the pixel figures leave out
+    ignored_share: float  # of each map that is ignored, or a frame around the image: pixel figures leave it out
     luminance: LuminanceReport  # of the images as they were read, before preprocessing
     prepared_luminance: LuminanceReport  # of the images as the method saw them
     seed: int
@@ -195,10 +196,20 @@ def _collect(collected: _Collected, sample: LabelledSample, inspection: Inspecti
     if inspection.brightness is not None:
         collected.luminances.setdefault(defect or GOOD, []).append(inspection.brightness)
     collected.prepared.setdefault(defect or GOOD, []).append(luminance(inspection.image))
-    collected.ignored_share = inspection.ignored_share
+    uncounted = inspection.uncounted
+    collected.ignored_share = 0.0 if uncounted is None else float(uncounted.mean())
     collected.pixels.add(sample, defect or GOOD, inspection, read_mask)
     if label == 0 and inspection.reconstruction is not None and not inspection.shows_similar:
-        collected.errors.append((source, reconstruction_errors(inspection.image, inspection.reconstruction)))
+        pair = (whole[_shown(uncounted)] for whole in (inspection.image, inspection.reconstruction))
+        collected.errors.append((source, reconstruction_errors(*pair)))
+
+
+def _shown(uncounted: NDArray[np.bool_] | None) -> tuple[slice, slice]:
+    """The rows and columns of an image in which something counts; a frame around it is no part of it."""
+    if uncounted is None:
+        return np.s_[:, :]
+    rows, columns = (np.flatnonzero(~uncounted.all(axis=axis)) for axis in (1, 0))
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
 def _evaluation(collected: _Collected, seed: int, n_resamples: int, aupro_limits: tuple[float, ...]) -> Evaluation:
@@ -207,7 +218,7 @@ def _evaluation(collected: _Collected, seed: int, n_resamples: int, aupro_limits
     called, defects = [i.decision == "anomalous" for i in images], [i.defect or "" for i in images]
     rows = defect_figures(scores, labels, called, defects, seed=seed, n_resamples=n_resamples)
     figures, pixels = None, collected.pixels.close()
-    if pixels.n_components:
+    if pixels.n_components and pixels.varies:
         figures = pixels.figures(seed=seed, n_resamples=n_resamples, aupro_limits=aupro_limits)
     errors = [error for _, error in sorted(collected.errors)]
     return Evaluation(

@@ -58,7 +58,7 @@ class PixelCollection:
             histograms, sources = self._doubtful.setdefault(kind, (_empty(inspection), set()))
             sources.add(inspection.source)
         regions = self._regions(sample, inspection)
-        histograms.add(inspection.source, inspection.anomaly_map, found, kind, regions, ignored=inspection.ignored)
+        histograms.add(inspection.source, inspection.anomaly_map, found, kind, regions, ignored=inspection.uncounted)
 
     def close(self) -> PixelHistograms:
         """The images that take part, once all have come."""
@@ -75,6 +75,8 @@ class PixelCollection:
     @property
     def reason(self) -> str:
         """Why there are no pixel figures."""
+        if self._histograms is not None and self._histograms.n_components:
+            return "every anomaly map is constant: this detector says nothing of places"
         if not self._unusable:
             return "no image of a defect has a mask"
         first = min(self._unusable, key=lambda one: one.source)
@@ -112,7 +114,7 @@ class PixelCollection:
             self._without_regions.append(Unreadable(inspection.source, str(error)))
             return None
         if vanished := len(whole) - len(regions):
-            seen = f"vanish at the size of the anomaly map{'' if inspection.ignored is None else ', or are ignored'}"
+            seen = f"vanish at the size of the anomaly map{'' if inspection.uncounted is None else ', or do not count'}"
             reason = f"{vanished} of the {len(whole)} regions of its mask {seen}"
             self._remarks.append(Unreadable(inspection.source, reason))
         return regions
@@ -155,15 +157,15 @@ class PixelCollection:
 
 def _inspected(mask: NDArray[np.bool_], inspection: Inspection) -> NDArray[np.bool_] | Unreadable:
     """What a mask marks of what the detector inspects, or that it marks nothing of that."""
-    if inspection.ignored is None or not mask.any():
+    if inspection.uncounted is None or not mask.any():
         return mask
-    left = mask & ~inspection.ignored
+    left = mask & ~inspection.uncounted
     return left if left.any() else Unreadable(inspection.source, "its mask marks only what the detector ignores")
 
 
 def _inspected_regions(regions: Sequence[MapRegion], inspection: Inspection) -> Iterator[MapRegion]:
     for region in regions:
-        mask = region.mask if inspection.ignored is None else region.mask & ~inspection.ignored
+        mask = region.mask if inspection.uncounted is None else region.mask & ~inspection.uncounted
         if mask.any():
             yield replace(region, mask=mask)
 

@@ -60,6 +60,7 @@ class PixelHistograms:
         self._normal_images = np.zeros(1 << FINE_BITS)  # the share of each image, summed
         self._images: list[ImageHistograms] = []
         self._lowest, self._highest = np.inf, -np.inf
+        self.varies = False  # whether any map has two values; figures of constant ones would tell images, not places
 
     @property
     def n_components(self) -> int:
@@ -98,8 +99,10 @@ class PixelHistograms:
         self._images.append(
             image_histograms(source, normal, bins[mask], weights, n_components, saturated=saturated, **how)
         )
-        self._lowest = min(self._lowest, float(values.min()))
-        self._highest = max(self._highest, float(values.max()))
+        counted = values if ignored is None else values[~ignored]
+        lowest, highest = float(counted.min()), float(counted.max())
+        self._lowest, self._highest = min(self._lowest, lowest), max(self._highest, highest)
+        self.varies |= lowest < highest
 
     def join(self, other: "PixelHistograms") -> None:
         """Add the images of another collection."""
@@ -107,6 +110,7 @@ class PixelHistograms:
         self._normal_images += other._normal_images
         self._images += other._images
         self._lowest, self._highest = min(self._lowest, other._lowest), max(self._highest, other._highest)
+        self.varies |= other.varies
 
     def figures(
         self,

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from urushi.inspection.turning import is_turned, turned_back, whole_original
+from urushi.inspection.turning import beyond_original, is_turned, turned_back, whole_original
 from urushi.printable import Summarised
 
 Decision = Literal["normal", "unsure", "anomalous"]  # unsure only where the threshold has a band
@@ -141,6 +142,15 @@ class Inspection(Summarised):
     @property
     def _is_above_limit(self) -> bool:
         return bool(self.places) and self.places[0].peak > self.map_scale.region_threshold
+
+    @cached_property
+    def uncounted(self) -> np.ndarray | None:
+        """(H, W) bool: what is ignored, or shows nothing of the original as a padded frame does; None: all counts."""
+        height, width = self.anomaly_map.shape
+        beyond = beyond_original((height, width), self.to_original, self.original_size)
+        if beyond is None or self.ignored is None:
+            return self.ignored if beyond is None else beyond
+        return np.asarray(beyond | self.ignored)
 
     @property
     def ignored_share(self) -> float:

@@ -68,6 +68,13 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, made: Ten
     return penalty
 
 
+def real_gradient_penalty(critic: Callable[..., Tensor], *real: Tensor) -> Tensor:
+    """‖∇D‖² at real images, or pairs of image and code, the mean over them (R1: Mescheder et al. 2018), a scalar."""
+    seen = [one.detach().requires_grad_(True) for one in real]
+    gradients = torch.autograd.grad(critic(*seen).sum(), seen, create_graph=True)
+    return torch.stack([gradient.flatten(1).square().sum(dim=1).mean() for gradient in gradients]).sum()
+
+
 @torch.no_grad()
 def clip_weights(network: nn.Module) -> None:
     """Every weight into [−0.01, 0.01] (Arjovsky et al. 2017)."""

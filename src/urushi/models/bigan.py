@@ -13,7 +13,7 @@ from urushi.models.base import Extra, Generative, Reconstruction, require_size
 from urushi.models.networks import contest
 from urushi.models.networks.averaging import averaged, settle
 from urushi.models.networks.collapse import concern_of, contest_measurements
-from urushi.models.networks.contest import Architecture, Width
+from urushi.models.networks.contest import Architecture, GradientPenalty, Width
 
 _BETAS = (0.5, 0.9)
 _SETTLING_BATCHES, _SETTLING_IMAGES = 8, 64  # of noise, for batch statistics of averaged weights
@@ -38,6 +38,10 @@ class Bigan(Generative):
         architecture: Architecture = "dcgan",
         latent_dimension: Annotated[int, Field(ge=1, le=1024, description="J, of the code")] = 32,
         width: Width = 16,
+        gradient_penalty: GradientPenalty = 0.0,
+        joint_layers: Annotated[
+            int, Field(ge=1, le=4, description="that see image and code together; above 1 the code has one alone first")
+        ] = 1,
         reconstruction_weight: Annotated[
             float, Field(ge=0, description="of the squared errors of G(E(s)) and of E(G(z)); 0 is the source")
         ] = 10.0,
@@ -53,15 +57,19 @@ class Bigan(Generative):
         self.averages = nn.ModuleDict(
             {"encoder": averaged(self.encoder, averaging), "generator": averaged(self.generator, averaging)}
         )
-        self.features, n_features = contest.features(architecture, image_shape, width, is_bounded=True)
-        self.joined = nn.Sequential(
-            contest.bounded_linear(n_features + latent_dimension, _HIDDEN, is_bounded=True), nn.LeakyReLU(0.2)
-        )
-        self.head = contest.bounded_linear(_HIDDEN, 1, is_bounded=True)
+        is_bounded = not gradient_penalty
+        self.gradient_penalty = gradient_penalty
+        self.features, n_features = contest.features(architecture, image_shape, width, is_bounded=is_bounded)
+        self.of_code: nn.Module = nn.Identity()
+        if joint_layers > 1:
+            self.of_code = contest.hidden_layers((latent_dimension, n_features), is_bounded=is_bounded)
+        n_inputs = n_features + (latent_dimension if joint_layers == 1 else n_features)
+        self.joined = contest.hidden_layers((n_inputs, *[_HIDDEN] * joint_layers), is_bounded=is_bounded)
+        self.head = contest.bounded_linear(_HIDDEN, 1, is_bounded=is_bounded)
 
     def perceive(self, images: Tensor, z: Tensor) -> Tensor:
         """f(D(s, z)): what the discriminator makes of pairs before it decides, (B, 128)."""
-        found: Tensor = self.joined(torch.cat([self.features(images), z], dim=1))
+        found: Tensor = self.joined(torch.cat([self.features(images), self.of_code(z)], dim=1))
         return found
 
     def discriminate(self, images: Tensor, z: Tensor) -> Tensor:
@@ -73,7 +81,7 @@ class Bigan(Generative):
         z, noise = self.encoder(inputs), self._noise(len(inputs))
         made = self.generator(noise)
         outputs = self.discriminate(inputs, z.detach()), self.discriminate(made.detach(), noise)
-        yield "discriminator", adversarial.discriminator_loss(_CONTEST, *outputs)
+        yield "discriminator", adversarial.discriminator_loss(_CONTEST, *outputs) + self._penalty(inputs, z)
         fooling = adversarial.generator_loss(_CONTEST, self.discriminate(made, noise))
         fooling = fooling + adversarial.generator_loss(_CONTEST, -self.discriminate(inputs, z))  # labels changed round
         cycles = (self.generator(z) - inputs).square().mean() + 0.1 * (self.encoder(made) - noise).square().mean()
@@ -82,8 +90,14 @@ class Bigan(Generative):
             self.averages["encoder"].update_parameters(self.encoder)  # type: ignore[operator]
             self.averages["generator"].update_parameters(self.generator)  # type: ignore[operator]
 
+    def _penalty(self, images: Tensor, z: Tensor) -> Tensor:
+        if not (self.gradient_penalty and self.training):
+            return images.new_zeros(())
+        return self.gradient_penalty * adversarial.real_gradient_penalty(self.discriminate, images, z)
+
     def optimizers(self) -> dict[str, Optimizer]:
-        critic = [p for part in (self.features, self.joined, self.head) for p in part.parameters()]
+        parts = (self.features, self.of_code, self.joined, self.head)
+        critic = [p for part in parts for p in part.parameters()]
         both = [*self.encoder.parameters(), *self.generator.parameters()]
         return {
             "discriminator": Adam(critic, lr=self.learning_rate, betas=_BETAS),
@@ -102,7 +116,8 @@ class Bigan(Generative):
         made, z = self.generate(noise), self.latents(inputs)
         outputs = self.discriminate(inputs, z), self.discriminate(made, noise)
         found = contest_measurements(inputs, made, adversarial.accuracy(_CONTEST, *outputs))
-        return found | {"code_error": (self.latents(made) - noise).square().mean()}
+        lengths = {"code_length": z.square().mean().sqrt()}  # of codes over the prior's: 1 where they reach it
+        return found | {"code_error": (self.latents(made) - noise).square().mean()} | lengths
 
     def concern(self, measured: Mapping[str, float]) -> str | None:
         return concern_of(measured)

@@ -1,6 +1,7 @@
 """Fully convolutional BiGAN (S3, "Fully Convolutional Anomaly Detection by GANs"): patches in, maps of any size out."""
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Annotated
 
 import torch
@@ -14,7 +15,7 @@ from urushi.losses import adversarial
 from urushi.models.base import Extra, Generative, Reconstruction
 from urushi.models.networks.averaging import averaged
 from urushi.models.networks.collapse import concern_of, contest_measurements
-from urushi.models.networks.contest import Width
+from urushi.models.networks.contest import GradientPenalty, Width
 from urushi.printable import in_px
 
 STRIDE = 8  # px of the image per cell of the latent map
@@ -40,6 +41,10 @@ class ConvolutionalBigan(Generative):
         *,
         latent_channels: Annotated[int, Field(ge=1, le=512, description="of the latent map")] = 32,
         width: Width = 16,
+        gradient_penalty: GradientPenalty = 0.0,
+        joint_layers: Annotated[
+            int, Field(ge=1, le=4, description="that see image and code together; above 1 the code has one alone first")
+        ] = 1,
         reconstruction_weight: Annotated[
             float, Field(ge=0, description="of ‖G(E(s)) − s‖² in the loss of E and G, S3's reconstruction penalty")
         ] = 100.0,
@@ -60,22 +65,26 @@ class ConvolutionalBigan(Generative):
         self.averages = nn.ModuleDict(
             {"encoder": averaged(self.encoder, averaging), "generator": averaged(self.generator, averaging)}
         )
-        self.features = _down(channels, width, is_bounded=True)
-        self.joined = nn.Sequential(
-            spectral_norm(nn.Conv2d(4 * width + latent_channels, 4 * width, 1)), nn.LeakyReLU(_LEAK)
-        )
-        self.head = spectral_norm(nn.Conv2d(4 * width, 1, 1))
+        is_bounded = not gradient_penalty
+        self.gradient_penalty = gradient_penalty
+        self.features, deep = _down(channels, width, is_bounded=is_bounded), 4 * width
+        self.of_code: nn.Module = nn.Identity()
+        if joint_layers > 1:
+            self.of_code = _places(latent_channels, deep, is_bounded=is_bounded)
+        n_inputs = deep + (latent_channels if joint_layers == 1 else deep)
+        self.joined = _places(n_inputs, *[deep] * joint_layers, is_bounded=is_bounded)
+        self.head = _bounded(nn.Conv2d(deep, 1, 1), is_bounded=is_bounded)
 
     def discriminate(self, images: Tensor, z: Tensor) -> Tensor:
         """D(s, z) at each cell, (B, 1, H/8, W/8); it learns to give 1 for normal images and their codes, else 0."""
-        found: Tensor = self.head(self.joined(torch.cat([self.features(images), z], dim=1)))
+        found: Tensor = self.head(self.joined(torch.cat([self.features(images), self.of_code(z)], dim=1)))
         return found
 
     def losses(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
         z, noise = self.encoder(inputs), self._noise(inputs)
         made = self.generator(noise)
         outputs = self.discriminate(inputs, z.detach()), self.discriminate(made.detach(), noise)
-        yield "discriminator", adversarial.discriminator_loss(_CONTEST, *outputs)
+        yield "discriminator", adversarial.discriminator_loss(_CONTEST, *outputs) + self._penalty(inputs, z)
         fooling = adversarial.generator_loss(_CONTEST, self.discriminate(made, noise))
         fooling = fooling + 0.5 * self.discriminate(inputs, z).square().mean()  # labels changed round
         penalty = (self.generator(z) - inputs).square().mean()
@@ -84,8 +93,16 @@ class ConvolutionalBigan(Generative):
             self.averages["encoder"].update_parameters(self.encoder)  # type: ignore[operator]
             self.averages["generator"].update_parameters(self.generator)  # type: ignore[operator]
 
+    def _penalty(self, images: Tensor, z: Tensor) -> Tensor:
+        """Of each image's mean over its cells, as an image of any size is one."""
+        if not (self.gradient_penalty and self.training):
+            return images.new_zeros(())
+        found = adversarial.real_gradient_penalty(lambda *pair: self.discriminate(*pair).mean(dim=(2, 3)), images, z)
+        return self.gradient_penalty * found
+
     def optimizers(self) -> dict[str, Optimizer]:
-        critic = [p for part in (self.features, self.joined, self.head) for p in part.parameters()]
+        parts = (self.features, self.of_code, self.joined, self.head)
+        critic = [p for part in parts for p in part.parameters()]
         both = [*self.encoder.parameters(), *self.generator.parameters()]
         return {
             "discriminator": Adam(critic, lr=self.learning_rate, betas=_BETAS),
@@ -99,8 +116,10 @@ class ConvolutionalBigan(Generative):
     def measurements(self, inputs: Tensor) -> dict[str, Tensor]:
         noise = self._noise(inputs)
         made = self.generate(noise)
-        outputs = self.discriminate(inputs, self.latents(inputs)), self.discriminate(made, noise)
-        return contest_measurements(inputs, made, adversarial.accuracy(_CONTEST, *outputs))
+        z = self.latents(inputs)
+        outputs = self.discriminate(inputs, z), self.discriminate(made, noise)
+        found = contest_measurements(inputs, made, adversarial.accuracy(_CONTEST, *outputs))
+        return found | {"code_length": z.square().mean().sqrt()}  # over the prior's: 1 where codes reach it
 
     def concern(self, measured: Mapping[str, float]) -> str | None:
         return concern_of(measured)
@@ -135,9 +154,20 @@ def _down(channels: int, width: int, *, is_bounded: bool = False) -> nn.Sequenti
     """(B, C, H, W) -> (B, 4·width, H/8, W/8)."""
     layers: list[nn.Module] = []
     for before, after in ((channels, width), (width, 2 * width), (2 * width, 4 * width)):
-        layer = nn.Conv2d(before, after, 4, 2, 1)
-        layers += [spectral_norm(layer) if is_bounded else layer, nn.LeakyReLU(_LEAK)]
+        layers += [_bounded(nn.Conv2d(before, after, 4, 2, 1), is_bounded=is_bounded), nn.LeakyReLU(_LEAK)]
     return nn.Sequential(*layers)
+
+
+def _places(*channels: int, is_bounded: bool) -> nn.Sequential:
+    """Layers that look at each place by itself, (B, first, h, w) -> (B, last, h, w)."""
+    layers: list[nn.Module] = []
+    for before, after in pairwise(channels):
+        layers += [_bounded(nn.Conv2d(before, after, 1), is_bounded=is_bounded), nn.LeakyReLU(_LEAK)]
+    return nn.Sequential(*layers)
+
+
+def _bounded(layer: nn.Module, *, is_bounded: bool) -> nn.Module:
+    return spectral_norm(layer) if is_bounded else layer
 
 
 def _up(latent_channels: int, channels: int, width: int) -> nn.Sequential:

@@ -14,7 +14,7 @@ from urushi.models.base import Extra, Generative, Reconstruction, require_size
 from urushi.models.networks import contest
 from urushi.models.networks.averaging import averaged, settle
 from urushi.models.networks.collapse import concern_of, contest_measurements, distribution_distance
-from urushi.models.networks.contest import Architecture, Width
+from urushi.models.networks.contest import Architecture, GradientPenalty, Width
 
 _BETAS = (0.5, 0.9)
 _SETTLING_BATCHES, _SETTLING_IMAGES = 8, 64  # of noise, for batch statistics of averaged weights
@@ -24,9 +24,10 @@ _INVERSION_RATE = 0.05
 class Gan(Generative):
     """A generator makes images from noise that a discriminator cannot tell from normal ones.
 
-    A new image is restored by the code whose image comes nearest to it, found by `inversion_steps` of Adam from z = 0.
-    What is used after training is a moving average of the generator. The discriminator learns twice as fast as the
-    generator and, but for `wasserstein_*`, has spectral norm: these keep small data sets on CPUs from collapsing.
+    A new image is restored by the code whose image comes nearest to it, found by `inversion_steps` of Adam from z = 0,
+    and from further codes with `inversion_restarts`. What is used after training is a moving average of the generator.
+    The discriminator learns twice as fast as the generator and, but for `wasserstein_*`, is kept smooth by spectral
+    norm or a gradient penalty: these keep small data sets on CPUs from collapsing.
     """
 
     opinions = frozenset[Extra]({"critique", "perceived"})
@@ -40,6 +41,7 @@ class Gan(Generative):
         latent_dimension: Annotated[int, Field(ge=1, le=1024, description="J, of the noise")] = 32,
         width: Width = 16,
         loss: ContestOption = "non_saturating",
+        gradient_penalty: GradientPenalty = 0.0,
         critic_steps: Annotated[int, Field(ge=1, le=20, description="of the discriminator per generator step")] = 1,
         feature_matching: Annotated[
             float, Field(ge=0, description="weight of matching mean features of the discriminator")
@@ -49,6 +51,12 @@ class Gan(Generative):
         ] = False,
         averaging: Annotated[float, Field(ge=0, lt=1, description="share of the average that a step keeps")] = 0.98,
         inversion_steps: Annotated[int, Field(ge=1, le=10000, description="to restore an image")] = 100,
+        inversion_restarts: Annotated[
+            int, Field(ge=1, le=64, description="codes to start from: 0, then draws; the best end counts")
+        ] = 1,
+        inversion_features: Annotated[
+            float, Field(ge=0, le=1, description="λ: share of the discriminator's features in what is made small")
+        ] = 0.0,
         learning_rate: Annotated[float, Field(gt=0, lt=1, description="of the generator's Adam")] = 4e-4,
     ) -> None:
         super().__init__(image_shape)
@@ -58,7 +66,10 @@ class Gan(Generative):
             learning_rate,
             inversion_steps,
         )
-        is_bounded = not adversarial.is_wasserstein(loss)
+        self.inversion_restarts, self.inversion_features = inversion_restarts, inversion_features
+        is_free = adversarial.is_wasserstein(loss)
+        self.gradient_penalty = 0.0 if is_free else gradient_penalty
+        is_bounded = not is_free and not gradient_penalty
         self.generator = contest.generator(architecture, image_shape, latent_dimension, width)
         self.average = averaged(self.generator, averaging)
         self.features, n_features = contest.features(architecture, image_shape, width, is_bounded=is_bounded)
@@ -77,6 +88,9 @@ class Gan(Generative):
             loss = adversarial.discriminator_loss(self.loss, self.discriminate(inputs), self.discriminate(made))
             if self.loss == "wasserstein_penalty" and self.training:
                 loss = loss + adversarial.gradient_penalty(self.discriminate, inputs, made)
+            if self.gradient_penalty and self.training:
+                penalty = adversarial.real_gradient_penalty(self.discriminate, inputs)
+                loss = loss + self.gradient_penalty * penalty
             yield "discriminator", loss
             if self.loss == "wasserstein_clipping" and self.training:
                 adversarial.clip_weights(self.features)
@@ -126,13 +140,32 @@ class Gan(Generative):
     @torch.enable_grad()
     def latents(self, inputs: Tensor) -> Tensor:
         """The codes (B, J) whose images come near; each image's own sum of errors, so no other moves them."""
-        z = inputs.new_zeros(len(inputs), self.latent_dimension).requires_grad_(True)
+        n, images = self.inversion_restarts, inputs.repeat(self.inversion_restarts, 1, 1, 1)
+        z = self._starts().to(inputs).repeat_interleave(len(inputs), dim=0).requires_grad_(True)
         optimizer = Adam([z], lr=_INVERSION_RATE)
         for _ in range(self.inversion_steps):
-            error = (self.generate(z) - inputs).square().flatten(1).mean(dim=1).sum()
-            (z.grad,) = torch.autograd.grad(error, z)
+            (z.grad,) = torch.autograd.grad(self._distance(images, z).sum(), z)
             optimizer.step()
-        return z.detach()
+        ends = z.detach().view(n, len(inputs), -1)
+        if n == 1:
+            return ends[0]
+        best = self._distance(images, z).detach().view(n, -1).argmin(dim=0)
+        return ends[best, torch.arange(len(inputs), device=inputs.device)]
+
+    def _starts(self) -> Tensor:
+        """Codes from which inversion starts, the same for every image: 0, then draws from the prior."""
+        drawn = torch.randn(self.inversion_restarts, self.latent_dimension, generator=torch.Generator().manual_seed(0))
+        drawn[0] = 0
+        return drawn
+
+    def _distance(self, images: Tensor, z: Tensor) -> Tensor:
+        """(1 − λ)·(G(z) − s)² + λ·(f(G(z)) − f(s))², means over pixels and features (after AnoGAN), (B,)."""
+        made, share = self.generate(z), self.inversion_features
+        error = (made - images).square().flatten(1).mean(dim=1)
+        if not share:
+            return error
+        apart: Tensor = (self.features(made) - self.features(images)).square().mean(dim=1)
+        return (1 - share) * error + share * apart
 
     def latent_shape(self, height_px: int, width_px: int) -> tuple[int, ...]:
         require_size(self.image_shape, height_px, width_px)

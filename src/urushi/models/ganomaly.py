@@ -10,7 +10,7 @@ from torch.optim import Adam, Optimizer
 from urushi.losses import adversarial
 from urushi.models.base import Extra, Reconstruction, Reconstructor
 from urushi.models.networks import contest
-from urushi.models.networks.contest import Width
+from urushi.models.networks.contest import GradientPenalty, Width
 
 _BETAS = (0.5, 0.9)
 _ARCHITECTURE = "dcgan"
@@ -31,6 +31,7 @@ class Ganomaly(Reconstructor):
         *,
         latent_dimension: Annotated[int, Field(ge=1, le=1024, description="J, of both codes")] = 64,
         width: Width = 16,
+        gradient_penalty: GradientPenalty = 0.0,
         context_weight: Annotated[float, Field(ge=0, description="of |s − ŝ|")] = 50.0,
         code_weight: Annotated[float, Field(ge=0, description="of the squared distance of both codes")] = 1.0,
         adversarial_weight: Annotated[float, Field(ge=0, description="of matching the discriminator's features")] = 1.0,
@@ -41,19 +42,31 @@ class Ganomaly(Reconstructor):
         self.learning_rate = learning_rate
         self.encoder, self.second_encoder = (_encoder(image_shape, width, latent_dimension) for _ in range(2))
         self.decoder = contest.generator(_ARCHITECTURE, image_shape, latent_dimension, width)
-        self.features, n_features = contest.features(_ARCHITECTURE, image_shape, width, is_bounded=True)
-        self.head = contest.bounded_linear(n_features, 1, is_bounded=True)
+        is_bounded = not gradient_penalty
+        self.gradient_penalty = gradient_penalty
+        self.features, n_features = contest.features(_ARCHITECTURE, image_shape, width, is_bounded=is_bounded)
+        self.head = contest.bounded_linear(n_features, 1, is_bounded=is_bounded)
 
     def losses(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
         z = self.encoder(inputs)
         rebuilt = self.decoder(z)
         seen = self.features(inputs)
         outputs = self.head(seen), self.head(self.features(rebuilt.detach()))
-        yield "discriminator", adversarial.discriminator_loss("non_saturating", *outputs)
-        loss = self.context_weight * (inputs - rebuilt).abs().mean()
-        loss = loss + self.code_weight * (z - self.second_encoder(rebuilt)).square().mean()
+        yield "discriminator", adversarial.discriminator_loss("non_saturating", *outputs) + self._penalty(inputs)
+        yield "generator", sum(self._generator_terms(inputs, z, rebuilt), start=inputs.new_zeros(()))
+
+    def _generator_terms(self, inputs: Tensor, z: Tensor, rebuilt: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Of the context, of the codes, and adversarial, each with its weight."""
+        context = (inputs - rebuilt).abs().mean()
+        codes = (z - self.second_encoder(rebuilt)).square().mean()
         matched = (self.features(inputs).detach() - self.features(rebuilt)).square().mean()
-        yield "generator", loss + self.adversarial_weight * matched
+        return self.context_weight * context, self.code_weight * codes, self.adversarial_weight * matched
+
+    def _penalty(self, images: Tensor) -> Tensor:
+        if not (self.gradient_penalty and self.training):
+            return images.new_zeros(())
+        found = adversarial.real_gradient_penalty(lambda seen: self.head(self.features(seen)), images)
+        return self.gradient_penalty * found
 
     def optimizers(self) -> dict[str, Optimizer]:
         parts = (self.encoder, self.decoder, self.second_encoder)
@@ -70,6 +83,15 @@ class Ganomaly(Reconstructor):
         assert pair.perceived is not None
         context = (pair.original - pair.reconstruction).abs().mean()
         return self.context_weight * context + self.code_weight * pair.perceived.mean()
+
+    def measurements(self, inputs: Tensor) -> dict[str, Tensor]:
+        """The share of the adversarial term in the generator's loss, and how often the discriminator is right."""
+        z = self.encoder(inputs)
+        rebuilt = self.decoder(z)
+        *others, matched = self._generator_terms(inputs, z, rebuilt)
+        judged = (self.head(self.features(images)) for images in (inputs, rebuilt))
+        accuracy = adversarial.accuracy("non_saturating", *judged)
+        return {"adversarial_share": matched / (matched + others[0] + others[1]), "discriminator_accuracy": accuracy}
 
     def latents(self, inputs: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, J)."""

@@ -13,13 +13,16 @@ from urushi import catalogue
 from urushi.catalogue import options
 from urushi.errors import RecipeError
 from urushi.losses.parts import NamedPart
+from urushi.losses.reconstruction.base import ReconstructionLoss
 from urushi.models.base import Reconstruction, Reconstructor
 from urushi.models.networks.localisation import Localisation, gradient_loss, random_angles, reduced
 from urushi.models.networks.rotation import Sampling, central_square, rotate
+from urushi.models.networks.turned_loss import TurnedLoss
 from urushi.printable import in_px
 from urushi.recipe import Part
 
 Strategy = Literal["none", "random", "pretrained_frozen", "pretrained_finetuned"]
+_REBUILDING = "autoencoder"  # the optimiser of all methods that learn by a reconstruction loss
 INSPECTION = Part.model_validate({"name": "autoencoder", "architecture": "inspection", "latent_dimension": 100})
 
 
@@ -31,7 +34,9 @@ class OrientationNormalisation(Reconstructor):
     method from the start, which the source found to fail; `none`: nothing is turned, to compare with.
 
     Nothing but the central square counts, whose content stays inside however it is turned: pad images with the step
-    `rotation_padding`.
+    `rotation_padding`. Whatever the strategy, a method that learns by a reconstruction loss learns it on that square,
+    turned back. Others, such as `gan`, learn by their own losses of turned images, or where they learn together with
+    the angle by the squared error.
     """
 
     def __init__(
@@ -55,6 +60,7 @@ class OrientationNormalisation(Reconstructor):
             )
         self.inner = _build(inner, image_shape)
         self.strategy, self.sampling = strategy, sampling
+        self.loss = _taken_over(self.inner, sampling)
         self.pretraining_epochs, self.pretraining_rate = pretraining_epochs, pretraining_rate
         self.localisation = None if strategy == "none" else Localisation()
         if self.localisation and strategy == "pretrained_frozen":
@@ -91,18 +97,23 @@ class OrientationNormalisation(Reconstructor):
         return Reconstruction(inputs, torch.lerp(inputs, rebuilt.clamp(0, 1), self.centre), pair.latents)
 
     def losses(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
-        if self._is_joint:
+        if self._is_joint and self.loss is None:
             pair = self.reconstruct(inputs)
             yield "joint", F.mse_loss(pair.reconstruction, pair.original) / self.centre.mean()
             return
-        with torch.no_grad():
-            turned, _ = self._turned(inputs)
+        with torch.set_grad_enabled(self._is_joint and torch.is_grad_enabled()):
+            turned, angles = self._turned(inputs)
+        if self.loss is not None:
+            self.loss.compare_with(inputs, angles, self.centre)
         yield from self.inner.losses(turned)
 
     def optimizers(self) -> dict[str, Optimizer]:
-        if self._is_joint:
+        if self._is_joint and self.loss is None:
             return {"joint": Adam(self.parameters(), lr=self.learning_rate)}
-        return self.inner.optimizers()
+        found = self.inner.optimizers()
+        if self._is_joint and self.localisation is not None:
+            found[_REBUILDING].add_param_group({"params": list(self.localisation.parameters())})
+        return found
 
     def pretrain(self, batches: Iterable[Tensor]) -> None:
         """Teaches the localisation network eq. 7 on images in all orientations."""
@@ -121,9 +132,10 @@ class OrientationNormalisation(Reconstructor):
         """S4 eq. 7 of images (B, C, H, H), reduced to 64 px and turned at random; the network has to find the turn."""
         assert self.localisation is not None
         small = reduced(images * self.centre)
-        shown = rotate(small, random_angles(len(small), small.device), "bilinear")
+        drawn = random_angles(len(small), small.device)
+        shown = rotate(small, drawn, "bilinear")
         angles = self.localisation(shown)
-        return gradient_loss(rotate(shown, angles, "bilinear"), angles)
+        return gradient_loss(rotate(shown, angles, "bilinear"), drawn + angles)
 
     @property
     def _is_joint(self) -> bool:
@@ -135,6 +147,15 @@ class OrientationNormalisation(Reconstructor):
             return inputs, None
         angles = self.localisation(inputs)
         return rotate(inputs, angles, self.sampling).clamp(0, 1), angles
+
+
+def _taken_over(inner: Reconstructor, sampling: Sampling) -> TurnedLoss | None:
+    """The reconstruction loss of a method, from now on of images that are turned back; None where it has none."""
+    if not isinstance(loss := getattr(inner, "loss", None), ReconstructionLoss):
+        return None
+    turned = TurnedLoss(loss, sampling)
+    inner.loss = turned  # type: ignore[assignment]
+    return turned
 
 
 def _build(part: Part, image_shape: tuple[int, int, int]) -> Reconstructor:

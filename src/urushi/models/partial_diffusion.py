@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -38,6 +39,8 @@ _CANDIDATES = (1, 2, 5, 10, 20, 50, 100, 200)
 _LONGEST = 51  # times of a chain that is exported
 _SHORT = 20  # steps of ddim from T, there or back
 _VALIDATION_POINTS = 4
+_MEASURED_TIMES = (1, 10, 100, 900)
+_MEASURED_IMAGES = 8
 
 
 class PartialDiffusion(Reconstructor):
@@ -54,6 +57,15 @@ class PartialDiffusion(Reconstructor):
         mode: Mode = "diffusion",
         steps: Steps = 10,
         total_steps: Annotated[int, Field(ge=10, le=1000, description="T")] = 1000,
+        time_sampling: Annotated[
+            Literal["uniform", "log_noise"],
+            Field(
+                description="how t is drawn in training; log_noise: half the draws evenly over the noise's logarithm"
+            ),
+        ] = "uniform",
+        detail: Annotated[
+            bool, Field(description="show the U-Net what is fine in x_t by itself, at the scale of the noise")
+        ] = False,
         trained_steps: Annotated[int, Field(ge=0, le=1000, description="learn t up to this one only; 0: up to T")] = 0,
         sampler: Sampler = "ddim",
         sampler_steps: Annotated[
@@ -66,7 +78,8 @@ class PartialDiffusion(Reconstructor):
         patch_px: Annotated[
             Literal[1, 2, 4], Field(description="side of the patches that the U-Net sees as one place; 1: S5")
         ] = 1,
-        attention: Annotated[bool, Field(description="self-attention on the lowest level")] = True,
+        attention: Annotated[bool, Field(description="self-attention on the lowest levels")] = True,
+        attention_levels: Annotated[int, Field(ge=1, le=6, description="how many of them, where there is any")] = 1,
         averaging: Annotated[float, Field(ge=0, lt=1, description="share of the average that a step keeps")] = 0.98,
         learning_rate: Annotated[float, Field(gt=0, lt=1, description="of Adam")] = 1e-3,
     ) -> None:
@@ -76,10 +89,18 @@ class PartialDiffusion(Reconstructor):
         self.steps = steps or min(10, self.last_trained)  # until it is chosen
         self.is_open = steps == 0
         self.start = total_steps if mode == "full" else self.steps
+        self.time_sampling = time_sampling
         self._require_trained()
         n_steps = self.start if sampler == "ddpm" else sampler_steps or min(self.start, _SHORT)
         self.times = self.schedule.times(self.start, n_steps)
-        self.denoiser = Denoiser(image_shape, width=width, levels=levels, patch_px=patch_px, attention=attention)
+        self.denoiser = Denoiser(
+            image_shape,
+            width=width,
+            levels=levels,
+            patch_px=patch_px,
+            attention_levels=min(attention_levels, levels) if attention else 0,
+            noise_shares=np.sqrt(1 - self.schedule.alpha_bar) if detail else None,
+        )
         self.average = averaged(self.denoiser, averaging)
         self.stride_px = 0 if attention else self.denoiser.stride_px
         n_kinds = 1 if mode == "no_diffusion" and sampler == "ddim" else n_noises
@@ -116,10 +137,17 @@ class PartialDiffusion(Reconstructor):
         return Reconstruction(inputs, ((restored + 1) / 2).clamp(0, 1), latents, critique)
 
     def losses(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
-        t = torch.randint(1, self.last_trained + 1, (len(inputs),), device=inputs.device)
+        t = self._drawn_times(len(inputs)).to(inputs.device)
         yield "denoiser", self._loss(self.denoiser, inputs, t, torch.randn_like(inputs))
         if self.training:
             self.average.update_parameters(self.denoiser)
+
+    def _drawn_times(self, n: int) -> Tensor:
+        """(n,) from 1 to the last that is learnt."""
+        if self.time_sampling == "uniform":
+            return torch.randint(1, self.last_trained + 1, (n,))
+        weights = torch.from_numpy(self.schedule.time_weights(self.last_trained))
+        return 1 + torch.multinomial(weights, n, replacement=True)
 
     def validation_loss(self, inputs: Tensor) -> Tensor:
         """Eq. 7 at a few t, from near 0 to the last that is learnt, with the same noise each time."""
@@ -127,6 +155,16 @@ class PartialDiffusion(Reconstructor):
         points = [max(1, last * (2 * n + 1) // (2 * _VALIDATION_POINTS)) for n in range(_VALIDATION_POINTS)]
         times = (torch.full((len(inputs),), t, device=inputs.device) for t in points)
         return torch.stack([self._loss(self.average, inputs, t, noise) for t in times]).mean()
+
+    def measurements(self, inputs: Tensor) -> dict[str, Tensor]:
+        """Eq. 7 at a few t, of some images: 0.798, the mean |ε|, where nothing of the noise is found."""
+        some = inputs[:_MEASURED_IMAGES]
+        noise, device = self._noise_like(some, 0), inputs.device
+        times = (t for t in _MEASURED_TIMES if t <= self.last_trained)
+        return {
+            f"loss_at_t_{t}": self._loss(self.average, some, torch.full((len(some),), t, device=device), noise)
+            for t in times
+        }
 
     def optimizers(self) -> dict[str, Optimizer]:
         return {"denoiser": Adam(self.denoiser.parameters(), lr=self.learning_rate)}

@@ -57,7 +57,7 @@ class SirenInpainting(Reconstructor):
         edge_weight: Annotated[float, Field(ge=0, description="more weight of pixels at the hole's edge")] = 0.0,
         loss_network: LossNetworkOption = None,
         discriminator: DiscriminatorOption = None,
-        objective: Annotated[Objective, Field(description="in turns, or S1's sum in one step")] = "alternating",
+        objective: Annotated[Objective, Field(description="in turns, or both in one step as S1's sum")] = "alternating",
         learning_rate: Annotated[float, Field(gt=0, lt=1, description="of the generator's Adam")] = 5e-4,
     ) -> None:
         super().__init__(image_shape)
@@ -124,11 +124,21 @@ class SirenInpainting(Reconstructor):
         if self.discriminator is None:
             yield "generator", loss
         elif self.objective == "joint":
-            yield "joint", self.discriminator.loss(windows, restored) + _GENERATOR_WEIGHT * loss
+            judging = self.discriminator.loss(windows, restored.detach())
+            yield "joint", judging + self._fooling(windows, restored) + _GENERATOR_WEIGHT * loss
+            self.discriminator.after_step()
         else:
             yield "discriminator", self.discriminator.loss(windows, restored.detach())
             self.discriminator.after_step()
             yield "generator", self.discriminator.fooling_loss(windows, restored) + _GENERATOR_WEIGHT * loss
+
+    def _fooling(self, windows: Tensor, restored: Tensor) -> Tensor:
+        """What the generator plays for while the discriminator learns in the same step: no weight of it learns this."""
+        assert self.discriminator is not None
+        self.discriminator.requires_grad_(False)
+        found = self.discriminator.fooling_loss(windows, restored)
+        self.discriminator.requires_grad_(True)
+        return found
 
     def optimizers(self) -> dict[str, Optimizer]:
         generator = [*self.encoder.parameters(), *self.decoder.parameters()]

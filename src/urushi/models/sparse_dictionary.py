@@ -1,7 +1,8 @@
 """Patches of normal images are sums of few atoms of a dictionary; others are not (S3, last part; METHODS §8)."""
 
+import warnings
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
@@ -11,6 +12,7 @@ from torch.nn import functional as F
 from urushi.catalogue.extras import require
 from urushi.errors import RecipeError
 from urushi.models.base import Extra, Reconstruction, Reconstructor
+from urushi.models.networks.code_density import CodeDensity
 from urushi.printable import in_px
 
 _MOST_PATCHES = 20_000  # that a dictionary is learnt from
@@ -22,8 +24,10 @@ _FAINTEST = 1e-6  # mean squared error below which patches are all alike: a quar
 class SparseDictionary(Reconstructor):
     """A patch z less its mean is D·x with x = argmin ½‖Dx − z‖² + λ‖x‖₁; the image is put together from all patches.
 
-    The dictionary D is learnt by scikit-learn, without gradient steps, codes x by FISTA (Beck, Teboulle 2009). The
-    critique of a place is how far its error and ‖x‖₁ lie from what they are on training images, as normal variables.
+    The dictionary D is learnt by scikit-learn, without gradient steps, codes x by FISTA (Beck, Teboulle 2009), or by
+    orthogonal matching pursuit with so many atoms at most. The critique of a place is how far its error and ‖x‖₁ lie
+    from what they are on training images, as normal variables; or, with `density = "given_size"`, how far the error and
+    the code do, from what they are in training patches of about that ‖x‖₁.
     """
 
     is_closed_form = True
@@ -37,6 +41,13 @@ class SparseDictionary(Reconstructor):
         stride: Annotated[int, Field(ge=1, le=16, description="px from one patch to the next, at most a patch")] = 4,
         n_atoms: Annotated[int, Field(ge=2, le=1024, description="columns of the dictionary")] = 96,
         sparsity: Annotated[float, Field(gt=0, description="λ, for patches of deviation 1")] = 1.0,
+        n_nonzero: Annotated[
+            int, Field(ge=0, le=256, description="atoms of a code, by orthogonal matching pursuit; 0: by FISTA and λ")
+        ] = 0,
+        density: Annotated[
+            Literal["gaussian", "given_size"],
+            Field(description="of normal codes: of error and size, or given the size"),
+        ] = "gaussian",
     ) -> None:
         super().__init__(image_shape)
         channels, *sides = image_shape
@@ -46,6 +57,10 @@ class SparseDictionary(Reconstructor):
                 "evenly; set model.patch_px and .stride, or preprocessing.resize.height and .width"
             )
         self.patch_px, self.stride, self.n_atoms, self.sparsity = patch_px, stride, n_atoms, sparsity
+        if n_nonzero > n_atoms:
+            raise RecipeError(f"model.n_nonzero = {n_nonzero}, but there are {n_atoms} atoms; lower it")
+        self.n_nonzero = n_nonzero
+        self.density = CodeDensity(1 + n_atoms) if density == "given_size" else None
         n_values = channels * patch_px**2
         self.register_buffer("atoms", torch.zeros(n_atoms, n_values))
         self.register_buffer("steepness", torch.ones(()))  # largest eigenvalue of DᵀD: FISTA's step is 1 over it
@@ -59,12 +74,16 @@ class SparseDictionary(Reconstructor):
     normal_mean: Tensor
     normal_precision: Tensor
 
+    @property
+    def exportable(self) -> bool | str:  # type: ignore[override]
+        """As long as codes are found by FISTA."""
+        return not self.n_nonzero or "orthogonal matching pursuit is scikit-learn's; take model.n_nonzero = 0"
+
     def reconstruct(self, inputs: Tensor) -> Reconstruction:
         patches, means = self._patches(inputs)
         codes = self._codes(patches)
         rebuilt = codes @ self.atoms
-        away = self._features(patches, codes, rebuilt) - self.normal_mean
-        critique = 0.5 * ((away @ self.normal_precision) * away).sum(dim=-1)
+        critique = self._unusual(self._features(patches, codes, rebuilt), codes)
         rows, columns = ((side - self.patch_px) // self.stride + 1 for side in self.image_shape[1:])
         restored = (rebuilt * self.deviation + means).movedim(1, 2)
         whole = self._put_together(restored.reshape(*restored.shape[:2], rows, columns))
@@ -77,9 +96,13 @@ class SparseDictionary(Reconstructor):
         self.deviation.copy_(patches.double().square().mean().sqrt().clamp_min(1e-3))
         self.atoms.copy_(torch.from_numpy(_dictionary(_drawn(patches) / self.deviation, self.n_atoms, self.sparsity)))
         self.steepness.copy_(torch.linalg.eigvalsh(self.atoms @ self.atoms.T)[-1])
-        features = torch.cat([self._features_of(batch) for batch in batches]).double()
+        found = [self._features_of(batch) for batch in batches]
+        features = torch.cat([both for both, _ in found]).double()
         self.normal_mean.copy_(features.mean(dim=0))
         self.normal_precision.copy_(torch.linalg.inv(torch.cov(features.T) + 1e-6 * torch.eye(2)))
+        if self.density is not None:
+            sizes = features[:, 1].float()
+            self.density.fit(self._described(features.float(), torch.cat([codes for _, codes in found])), sizes)
 
     def _patches(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Patches less their means, in deviations, and the means: (B, N, P) and (B, N, 1)."""
@@ -99,7 +122,9 @@ class SparseDictionary(Reconstructor):
         return torch.eye(n_values).to(like).view(n_values, self.image_shape[0], self.patch_px, self.patch_px)
 
     def _codes(self, patches: Tensor) -> Tensor:
-        """argmin ½‖xD − z‖² + λ‖x‖₁ for each patch, (B, N, P) -> (B, N, atoms)."""
+        """argmin ½‖xD − z‖² + λ‖x‖₁ for each patch, or by few atoms, (B, N, P) -> (B, N, atoms)."""
+        if self.n_nonzero:
+            return _pursued(patches, self.atoms, self.n_nonzero)
         gram, wanted, threshold = self.atoms @ self.atoms.T, patches @ self.atoms.T, self.sparsity / self.steepness
         x = ahead = torch.zeros_like(wanted)
         momentum = 1.0
@@ -115,10 +140,38 @@ class SparseDictionary(Reconstructor):
         error = (patches - rebuilt).square().mean(dim=-1) * self.deviation**2
         return torch.stack([(error + _FAINTEST).log(), codes.abs().sum(dim=-1)], dim=-1)
 
-    def _features_of(self, images: Tensor) -> Tensor:
+    def _unusual(self, features: Tensor, codes: Tensor) -> Tensor:
+        """How far codes are from normal ones, (B, N, 2) and (B, N, atoms) -> (B, N)."""
+        if self.density is not None:
+            found: Tensor = self.density(self._described(features, codes), features[..., 1])
+            return found
+        away = features - self.normal_mean
+        return 0.5 * ((away @ self.normal_precision) * away).sum(dim=-1)
+
+    @staticmethod
+    def _described(features: Tensor, codes: Tensor) -> Tensor:
+        """Logarithm of the error, and the code: (…, 1 + atoms)."""
+        return torch.cat([features[..., :1], codes], dim=-1)
+
+    def _features_of(self, images: Tensor) -> tuple[Tensor, Tensor]:
         patches, _ = self._patches(images)
         codes = self._codes(patches)
-        return self._features(patches, codes, codes @ self.atoms).flatten(0, 1)
+        return self._features(patches, codes, codes @ self.atoms).flatten(0, 1), codes.flatten(0, 1)
+
+
+def _pursued(patches: Tensor, atoms: Tensor, n_nonzero: int) -> Tensor:
+    """Codes by orthogonal matching pursuit (Pati et al. 1993), (B, N, P) -> (B, N, atoms)."""
+    require("sklearn", "train")
+    from sklearn.linear_model import orthogonal_mp_gram
+
+    flat = patches.flatten(0, 1).double()
+    gram, wanted = ((atoms.double() @ other.T).cpu().numpy() for other in (atoms.double(), flat))
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", "\\s*Orthogonal matching pursuit ended prematurely"
+        )  # an even patch needs none
+        codes = orthogonal_mp_gram(gram, wanted, n_nonzero_coefs=n_nonzero)
+    return torch.from_numpy(codes.reshape(len(atoms), -1).T.copy()).to(patches).view(*patches.shape[:2], -1)
 
 
 def _drawn(patches: Tensor) -> Tensor:

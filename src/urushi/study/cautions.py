@@ -1,5 +1,6 @@
 """What a reader of a study is to be warned of: brightness that tells kinds apart, and figures worse than guessing."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from urushi.data.samples import GOOD
@@ -15,7 +16,16 @@ def cautions(study: Study, summary: Summary, records: Sequence[Record]) -> list[
     chosen = [record for record in records if record.value == study.chosen(record.method)]
     bright = {f"{one.data}: {warning}" for one in chosen for warning in _of_brightness(one)}
     low = below_chance(dict(_roc_aucs(study, summary, chosen)))
-    return sorted(bright) + ([low] if low else [])
+    return [*_of_commits(records), *sorted(bright), *([low] if low else [])]
+
+
+def _of_commits(records: Sequence[Record]) -> Iterator[str]:
+    """Records are kept from run to run, and the code may have changed between two."""
+    made = (record.environment for record in records if record.environment.get("commit"))
+    found = Counter(f"{one['commit']}{' with changes' if one.get('is_dirty') else ''}" for one in made)
+    if len(found) > 1:
+        parts = ", ".join(f"{n} at {commit}" for commit, n in found.most_common())
+        yield f"runs of different commits stand side by side, between which the code changed: {parts}"
 
 
 def _of_brightness(record: Record) -> Sequence[str]:

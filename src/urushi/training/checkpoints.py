@@ -1,7 +1,7 @@
 """What is kept of a run while it goes on, and when it stops; all of it survives a kill and a move of the folder."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from urushi.errors import TrainingError
 from urushi.models.base import Reconstructor
 from urushi.recipe import Training
-from urushi.training.module import TrainingModule
+from urushi.training.module import MEASURED, TrainingModule
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Trained:
     best_validation_loss: float
     learning_rate: float
     concern: str | None = None  # what the method found wrong with the last epoch
+    measurements: Mapping[str, float] = field(default_factory=dict)  # by the method, of the weights that are kept
 
 
 _BEST = "best"
@@ -68,7 +69,8 @@ def opened(model: Reconstructor, folder: Path, name: str) -> Trained:
     TrainingModule(model, 0).load_state_dict(state["state_dict"])
     model.eval()
     rate, epoch = state["optimizer_states"][0]["param_groups"][0]["lr"], int(state["epoch"])
-    return Trained(epoch + 1, epoch, _validation_loss(state), float(rate))
+    loss, measured = _validation_loss(state), state.get(MEASURED, {})
+    return Trained(epoch + 1, epoch, loss, float(rate), measurements=measured)
 
 
 def _validation_loss(state: Mapping[str, Any]) -> float:

@@ -15,7 +15,8 @@ from urushi.errors import TrainingError
 from urushi.models.base import Reconstructor, seed_all
 
 _WORRIED_EPOCHS = 3  # a fresh generator makes the same of every code
-_MEASURED = "measured/"
+MEASURED = "measured"  # its key in a checkpoint
+_MEASURED = f"{MEASURED}/"
 
 
 class TrainingModule(LightningModule):
@@ -31,6 +32,7 @@ class TrainingModule(LightningModule):
         self.automatic_optimization = False
         self.model, self.seed = model, seed
         self.optimizer_names: list[str] = []
+        self.measured: dict[str, float] = {}  # by the method, on the last validation
         self.concern: str | None = None  # what the method found wrong with its last epoch, in words
         self._worried_epochs = 0
 
@@ -68,12 +70,16 @@ class TrainingModule(LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Warns in words, once the method has been worried about its training for several epochs on end."""
         logged = self.trainer.callback_metrics.items()
-        measured = {name.removeprefix(_MEASURED): value.item() for name, value in logged if name.startswith(_MEASURED)}
-        concern = self.model.concern(measured) if measured else None
+        self.measured = {n.removeprefix(_MEASURED): value.item() for n, value in logged if n.startswith(_MEASURED)}
+        concern = self.model.concern(self.measured) if self.measured else None
         self._worried_epochs = self._worried_epochs + 1 if concern else 0
         if self._worried_epochs == _WORRIED_EPOCHS:
             logging.getLogger(__name__).warning("epoch %d: %s", self.current_epoch, concern)
         self.concern = concern if self._worried_epochs >= _WORRIED_EPOCHS else None
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """What was measured goes with the weights that it was measured of."""
+        checkpoint[MEASURED] = self.measured
 
     def _step(self, optimizer: LightningOptimizer, loss: Tensor) -> None:
         self._require_finite(loss, "loss")

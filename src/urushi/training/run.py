@@ -23,7 +23,7 @@ from urushi.recipe import Training
 from urushi.training.checkpoints import AtomicCheckpoints, Trained, callbacks, opened, readable
 from urushi.training.kept_memory import kept_memory
 from urushi.training.learning_rate import find_learning_rate
-from urushi.training.module import TrainingModule
+from urushi.training.module import MEASURED, TrainingModule
 from urushi.training.reconstructions import Reconstructions
 
 
@@ -148,9 +148,8 @@ def _best(model: Reconstructor, module: TrainingModule, trainer: Trainer) -> Tra
     model.eval()
     rate = trainer.optimizers[0].param_groups[0]["lr"]
     assert checkpoint.best_model_score is not None
-    return Trained(
-        trainer.current_epoch, int(state["epoch"]), checkpoint.best_model_score.item(), float(rate), module.concern
-    )
+    best, loss = int(state["epoch"]), checkpoint.best_model_score.item()
+    return Trained(trainer.current_epoch, best, loss, float(rate), module.concern, state.get(MEASURED, {}))
 
 
 @contextmanager

@@ -14,6 +14,14 @@ from urushi.printable import in_px
 Architecture = Annotated[
     Literal["dcgan", "mlp"], Field(description="dcgan: strided convolutions; mlp: fully connected")
 ]
+GradientPenalty = Annotated[
+    float,
+    Field(
+        ge=0,
+        le=1000,
+        description="weight of ‖∇D‖² at normal images, in place of spectral norm, which 0 is; not of wasserstein_*",
+    ),
+]
 Width = Annotated[int, Field(ge=4, le=256, description="filters of the layer next to the image")]
 _SMALLEST_PX = 4
 _HIDDEN = 256
@@ -80,6 +88,14 @@ def bounded_linear(n_inputs: int, n_outputs: int, *, is_bounded: bool) -> nn.Mod
     """A linear layer, with spectral norm where asked for."""
     layer = nn.Linear(n_inputs, n_outputs)
     return spectral_norm(layer) if is_bounded else layer
+
+
+def hidden_layers(sizes: tuple[int, ...], *, is_bounded: bool) -> nn.Sequential:
+    """Linear layers from each size to the next, each with its leak."""
+    layers: list[nn.Module] = []
+    for before, after in pairwise(sizes):
+        layers += [bounded_linear(before, after, is_bounded=is_bounded), nn.LeakyReLU(_LEAK)]
+    return nn.Sequential(*layers)
 
 
 class MinibatchDiscrimination(nn.Module):
