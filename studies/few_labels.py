@@ -9,50 +9,48 @@ Results: studies/results/few_labels.json and .md.
 
 import argparse
 from collections.abc import Iterator
+from functools import partial
 from itertools import product
 from typing import Any
 
 import numpy as np
 from benchmarks import command_line, record
 
-from studies import DATA, RESULTS
+from studies import DATA, RESULTS, jobs
 from urushi import Detector, Recipe
 from urushi.data.dataset import Dataset, find_dataset
 from urushi.defect_types import Encoder
 from urushi.defect_types._head import Head
 
 N_LABELS = {"magnetic_tile": (2, 5, 10), "screw": (2, 5, 8)}
+ENCODERS = ("default", "trained", "random")
 WAYS = ("default, frozen", "trained, frozen", "random, frozen", "trained, tuned", "random, tuned")
 
 
-def detectors(dataset: Dataset, options: argparse.Namespace) -> dict[str, Detector]:
-    """The default method, an autoencoder trained on good parts, and the same after a step of next to nothing."""
-    good = [sample.path for sample in dataset.normal_training()]
+def detector(dataset: Dataset, encoder: str, epochs: int) -> Detector:
+    """The default method, an autoencoder trained on good parts, or the same after a step of next to nothing."""
     side = {"preprocessing.resize.height": 64, "preprocessing.resize.width": 64}
     net = Recipe.find("autoencoder").with_settings({**side, "model.architecture": "inspection"})
-    untrained = {"training.max_epochs": 1, "model.learning_rate": 1e-12}
     recipes = {
         "default": Recipe.find("default").with_settings({"split.n_folds": 0}),
-        "trained": net.with_settings({"training.max_epochs": options.epochs}),
-        "random": net.with_settings(untrained),
+        "trained": net.with_settings({"training.max_epochs": epochs}),
+        "random": net.with_settings({"training.max_epochs": 1, "model.learning_rate": 1e-12}),
     }
-    return {name: Detector.fit(good, recipe) for name, recipe in recipes.items()}
+    return Detector.fit([sample.path for sample in dataset.normal_training()], recipes[encoder])
 
 
-def measure(dataset: Dataset, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+def measure(options: argparse.Namespace, data: str, encoder: str) -> Iterator[dict[str, Any]]:
+    dataset = find_dataset(DATA / data)
     samples = [sample for sample in dataset.test() if sample.label]
     names, owners = np.unique([sample.defect for sample in samples], return_inverse=True)
-    encoders = {name: Encoder(detector) for name, detector in detectors(dataset, options).items()}
-    images = {
-        name: [encoder.image(one) for one in encoder.detector.inspect_many(sample.path for sample in samples)]
-        for name, encoder in encoders.items()
-    }
-    for seed, n, way in product(range(options.repeats), N_LABELS[dataset.root.name], WAYS):
-        name, _, state = way.partition(", ")
+    codes = Encoder(detector(dataset, encoder, options.epochs))
+    images = [codes.image(one) for one in codes.detector.inspect_many(sample.path for sample in samples)]
+    ways = [way for way in WAYS if way.startswith(encoder)]
+    for seed, n, way in product(range(options.repeats), N_LABELS[data], ways):
         seen = drawn(owners, n, seed)
-        n_epochs = options.tune_epochs if state == "tuned" else 0
-        accuracy = accuracy_of(encoders[name], images[name], owners, seen, n_epochs, seed)
-        about = {"data": dataset.root.name, "n_types": len(names), "way": way, "n_labels": n, "seed": seed}
+        n_epochs = options.tune_epochs if way.endswith("tuned") else 0
+        accuracy = accuracy_of(codes, images, owners, seen, n_epochs, seed)
+        about = {"n_types": len(names), "way": way, "n_labels": n, "seed": seed}
         yield about | {"accuracy": accuracy, "n_named": len(owners) - len(seen)}
 
 
@@ -88,27 +86,22 @@ def markdown(found: dict[str, Any]) -> str:
             cells = []
             for n in numbers:
                 values = [row["accuracy"] for row in rows if row["way"] == way and row["n_labels"] == n]
-                mean, error = record.mean_and_error(values)
-                cells.append(f"{mean:.3f} ± {error:.3f}")
+                cells.append("{:.3f} ± {:.3f}".format(*record.mean_and_error(values)) if values else "—")
             lines.append(f"| {way} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
 def main() -> None:
     options = command_line.parser(__doc__, RESULTS, epochs=60, tune_epochs=40, repeats=5).parse_args()
-    environment, rows = record.environment(), []
-    for name in N_LABELS:
-        for row in measure(find_dataset(DATA / name), options):
-            rows.append(row)
-            print(row, flush=True)
     about = (
         f"Accuracy on the images that were not learnt from, mean ± standard error of {options.repeats} draws. "
         f"Autoencoder: S4's network at 64 px, {options.epochs} epochs on good parts; tuned: {options.tune_epochs} "
         "epochs on the labels. On magnetic_tile, images of one tile under several exposures are on both sides."
     )
-    settings = command_line.settings(options)
-    found = environment | {"about": about, "settings": settings, "rows": rows}
-    record.publish(options.results, "few_labels", found, markdown)
+    todo = ({"data": data, "encoder": encoder} for data, encoder in product(N_LABELS, ENCODERS))
+    settings = {"settings": command_line.settings(options)}
+    study = options.results, "few_labels"
+    jobs.run(study, todo, partial(measure, options), markdown, about=about, settings=settings)
 
 
 if __name__ == "__main__":
