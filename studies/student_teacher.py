@@ -33,7 +33,7 @@ from urushi.runtime.torch_backend import TorchBackend
 
 BLOCKS, N_EPOCHS, BATCH = (2, 4, 10), 20, 16
 RECIPE = Recipe.find("student-teacher")
-STUDENTS = ("features, as fitted", "features, 72 %", "features", "pixels, 72 %", "pixels")
+STUDENTS = ("features-as-fitted", "features-72%", "features", "pixels-72%", "pixels")
 JOINED = ("sum", "by channels", "product", *(f"block {block}" for block in BLOCKS))
 ABOUT = " ".join((__doc__ or "").split("\n\n")[1].rpartition("Results:")[0].split())
 Distances = Callable[[Tensor], list[Tensor]]  # images (B, 3, H, W) -> of each block, (B, 1, h, w)
@@ -116,11 +116,11 @@ def of_pixels(images: Tensor) -> Distances:
 def measure(category: str, student: str) -> Iterator[dict[str, Any]]:
     dataset = find_dataset(DATA / category)
     good, test = ([sample.path for sample in some] for some in (dataset.normal_training(), dataset.test()))
-    if student == "features, as fitted":
+    if student == "features-as-fitted":
         model, n = of_recipe(good)
         distances = by_blocks(model)
     else:
-        n = round(0.72 * len(good)) if "72 %" in student else len(good)
+        n = round(0.72 * len(good)) if "72%" in student else len(good)
         seen = torch.randperm(len(good), generator=torch.manual_seed(1))[:n].tolist()
         images = torch.from_numpy(prepared(RECIPE, [good[place] for place in seen]))
         distances = by_blocks(of_features(images)) if student.startswith("features") else of_pixels(images)
