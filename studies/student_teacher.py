@@ -33,7 +33,8 @@ from urushi.runtime.torch_backend import TorchBackend
 
 BLOCKS, N_EPOCHS, BATCH = (2, 4, 10), 20, 16
 RECIPE = Recipe.find("student-teacher")
-STUDENTS = ("features-as-fitted", "features-72%", "features", "pixels-72%", "pixels")
+FITTED = "features-as-fitted-"  # and the seed, which draws split and weights
+STUDENTS = (*(f"{FITTED}{seed}" for seed in range(3)), "features-72%", "features", "pixels-72%", "pixels")
 JOINED = ("sum", "by channels", "product", *(f"block {block}" for block in BLOCKS))
 ABOUT = " ".join((__doc__ or "").split("\n\n")[1].rpartition("Results:")[0].split())
 Distances = Callable[[Tensor], list[Tensor]]  # images (B, 3, H, W) -> of each block, (B, 1, h, w)
@@ -61,9 +62,9 @@ def distance(one: Tensor, other: Tensor) -> Tensor:
     return 0.5 * (F.normalize(one) - F.normalize(other)).square().sum(dim=1, keepdim=True)
 
 
-def of_recipe(paths: list[Any]) -> tuple[FeatureAutoencoder, int]:
+def of_recipe(paths: list[Any], seed: int) -> tuple[FeatureAutoencoder, int]:
     """The recipe's student as a fit leaves it, and how many images it has learnt from."""
-    detector = Detector.fit(paths, RECIPE)
+    detector = Detector.fit(paths, RECIPE, seed=seed)
     assert isinstance(detector.backend, TorchBackend)
     model = detector.backend.graph.model
     assert isinstance(model, FeatureAutoencoder)
@@ -116,8 +117,8 @@ def of_pixels(images: Tensor) -> Distances:
 def measure(category: str, student: str) -> Iterator[dict[str, Any]]:
     dataset = find_dataset(DATA / category)
     good, test = ([sample.path for sample in some] for some in (dataset.normal_training(), dataset.test()))
-    if student == "features-as-fitted":
-        model, n = of_recipe(good)
+    if student.startswith(FITTED):
+        model, n = of_recipe(good, int(student.removeprefix(FITTED)))
         distances = by_blocks(model)
     else:
         n = round(0.72 * len(good)) if "72%" in student else len(good)
