@@ -148,13 +148,10 @@ def markdown(found: dict[str, Any]) -> str:
     for row in found["rows"]:
         figures = (f"{row['roc_auc'][name]:.3f}" for name in JOINED)
         lines.append(f"| {' | '.join([row['category'], row['student'], str(row['n_images']), *figures])} |")
-    return "\n".join(
-        [
-            *lines,
-            "",
-            "All figures are image ROC-AUC. As fitted by three seeds, the others by one; what has no row was not measured.",
-        ]
+    said = (
+        "All figures are image ROC-AUC. As fitted by three seeds, the others by one; what has no row was not measured."
     )
+    return "\n".join([*lines, "", said])
 
 
 def main() -> None:
