@@ -9,7 +9,7 @@ the folder uses it, and a plain session as the runtime's own examples make it, o
 Backbone: of methods on features, the pretrained network alone in ONNX Runtime, to its last map, in the same two ways.
 Beside it, for the reader: decoding and preprocessing alone, on the same decoding threads. On few cores, folder cannot
 be faster than 1 / (bare + decode) where the network keeps all cores busy.
-autoencoder-256 is the recipe autoencoder at 256 px a side.
+autoencoder-256 is the recipe autoencoder at 256 px a side. A choice of recipes has a record of its own, named by them.
 """
 
 import argparse
@@ -208,7 +208,8 @@ def main() -> None:
             path = fit(name, options, Path(scratch) / f"{name}.urushi")
             results += [compare(name, runtime, path, folder, options) for runtime in options.runtimes]
     after = {"load_average_1_min_after": record.load_average()}
-    record.write(options.results, "inspection", header | after | about | {"results": results})
+    name = "-".join(["inspection", *(options.recipes if tuple(options.recipes) != RECIPES else ())])
+    record.write(options.results, name, header | after | about | {"results": results})
     columns = ("recipe", "runtime", "folder img/s", "bare img/s", "decode img/s", "folder / bare")
     record.show(columns, [_row(result) for result in results])
 

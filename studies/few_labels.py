@@ -5,7 +5,7 @@ type, by what encodes them: an autoencoder trained on good parts, on all images 
 left with random weights, frozen or trained on with the labels, and the frozen features of the default method. On all
 images means that those named later are among them. Images of one magnetic tile under several exposures are
 among those learnt from and those named, so figures on magnetic_tile are too good for new tiles.
-What was interrupted goes on with the next data set. Results: studies/results/few_labels.json and .md.
+Results: studies/results/few_labels.json and .md.
 """
 
 import argparse
@@ -24,40 +24,38 @@ from urushi.defect_types import Encoder
 from urushi.defect_types._head import Head
 
 N_LABELS = {"magnetic_tile": (2, 5, 10), "screw": (2, 5, 8)}
+ENCODERS = ("default", "trained", "trained on all", "random")
 WAYS = ("default, frozen",)
 WAYS += tuple(f"{name}, {state}" for state in ("frozen", "tuned") for name in ("trained", "trained on all", "random"))
 
 
-def detectors(dataset: Dataset, options: argparse.Namespace) -> dict[str, Detector]:
-    """The default method; an autoencoder trained on good parts, on these and all defects, and by next to nothing."""
-    all_images = [sample.path for sample in (*dataset.normal_training(), *dataset.test())]
-    good = [sample.path for sample in dataset.normal_training()]
+def detector(dataset: Dataset, encoder: str, epochs: int) -> Detector:
+    """The default method; an autoencoder trained on good parts, on these and all defects, or by next to nothing."""
     side = {"preprocessing.resize.height": 64, "preprocessing.resize.width": 64}
     net = Recipe.find("autoencoder").with_settings({**side, "model.architecture": "inspection"})
-    untrained = {"training.max_epochs": 1, "model.learning_rate": 1e-12}
     recipes = {
         "default": Recipe.find("default").with_settings({"split.n_folds": 0}),
-        "trained": net.with_settings({"training.max_epochs": options.epochs}),
-        "random": net.with_settings(untrained),
+        "trained": net.with_settings({"training.max_epochs": epochs}),
+        "random": net.with_settings({"training.max_epochs": 1, "model.learning_rate": 1e-12}),
     }
-    found = {name: Detector.fit(good, recipe) for name, recipe in recipes.items()}
-    return found | {"trained on all": Detector.fit(all_images, recipes["trained"])}
+    recipes["trained on all"] = recipes["trained"]
+    learnt = dataset.normal_training()
+    if encoder == "trained on all":
+        learnt = (*learnt, *dataset.test())
+    return Detector.fit([sample.path for sample in learnt], recipes[encoder])
 
 
-def measure(data: str, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+def measure(options: argparse.Namespace, data: str, encoder: str) -> Iterator[dict[str, Any]]:
     dataset = find_dataset(DATA / data)
     samples = [sample for sample in dataset.test() if sample.label]
     names, owners = np.unique([sample.defect for sample in samples], return_inverse=True)
-    encoders = {name: Encoder(detector) for name, detector in detectors(dataset, options).items()}
-    images = {
-        name: [encoder.image(one) for one in encoder.detector.inspect_many(sample.path for sample in samples)]
-        for name, encoder in encoders.items()
-    }
-    for seed, n, way in product(range(options.repeats), N_LABELS[dataset.root.name], WAYS):
-        name, _, state = way.partition(", ")
+    codes = Encoder(detector(dataset, encoder, options.epochs))
+    images = [codes.image(one) for one in codes.detector.inspect_many(sample.path for sample in samples)]
+    ways = [way for way in WAYS if way.rpartition(", ")[0] == encoder]
+    for seed, n, way in product(range(options.repeats), N_LABELS[data], ways):
         seen = drawn(owners, n, seed)
-        n_epochs = options.tune_epochs if state == "tuned" else 0
-        accuracy = accuracy_of(encoders[name], images[name], owners, seen, n_epochs, seed)
+        n_epochs = options.tune_epochs if way.endswith("tuned") else 0
+        accuracy = accuracy_of(codes, images, owners, seen, n_epochs, seed)
         about = {"n_types": len(names), "way": way, "n_labels": n, "seed": seed}
         yield about | {"accuracy": accuracy, "n_named": len(owners) - len(seen)}
 
@@ -94,26 +92,22 @@ def markdown(found: dict[str, Any]) -> str:
             cells = []
             for n in numbers:
                 values = [row["accuracy"] for row in rows if row["way"] == way and row["n_labels"] == n]
-                mean, error = record.mean_and_error(values)
-                cells.append(f"{mean:.3f} ± {error:.3f}")
+                cells.append("{:.3f} ± {:.3f}".format(*record.mean_and_error(values)) if values else "—")
             lines.append(f"| {way} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
 def main() -> None:
-    parser = command_line.parser(__doc__, RESULTS, data=tuple(N_LABELS), epochs=60, tune_epochs=40, repeats=5)
-    options = parser.parse_args()
+    options = command_line.parser(__doc__, RESULTS, epochs=60, tune_epochs=40, repeats=5).parse_args()
     about = (
         f"Accuracy on the images that were not learnt from, mean ± standard error of {options.repeats} draws. "
-        f"Autoencoder: S4's network at 64 px, {options.epochs} epochs on good parts, or on all images without labels, "
-        "those named later among them; tuned: "
-        f"{options.tune_epochs} epochs on the labels. On magnetic_tile, images of one tile under several exposures are "
-        "on both sides."
+        f"Autoencoder: S4's network at 64 px, {options.epochs} epochs on good parts, or on all images without "
+        f"labels, those named later among them; tuned: {options.tune_epochs} epochs on the labels. On magnetic_tile, images of one tile under several exposures are on both sides."
     )
-    settings = {name: value for name, value in command_line.settings(options).items() if name != "data"}
-    wanted = ({"data": name} for name in options.data)
-    study = (options.results, "few_labels")
-    jobs.run(study, wanted, partial(measure, options=options), markdown, about=about, settings=settings)
+    todo = ({"data": data, "encoder": encoder} for data, encoder in product(N_LABELS, ENCODERS))
+    settings = {"settings": command_line.settings(options)}
+    study = options.results, "few_labels"
+    jobs.run(study, todo, partial(measure, options), markdown, about=about, settings=settings)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
 """Presets with the names of methods beside anomalib's own: same images, same EfficientNet-Lite0 weights and blocks.
 
 The categories were named before anything was measured, and no setting was chosen by it. Each of urushi's is fitted by
-its recipe as it is. Each of anomalib's has its own defaults but for the backbone, layers at the strides of
-its paper's, 1 % of the cells for PatchCore and 20 epochs for STFPM; rows of `peers_accuracy` are taken over. What
-differs: urushi reduces images by area, anomalib by an antialiased bilinear filter; padim has a grid of 1/8, not 1/4,
-and no blur, and both draw other channels; patchcore standardises channels, chooses its memory from 40,000 cells evenly
-taken and scores without re-weighting; student-teacher restores features from a narrower map of them, where STFPM's
-student is a second backbone on pixels: another method, since anomalib's reverse distillation takes no EfficientNet. A
-dash: not measured. Other work ran on the machine: seconds are not to be compared.
+its recipe as it is. Each of anomalib's has its own defaults but for the backbone, layers at the strides of its paper's,
+1 % of the cells for PatchCore and 20 epochs for STFPM; rows of `peers_accuracy` are taken over. What differs: urushi
+reduces images by area, anomalib by an antialiased bilinear filter; padim has a grid of 1/8, not 1/4, and no blur, and
+both draw other channels; patchcore standardises channels, chooses its memory from 40,000 cells evenly taken and scores
+without re-weighting; student-teacher restores features from a narrower map of them and learns from 72 % of the images,
+where STFPM's student is a second backbone on pixels and learns from all of them (`studies.student_teacher` tells these
+apart): another method, since anomalib's reverse distillation takes no EfficientNet. A dash: not measured. Other work
+ran on the machine: seconds are not to be compared.
 """
 
 import tempfile

@@ -1,0 +1,147 @@
+"""Figures on the pages are those of the committed records."""
+
+import json
+import re
+import statistics
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pages import README, ROOT, read
+
+DOCS, BENCHMARKS, STUDIES = ROOT / "docs", ROOT / "benchmarks" / "results", ROOT / "studies" / "results"
+Row = dict[str, Any]
+
+
+def record(path: Path) -> Row:
+    found: Row = json.loads(path.read_text("utf-8"))
+    return found
+
+
+def mean(values: Iterable[float | None]) -> float:
+    return statistics.fmean(value for value in values if value is not None)
+
+
+def cells(page: Path, row: str) -> list[str]:
+    """The figures of the one row of a table that begins with this cell."""
+    (line,) = re.findall(rf"^\| \**{re.escape(row)}\** \|(.*)\|$", read(page), re.MULTILINE)
+    return [cell.strip(" *") for cell in line.split("|")]
+
+
+# --- accuracy ---------------------------------------------------------------------------------------------------------
+
+
+def of_category(category: str) -> list[str]:
+    """As the table of seven categories has it: ROC-AUC, share found, false alarms, AUPRO."""
+    rows = [r for r in record(STUDIES / "seven_categories-default.json")["rows"] if category in (r["category"], "mean")]
+    counts = [row["evaluation"]["counts"] for row in rows]
+    overlaps = [((r["evaluation"]["pixel"] or {}).get("metrics") or {}).get("aupro_0.3") or {} for r in rows]
+    known = [one["value"] for one in overlaps if one.get("value") is not None]
+    found, false = (
+        mean(c["tp"] / (c["tp"] + c["fn"]) for c in counts),
+        mean(c["fp"] / (c["fp"] + c["tn"]) for c in counts),
+    )
+    auc = mean(row["evaluation"]["image"]["roc_auc"]["value"] for row in rows)
+    return [f"{auc:.3f}", f"{100 * found:.0f} %", f"{100 * false:.0f} %", f"{mean(known):.3f}" if known else "no masks"]
+
+
+SEVEN = ("screw", "magnetic_tile", "xray_fishbone", "xray_weld", "nanofiber_sem", "solar_cell", "screw_head", "mean")
+
+
+@pytest.mark.parametrize("category", SEVEN)
+def test_the_table_of_seven_categories_is_that_of_the_study(category: str) -> None:
+    _, auc, found, false, overlap = cells(DOCS / "measured.md", category)
+    assert [auc, re.sub(" of .*", "", found), re.sub(" of .*", "", false), overlap] == of_category(category)
+
+
+def of_contestant(*names: str) -> list[str]:
+    """Means over categories of the best of these."""
+    rows = [row for row in record(BENCHMARKS / "peers_accuracy.json")["rows"] if row["contestant"] in names]
+    aucs = {name: mean(r["roc_auc"]["value"] for r in rows if r["contestant"] == name) for name in names}
+    overlaps = [row["aupro_0.3"]["value"] for row in rows if (row.get("aupro_0.3") or {}).get("value") is not None]
+    return [f"{max(aucs.values()):.3f}", f"{mean(overlaps):.3f}" if overlaps else "no map"]
+
+
+PYOD = [f"PyOD {name}" for name in ("knn", "lof", "ocsvm", "ecod", "copod", "iforest")]
+CONTESTANTS = {
+    "Urushi, `default`": ["urushi default"],
+    "anomalib's PatchCore": ["anomalib patchcore"],
+    "PyOD's best": PYOD,
+    "anomalib's FRE": ["anomalib fre"],
+    "anomalib's PaDiM": ["anomalib padim"],
+}
+
+
+@pytest.mark.parametrize("page", [README, DOCS / "measured.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize("row", CONTESTANTS)
+def test_the_table_of_other_packages_is_that_of_the_benchmark(page: Path, row: str) -> None:
+    assert cells(page, row) == of_contestant(*CONTESTANTS[row])
+
+
+PRESETS = {
+    "padim / anomalib": ("padim", "padim"),
+    "patchcore / anomalib": ("patchcore", "patchcore"),
+    "dfm / anomalib": ("dfm", "dfm"),
+    "student-teacher / anomalib's STFPM": ("student-teacher", "stfpm"),
+}
+
+
+@pytest.mark.parametrize("row", PRESETS)
+def test_the_table_of_presets_is_that_of_the_benchmark(row: str) -> None:
+    rows = {(r["contestant"], r["category"]): r for r in record(BENCHMARKS / "peers_presets.json")["rows"]}
+    ours, theirs = f"urushi {PRESETS[row][0]}", f"anomalib {PRESETS[row][1]}"
+    wanted = [(category, "roc_auc") for category in ("xray_fishbone", "screw", "solar_cell")] + [("screw", "aupro_0.3")]
+    expected = [
+        " / ".join(f"{rows[name, category][figure]['value']:.3f}" for name in (ours, theirs))
+        for category, figure in wanted
+    ]
+    assert cells(DOCS / "recipes.md", row) == expected
+
+
+# --- in sentences -----------------------------------------------------------------------------------------------------
+
+
+def times_anomalib(runtime: str) -> str:
+    (found,) = (
+        r for r in record(BENCHMARKS / "peers_speed-fre.json")["results"] if r["contestant"] == f"urushi {runtime}"
+    )
+    return f"{found['ratio']['median']:.1f}"
+
+
+def fitting(name: str, file: str = "fitting.json") -> float:
+    return float(record(BENCHMARKS / file)["results"][name]["median"])
+
+
+FASTER = "fitting-faster-hour.json"
+
+
+def inspection(figure: str) -> str:
+    (found,) = record(BENCHMARKS / "inspection-default.json")["results"]
+    return f"{found[figure]['median']:.2f}"
+
+
+def after_ten_rounds(kind: str) -> str:
+    rows = [row for row in record(STUDIES / "learning_on.json")["rows"] if row.get("kind") == kind]
+    return f"{100 * mean(row['rates'][10] for row in rows):.1f}"
+
+
+SENTENCES: dict[tuple[Path, str], Callable[[], str]] = {
+    (README, r"ONNX Runtime inspects ([\d.]+) times"): lambda: times_anomalib("onnx"),
+    (README, r"PyTorch ([\d.]+) times"): lambda: times_anomalib("torch"),
+    (DOCS / "measured.md", r"ONNX Runtime inspects ([\d.]+) times"): lambda: times_anomalib("onnx"),
+    (DOCS / "measured.md", r"OpenVINO ([\d.]+) times"): lambda: times_anomalib("openvino"),
+    (DOCS / "measured.md", r"PyTorch ([\d.]+) times"): lambda: times_anomalib("torch"),
+    (DOCS / "measured.md", r"fitted in (\d+) s"): lambda: f"{fitting('urushi fit'):.0f}",
+    (DOCS / "measured.md", r"; (\d+) s, [\d.]+ times, \[in an hour"): lambda: f"{fitting('urushi fit', FASTER):.0f}",
+    (DOCS / "measured.md", r"([\d.]+) times what the backbone alone takes"): lambda: f"{fitting('ratio'):.1f}",
+    (DOCS / "measured.md", r"runs at ([\d.]+) of the rate"): lambda: inspection("graph_of_backbone"),
+    (DOCS / "measured.md", r"from a folder at ([\d.]+) of it"): lambda: inspection("folder_of_backbone"),
+    (DOCS / "learning-on.md", r"([\d.]+) ± [\d.]+ % after ten rounds"): lambda: after_ten_rounds("as they come"),
+}
+
+
+@pytest.mark.parametrize(("page", "pattern"), SENTENCES, ids=lambda one: one.name if isinstance(one, Path) else one)
+def test_a_figure_in_a_sentence_is_that_of_the_record(page: Path, pattern: str) -> None:
+    assert re.findall(pattern, " ".join(read(page).split())) == [SENTENCES[page, pattern]()]
