@@ -102,7 +102,8 @@ def main() -> None:
     about = (
         f"Accuracy on the images that were not learnt from, mean ± standard error of {options.repeats} draws. "
         f"Autoencoder: S4's network at 64 px, {options.epochs} epochs on good parts, or on all images without "
-        f"labels, those named later among them; tuned: {options.tune_epochs} epochs on the labels. On magnetic_tile, images of one tile under several exposures are on both sides."
+        f"labels, those named later among them; tuned: {options.tune_epochs} epochs on the labels. "
+        "On magnetic_tile, images of one tile under several exposures are on both sides."
     )
     todo = ({"data": data, "encoder": encoder} for data, encoder in product(N_LABELS, ENCODERS))
     settings = {"settings": command_line.settings(options)}
