@@ -58,7 +58,10 @@ def test_the_first_stands_where_another_is_not_better(good, tmp_path):
 
 def three_tried(groups):
     shares = {"first": np.full((4, 4), 0.5), "even": np.full((4, 4), 0.6), "odd": 0.5 + np.diag([1, 0, 0, 0]) * 0.4}
-    return [model_selection._Tried(name, above, 1.0, np.array(groups)) for name, above in shares.items()]
+    return [
+        model_selection.Tried(name, above, 1.0, np.array(groups), np.arange(len(groups)))
+        for name, above in shares.items()
+    ]
 
 
 def test_images_of_one_product_are_one_observation_of_the_gain():
