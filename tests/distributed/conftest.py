@@ -1,4 +1,6 @@
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -6,12 +8,12 @@ import pytest
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """Ray on this machine with two processors; skips where it is not installed."""
+    """Ray on this machine as the commands start it, where it is installed; its workers know the functions of tests."""
     ray = pytest.importorskip("ray")
-    import os
+    from urushi.distributed.cluster import connected
 
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    how = {"include_dashboard": False, "_node_ip_address": "127.0.0.1", "log_to_driver": False}
-    ray.init(address="local", num_cpus=2, **how)
-    yield ray
-    ray.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]))
+        connected()
+        yield ray
+        ray.shutdown()

@@ -99,3 +99,18 @@ def test_a_job_ends_when_who_wants_it_is_killed(tmp_path: Path) -> None:
     parent.wait()
     for pid in map(int, pids.read_text().split()):
         assert eventually(lambda pid=pid: not is_running(pid))
+
+
+UNGUARDED = """
+import operator
+from functools import partial
+from urushi.jobs import Job, run_job
+print(run_job(Job("sum", partial(operator.add, 1, 2))).value)
+"""
+
+
+@pytest.mark.thorough
+def test_a_script_that_runs_jobs_is_not_run_again_in_each(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(UNGUARDED)
+    found = subprocess.run([sys.executable, tmp_path / "script.py"], capture_output=True, text=True, timeout=60)
+    assert (found.stdout, found.stderr) == ("3\n", "")

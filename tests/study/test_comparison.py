@@ -105,10 +105,10 @@ def test_figures_are_means_over_repeats(record):
 
 def test_recall_and_false_alarms_are_those_of_the_threshold_from_held_out_images(record):
     one = made(record, "a", "fair", 2.0)
-    limit = max(one.held_out["squared_error"])  # thirty of them allow 5 %: the highest but none
+    limit = max(one.held_out["squared_error"])  # thirty of them: 5 % would be one and a half
     scores, is_good = np.array(one.scores["squared_error"]), np.array(one.kinds) == "good"
     found = cell("a", "fair", RULE, [one], [])
-    assert found.stated_rate == 0.05
+    assert found.stated_rate == pytest.approx(1 / 31)
     assert found.figures["recall"].value == pytest.approx((scores > limit)[~is_good].mean())
     assert found.figures["false_alarms"].value == pytest.approx((scores > limit)[is_good].mean())
     assert (
@@ -177,7 +177,7 @@ def test_a_comparison_writes_all_files_and_goes_on(folder, here, tmp_path):
     assert len(found.records) == 2
     assert said in (tmp_path / "out/comparison.md").read_text()
     page = (tmp_path / "out/comparison.html").read_text()
-    assert page.count("data:image/webp") >= 3 * 3  # three defects, each as it is and by two recipes
+    assert page.count("data:image/webp") >= 2 * 3  # two defects or three, each as it is and by two recipes
     assert "Friedman’s test" not in page  # of two recipes on one data set there is none
     before = {path.name: path.read_bytes() for path in (tmp_path / "out").glob("comparison.*")}
     assert len(before) == 5

@@ -39,7 +39,8 @@ def inspect_on_ray(
 
     if detector.file is None:
         raise ValueError("a detector that was loaded has a file")
-    found, problems = sources(paths), list[Problem]()
+    digest = hashlib.sha256(detector.file.read_bytes()).hexdigest()
+    found, problems, n_parts = sources(paths), list[Problem](), 0
 
     def images() -> Iterator[str]:
         for one in found:
@@ -50,12 +51,12 @@ def inspect_on_ray(
 
     def planned() -> Iterator[Part]:
         nonlocal n_parts
-        for part in parts(images(), size, hashlib.sha256(detector.file.read_bytes()).hexdigest()):  # type: ignore[union-attr]
+        for part in parts(images(), size, digest):
             n_parts += 1
             yield part
 
     claim(out, _TITLE, _ABOUT)
-    n_parts, pool = 0, Pool(detector, PartFolder(out, parts_as.value), n_workers, address)  # type: ignore[arg-type]
+    pool = Pool(detector, PartFolder(out, parts_as.value), n_workers, address)  # type: ignore[arg-type]
     tally = _Tally()
     for rows in tracked(pool.inspect(planned()), "inspecting parts"):
         tally.add(rows)

@@ -120,7 +120,7 @@ def duration(seconds: float) -> str:
 
 
 def _and_left(seconds: float | None) -> str:
-    return "" if seconds is None else f", about {duration(seconds)} left"
+    return "" if not seconds else f", about {duration(seconds)} left"
 
 
 def _roc_auc(record: "Record | Any") -> str:

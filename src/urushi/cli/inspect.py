@@ -102,7 +102,13 @@ def inspect(
 
     _refuse_what_does_not_go_together(paths, watch, report=report, false_discovery_rate=false_discovery_rate)
     if engine == EngineName.ray:
-        asked = {"--watch": watch, "--maps": maps or maps_as, "--masks": masks, "--report": report, "--types": types}
+        asked: dict[str, object] = {
+            "--watch": watch,
+            "--maps": maps or maps_as,
+            "--masks": masks,
+            "--report": report,
+            "--types": types,
+        }
         asked |= {"--novelty-buffer": novelty_buffer, "--false-discovery-rate": false_discovery_rate}
         _refuse_on_ray([name for name, value in asked.items() if value])
         require_detector(detector)

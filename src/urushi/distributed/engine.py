@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from urushi.distributed.cluster import N_RETRIES, connected, n_processors
+from urushi.distributed.cluster import N_RETRIES, connected, last_line, n_processors
 from urushi.jobs import Begun, Job, Outcome, run_job
 from urushi.printable import counted
 
@@ -51,6 +51,8 @@ class RayEngine:
         job = running.pop(first)
         try:
             return job, self._ray.get(first)
+        except self._ray.exceptions.RayTaskError as error:
+            return job, Outcome("failed", 0.0, reason=f"its worker could not begin it: {last_line(error)}")
         except self._ray.exceptions.RayError as error:
-            lost = f"its worker was lost, and {counted(N_RETRIES, 'new one')} after it: {str(error).splitlines()[0]}"
+            lost = f"its worker was lost, and {counted(N_RETRIES, 'new one')} after it: {last_line(error)}"
             return job, Outcome("failed", 0.0, reason=lost)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from urushi.detector import Detector
-from urushi.distributed.cluster import N_RETRIES, connected, n_processors
+from urushi.distributed.cluster import N_RETRIES, connected, last_line, n_processors
 from urushi.distributed.parts import Part, PartFolder, Row
 from urushi.inspection import Inspection, Unreadable
 from urushi.printable import counted
@@ -55,15 +55,19 @@ class Pool:
         workers = [made.remote(kept) for _ in range(self.n_workers or n_processors(ray))]
         running: dict[Any, tuple[Part, Any]] = {}
         free = workers * _AHEAD
-        for part in parts:
-            if self.folder.has(part):
-                continue
-            if not free:
+        try:
+            for part in parts:
+                if self.folder.has(part):
+                    continue
+                if not free:
+                    yield from self._ended(ray, running, free)
+                worker = free.pop(0)
+                running[worker.inspect.remote(part.sources)] = (part, worker)
+            while running:
                 yield from self._ended(ray, running, free)
-            worker = free.pop()
-            running[worker.inspect.remote(part.sources)] = (part, worker)
-        while running:
-            yield from self._ended(ray, running, free)
+        finally:
+            for worker in workers:
+                ray.kill(worker)
 
     def _ended(self, ray: Any, running: dict[Any, tuple[Part, Any]], free: list[Any]) -> Iterator[list[Row]]:
         (first,), _ = ray.wait(list(running), num_returns=1)
@@ -72,9 +76,10 @@ class Pool:
         try:
             rows = ray.get(first)
         except ray.exceptions.RayError as error:
-            said = str(error).strip().splitlines()[-1]
             tried = counted(N_RETRIES + 1, "worker")
-            self.lost.append(f"{part.stem}, which begins with {part.sources[0]}, was given up by {tried}: {said}")
+            self.lost.append(
+                f"{part.stem}, which begins with {part.sources[0]}, was given up by {tried}: {last_line(error)}"
+            )
             return
         self.folder.write(part, rows)
         yield rows

@@ -105,7 +105,7 @@ def difference(value: float, draws: FloatArray) -> Difference:
 
 def _kernel(defect: FloatArray, normal: FloatArray) -> FloatArray:
     """(m, n): 1 where the defect scores above the normal image, ½ where they are the same."""
-    return (defect[:, None] > normal) + 0.5 * (defect[:, None] == normal)
+    return np.asarray((defect[:, None] > normal) + 0.5 * (defect[:, None] == normal))
 
 
 def _weights(rng: np.random.Generator, units: NDArray[np.str_], n: int) -> FloatArray:

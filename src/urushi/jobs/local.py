@@ -4,6 +4,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing import connection, get_context
@@ -34,7 +35,8 @@ def run_job(job: Job, preload: Sequence[str] = ()) -> Outcome:
     here, there = context.Pipe(duplex=False)
     process: Any = context.Process(target=serve, args=(job.work, there), name=job.name)  # type: ignore[attr-defined]
     start = time.monotonic()
-    process.start()
+    with _without_main():
+        process.start()
     there.close()
     try:
         return _awaited(job, process, here, start)
@@ -43,6 +45,19 @@ def run_job(job: Job, preload: Sequence[str] = ()) -> Outcome:
             end(process.pid)
         process.join()
         here.close()
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """The script that runs here is not run again in the process of a job, which needs nothing of it."""
+    main: dict[str, Any] = vars(sys.modules["__main__"])
+    kept = {name: main[name] for name in main if name in ("__spec__", "__file__")}
+    main["__spec__"] = None
+    main.pop("__file__", None)
+    try:
+        yield
+    finally:
+        main.update(kept)
 
 
 def _awaited(job: Job, process: Any, answer: "connection.Connection[Any, Any]", start: float) -> Outcome:

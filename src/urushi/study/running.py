@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from urushi.data.dataset import Dataset
+from urushi.data.writing import finish
 from urushi.errors import InputError
 from urushi.jobs import Engine
 from urushi.printable import counted
@@ -70,6 +71,7 @@ def write(study: Study, results: Results, datasets: dict[str, Dataset], out: Pat
     verdict = headline(study, summary)
     page.write_markdown(out / "study.md", study, verdict, made, notes)
     page.write_page(out / "study.html", study, verdict, made, notes, drawn)
+    finish(out)
 
 
 def _json(study: Study, made: Sequence[Table], results: Results, notes: Sequence[str]) -> str:

@@ -67,7 +67,8 @@ def cell(data: str, recipe: str, rule: Part, records: Sequence[Record], failures
 def roc_auc(record: Record) -> float:
     """Of its images, by its first score."""
     scores, labels = first_scores(record), labels_of(record)
-    return image_figures(scores, labels, labels == 1, n_resamples=0)["roc_auc"].value or float("nan")
+    value = image_figures(scores, labels, labels == 1, n_resamples=0)["roc_auc"].value
+    return float("nan") if value is None else value
 
 
 def first_scores(record: Record) -> np.ndarray:
@@ -77,7 +78,7 @@ def first_scores(record: Record) -> np.ndarray:
 
 def labels_of(record: Record) -> np.ndarray:
     """(n,) of each test image: 1 = anomalous."""
-    return (np.array(record.kinds) != GOOD).astype(int)
+    return np.asarray(np.array(record.kinds) != GOOD, int)
 
 
 def threshold_of(rule: Part, record: Record) -> Threshold | None:

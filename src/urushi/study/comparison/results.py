@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from urushi.data.dataset import Dataset
+from urushi.data.writing import finish
 from urushi.evaluation.below_chance import below_chance
 from urushi.jobs import Engine
 from urushi.printable import counted
@@ -53,6 +54,7 @@ def write(study: Study, results: Results, datasets: dict[str, Dataset], out: Pat
     context: dict[str, Any] = {"title": _title(study), "verdict": said, "tables": made, "notes": notes}
     context |= {"diagram": _drawn(found), "diagram_reason": found.reason, "friedman": found.friedman}
     write_whole(out / f"{NAME}.html", render(context | {"examples": shown}, NAME))
+    finish(out)
     return said
 
 

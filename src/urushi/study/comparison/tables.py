@@ -13,6 +13,7 @@ from urushi.study.table import NONE, Table
 from urushi.study.tables import remarked
 
 _MIB = 1 << 20
+_LEVEL = 0.05
 _INTERVAL = "In brackets the 95 % interval over images."
 
 
@@ -82,24 +83,26 @@ def _row(cell: Cell, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _of_pairs(pairs: Sequence[Pair]) -> Table:
-    rows = tuple(
-        (
-            f"{one.first} − {one.second}",
-            f"{one.found.value:+.3f} [{one.found.low:+.3f}, {one.found.high:+.3f}]",
-            f"{one.found.p_value:.4f}",
-            f"{one.corrected_p:.4f}",
-            "yes" if one.corrected_p < 0.05 else "no",
-            str(len(one.data)),
-        )
-        for one in sorted(pairs, key=lambda one: one.found.p_value)
-    )
-    columns = ("pair", "difference of ROC-AUC", "p", "p after Holm", "real at 5 %", "data sets")
+    rows = tuple(map(_pair, sorted(pairs, key=lambda one: one.found.p_value)))
+    columns = ("pair", "difference of ROC-AUC", "p", "p after Holm", "significant at 5 %", "data sets")
     note = (
         "Mean over the data sets that both have, on the same images, which are resampled (4,000 times; good and "
         "defective ones apart, images of one product together). It says what other images of these data sets would "
         "change, and nothing of other data sets or other fits."
     )
     return Table("Pairs of recipes", columns, rows, note)
+
+
+def _pair(one: Pair) -> tuple[str, ...]:
+    """The better one first."""
+    found, names = one.found, (one.first, one.second)
+    value, low, high = (
+        (found.value, found.low, found.high) if found.value >= 0 else (-found.value, -found.high, -found.low)
+    )
+    pair = " − ".join(names if found.value >= 0 else names[::-1])
+    is_significant = "yes" if one.corrected_p < _LEVEL else "no"
+    p = (f"{found.p_value:.4f}", f"{one.corrected_p:.4f}")
+    return (pair, f"{value:+.3f} [{low:+.3f}, {high:+.3f}]", *p, is_significant, str(len(one.data)))
 
 
 def _missing(cells: Sequence[Cell]) -> Table:
@@ -136,7 +139,7 @@ def headline(verdict: Verdict, n_data: int) -> str:
     apart = {
         name
         for one in verdict.pairs
-        if one.corrected_p < 0.05 and best in (one.first, one.second)
+        if one.corrected_p < _LEVEL and best in (one.first, one.second)
         for name in (one.first, one.second)
     } - {best}
     close = [name for name in others if name not in apart]
