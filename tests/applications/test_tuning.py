@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from urushi.applications import tuning
+from urushi.applications.tuning._gain import gain_of
+from urushi.applications.tuning._trial import space
 from urushi.catalogue.ranges import Range
 from urushi.errors import InputError, MissingPackageError
 from urushi.jobs import Outcome
@@ -53,13 +55,13 @@ def recipe():
 
 def run(recipe, tmp_path, engine, n_trials=12):
     how = {"storage": tmp_path / "trials.sqlite", "n_trials": n_trials, "engine": engine}
-    return tuning.tune([tmp_path / f"{n}.png" for n in range(N)], recipe, over=["model.latent_dimension"], **how)
+    return tuning.tune([tmp_path / f"{n}.png" for n in range(N)], "f", recipe, over=["model.latent_dimension"], **how)
 
 
 def test_the_space_is_made_of_the_options_of_model_and_score(recipe):
-    assert tuning.space(recipe)["model.latent_dimension"] == Range(2, 32, is_whole=True)
+    assert space(recipe)["model.latent_dimension"] == Range(2, 32, is_whole=True)
     with pytest.raises(InputError, match=r"model\.depth cannot be tuned"):
-        tuning._wanted(tuning.space(recipe), ["model.depth"])
+        space(recipe, ["model.depth"])
 
 
 def test_options_that_are_better_are_found_and_confirmed(recipe, tmp_path):
@@ -111,7 +113,34 @@ def test_the_gain_is_paired_over_images():
     better = [
         type(one)("", np.minimum(one.above + 0.2 * (one.places % 2), 1), 0.0, one.groups, one.places) for one in base
     ]
-    found = tuning.gain_of(list(zip(better, base, strict=True)), range(N))
+    found = gain_of(list(zip(better, base, strict=True)), range(N))
     assert found.low > 0
-    same = tuning.gain_of(list(zip(base, base, strict=True)), range(N))
+    same = gain_of(list(zip(base, base, strict=True)), range(N))
     assert (same.value, same.low, same.high, same.p_value) == (0.0, 0.0, 0.0, 1.0)
+
+
+def test_a_trial_that_was_cut_off_with_the_program_is_made_again(recipe, tmp_path):
+    pytest.importorskip("optuna")
+
+    class Killed(BaseException):
+        """What stands for a power cut."""
+
+    class Cut(Quick):
+        def run(self, jobs, begun):
+            for found in super().run(jobs, begun):
+                if self.n == 9:
+                    raise Killed
+                yield found
+
+    with pytest.raises(Killed):
+        run(recipe, tmp_path, Cut(0.45))
+    found = run(recipe, tmp_path, Quick(0.45))
+    assert found.n_trials == 12
+    assert found.is_better
+
+
+def test_a_file_that_holds_something_else_is_an_error(recipe, tmp_path):
+    pytest.importorskip("optuna")
+    (tmp_path / "trials.sqlite").write_text("a letter to my aunt, and no data base" * 100)
+    with pytest.raises(InputError, match="cannot be used for trials"):
+        run(recipe, tmp_path, Quick(0.0))

@@ -40,11 +40,12 @@ def tune(
     require("optuna", "tune")
     dataset = find_dataset(good)
     note_problems(dataset.problems)
-    sources = [sample.path for sample in dataset.normal_training()]
-    note_found(len(sources), "good image", [good])
+    samples = dataset.normal_training()
+    note_found(len(samples), "good image", [good])
     names = [name.strip() for name in (over or "").split(",") if name.strip()]
     found = tune(
-        sources,
+        [sample.path for sample in samples],
+        dataset.fingerprint(samples),
         chosen,
         storage=storage or output.with_suffix(".sqlite"),
         n_trials=trials,

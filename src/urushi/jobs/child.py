@@ -15,6 +15,7 @@ from urushi.errors import UrushiError
 def serve(work: Callable[[], Any], answer: "connection.Connection[Any, Any]") -> None:
     """Sends ("done", value) or ("failed", reason), and the most memory that was held, in bytes."""
     _lead_a_group()
+    os.dup2(2, 1)  # what is printed here is no result of the command
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
     try:
         found = ("done", work())

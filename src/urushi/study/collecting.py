@@ -113,7 +113,8 @@ class _Place:
         """On the disk; the detector first, so that a record always has one."""
         if outcome.state != "done":
             run = (self.run.data.name, self.run.method.name, self.run.value, self.run.seed)
-            how = (outcome.state, outcome.reason, outcome.seconds, budget_seconds)
+            reason = "; ".join(outcome.reason.splitlines())  # one line of a table
+            how = (outcome.state, reason, outcome.seconds, budget_seconds)
             failure = Failure(FORMAT, self.key, *run, *how)
             failure.save(self.path)
             return failure

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from urushi.printable import spreadsheet_cell
 from urushi.study.comparison.figures import IMAGE, PIXEL, Cell
 from urushi.study.comparison.verdict import Verdict
 from urushi.study.plan import Study
@@ -58,7 +59,8 @@ def as_csv(cells: Sequence[Cell]) -> str:
     writer = csv.DictWriter(written, ["recipe", "data", "repeats", *ends, *costs, "not_measured", "reason"])
     writer.writeheader()
     for one in cells:
-        row: dict[str, Any] = {"recipe": one.recipe, "data": one.data, "repeats": one.repeats, "reason": one.reason}
+        row: dict[str, Any] = {"recipe": one.recipe, "data": one.data, "reason": one.reason}
+        row = {name: spreadsheet_cell(text) for name, text in row.items()} | {"repeats": one.repeats}
         row |= {name: getattr(one, name) for name in costs} | {"not_measured": len(one.failures)}
         for name, figure in one.figures.items():
             row |= {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}

@@ -49,7 +49,7 @@ def write(study: Study, results: Results, datasets: dict[str, Dataset], out: Pat
     write_whole(out / f"{NAME}.csv", formats.as_csv(cells))
     write_whole(out / f"{NAME}.tex", formats.as_latex(made))
     listed = "\n".join(f"- {note}" for note in notes)
-    write_whole(out / f"{NAME}.md", "\n\n".join([f"# {study.title}", said, *map(markdown, made), listed]) + "\n")
+    write_whole(out / f"{NAME}.md", "\n\n".join([f"# {_title(study)}", said, *map(markdown, made), listed]) + "\n")
     shown = list(examples(tuple(study.runs()), results.records, datasets, out))
     context: dict[str, Any] = {"title": _title(study), "verdict": said, "tables": made, "notes": notes}
     context |= {"diagram": _drawn(found), "diagram_reason": found.reason, "friedman": found.friedman}
