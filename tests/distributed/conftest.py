@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def cluster() -> Iterator[Any]:
     """Ray on this machine as the commands start it, where it is installed; its workers know the functions of tests."""
     ray = pytest.importorskip("ray")

@@ -36,6 +36,7 @@ EXAMPLES = {
         "urushi inspect part.urushi new --report",
         "urushi inspect part.urushi new --format csv > results.csv",
         "urushi inspect part.urushi --watch incoming",
+        "urushi inspect part.urushi images --engine ray --out inspected",
     ],
     "evaluate": [
         "urushi evaluate part.urushi DATASET",
@@ -63,6 +64,7 @@ EXAMPLES = {
         "urushi compare DATASET --recipes default,pixel-pca --out comparison",
         "urushi compare DATASET --recipes default,padim,patchcore --repeats 3 --budget-seconds 600",
     ],
+    "tune": ["urushi tune default good -o tuned.toml --trials 30"],
     "study": ["urushi study my_study.toml --data DATA --out results"],
     "prepare": [
         "urushi prepare radiographs prepared --propose",

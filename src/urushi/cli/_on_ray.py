@@ -56,7 +56,7 @@ def inspect_on_ray(
             yield part
 
     claim(out, _TITLE, _ABOUT)
-    pool = Pool(detector, PartFolder(out, parts_as.value), n_workers, address)  # type: ignore[arg-type]
+    pool = Pool(detector, PartFolder(out, parts_as.value), n_workers, address)
     tally = _Tally()
     for rows in tracked(pool.inspect(planned()), "inspecting parts"):
         tally.add(rows)
