@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from urushi.cli import _console
+from urushi.cli import _console, _interrupts
 from urushi.cli._datasets import note_problems
 from urushi.data.progress import tracked
 from urushi.printable import counted, printable
@@ -40,6 +40,7 @@ def inspect_on_ray(
     if detector.file is None:
         raise ValueError("a detector that was loaded has a file")
     digest = hashlib.sha256(detector.file.read_bytes()).hexdigest()
+    _require_images(paths)
     found, problems, n_parts = sources(paths), list[Problem](), 0
 
     def images() -> Iterator[str]:
@@ -58,22 +59,30 @@ def inspect_on_ray(
     claim(out, _TITLE, _ABOUT)
     pool = Pool(detector, PartFolder(out, parts_as.value), n_workers, address)
     tally = _Tally()
-    for rows in tracked(pool.inspect(planned()), "inspecting parts"):
-        tally.add(rows)
+    with _interrupts.leaving(lambda: f"parts in {out} are whole; the same command writes the others"):
+        for rows in tracked(pool.inspect(planned()), "inspecting parts"):
+            tally.add(rows)
     note_problems(problems)
-    _end(out, pool, tally, n_parts, n_problems=len(problems))
+    _end(out, pool, tally, n_parts)
     finish(out)
     raise typer.Exit(tally.status(fail_on_anomaly=fail_on_anomaly, n_problems=len(problems)))
 
 
-def _end(out: Path, pool: Any, tally: "_Tally", n_parts: int, *, n_problems: int) -> None:
-    from urushi.errors import DatasetError, InputError
+def _require_images(paths: Sequence[Path]) -> None:
+    """Raises DatasetError where there are none, before anything is started."""
+    from urushi.distributed.parts import sources
+    from urushi.errors import DatasetError
+
+    if not [path for path in paths if next(sources([path]), None) is not None]:
+        raise DatasetError("there are no images in what was given; give folders, images or lists of paths")
+
+
+def _end(out: Path, pool: Any, tally: "_Tally", n_parts: int) -> None:
+    from urushi.errors import InputError
 
     _console.note(tally.line())
     if pool.lost:
         raise InputError("\n".join([*pool.lost, "All other parts are written; the same command tries these again."]))
-    if not n_parts and not n_problems:
-        raise DatasetError("there are no images in what was given; give folders, images or lists of paths")
     if n := pool.folder.n_beyond(n_parts):
         _console.note(f"warning: {counted(n, 'part')} in {printable(str(out))} came of more images than were given now")
     print(printable(f"{out}: {counted(n_parts, 'part')}, {counted(tally.n, 'image')} inspected now"))
