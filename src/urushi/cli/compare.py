@@ -26,7 +26,7 @@ def compare(
     engine: EngineOption = EngineName.local,
     ray_address: RayAddressOption = None,
 ) -> None:
-    """Compare recipes on data sets: figures, times, ranks, and which differences are real."""
+    """Compare recipes on data sets. It tells figures, times, ranks, and which differences are real."""
     from urushi.catalogue.extras import require
     from urushi.cli._runs import Runs
     from urushi.data.dataset import datasets_in
