@@ -28,7 +28,7 @@ def tune(
     engine: EngineOption = EngineName.local,
     ray_address: RayAddressOption = None,
 ) -> None:
-    """Tune options of a recipe on good images alone. Against faint defects planted in them; it goes on where it stopped."""
+    """Tune options of a recipe on good images alone. Faint defects are planted in them. It goes on where it stopped."""
     from urushi.applications.tuning import PRELOAD, tune, words
     from urushi.catalogue.extras import require
     from urushi.data.dataset import find_dataset
