@@ -124,7 +124,7 @@ def test_too_few_images_are_refused_in_words(good):
 
 
 def test_a_threshold_that_cannot_be_is_told_before_anything_is_tried(good, monkeypatch):
-    monkeypatch.setattr(model_selection, "_tried", lambda *_: pytest.fail("tried all the same"))
+    monkeypatch.setattr(model_selection, "tried", lambda *_: pytest.fail("tried all the same"))
     with pytest.raises(CalibrationError):
         Detector.fit(good, recipe(FIRST, SHARP, **{"threshold.false_alarm_rate": 0.001}))
 
