@@ -12,6 +12,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, chdir, nullcontext, redirect_stderr, redirect_stdout
+from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -67,6 +68,9 @@ NOT_RUN["urushi --install-completion"] = "changes the files of a shell"
 SLOW = (  # each takes a second of processor time or more, and what is like it is run anyway
     r"benchmark part",
     r"study my_study",
+    r"compare DATASET",
+    r"tune default",
+    r"--engine ray",
     r"fit .* --recipe auto\b",
     r"evaluate .* --plots \w",
     r"export part",
@@ -75,6 +79,7 @@ SLOW = (  # each takes a second of processor time or more, and what is like it i
     r"sample .* --height",
     r"represent camera",
 )
+NEEDS = {r"urushi tune": "optuna", r"--engine ray": "ray"}  # packages of extras that need not be there
 # What only lists and looks is quick; what fits, inspects and evaluates has its own tests beside these, and CI runs all.
 QUICK = r"^urushi(?: -\S+)? (?:--(?!decode)|models|scores|recipes|steps|transforms|doctor|fit good -o part.urushi$)"
 # What stands for something else, and what only takes longer. Options at the end win.
@@ -96,6 +101,10 @@ MEANT = {
     r"(represent \S+ -o .*)": r"\1 --size 16 --steps 2",
     r"(simulate .*) -n \d+": r"\1 -n 1",
     r"(benchmark part.*)": r"\1 --seconds 0.1",
+    r"(compare .*) --recipes \S+": r"\1 --recipes pixel-pca,autoencoder",
+    r"(compare .*) --repeats \d+": r"\1 --repeats 1",
+    r"tune default good (.*?)(?: --trials \d+)?$": r"tune pixel-pca many \1 --trials 2",
+    r"(--engine ray.*)": r"\1 --workers 1",
     r"-alarm-rate 0.0(\d)": r"-alarm-rate 0.\1",  # twenty good images allow no lower one
     r"warn-rate 0.0(\d)": r"warn-rate 0.\1",
     r"(interpolate part.*)": r"\1 --frames 3",
@@ -311,7 +320,12 @@ def cases() -> Iterator[object]:
             is_slow = any(re.search(one, command.text) for one in SLOW)
             is_quick = re.search(QUICK, command.text) and not is_slow
             mark = pytest.mark.slow if is_slow else pytest.mark.thorough
-            yield pytest.param(command, id=command.text, marks=[] if is_quick else [mark])
+            yield pytest.param(command, id=command.text, marks=[*_lacking(command.text), *([] if is_quick else [mark])])
+
+
+def _lacking(text: str) -> list[pytest.MarkDecorator]:
+    missing = [name for pattern, name in NEEDS.items() if re.search(pattern, text) and find_spec(name) is None]
+    return [pytest.mark.skip(reason=f"needs {', '.join(missing)}")] if missing else []
 
 
 @pytest.mark.parametrize("command", list(cases()))

@@ -408,10 +408,13 @@ class Detector(Summarised):
     ) -> list[Inspection | Unreadable]:
         readable = [item for item in batch if isinstance(item, Prepared)]
         outputs = self.network.outputs([item.pixels for item in readable], is_alone=is_alone)
-        rows = [row for output in outputs for row in output.rows()]
+        found = iter(self.inspections(readable, [row for output in outputs for row in output.rows()]))
+        return [next(found) if isinstance(item, Prepared) else item for item in batch]
+
+    def inspections(self, images: Sequence[Prepared], rows: Sequence[Row]) -> list[Inspection]:
+        """The decisions on prepared images from what the network has said of each, in order."""
         p = self.held_out.normals.p_values([row.score for row in rows]).tolist()
-        found = map(self._inspection, readable, rows, p)
-        return [next(found).as_it_lay() if isinstance(item, Prepared) else item for item in batch]
+        return [found.as_it_lay() for found in map(self._inspection, images, rows, p)]
 
     def _inspection(self, item: Prepared, row: Row, p_value: float) -> Inspection:
         scale, ignored = self.map_scale, self.pipeline.ignored_places

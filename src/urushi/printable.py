@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+_FORMULA = ("=", "+", "-", "@")  # begins what a spreadsheet computes
+
 
 class Summarised(ABC):
     """Printed as one line, and shown by a notebook as a small table, without arrays and files."""
@@ -44,3 +46,9 @@ def in_px(size: Sequence[int]) -> str:
 def counted(n: int, one: str, several: str | None = None) -> str:
     """'1 image', '2,000 images': a number and what it counts; `several` where more changes than an s."""
     return f"{n:,} {one if n == 1 else several or f'{one}s'}"
+
+
+def spreadsheet_cell(text: str) -> str:
+    """Text that does nothing where it is shown: no terminal obeys it, and no spreadsheet takes it for a formula."""
+    shown = printable(text, keep_lines=True)
+    return f"'{shown}" if shown.startswith(_FORMULA) else shown

@@ -58,7 +58,10 @@ def test_the_first_stands_where_another_is_not_better(good, tmp_path):
 
 def three_tried(groups):
     shares = {"first": np.full((4, 4), 0.5), "even": np.full((4, 4), 0.6), "odd": 0.5 + np.diag([1, 0, 0, 0]) * 0.4}
-    return [model_selection._Tried(name, above, 1.0, np.array(groups)) for name, above in shares.items()]
+    return [
+        model_selection.Tried(name, above, 1.0, np.array(groups), np.arange(len(groups)))
+        for name, above in shares.items()
+    ]
 
 
 def test_images_of_one_product_are_one_observation_of_the_gain():
@@ -121,7 +124,7 @@ def test_too_few_images_are_refused_in_words(good):
 
 
 def test_a_threshold_that_cannot_be_is_told_before_anything_is_tried(good, monkeypatch):
-    monkeypatch.setattr(model_selection, "_tried", lambda *_: pytest.fail("tried all the same"))
+    monkeypatch.setattr(model_selection, "tried", lambda *_: pytest.fail("tried all the same"))
     with pytest.raises(CalibrationError):
         Detector.fit(good, recipe(FIRST, SHARP, **{"threshold.false_alarm_rate": 0.001}))
 

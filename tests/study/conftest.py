@@ -1,9 +1,12 @@
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from urushi.errors import UrushiError
+from urushi.jobs import Begun, Job, Outcome
 from urushi.study import Record, Study
 
 RECIPE = """
@@ -40,6 +43,25 @@ setting = "model.latent_dimension"
 values = [2, 4]
 label = "J"
 """
+
+
+class Here:
+    """An engine without processes: what jobs do, and no time to start them."""
+
+    n_parallel = 1
+
+    def run(self, jobs: Iterable[Job], begun: Begun) -> Iterator[tuple[Job, Outcome]]:
+        for job in jobs:
+            begun(job)
+            try:
+                yield job, Outcome("done", 1.0, job.work(), peak_memory=2**20)
+            except UrushiError as error:
+                yield job, Outcome("failed", 1.0, reason=str(error))
+
+
+@pytest.fixture(scope="session")
+def here() -> Here:
+    return Here()
 
 
 def wave(seed: int, *, has_hole: bool = False) -> np.ndarray:

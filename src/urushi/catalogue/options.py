@@ -31,9 +31,14 @@ class Option:
     description: str
 
 
+def fields_of(cls: type) -> dict[str, FieldInfo]:
+    """Every option of a class as pydantic knows it, in the order of its signature."""
+    return dict(_schema(cls).model_fields)
+
+
 def describe(cls: type) -> list[Option]:
     """All options of a class in the order of its signature."""
-    fields = _schema(cls).model_fields
+    fields = fields_of(cls)
     return [Option(n, _type_name(f), f.get_default(), f.is_required(), f.description or "") for n, f in fields.items()]
 
 

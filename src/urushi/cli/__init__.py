@@ -30,6 +30,8 @@ COMMANDS = (
     "represent",
     "export",
     "benchmark",
+    "compare",
+    "tune",
     "study",
     "prepare",
     "augment",

@@ -24,7 +24,8 @@ _GROUPS = {  # by the parameter, in this order; what is in none comes before the
     ),
     "Types of defects": ("types", "novelty_buffer", "gather_unsure"),
     "Images to test with": ("test_fraction", "synthetic_defects", "anomaly_ratio", "test_total"),
-    "Computing": ("runtime", "precision", "device", "n_threads"),
+    "Computing": ("runtime", "precision", "device", "n_threads", "budget_seconds"),
+    "On many machines": ("engine", "ray_address", "workers", "parts_as", "part_size"),
 }
 _GROUP_OF = {name: group for group, names in _GROUPS.items() for name in names}
 _ORDER = [None, *_GROUPS]
@@ -42,6 +43,7 @@ EXAMPLES = {
         "urushi inspect part.urushi new --report",
         "urushi inspect part.urushi new --format csv > results.csv",
         "urushi inspect part.urushi --watch incoming",
+        "urushi inspect part.urushi images --engine ray --out inspected",
     ],
     "evaluate": [
         "urushi evaluate part.urushi DATASET",
@@ -65,6 +67,11 @@ EXAMPLES = {
     "represent": ["urushi represent picture.png -o fitted.png --activations sine,relu"],
     "export": ["urushi export part.urushi --to onnx", "urushi export part.urushi --to onnx --int8 --images good"],
     "benchmark": ["urushi benchmark part.urushi images"],
+    "compare": [
+        "urushi compare DATASET --recipes default,pixel-pca --out comparison",
+        "urushi compare DATASET --recipes default,padim,patchcore --repeats 3 --budget-seconds 600",
+    ],
+    "tune": ["urushi tune default good -o tuned.toml --trials 30"],
     "study": ["urushi study my_study.toml --data DATA --out results"],
     "prepare": [
         "urushi prepare radiographs prepared --propose",

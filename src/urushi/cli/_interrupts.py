@@ -11,6 +11,8 @@ _LEFT = {
     "calibrate": "the detector is as it was",
     "export": "the detector is as it was",
     "novelties": "the file is as it was",
+    "tune": "trials that are done are kept; the same command goes on",
+    "compare": "runs that are done are kept; the same command goes on",
     "study": "runs that are done are kept; the same command goes on",
     "prepare": "the folder of results is not whole; the same command starts anew",
     "augment": "the folder of results is not whole; the same command starts anew",

@@ -37,6 +37,9 @@ _EXTRAS = {
     "xraylib": "xray",
     "spekpy": "xray",
     "seam-carving": "seam-carving",
+    "ray": "ray",
+    "pyarrow": "ray",
+    "optuna": "tune",
 }
 _MOST_GROUPS, _MOST_NAMED = 5, 3  # of what is nearly the same; there may be hundreds of scans
 _RUNTIMES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "torch": "PyTorch"}

@@ -10,6 +10,8 @@ import typer
 
 from urushi.cli import _console
 from urushi.cli._datasets import BitsOption, note_found, note_problems
+from urushi.cli._engine import EngineName, EngineOption, RayAddressOption
+from urushi.cli._on_ray import PartsAs, inspect_on_ray
 from urushi.cli._running import DeviceOption, PrecisionOption, RuntimeOption, ThreadsOption, load, require_detector
 from urushi.data.progress import tracked
 from urushi.printable import counted, printable
@@ -86,12 +88,34 @@ def inspect(
             "good. Nothing is printed before the last one is scored; --maps, --masks and --report inspect them twice."
         ),
     ] = None,
+    engine: EngineOption = EngineName.local,
+    ray_address: RayAddressOption = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="With --engine ray: how many; without it, one for each processor.")
+    ] = None,
+    parts_as: Annotated[PartsAs, typer.Option(help="With --engine ray: how parts are written.")] = PartsAs.parquet,
+    part_size: Annotated[int, typer.Option(min=1, help="With --engine ray: images in each part.")] = 256,
 ) -> None:
     """Inspect images and print score, p-value and decision of each."""
     from urushi.cli._batch import decide_together
     from urushi.cli._outputs import Listener, ReportWriter, Tally, make_folder, map_writer, mask_writer
 
     _refuse_what_does_not_go_together(paths, watch, report=report, false_discovery_rate=false_discovery_rate)
+    if engine == EngineName.ray:
+        asked: dict[str, object] = {
+            "--watch": watch,
+            "--maps": maps or maps_as,
+            "--masks": masks,
+            "--report": report,
+            "--types": types,
+        }
+        asked |= {"--novelty-buffer": novelty_buffer, "--false-discovery-rate": false_discovery_rate}
+        _refuse_on_ray([name for name, value in asked.items() if value])
+        require_detector(detector)
+        how = {"runtime": runtime, "precision": precision, "device": device, "n_threads": n_threads or 1, "bits": bits}
+        loaded = load(detector, **how)  # type: ignore[arg-type]
+        where = {"n_workers": workers, "address": ray_address, "fail_on_anomaly": fail_on_anomaly}
+        inspect_on_ray(loaded, paths or [], out, parts_as=parts_as, size=part_size, **where)  # type: ignore[arg-type]
     typed = types is not None or novelty_buffer is not None
     runtime = "torch" if typed and runtime is None else runtime  # the others compute no latent code
     require_detector(detector)
@@ -141,6 +165,15 @@ def _teller(
     from urushi.cli._typing import TypeTeller
 
     return TypeTeller(detector, types, novelty_buffer, gathers_unsure=gathers_unsure)
+
+
+def _refuse_on_ray(names: list[str]) -> None:
+    from urushi.catalogue.extras import require
+    from urushi.errors import InputError
+
+    if names:
+        raise InputError(f"--engine ray writes decisions, and no pictures: leave out {', '.join(names)}")
+    require("ray", "ray")
 
 
 def _refuse_what_does_not_go_together(

@@ -85,6 +85,15 @@ def find_dataset(root: Path, *, layout: str | None = None, good_folders: Sequenc
     return Dataset(root, name, tuple(samples), tuple(problems), tuple(good_folders))
 
 
+def datasets_in(root: Path) -> tuple[list[Path], list[Problem]]:
+    """The folder itself, or the data sets in it where it holds some, and what else it holds; raises DatasetError."""
+    _require_folder(root)
+    layouts = [layout for layout in _layouts(()).values() if layout.rank < Rank.fallback]
+    inner = [] if any(layout.matches(root) for layout in layouts) else _inner(root, layouts)
+    others = [folder for folder in subfolders(root) if folder not in inner] if inner else []
+    return inner or [root], [Problem(folder, "is no data set and is left out") for folder in others]
+
+
 def good_folders_in(root: Path, good_folders: Sequence[str]) -> list[str]:
     """Those of the names that a folder in `root`, or in one of its folders, is called by."""
     there = set(map(plain, _folder_names(root))) if good_folders else set()
@@ -140,13 +149,17 @@ def _detected(root: Path, layouts: dict[str, Layout]) -> str:
 
 
 def _refuse_several(root: Path, layouts: list[Layout]) -> None:
-    inner = [folder.name for folder in subfolders(root) if any(layout.matches(folder) for layout in layouts)]
+    inner = [folder.name for folder in _inner(root, layouts)]
     if inner:
         more = f" and {len(inner) - _N_LISTED} more" if len(inner) > _N_LISTED else ""
         raise DatasetError(
             f"{str(root)!r} holds data sets rather than images: {', '.join(map(repr, inner[:_N_LISTED]))}{more}. "
             f"Give one of them, for example {str(root / inner[0])!r}."
         )
+
+
+def _inner(root: Path, layouts: list[Layout]) -> list[Path]:
+    return [folder for folder in subfolders(root) if any(layout.matches(folder) for layout in layouts)]
 
 
 def _folder_names(root: Path) -> set[str]:

@@ -71,11 +71,11 @@ def choose(
     out, before anything is tried. Raises DatasetError, RecipeError, TrainingError.
     """
     check(n_held_out(recipe, len(sources), run.seed, groups_of(sources, recipe.groups)))
-    trial, start, found = recipe.trial, time.monotonic(), list[_Tried]()
+    trial, start, found = recipe.trial, time.monotonic(), list[Tried]()
     for candidate in run.track(trial.candidates, "trying candidates"):
         if found and time.monotonic() - start > trial.max_seconds:
             break
-        found.append(_tried(candidate.name, sources, recipe.of(candidate), run.seed, defects))
+        found.append(tried(candidate.name, sources, recipe.of(candidate), run.seed, defects))
         if run.track is not untracked:
             print(f"trial of {candidate.name}: ROC-AUC {found[-1].roc_auc:.4f}", file=sys.stderr)
     taken, why = _best(found)
@@ -87,17 +87,21 @@ def choose(
 
 
 @dataclass(frozen=True, eq=False)
-class _Tried:
+class Tried:
+    """How well a recipe tells good images that it has not seen from the same with planted defects."""
+
     name: str
     above: np.ndarray  # (n, n): share of the defects planted in image j that score above the clean image i
     seconds: float
     groups: np.ndarray  # (n,) the number of each image's product
+    places: np.ndarray  # (n,) of the images among those given
 
     @property
     def roc_auc(self) -> float:
+        """Of all images against all planted defects."""
         return float(self.above.mean())
 
-    def gain(self, first: "_Tried") -> tuple[float, float]:
+    def gain(self, first: "Tried") -> tuple[float, float]:
         """How far its ROC-AUC lies above the first's, and the standard error of that by their differences."""
         difference = self.above - first.above
         by_image = difference.mean(axis=0) + difference.mean(axis=1)
@@ -105,13 +109,13 @@ class _Tried:
         by_group = np.bincount(self.groups, by_image - by_image.mean()) / n_each.mean()
         return float(difference.mean()), float((np.square(by_group).sum() / (len(n_each) - 1) / len(n_each)) ** 0.5)
 
-    def row(self, first: "_Tried") -> dict[str, Any]:
+    def row(self, first: "Tried") -> dict[str, Any]:
         gain, error = (round(value, 4) for value in self.gain(first))
         row = {"name": self.name, "is_tried": True, "roc_auc": round(self.roc_auc, 4), "gain": gain}
         return row | {"standard_error": error, "seconds": round(self.seconds, 1)}
 
 
-def _best(found: Sequence[_Tried]) -> tuple[_Tried, str]:
+def _best(found: Sequence[Tried]) -> tuple[Tried, str]:
     first, best = found[0], max(found, key=lambda one: one.roc_auc)
     gain, error = best.gain(first)
     if best is first:
@@ -121,19 +125,21 @@ def _best(found: Sequence[_Tried]) -> tuple[_Tried, str]:
     return best, f"it is better than {first.name} by {gain:.4f}, more than twice the standard error {error:.4f}"
 
 
-def _tried(
-    name: str, sources: Sequence[ImageSource], recipe: Recipe, seed: int, labelled: Sequence[ImageSource]
-) -> _Tried:
+def tried(
+    name: str, sources: Sequence[ImageSource], recipe: Recipe, seed: int, labelled: Sequence[ImageSource] = ()
+) -> Tried:
+    """Fits a recipe on 70 % of the images, and scores others, clean and with planted defects; raises as `choose`."""
     start, recipe = time.monotonic(), recipe.with_settings(_SPLIT)
     with tempfile.TemporaryDirectory(prefix="urushi-") as folder:
         (fitted,) = fit(sources, recipe, Run(seed, Path(folder)), _require, defects=labelled)
-    held_out = [sources[place] for place in fitted.card["fit"]["held_out"]][:_MOST_HELD_OUT]
+    places = fitted.card["fit"]["held_out"][:_MOST_HELD_OUT]
+    held_out = [sources[place] for place in places]
     clean = np.array(fitted.held_out.scores[: len(held_out)])  # in the order of their places
     spoilt = _scores(fitted, recipe, planted(held_out, seed, fitted.pipeline)).reshape(len(held_out), len(OPACITIES))
     above = (spoilt > clean[:, None, None]) + 0.5 * (spoilt == clean[:, None, None])
     named = fitted.held_out.groups[: len(held_out)] or range(len(held_out))
     groups = np.unique(np.array(named), return_inverse=True)[1]
-    return _Tried(name, above.mean(axis=2), time.monotonic() - start, groups)
+    return Tried(name, above.mean(axis=2), time.monotonic() - start, groups, np.array(places))
 
 
 def _require(n_held_out: int) -> None:

@@ -20,6 +20,7 @@ from urushi.printable import counted, in_px, printable
 from urushi.reporting.figure_names import named
 
 _SCRIPTS = {"report": ("page.js", "threshold.js", "viewer.js", "gallery.js")}
+_STYLES = {"report": (), "comparison": ("study.css", "comparison.css")}  # of a page's own, if not that of its name
 _TEMPLATES = resources.files("urushi.reporting") / "templates"  # may lie in a zip
 
 
@@ -29,7 +30,7 @@ def render(context: Mapping[str, Any], page: str = "report") -> str:
     A page may have a style of its own, named like its template. Pictures come from the page itself and, with a
     `folder` in the context, from beside it.
     """
-    style = _sources("report.css", *(() if page == "report" else (f"{page}.css",)))
+    style = _sources("report.css", *_STYLES.get(page, (f"{page}.css",)))
     script = _sources(*_SCRIPTS.get(page, ()))
     # Chromium takes files beside a page that is a file for its own, Firefox does not.
     images = "data: 'self' file:" if context.get("folder") else "data:"

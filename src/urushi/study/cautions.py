@@ -14,7 +14,7 @@ from urushi.study.summary import Summary
 def cautions(study: Study, summary: Summary, records: Sequence[Record]) -> list[str]:
     """A sentence for each, of the methods at their chosen values."""
     chosen = [record for record in records if record.value == study.chosen(record.method)]
-    bright = {f"{one.data}: {warning}" for one in chosen for warning in _of_brightness(one)}
+    bright = {f"{one.data}: {warning}" for one in chosen for warning in of_brightness(one)}
     low = below_chance(dict(_roc_aucs(study, summary, chosen)))
     return [*_of_commits(records), *sorted(bright), *([low] if low else [])]
 
@@ -28,7 +28,8 @@ def _of_commits(records: Sequence[Record]) -> Iterator[str]:
         yield f"runs of different commits stand side by side, between which the code changed: {parts}"
 
 
-def _of_brightness(record: Record) -> Sequence[str]:
+def of_brightness(record: Record) -> Sequence[str]:
+    """Of kinds that the brightness of the prepared images alone tells from good ones."""
     kinds: dict[str, list[float]] = {}
     for kind, value in zip(record.kinds, record.luminances, strict=True):
         kinds.setdefault(kind, []).append(value)

@@ -4,21 +4,25 @@ import os
 import platform
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from urushi.data.dataset import Dataset, find_dataset
 from urushi.data.groups import digest_of, groups_of
 from urushi.data.images import luminance
+from urushi.data.masks import read_mask
 from urushi.data.stream import batches, stream
 from urushi.detector import Detector
-from urushi.errors import DatasetError
-from urushi.inspection import Unreadable
+from urushi.errors import DatasetError, UnreadableImageError
+from urushi.evaluation.pixel_collection import PixelCollection
+from urushi.inspection import Inspection, Unreadable
 from urushi.preprocessing import Prepared
 from urushi.recipe import Recipe
 from urushi.reporting.plots.learning_curves import read_learning_curves
@@ -26,22 +30,33 @@ from urushi.study.plan import Run, label_of
 from urushi.study.records import FORMAT, Record
 
 DETECTORS, RECORDS = "detectors", "records"
+PRELOAD = ("urushi.study.measuring", "urushi.fitting.model_selection")  # what every run needs
+_N_TIMED = 20  # images that are inspected one by one to tell how long one takes
 
 
-def measure(run: Run, dataset: Dataset, key: str, folder: Path) -> Record:
-    """Fits the run's recipe on the good training images and scores the test split; keeps one detector below `folder`.
+class Measured(NamedTuple):
+    """What was measured, and the file of one detector."""
 
-    Raises DatasetError, RecipeError, CalibrationError, TrainingError.
+    record: Record
+    detector: bytes
+
+
+def measure(run: Run, dataset: Dataset, key: str) -> Measured:
+    """Fits the run's recipe on the good training images and scores the test split.
+
+    Raises DatasetError, RecipeError, CalibrationError, TrainingError, MissingPackageError.
     """
     good = [sample.path for sample in dataset.normal_training()]
     require_apart(run.recipe, dataset)
     with tempfile.TemporaryDirectory(prefix="urushi-") as scratch:
         detectors = Detector.fit_scores(good, run.recipe, run.scores, seed=run.seed, folder=Path(scratch))
         losses = _losses(detectors[0], Path(scratch))
-    detectors[0].save(folder / DETECTORS / f"{run.name}.urushi")
+        detectors[0].save(file := Path(scratch) / "detector.urushi")
+        content = file.read_bytes()
     columns = _inspect(detectors, dataset)
+    facts = {"inspection_seconds": _seconds_per_image(detectors[0], dataset), "n_bytes": len(content)}
     labels = [label_of(detector.recipe.score) for detector in detectors]
-    return Record(
+    record = Record(
         format=FORMAT,
         key=key,
         data=run.data.name,
@@ -52,11 +67,23 @@ def measure(run: Run, dataset: Dataset, key: str, folder: Path) -> Record:
         method_of_holding_out=detectors[0].held_out.method,
         scores=dict(zip(labels, columns.pop("by_score"), strict=True)),
         losses=losses,
-        facts=dict(detectors[0].card["fit"]),
+        facts=dict(detectors[0].card["fit"]) | facts,
         environment=_environment(),
         held_out_groups=list(detectors[0].held_out.groups),
         **columns,
     )
+    return Measured(record, content)
+
+
+def _seconds_per_image(detector: Detector, dataset: Dataset) -> float | None:
+    """The median over images that are inspected one by one, after a first one; None where there are none."""
+    seconds = []
+    for sample in dataset.test()[: _N_TIMED + 1]:
+        start = time.perf_counter()
+        with suppress(UnreadableImageError):
+            detector.inspect(sample.path)
+            seconds.append(time.perf_counter() - start)
+    return float(np.median(seconds[1:])) if len(seconds) > 1 else None
 
 
 def require_apart(recipe: Recipe, dataset: Dataset) -> None:
@@ -93,12 +120,15 @@ def _inspect(detectors: tuple[Detector, ...], dataset: Dataset) -> dict[str, Any
     prepared = stream(detectors[0].prepare, paths, ahead=2 * detectors[0].network.batch_size)
     rows, unreadable = [], []
     groups = groups_of(paths, detectors[0].recipe.groups) or [""] * len(paths)
-    for sample, group, found in zip(samples, groups, _scored(detectors, prepared), strict=True):
+    pixels, has_masks = PixelCollection(), any(sample.mask for sample in samples)
+    for sample, group, found in zip(samples, groups, _scored(detectors, prepared, shows=has_masks), strict=True):
         if isinstance(found, Unreadable):
             unreadable.append(f"{sample.path.relative_to(dataset.root)}: {found.reason}")
-        else:
-            stands_for = digest_of(group) if group else ""
-            rows.append((str(sample.path.relative_to(dataset.root)), sample.defect, stands_for, *found))
+            continue
+        stands_for = digest_of(group) if group else ""
+        rows.append((str(sample.path.relative_to(dataset.root)), sample.defect, stands_for, *found[:-1]))
+        if found.inspection is not None:
+            pixels.add(sample, str(sample.defect), found.inspection, read_mask)
     sources, kinds, own, luminances, errors, by_score = map(list, zip(*rows, strict=True))
     return {
         "sources": sources,
@@ -108,28 +138,42 @@ def _inspect(detectors: tuple[Detector, ...], dataset: Dataset) -> dict[str, Any
         "errors": None if None in errors else errors,
         "by_score": np.array(by_score).T.tolist(),
         "unreadable": unreadable,
+        **_of_pixels(pixels),
     }
 
 
-_Found = tuple[float, float | None, list[float]]  # luminance, squared error, one score per detector
+def _of_pixels(collected: PixelCollection) -> dict[str, Any]:
+    """Figures with their intervals, or why there are none."""
+    found = collected.close()
+    if not found.n_components:
+        return {"pixel": None, "pixel_reason": collected.reason}
+    return {"pixel": {name: one.to_json() for name, one in found.figures().metrics.items()}}
+
+
+class _Found(NamedTuple):
+    luminance: float
+    error: float | None  # squared
+    scores: list[float]  # one per detector
+    inspection: Inspection | None  # by the first detector, where its map is looked at
 
 
 def _scored(
-    detectors: tuple[Detector, ...], prepared: Iterable[Prepared | Unreadable]
+    detectors: tuple[Detector, ...], prepared: Iterable[Prepared | Unreadable], *, shows: bool
 ) -> Iterator[_Found | Unreadable]:
     for batch in batches(prepared, detectors[0].network.batch_size):
-        readable = [item.pixels for item in batch if isinstance(item, Prepared)]
-        found = _score(detectors, readable)
+        found = _score(detectors, [item for item in batch if isinstance(item, Prepared)], shows=shows)
         for item in batch:
             yield next(found) if isinstance(item, Prepared) else item
 
 
-def _score(detectors: tuple[Detector, ...], images: list[np.ndarray]) -> Iterator[_Found]:
-    by_detector = ([row for output in one.network.outputs(images) for row in output.rows()] for one in detectors)
-    for image, *rows in zip(images, *by_detector, strict=True):
-        rebuilt = rows[0].reconstruction
+def _score(detectors: tuple[Detector, ...], images: list[Prepared], *, shows: bool) -> Iterator[_Found]:
+    pixels = [image.pixels for image in images]
+    first, *others = [[row for out in one.network.outputs(pixels) for row in out.rows()] for one in detectors]
+    inspections = detectors[0].inspections(images, first) if shows else [None] * len(images)
+    for image, inspection, row, *rows in zip(pixels, inspections, first, *others, strict=True):
+        rebuilt = row.reconstruction
         error = None if rebuilt is None else float(((rebuilt - image) ** 2).mean())
-        yield luminance(image), error, [row.score for row in rows]
+        yield _Found(luminance(image), error, [one.score for one in (row, *rows)], inspection)
 
 
 def _environment() -> dict[str, Any]:

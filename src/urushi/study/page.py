@@ -21,7 +21,7 @@ def write_markdown(path: Path, study: Study, verdict: str, tables: Sequence[Tabl
         f"# {study.title}",
         verdict,
         study.description,
-        *map(_table, tables),
+        *map(markdown, tables),
         "\n".join(f"- {note}" for note in notes),
     ]
     write_whole(path, "\n\n".join(part for part in parts if part) + "\n")
@@ -41,14 +41,15 @@ def write_page(
     write_whole(path, render({**head, "tables": tables, "notes": notes, "pictures": shown}, "study"))
 
 
-def notes(study: Study, summary: Summary, records: Sequence[Record]) -> list[str]:
-    """What the figures mean, what is missing, and what they were made with."""
+def notes(study: Study, summary: Summary, records: Sequence[Record], failures: Sequence[str] = ()) -> list[str]:
+    """What the figures mean, what is missing and why, and what they were made with."""
     return [
         *_unfinished(study, records),
+        *(f"**Not measured**: {one}" for one in failures),
         *_meaning(study, summary),
         *(f"**Warning**: {one}" for one in cautions(study, summary, records)),
-        *_missing(records),
-        *_circumstances(records),
+        *not_read(records),
+        *circumstances(records),
     ]
 
 
@@ -75,12 +76,14 @@ def _meaning(study: Study, summary: Summary) -> Iterator[str]:
         yield f"*published*: {study.source}, on images of its own; its thresholds were chosen on its test images."
 
 
-def _missing(records: Sequence[Record]) -> Iterator[str]:
+def not_read(records: Sequence[Record]) -> Iterator[str]:
+    """Each test image that could not be read, and why."""
     for (data, text), n in Counter((r.data, one) for r in records for one in r.unreadable).items():
         yield f"{data}: not read in {n} runs: {text}"
 
 
-def _circumstances(records: Sequence[Record]) -> Iterator[str]:
+def circumstances(records: Sequence[Record]) -> Iterator[str]:
+    """What the records were made with, and how long all fits took."""
     versions = {", ".join(f"{k} {v}" for k, v in record.environment["versions"].items()) for record in records}
     commits = {f"{r.environment['commit']}{' with changes' if r.environment['is_dirty'] else ''}" for r in records}
     yield f"commit: {', '.join(sorted(commits))}"
@@ -91,7 +94,8 @@ def _circumstances(records: Sequence[Record]) -> Iterator[str]:
     yield f"time of all fits: {f'{seconds:.0f} s' if seconds < _MINUTES_FROM_S else f'{seconds / 60:.0f} min'}"
 
 
-def _table(table: Table) -> str:
+def markdown(table: Table) -> str:
+    """The table with its title and note."""
     lines = [table.columns, ["---"] * len(table.columns), *table.rows]
     drawn = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
     return "\n\n".join(part for part in (f"## {table.title}", drawn, table.note) if part)

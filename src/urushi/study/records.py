@@ -1,9 +1,12 @@
-"""What one run has measured: a score per test image and held-out normal, and all that is needed to find it again."""
+"""What one run has measured: a score per test image and held-out normal, and all that is needed to find it again.
+
+A run that gave nothing leaves, in the same place, why.
+"""
 
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError
 
@@ -38,14 +41,12 @@ class Record:
     environment: dict[str, Any]
     groups: list[str] = field(default_factory=list)  # of each image, what stands for its product; none: unknown
     held_out_groups: list[str] = field(default_factory=list)  # of the held-out normals
+    pixel: dict[str, dict[str, Any]] | None = None  # figures of pixels by the first score; None: see pixel_reason
+    pixel_reason: str | None = None  # why there are none
 
     def save(self, path: Path) -> None:
         """Writes the record whole or not at all; raises InputError."""
-        text = json.dumps(asdict(self), allow_nan=False, separators=(",", ":"))
-        try:
-            atomic_file.replace(path, text.encode())
-        except OSError as error:
-            raise InputError(f"{path} cannot be written: {error.strerror}") from None
+        _write(path, self)
 
     @classmethod
     def load(cls, path: Path, key: str) -> "Record | None":
@@ -64,3 +65,46 @@ class Record:
         is_whole = {len(column) for column in columns} == {len(found.kinds)}
         is_whole = is_whole and len(found.groups) in (0, len(found.kinds))
         return found if is_whole and found.format == FORMAT else None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a run gave no record: it failed, or it was stopped when its time was used up."""
+
+    format: int
+    key: str
+    data: str
+    method: str
+    value: int | float | str | None
+    seed: int
+    state: Literal["failed", "stopped"]
+    reason: str
+    seconds: _Number
+    budget_seconds: _Number | None
+
+    def save(self, path: Path) -> None:
+        """Writes it where the record would be, whole or not at all; raises InputError."""
+        _write(path, self)
+
+    @classmethod
+    def load(cls, path: Path, key: str) -> Self | None:
+        """What `save` wrote for this key; None if there is none."""
+        try:
+            found = TypeAdapter(cls).validate_json(path.read_bytes())
+        except (OSError, ValidationError):
+            return None
+        return found if (found.key, found.format) == (key, FORMAT) else None
+
+    def is_final(self, budget_seconds: float | None) -> bool:
+        """Whether trying again within this budget can't do better; what failed may have been mended meanwhile."""
+        if self.state == "failed" or budget_seconds is None or self.budget_seconds is None:
+            return False
+        return budget_seconds <= self.budget_seconds
+
+
+def _write(path: Path, found: Record | Failure) -> None:
+    text = json.dumps(asdict(found), allow_nan=False, separators=(",", ":"))
+    try:
+        atomic_file.replace(path, text.encode())
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}") from None

@@ -66,7 +66,7 @@ def tables(study: Study, summary: Summary, records: Sequence[Record]) -> list[Ta
         _luminances(source),
         _runs(source),
     ]
-    return [_remarked(table) for table in made if table.rows]
+    return [remarked(table) for table in made if table.rows]
 
 
 def _over_values(source: _Source) -> Iterator[Table]:
@@ -240,7 +240,7 @@ def _figure(name: str, found: MeanError | None) -> str:
     return f"{_cell(found)} {MARK}" if is_below else _cell(found)
 
 
-def _remarked(table: Table) -> Table:
+def remarked(table: Table) -> Table:
     """With a note on what is marked, where something is."""
     if not any(MARK in cell for row in table.rows for cell in row):
         return table
