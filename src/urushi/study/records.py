@@ -90,7 +90,7 @@ class Failure:
     def load(cls, path: Path, key: str) -> Self | None:
         """What `save` wrote for this key; None if there is none."""
         try:
-            found = TypeAdapter(cls).validate_json(path.read_bytes())
+            found: Self = options.adapter(cls).validate_json(path.read_bytes())
         except (OSError, ValidationError):
             return None
         return found if (found.key, found.format) == (key, FORMAT) else None
