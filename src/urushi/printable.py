@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+_FORMULA = ("=", "+", "-", "@")  # what a spreadsheet takes for the beginning of one
+
 
 class Summarised(ABC):
     """Printed as one line, and shown by a notebook as a small table, without arrays and files."""
@@ -31,6 +33,12 @@ def _short(value: object) -> str:
 def printable(text: str, *, keep_lines: bool = False) -> str:
     """What can't be seen or encoded (line breaks, control and bidi characters, lone surrogates) appears as escapes."""
     return "".join(c if c.isprintable() or (keep_lines and c == "\n") else ascii(c)[1:-1] for c in text)
+
+
+def cell(text: str) -> str:
+    """A text that does nothing where it is shown: no terminal obeys it, and no spreadsheet takes it for a formula."""
+    shown = printable(text, keep_lines=True)
+    return f"'{shown}" if shown.startswith(_FORMULA) else shown
 
 
 def in_px(size: Sequence[int]) -> str:

@@ -30,6 +30,8 @@ COMMANDS = (
     "represent",
     "export",
     "benchmark",
+    "serve",
+    "history",
     "study",
     "prepare",
     "augment",

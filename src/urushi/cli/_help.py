@@ -17,6 +17,10 @@ _GROUPS = {  # by the parameter, in this order; what is in none comes before the
     ),
     "Types of defects": ("types", "novelty_buffer", "gather_unsure"),
     "Images to test with": ("test_fraction", "synthetic_defects", "anomaly_ratio", "test_total"),
+    "Who may connect": ("host", "port", "certificate", "key"),
+    "Limits of requests": ("queue_images", "max_body_megabytes", "images_per_request", "seconds_per_image"),
+    "What is kept": ("keep_days", "keep_inspections", "keep_gigabytes"),
+    "Which inspections": ("of_detector", "decision", "tag", "since", "until"),
     "Computing": ("runtime", "precision", "device", "n_threads"),
 }
 _GROUP_OF = {name: group for group, names in _GROUPS.items() for name in names}
@@ -58,6 +62,13 @@ EXAMPLES = {
     "represent": ["urushi represent picture.png -o fitted.png --activations sine,relu"],
     "export": ["urushi export part.urushi --to onnx", "urushi export part.urushi --to onnx --int8 --images good"],
     "benchmark": ["urushi benchmark part.urushi images"],
+    "serve": [
+        "urushi serve part.urushi",
+        "urushi serve part.urushi --data station --keep-days 90",
+        "urushi serve token anna --role review",
+    ],
+    "serve token": ["urushi serve token anna --role review", "urushi serve token anna --revoke"],
+    "history export": ["urushi history export --data station -o results.csv --decision anomalous"],
     "study": ["urushi study my_study.toml --data DATA --out results"],
     "prepare": [
         "urushi prepare radiographs prepared --propose",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from urushi.inspection import Cautions, Decision, Inspection, Unreadable
-from urushi.printable import printable
+from urushi.printable import cell, printable
 
 if TYPE_CHECKING:
     from urushi.detector import Detector
@@ -30,7 +30,6 @@ _COLUMNS = (
     "reason",
     "caution",
 )
-_FORMULA = ("=", "+", "-", "@")
 _MARKS = {"normal": "  ok  ", "unsure": " unsure", "anomalous": "ANOMALY"}
 _COLOURS = {"unsure": "yellow", "anomalous": "red"}
 
@@ -85,11 +84,11 @@ def _csv(detector: "Detector") -> Iterator[Show]:  # noqa: ARG001
 
     def show(result: Inspection | Unreadable) -> None:
         if isinstance(result, Unreadable):
-            writer.writerow([_cell(result.source), *[""] * 7, _cell(result.reason), ""])
+            writer.writerow([cell(result.source), *[""] * 7, cell(result.reason), ""])
         else:
             numbers = [result.score, result.threshold, result.p_value, len(result.regions), _boxes(result)]
-            texts = [_cell(result.defect_type or ""), "", _cell(result.caution or "")]
-            writer.writerow([_cell(result.source), result.decision, *numbers, *texts])
+            texts = [cell(result.defect_type or ""), "", cell(result.caution or "")]
+            writer.writerow([cell(result.source), result.decision, *numbers, *texts])
 
     yield show
 
@@ -135,9 +134,3 @@ def _boxes(result: Inspection) -> str:
 def _utf8(name: str) -> str:
     """A name that can be written; bytes that are no UTF-8 appear as escapes."""
     return name.encode("utf-8", "backslashreplace").decode()
-
-
-def _cell(text: str) -> str:
-    """A name that does nothing where it is shown: no terminal obeys it, and no spreadsheet takes it for a formula."""
-    shown = printable(text, keep_lines=True)
-    return f"'{shown}" if shown.startswith(_FORMULA) else shown

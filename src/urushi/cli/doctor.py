@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _EXTRAS = {
     "onnxruntime": "",
     "openvino": "openvino",
+    "fastapi": "serve",
+    "sqlalchemy": "serve",
     "torch": "train",
     "lightning": "train",
     "kornia": "train",
