@@ -66,9 +66,10 @@ class Served:
     def end(self, how: signal.Signals) -> int:
         """Its exit status."""
         self.process.send_signal(how)
-        assert self.process.stderr is not None
-        self.process.stderr.read()
-        return self.process.wait(60)
+        with self.process as process:
+            assert process.stderr is not None
+            process.stderr.read()
+        return process.returncode
 
 
 def token_of(folder: Path, name: str) -> str:
@@ -78,16 +79,40 @@ def token_of(folder: Path, name: str) -> str:
     return made.stdout.strip()
 
 
-def load(url: str, token: str, detector: str, stop: threading.Event, acknowledged: list[int]) -> None:
-    """Sends one image after the other, each another one, until told to stop or nobody answers."""
-    rng = np.random.default_rng(threading.get_ident() % 2**32)
-    client = Client(url, token)
-    while not stop.is_set():
-        pixels = rng.integers(90, 150, (32, 32)).astype(np.uint8)
-        try:
-            acknowledged.append(client.inspect_bytes(detector, png(pixels), tag="load").id)
-        except (httpx2.HTTPError, RefusedError):
-            return
+class Load:
+    """Clients that send one image after the other, each another one, until nobody answers."""
+
+    def __init__(self, url: str, token: str, detector: str) -> None:
+        self.acknowledged, self.refusals = list[int](), list[str]()
+        self._how, self._stop = (url, token, detector), threading.Event()
+        self._threads = [threading.Thread(target=self._send, args=(number,)) for number in range(N_CLIENTS)]
+        for thread in self._threads:
+            thread.start()
+
+    def wait(self, n_images: int, seconds: float = 60) -> None:
+        """Until so many were acknowledged."""
+        end = time.monotonic() + seconds
+        while len(self.acknowledged) < n_images and not self.refusals and time.monotonic() < end:
+            time.sleep(0.001)
+
+    def close(self) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _send(self, number: int) -> None:
+        url, token, detector = self._how
+        rng = np.random.default_rng([number, time.time_ns()])
+        client = Client(url, token)
+        while not self._stop.is_set():
+            pixels = rng.integers(90, 150, (32, 32)).astype(np.uint8)
+            try:
+                self.acknowledged.append(client.inspect_bytes(detector, png(pixels), tag="load").id)
+            except RefusedError as error:
+                self.refusals.append(str(error))
+                return
+            except httpx2.HTTPError:
+                return
 
 
 def png(pixels: np.ndarray) -> bytes:
@@ -96,20 +121,13 @@ def png(pixels: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def under_load(served: Served, token: str, detector: str, seconds: float, how: signal.Signals) -> tuple[list[int], int]:
-    """What was acknowledged before it was ended so, and its exit status."""
-    stop, acknowledged = threading.Event(), list[int]()
-    threads = [
-        threading.Thread(target=load, args=(served.url, token, detector, stop, acknowledged)) for _ in range(N_CLIENTS)
-    ]
-    for thread in threads:
-        thread.start()
-    time.sleep(seconds)
+def under_load(served: Served, token: str, detector: str, n_images: int, how: signal.Signals) -> tuple[Load, int]:
+    """What became of the load when the station was ended so after so many images, and its exit status."""
+    load = Load(served.url, token, detector)
+    load.wait(n_images)
     status = served.end(how)
-    stop.set()
-    for thread in threads:
-        thread.join()
-    return acknowledged, status
+    load.close()
+    return load, status
 
 
 def outcome_of(folder: Path, acknowledged: list[int]) -> Outcome:

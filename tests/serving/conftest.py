@@ -2,13 +2,16 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
 import pytest
 from argon2 import PasswordHasher
+from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from urushi import Detector
 from urushi.serving.app import create
 from urushi.serving.client import Client
 from urushi.serving.settings import Limits
@@ -23,6 +26,20 @@ def empty_station(shared: Callable[..., Path], exported_autoencoder: Path) -> Pa
     return shared("station", lambda place: Station.open(place, [exported_autoencoder], hasher=QUICK).close())
 
 
+LOADED: dict[str, Detector] = {}
+
+
+def loaded(path: Path) -> Detector:
+    """Once for each content, whose digest is the name of its file."""
+    return LOADED.setdefault(path.name, LOADED.get(path.name) or Detector.load(path))
+
+
+@pytest.fixture(scope="session")
+def app() -> FastAPI:
+    """Made once, which takes a tenth of a second; each test has it serve a station of its own."""
+    return create(cast("Station", None))
+
+
 @pytest.fixture
 def opened(empty_station: Path, tmp_path: Path) -> Iterator[Callable[..., Station]]:
     """Opens a station of one's own, which is closed afterwards."""
@@ -32,7 +49,7 @@ def opened(empty_station: Path, tmp_path: Path) -> Iterator[Callable[..., Statio
             folder = tmp_path / "station"
             if not folder.exists():
                 shutil.copytree(empty_station, folder)
-            station = Station.open(folder, hasher=QUICK, **how)
+            station = Station.open(folder, hasher=QUICK, load=loaded, **how)
             stack.callback(station.close)
             return station
 
@@ -40,18 +57,18 @@ def opened(empty_station: Path, tmp_path: Path) -> Iterator[Callable[..., Statio
 
 
 @pytest.fixture
-def connected(opened: Callable[..., Station]) -> Iterator[Callable[..., Client]]:
+def connected(opened: Callable[..., Station], app: FastAPI) -> Iterator[Callable[..., Client]]:
     """A client of a station, with a token of a role; the station is kept as `client.station`."""
     with ExitStack() as stack:
-        served: dict[Station, TestClient] = {}
+        served: dict[Path, TestClient] = {}
 
         def connected(station: Station | None = None, *, role: str = "admin", **limits: object) -> Client:
             station = station or opened(limits=Limits(**limits))
-            if station not in served:
-                app = TestClient(create(station), raise_server_exceptions=False)
-                served[station] = stack.enter_context(app)
-            client = Client("", station.tokens.create(role, role, "test"), http=served[station])
-            client.station, client.http = station, served[station]
+            if station.folder not in served:
+                app.state.station = station
+                served[station.folder] = stack.enter_context(TestClient(app, raise_server_exceptions=False))
+            client = Client("", station.tokens.create(role, role, "test"), http=served[station.folder])
+            client.station, client.http = station, served[station.folder]
             return client
 
         yield connected

@@ -131,7 +131,7 @@ def test_the_history_is_exported_with_verdicts_and_does_nothing_in_a_spreadsheet
     judged(client.station, client.inspect_bytes("exported", pngs[-1]).id)
     for name in ("all.csv", "all.jsonl"):
         assert writer(tmp_path / name)(tmp_path / name, client.station.history.all(Query())) == 2
-    odd, normal = csv.DictReader((tmp_path / "all.csv").open(newline=""))
+    odd, normal = csv.DictReader((tmp_path / "all.csv").read_text("utf-8").splitlines())
     assert (normal["part_id"], normal["tags"], normal["decision"]) == ("'=1+1", "a; b", "normal")
     assert (odd["verdict"], odd["reviewer"], odd["n_regions"]) == ("ok", "anna", "1")
     lines = [json.loads(line) for line in (tmp_path / "all.jsonl").read_text().splitlines()]

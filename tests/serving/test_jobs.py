@@ -92,7 +92,7 @@ def test_the_message_of_a_command_that_fails_is_that_of_its_job(connected, pngs,
     assert (last.state, last.message) == ("failed", "error: no")
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_fit_on_good_inspections_is_a_detector_that_inspects(connected, textures):
     client = connected()
     images = [cv2.imencode(".png", cv2.resize(image + 1, (64, 64)))[1].tobytes() for image in textures]

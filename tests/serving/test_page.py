@@ -1,9 +1,11 @@
 """The Python of the page on the station runs as it stands there."""
 
+import sys
 from contextlib import chdir
 
 from pages import ROOT, fenced
 from urushi.serving import client as clients
+from urushi.serving import jobs
 
 
 def test_the_python_of_the_page_on_the_station_runs(connected, pngs, tmp_path, monkeypatch, capsys):
@@ -13,7 +15,7 @@ def test_the_python_of_the_page_on_the_station_runs(connected, pngs, tmp_path, m
     for number in (0, -1):
         (tmp_path / "new" / f"{number % 20}.png").write_bytes(pngs[number])
     monkeypatch.setattr(clients, "Client", lambda _url, _token: client)
-    first, second = fenced(ROOT / "docs/station.md", "python")
+    first, second, third = fenced(ROOT / "docs/station.md", "python")
     names: dict[str, object] = {"token": "urushi-…"}
     with chdir(tmp_path):
         exec(compile(first, "station.md", "exec"), names)
@@ -23,3 +25,6 @@ def test_the_python_of_the_page_on_the_station_runs(connected, pngs, tmp_path, m
     printed = capsys.readouterr().out
     assert "anomalous" in printed
     assert "false alarms" in printed
+    monkeypatch.setattr(jobs, "_PROGRAM", (sys.executable, "-c", "print('no fit here'); raise SystemExit(2)"))
+    exec(compile(third.replace("2026-11-30T06", "2026-01-01T06"), "station.md", "exec"), names)
+    assert "failed None no fit here" in capsys.readouterr().out

@@ -9,9 +9,14 @@ from test_inspections import refused
 
 from urushi import Detector, Recipe
 from urushi.evaluation.intervals import wilson
+from urushi.recipe import parse_setting
 from urushi.serving.review import Recalibration
+from weave import scratched, texture
 
-SMALL = {"preprocessing.resize.height": 64, "preprocessing.resize.width": 64, "split.n_folds": 2}
+SMALL = (
+    *("preprocessing.resize.height=64", "preprocessing.resize.width=64", "model.name=feature_reconstruction"),
+    *("model.blocks=[4]", "model.stride=8", "model.windows=[0]", "split.n_folds=3"),
+)
 
 
 @pytest.fixture
@@ -142,18 +147,14 @@ def test_rules_and_options_that_are_none_are_refused(connected, asked):
     assert refused(connected().preview, "exported", **asked).status == 422
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_false_alarms_are_learnt_as_good_images_and_exported_again(opened, connected, tmp_path):
-    rng = np.random.default_rng(0)
-    images = [rng.normal(120, 4 + number % 3, (64, 64)).clip(0, 255).astype(np.uint8) for number in range(26)]
-    recipe = Recipe.find("padim").with_settings(SMALL)
-    Detector.fit(images[:20], recipe).export(images[:20]).save(tmp_path / "part.urushi")
-    station = opened(files=[tmp_path / "part.urushi"])
-    client = connected(station)
-    odd = [cv2.imencode(".png", np.roll(255 - image, 9, 0))[1].tobytes() for image in images[20:23]]
-    good = [cv2.imencode(".png", image)[1].tobytes() for image in images[20:]]
-    client.inspect("part", good)
-    alarms = client.inspect("part", odd)
+    good = [texture(seed) for seed in range(26)]
+    recipe = Recipe.find("default").with_settings(dict(map(parse_setting, SMALL)))
+    Detector.fit(good[:24], recipe).export(good[:24]).save(tmp_path / "part.urushi")
+    client = connected(opened(files=[tmp_path / "part.urushi"]))
+    client.inspect("part", [png(image) for image in good[24:]])
+    alarms = client.inspect("part", [png(scratched(seed)[0]) for seed in (200, 201, 202)])
     assert {one.decision for one in alarms} == {"anomalous"}
     assert refused(client.learn, "part", 1, "none yet").status == 422
     for one in alarms[:2]:
@@ -161,6 +162,11 @@ def test_false_alarms_are_learnt_as_good_images_and_exported_again(opened, conne
     client.judge(alarms[2].id, "ng")
     assert "only images with the verdict OK" in str(refused(client.learn, "part", 1, "x", [alarms[2].id]).problem)
     learnt = client.learn("part", 1, "another light")
-    assert (learnt.version, learnt.card["fit"]["n_training"]) == (2, 22)
+    assert (learnt.version, learnt.card["fit"]["n_training"]) == (2, 26)
     assert "ONNX" in learnt.runs_in
-    assert client.inspect("part", odd[:1])[0].score < alarms[0].score
+    (again,) = client.inspect("part", [png(scratched(200)[0])])
+    assert again.score < alarms[0].score
+
+
+def png(image: np.ndarray) -> bytes:
+    return cv2.imencode(".png", image)[1].tobytes()

@@ -31,9 +31,9 @@ def create(station: Station, *, is_tls: bool = False) -> FastAPI:
     """The application; the station is closed when it ends, once all that was accepted is answered."""
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
-        await run_in_threadpool(station.close)
+        await run_in_threadpool(app.state.station.close)
 
     app = FastAPI(
         title="Urushi station",
@@ -45,7 +45,7 @@ def create(station: Station, *, is_tls: bool = False) -> FastAPI:
         responses=_REFUSALS,
     )
     app.state.station = station
-    app.add_middleware(Guard, station.limits, station.metrics, is_tls=is_tls)
+    app.add_middleware(Guard, is_tls=is_tls)
     problems.add_handlers(app)
     for part in (inspections, detectors, review, jobs, operation):
         app.include_router(part.router)

@@ -201,12 +201,12 @@ class Jobs:
                 start_new_session=True,
             )
         last = ""
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            last = printable(line.strip())[:_MOST_CHARACTERS] or last
-            self._note(number, message=last)
-        if self._process.wait():
-            raise InputError(last or f"urushi {arguments[0]} ended with status {self._process.returncode}")
+        with self._process as process:
+            for line in process.stdout or ():
+                last = printable(line.strip())[:_MOST_CHARACTERS] or last
+                self._note(number, message=last)
+        if process.returncode:
+            raise InputError(last or f"urushi {arguments[0]} ended with status {process.returncode}")
 
     def _note(self, number: int, **values: Any) -> None:
         with self._database.writing() as session:

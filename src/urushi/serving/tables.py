@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, Index, String, TypeDecorator, UniqueConstraint
+from sqlalchemy import JSON, DateTime, Dialect, Double, ForeignKey, Index, String, TypeDecorator, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 
@@ -23,7 +23,7 @@ class Moment(TypeDecorator[datetime]):
 class Base(DeclarativeBase):
     """Of all tables."""
 
-    type_annotation_map = {datetime: Moment, dict[str, Any]: JSON}  # noqa: RUF012  as SQLAlchemy reads it
+    type_annotation_map = {datetime: Moment, float: Double, dict[str, Any]: JSON}  # noqa: RUF012  as SQLAlchemy reads it
 
 
 class Version(Base):
