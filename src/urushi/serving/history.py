@@ -96,7 +96,7 @@ class History:
         row.source, row.author = received.source, about.author
         row.part_id, row.serial, row.station, row.shift = about.part_id, about.serial, about.station, about.shift
         row.tags, row.verdicts = [Tag(text=text) for text in dict.fromkeys(about.tags)], []
-        keeper = None
+        keeper: Keeper | None = None
         try:
             with self._objects.keeping() as keeper:
                 self._fill(row, keeper, received, result)

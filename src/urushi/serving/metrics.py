@@ -13,17 +13,26 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        to = {"registry": self._registry}
-        self._decisions = Counter("urushi_inspections", "Images by decision", ["detector", "decision"], **to)
+        self._decisions = Counter(
+            "urushi_inspections", "Images by decision", ["detector", "decision"], registry=self._registry
+        )
         self._seconds = Histogram(
-            "urushi_inspection_seconds", "From decoding to the row on the disk", ["detector"], buckets=_SECONDS, **to
+            "urushi_inspection_seconds",
+            "From decoding to the row on the disk",
+            ["detector"],
+            buckets=_SECONDS,
+            registry=self._registry,
         )
         self.requests = Histogram(
-            "urushi_request_seconds", "From the request to its answer", ["method", "status"], buckets=_SECONDS, **to
+            "urushi_request_seconds",
+            "From the request to its answer",
+            ["method", "status"],
+            buckets=_SECONDS,
+            registry=self._registry,
         )
-        self.queue = Gauge("urushi_queue_images", "Images that wait or are inspected", **to)
-        self.failed_logins = Counter("urushi_failed_logins", "Requests with a wrong token", **to)
-        self.verdicts = Counter("urushi_verdicts", "Verdicts by kind", ["detector", "verdict"], **to)
+        self.queue = Gauge("urushi_queue_images", "Images that wait or are inspected", registry=self._registry)
+        self.failed_logins = Counter("urushi_failed_logins", "Requests with a wrong token", registry=self._registry)
+        self.verdicts = Counter("urushi_verdicts", "Verdicts by kind", ["detector", "verdict"], registry=self._registry)
 
     def inspected(self, detector: str, decision: str, seconds: float) -> None:
         """Counts one image."""

@@ -3,7 +3,7 @@
 import errno
 import logging
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -73,15 +73,16 @@ def answer(kind: str, status: int, detail: str, headers: Mapping[str, str] | Non
 
 def add_handlers(app: FastAPI) -> None:
     """Each exception gives a problem; one that is not ours is logged, and told nothing of."""
-    for kind, handler in (
-        (UrushiError, _ours),
-        (RequestValidationError, _invalid),
-        (ValidationError, _invalid),
-        (HTTPException, _of_http),
-        (OSError, _of_disk),
-        (OperationalError, _of_database),
-        (Exception, _unexpected),
-    ):
+    handlers: dict[type[Exception], Callable[[Request, Exception], JSONResponse]] = {
+        UrushiError: _ours,
+        RequestValidationError: _invalid,
+        ValidationError: _invalid,
+        HTTPException: _of_http,
+        OSError: _of_disk,
+        OperationalError: _of_database,
+        Exception: _unexpected,
+    }
+    for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)
 
 
