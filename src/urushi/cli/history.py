@@ -52,7 +52,7 @@ def export(
         raise InputError(f"{data} is no folder of a station; give --data the one that `urushi serve` was given")
     if decision is not None and decision not in get_args(Outcome):
         raise InputError(f"--decision is one of {', '.join(get_args(Outcome))}; not {decision!r}")
-    moments = [moment and moment.replace(tzinfo=UTC) for moment in (since, until)]
+    moments = [None if moment is None else moment.replace(tzinfo=UTC) for moment in (since, until)]
     query = Query(detector=of_detector, decision=decision, tag=tag, since=moments[0], until=moments[1])  # type: ignore[arg-type]
     n_rows = write(output, History(Database.open(data, database), Objects(data)).all(query))
     _console.note(f"{printable(str(output))}: {counted(n_rows, 'inspection')}")

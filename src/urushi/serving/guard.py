@@ -32,7 +32,8 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers with 413 what states a length beyond the limit; raises TooLargeError where it comes without."""
         if scope["type"] != "http":
-            return await self.app(scope, receive, send)
+            await self.app(scope, receive, send)
+            return
         station: Station = scope["app"].state.station
         start, status, most = time.perf_counter(), 500, station.limits
 
@@ -46,13 +47,11 @@ class Guard:
             await send(message)
 
         try:
-            if _states_more(scope, most):
-                return await of_error(_too_large(most))(scope, receive, answered)
-            await self.app(scope, _counted(receive, most), answered)
+            app = of_error(_too_large(most)) if _states_more(scope, most) else self.app
+            await app(scope, _counted(receive, most), answered)
         finally:
             method = scope["method"] if scope["method"] in _METHODS else "other"
             station.metrics.requests.labels(method, status).observe(time.perf_counter() - start)
-        return None
 
 
 def _states_more(scope: Scope, most: Limits) -> bool:

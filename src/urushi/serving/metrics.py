@@ -12,27 +12,25 @@ class Metrics:
     content_type = CONTENT_TYPE_LATEST
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
-        self._decisions = Counter(
-            "urushi_inspections", "Images by decision", ["detector", "decision"], registry=self._registry
-        )
+        self._registry = own = CollectorRegistry()
+        self._decisions = Counter("urushi_inspections", "Images by decision", ["detector", "decision"], registry=own)
         self._seconds = Histogram(
             "urushi_inspection_seconds",
             "From decoding to the row on the disk",
             ["detector"],
             buckets=_SECONDS,
-            registry=self._registry,
+            registry=own,
         )
         self.requests = Histogram(
             "urushi_request_seconds",
             "From the request to its answer",
             ["method", "status"],
             buckets=_SECONDS,
-            registry=self._registry,
+            registry=own,
         )
-        self.queue = Gauge("urushi_queue_images", "Images that wait or are inspected", registry=self._registry)
-        self.failed_logins = Counter("urushi_failed_logins", "Requests with a wrong token", registry=self._registry)
-        self.verdicts = Counter("urushi_verdicts", "Verdicts by kind", ["detector", "verdict"], registry=self._registry)
+        self.queue = Gauge("urushi_queue_images", "Images that wait or are inspected", registry=own)
+        self.failed_logins = Counter("urushi_failed_logins", "Requests with a wrong token", registry=own)
+        self.verdicts = Counter("urushi_verdicts", "Verdicts by kind", ["detector", "verdict"], registry=own)
 
     def inspected(self, detector: str, decision: str, seconds: float) -> None:
         """Counts one image."""

@@ -85,8 +85,8 @@ class Detectors:
             digest = keeper.put(content)
             detector = self._load(self._objects.path(digest))  # what cannot be loaded becomes no version
             with self._database.writing() as session:
-                row, before = _row(session, name), session.get(Current, name)
-                _require(before and session.get(Version, before.version_id), after)
+                row = _row(session, name)
+                _require(_deciding(session, name), after)
                 row.digest, row.network = digest, _network(self._objects.path(digest))
                 row.threshold, row.time, row.author, row.reason = detector.threshold.value, now(), author, reason
                 session.add(row)
@@ -122,11 +122,13 @@ class Detectors:
         return loaded
 
 
+def _deciding(session: Session, name: str) -> Version | None:
+    of_name = Current.detector == name
+    return session.scalar(select(Version).join(Current, Current.version_id == Version.id).where(of_name))
+
+
 def _current(session: Session, name: str) -> Version:
-    row = session.scalar(
-        select(Version).join(Current, Current.version_id == Version.id).where(Current.detector == name)
-    )
-    if row is None:
+    if (row := _deciding(session, name)) is None:
         raise _unknown(name)
     return row
 
@@ -137,8 +139,7 @@ def _row(session: Session, name: str) -> Version:
 
 
 def _switch(session: Session, row: Version, author: str, reason: str) -> None:
-    current = session.get(Current, row.detector)
-    old = current and session.get(Version, current.version_id)
+    current, old = session.get(Current, row.detector), _deciding(session, row.detector)
     if current is None:
         session.add(Current(detector=row.detector, version_id=row.id))
     else:
