@@ -3,6 +3,8 @@
 import errno
 import logging
 import struct
+import subprocess
+import sys
 import zlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -203,3 +205,28 @@ def test_a_full_disk_is_said_and_nothing_is_kept(connected, pngs, monkeypatch):
     assert client.page().items == []
     assert len([path for path in client.station.objects.root.rglob("*") if path.is_file()]) == 1  # the detector
     assert list(client.station.objects.incoming.iterdir()) == []
+
+
+WITHOUT_TORCH = """
+import sys
+from pathlib import Path
+from urushi.serving.app import create
+from urushi.serving.history import About, Received
+from urushi.serving.station import Station
+
+folder, detector, image = map(Path, sys.argv[1:])
+station = Station.open(folder, [detector])
+create(station)
+place = station.objects.receive(image.open("rb"), ".png")
+(task,) = station.inspector.accept(station.detectors.get("exported"), [Received(place, "a.png")], About("test"))
+print(task.future.result().decision, "torch" in sys.modules)
+station.close()
+"""
+
+
+@pytest.mark.thorough
+def test_a_station_of_exported_detectors_loads_no_torch(exported_autoencoder, pngs, tmp_path):
+    (tmp_path / "a.png").write_bytes(pngs[-1])
+    arguments = [tmp_path / "station", exported_autoencoder, tmp_path / "a.png"]
+    run = subprocess.run([sys.executable, "-c", WITHOUT_TORCH, *map(str, arguments)], capture_output=True, text=True)
+    assert run.stdout == "anomalous False\n", run.stderr
