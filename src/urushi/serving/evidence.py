@@ -83,5 +83,4 @@ def _npy(values: np.ndarray) -> bytes:
 
 
 def _picture(content: bytes) -> np.ndarray:
-    decoded = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-    return np.asarray(decoded[..., ::-1])
+    return np.asarray(cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR))[..., ::-1]

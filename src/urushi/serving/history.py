@@ -77,7 +77,7 @@ class Query:
         if self.networks:
             yield Inspected.version_id.in_(select(Version.id).where(Version.network.in_(self.networks)))
 
-    def select(self) -> Select[tuple[Inspected]]:
+    def select(self) -> Select[Inspected]:
         """The rows, last first."""
         return select(Inspected).where(*self.conditions()).order_by(Inspected.id.desc())
 

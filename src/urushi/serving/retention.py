@@ -83,5 +83,5 @@ def _beyond(session: Session, retention: Retention, moment: datetime) -> Iterato
         yield row
 
 
-def _oldest() -> Select[tuple[Inspected]]:
+def _oldest() -> Select[Inspected]:
     return select(Inspected).where(_WITHOUT_VERDICT).order_by(Inspected.id).limit(_AT_ONCE)

@@ -1,5 +1,7 @@
 """The first schema."""
 
+from datetime import datetime
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -106,7 +108,7 @@ def _inspections() -> None:
     op.create_index("tag_by_text", "tag", ["text", "inspected_id"])
 
 
-def _said() -> tuple[sa.Column[str], sa.Column[str]]:
+def _said() -> tuple[sa.Column[str], sa.Column[datetime]]:
     """When, and by whom."""
     return (
         sa.Column("author", sa.String(64), nullable=False),
