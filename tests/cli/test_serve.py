@@ -12,6 +12,7 @@ def part(exported_autoencoder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(exported_autoencoder, tmp_path / "part.urushi"))
 
 
+@pytest.mark.thorough
 def test_a_check_says_what_is_there_and_a_token_is_shown_once(urushi, part, tmp_path):
     station = tmp_path / "station"
     checked = urushi("serve", part, "--data", station, "--check")

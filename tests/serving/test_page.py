@@ -3,11 +3,14 @@
 import sys
 from contextlib import chdir
 
+import pytest
+
 from pages import ROOT, fenced
 from urushi.serving import client as clients
 from urushi.serving import jobs
 
 
+@pytest.mark.thorough
 def test_the_python_of_the_page_on_the_station_runs(connected, pngs, tmp_path, monkeypatch, capsys):
     client = connected()
     client.station.detectors.add("part", client.station.detectors.get("exported").detector, "test", "by that name")
