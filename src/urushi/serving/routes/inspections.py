@@ -148,7 +148,7 @@ def heat_map(number: Number, station: Serving, _caller: Inspecting) -> Response:
 
 @router.get("/inspections/{number}/overlay.png", response_class=Response, responses=_PNG, summary="Its overlay")
 def overlay(number: Number, station: Serving, _caller: Inspecting) -> Response:
-    """The image under its heat map, with boxes round its regions."""
+    """The image, as the model saw it, under its heat map, with boxes round its regions."""
     return _of_evidence(station, number, evidence.overlay_png)
 
 
