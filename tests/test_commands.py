@@ -84,6 +84,9 @@ NEEDS = {r"urushi tune": "optuna", r"--engine ray": "ray"}  # packages of extras
 QUICK = r"^urushi(?: -\S+)? (?:--(?!decode)|models|scores|recipes|steps|transforms|doctor|fit good -o part.urushi$)"
 # What stands for something else, and what only takes longer. Options at the end win.
 MEANT = {
+    r"^(urushi serve (?!token).*)": r"\1 --check",
+    r"^urushi serve$": "urushi serve --help",
+    r"^(urushi serve token) anna --revoke": r"\1 line-1 --data station --revoke",
     r"^urushi --debug COMMAND": "urushi --debug doctor",
     r"(models|scores|steps|recipes) NAME": {
         "models": "models autoencoder",
@@ -122,6 +125,10 @@ MADE_BY = {
     "line_1.urushi": ["urushi fit --add part.urushi line_1 -o line_1.urushi"],
     "line_2.urushi": ["urushi fit --add part.urushi line_2 -o line_2.urushi"],
     "defects.types": ["urushi classify part.urushi LABELLED_DIR -o defects.types"],
+    "station": [
+        "urushi serve part.urushi --data station --check",
+        "urushi serve token line-1 --data station",
+    ],
     "FILE": ["urushi inspect part.urushi LABELLED_DIR --novelty-buffer FILE", "urushi novelties FILE"],
 }
 # The detector that these mean by part.urushi; other commands mean the default's.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from urushi.calibration import HeldOut, Threshold, build_rule
+from urushi.calibration import Calibration, HeldOut, Threshold, build_rule
 from urushi.catalogue.extras import require
 from urushi.data.familiar import Familiar
 from urushi.data.images import ImageSource, Stated, as_stated
@@ -156,17 +156,20 @@ class Detector(Summarised):
 
         An int8 graph is left out: that it decides as PyTorch does was proved for the old threshold.
         """
-        if self.backend.precision == "int8":
-            raise CalibrationError("a threshold is chosen in float, and this detector runs in int8; load it without")
-        chosen = build_rule(rule, n_defects=len(defects))
+        self._require_float()
+        build_rule(rule, n_defects=len(defects))  # what is wrong with it is said before defects are scored
         scores, unreadable = self.scores_of_defects(defects, progress=progress)
-        threshold = self.held_out.fitted(chosen, scores)
-        return replace(
-            self,
-            recipe=self.recipe.model_copy(update={"threshold": rule}),
-            ways=self.ways.calibrated(threshold),
-            unreadable=(*self.unreadable, *unreadable),
-        )
+        return replace(self.calibrate_on(rule, self.held_out, scores), unreadable=(*self.unreadable, *unreadable))
+
+    def calibrate_on(self, rule: Part, held_out: HeldOut, defect_scores: np.ndarray) -> "Detector":
+        """The same from scores that are known: of normals, which may be more than were held out, and (m,) of defects.
+
+        Raises CalibrationError.
+        """
+        self._require_float()
+        threshold = held_out.fitted(build_rule(rule, n_defects=len(defect_scores)), defect_scores)
+        recipe = self.recipe.model_copy(update={"threshold": rule})
+        return replace(self, recipe=recipe, ways=self.ways.calibrated(Calibration(held_out, threshold)))
 
     def export(
         self,
@@ -289,6 +292,10 @@ class Detector(Summarised):
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process gets it as its file, which is checked there, and runs it as this one does."""
         return _from_bytes, (archive.packed(self._members(), self.card), *Wish.of(self.backend))
+
+    def _require_float(self) -> None:
+        if self.backend.precision == "int8":
+            raise CalibrationError("a threshold is chosen in float, and this detector runs in int8; load it without")
 
     def _present(self) -> "Present":
         """What it has learnt, in PyTorch and its own; raises InputError if learning cannot go on."""

@@ -10,6 +10,13 @@ UrushiError
 │   ├── TrainingError      the loss is not finite, or a run cannot be resumed as asked
 │   ├── ExportError        a graph cannot be exported, or does not give the same as PyTorch
 │   └── MissingPackageError  an optional package is not installed
+├── ServiceError           the station refuses a request
+│   ├── AccessError        it came without a token, with a wrong one, or with one whose role does not allow it
+│   ├── NotFoundError      what it names is not there, or not any more
+│   ├── ConflictError      what it changes was changed by somebody else
+│   ├── TooLargeError      it is larger than the station takes
+│   ├── OvertimeError      it took longer than the station allows
+│   └── BusyError          as much as may wait is waiting: ask again later
 └── UnreadableImageError   one image cannot be read; a run lists it and goes on
 """
 
@@ -52,6 +59,42 @@ class ExportError(InputError):
 
 class MissingPackageError(InputError):
     """An optional package is not installed."""
+
+
+class ServiceError(UrushiError):
+    """The station refuses a request."""
+
+
+class AccessError(ServiceError):
+    """A request came without a token, with a wrong one, or with one whose role does not allow it (`is_known`)."""
+
+    def __init__(self, message: str, *, is_known: bool = False) -> None:
+        super().__init__(message)
+        self.is_known = is_known
+
+
+class NotFoundError(ServiceError):
+    """What a request names is not there, or not any more."""
+
+
+class ConflictError(ServiceError):
+    """What a request changes was changed by somebody else."""
+
+
+class TooLargeError(ServiceError):
+    """A request is larger than the station takes."""
+
+
+class OvertimeError(ServiceError):
+    """A request took longer than the station allows."""
+
+
+class BusyError(ServiceError):
+    """As much as may wait is waiting; it is worth asking again after some seconds."""
+
+    def __init__(self, message: str, retry_after_seconds: int) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class UnreadableImageError(UrushiError):

@@ -45,7 +45,9 @@ def test_help_of_the_program_fits_eighty_columns_and_cuts_no_sentence_off():
     assert "  inspect      Inspect images and print score, p-value and decision of each." in lines
 
 
-SUBCOMMANDS = [*(name for name in COMMANDS if name != "xray"), "xray contrast", "xray simulate"]
+GROUPS = {"xray", "history"}
+OF_GROUPS = ["xray contrast", "xray simulate", "history export", "serve token"]
+SUBCOMMANDS = [*(name for name in COMMANDS if name not in GROUPS), *OF_GROUPS]
 
 
 @pytest.mark.parametrize("command", SUBCOMMANDS)

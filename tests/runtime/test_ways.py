@@ -42,7 +42,7 @@ def test_a_new_export_takes_the_place_of_one_of_its_kind():
 
 
 def test_another_threshold_of_float_leaves_int8_out():
-    found = BOTH.calibrated(OWN.threshold)
+    found = BOTH.calibrated(OWN)
     assert found.calibration(FakeBackend()).threshold.value == 7.0
     assert (found.calibrations.keys(), found.exports) == ({FLOAT}, (entry("onnx", "fp32"),))
     assert found.graphs == FLOATING.graphs

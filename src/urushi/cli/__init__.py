@@ -32,6 +32,8 @@ COMMANDS = (
     "benchmark",
     "compare",
     "tune",
+    "serve",
+    "history",
     "study",
     "prepare",
     "augment",

@@ -24,6 +24,10 @@ _GROUPS = {  # by the parameter, in this order; what is in none comes before the
     ),
     "Types of defects": ("types", "novelty_buffer", "gather_unsure"),
     "Images to test with": ("test_fraction", "synthetic_defects", "anomaly_ratio", "test_total"),
+    "Who may connect": ("host", "port", "certificate", "key"),
+    "Limits of requests": ("queue_images", "max_body_megabytes", "images_per_request", "seconds_per_image"),
+    "What is kept": ("keep_days", "keep_inspections", "keep_gigabytes"),
+    "Which inspections": ("of_detector", "decision", "tag", "since", "until"),
     "Computing": ("runtime", "precision", "device", "n_threads", "budget_seconds"),
     "On many machines": ("engine", "ray_address", "workers", "parts_as", "part_size"),
 }
@@ -72,6 +76,13 @@ EXAMPLES = {
         "urushi compare DATASET --recipes default,padim,patchcore --repeats 3 --budget-seconds 600",
     ],
     "tune": ["urushi tune default good -o tuned.toml --trials 30"],
+    "serve": [
+        "urushi serve part.urushi",
+        "urushi serve part.urushi --data station --keep-days 90",
+        "urushi serve token anna --role review",
+    ],
+    "serve token": ["urushi serve token anna --role review", "urushi serve token anna --revoke"],
+    "history export": ["urushi history export --data station -o results.csv --decision anomalous"],
     "study": ["urushi study my_study.toml --data DATA --out results"],
     "prepare": [
         "urushi prepare radiographs prepared --propose",

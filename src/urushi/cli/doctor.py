@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _EXTRAS = {
     "onnxruntime": "",
     "openvino": "openvino",
+    "fastapi": "serve",
+    "sqlalchemy": "serve",
     "torch": "train",
     "lightning": "train",
     "kornia": "train",
@@ -38,7 +40,7 @@ _EXTRAS = {
     "spekpy": "xray",
     "seam-carving": "seam-carving",
     "ray": "ray",
-    "pyarrow": "ray",
+    "pyarrow": "parquet",
     "optuna": "tune",
 }
 _MOST_GROUPS, _MOST_NAMED = 5, 3  # of what is nearly the same; there may be hundreds of scans

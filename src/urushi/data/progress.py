@@ -1,5 +1,6 @@
 """How far some work is, for who waits for it: a bar on a terminal, else a line now and then; always on stderr."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Shown = Literal["bar", "none"]
+LINE_EVERY = "URUSHI_PROGRESS_SECONDS"  # in the environment of a process whose lines are read by another
 _LINE_EVERY_SECONDS = 60.0
 
 _shown: "Progress | None" = None  # what is on the terminal now: work inside other work gets a bar below that one's
@@ -52,10 +54,11 @@ def with_lines(
     items: Iterable[T], text: str, total: int | None = None, *, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[T]:
     """The items, and a line on stderr for each minute that passes."""
-    due = clock() + _LINE_EVERY_SECONDS
+    every = float(os.environ.get(LINE_EVERY, _LINE_EVERY_SECONDS))
+    due = clock() + every
     for number, item in enumerate(items):
         if clock() >= due:
-            due += _LINE_EVERY_SECONDS
+            due += every
             print(f"{text}: {number}" + (f" of {total}" if total else ""), file=sys.stderr, flush=True)
         yield item
 

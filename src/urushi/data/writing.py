@@ -58,10 +58,16 @@ def write_image(path: Path, image: np.ndarray) -> None:
 
     8-bit levels that were divided by 255 are kept exactly. Makes the folder. Raises InputError if it can't be written.
     """
+    write_bytes(path, png(image))
+
+
+def png(image: np.ndarray) -> bytes:
+    """The same as the content of a PNG file; (H, W, 4) is RGB and opacity."""
     levels = _levels(image)
-    bgr = levels if levels.ndim == 2 else cv2.cvtColor(levels, cv2.COLOR_RGB2BGR)
-    _, encoded = cv2.imencode(".png", bgr)
-    write_bytes(path, encoded.tobytes())
+    if levels.ndim == 3:
+        levels = cv2.cvtColor(levels, cv2.COLOR_RGBA2BGRA if levels.shape[2] == 4 else cv2.COLOR_RGB2BGR)
+    _, encoded = cv2.imencode(".png", levels)
+    return encoded.tobytes()
 
 
 def write_values(path: Path, values: np.ndarray) -> None:

@@ -44,9 +44,8 @@ class Ways(Summarised):
         own = replace(self.calibration(backend), threshold=threshold)
         return replace(self, calibrations={**self.calibrations, _way(backend): own})
 
-    def calibrated(self, threshold: Threshold) -> "Ways":
-        """In float by this threshold; int8 is left out: that it decides as PyTorch does was proved for the old one."""
-        own = replace(self.calibrations[FLOAT], threshold=threshold)
+    def calibrated(self, own: Calibration) -> "Ways":
+        """In float by this one; int8 is left out: that it decides as PyTorch does was proved for the old one."""
         return replace(self, calibrations={FLOAT: own}).trusted()
 
     def trusted(self) -> "Ways":

@@ -1,0 +1,86 @@
+"""What shows why a decision fell: anomaly map, the image as the model saw it, and its reconstruction, in one file."""
+
+import io
+import zipfile
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+
+from urushi.data.writing import png
+from urushi.inspection import Inspection, MapScale, Region
+from urushi.inspection.regions import inspected
+from urushi.inspection.results import View
+from urushi.reporting.heat_map import heat_layer, overlay
+from urushi.reporting.pictures import rgb_bytes
+
+AS_HELD_OUT = "as_held_out"  # what a threshold learns from a good image beside its score
+_MAP, _IMAGE, _RECONSTRUCTION, _IGNORED = "map.npy", "image.png", "reconstruction.png", "ignored.png"
+
+
+class Evidence(NamedTuple):
+    """The pictures of one inspection."""
+
+    anomaly_map: np.ndarray  # (H, W) float32
+    image: np.ndarray  # (H, W, 3) uint8
+    reconstruction: np.ndarray | None  # the same; None where the method rebuilds no pixels
+    ignored: np.ndarray | None  # (H, W) bool
+
+
+def packed(found: Inspection) -> bytes:
+    """The pictures as a zip of a NumPy file and PNG files."""
+    members = {_MAP: _npy(found.anomaly_map), _IMAGE: png(rgb_bytes(found.image))}
+    if found.reconstruction is not None:
+        members[_RECONSTRUCTION] = png(rgb_bytes(found.reconstruction))
+    if found.ignored is not None:
+        members[_IGNORED] = png(found.ignored)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in members.items():
+            archive.writestr(zipfile.ZipInfo(name), content)
+    return buffer.getvalue()
+
+
+def unpacked(content: bytes) -> Evidence:
+    """The inverse of `packed`."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    rebuilt, ignored = members.get(_RECONSTRUCTION), members.get(_IGNORED)
+    return Evidence(
+        np.load(io.BytesIO(members[_MAP]), allow_pickle=False),
+        _picture(members[_IMAGE]),
+        None if rebuilt is None else _picture(rebuilt),
+        None if ignored is None else _picture(ignored)[..., 0] > 0,
+    )
+
+
+def details_of(found: Inspection) -> dict[str, Any]:
+    """The values of an inspection that are kept beside its pictures, and that draw the overlay."""
+    counted = inspected(found.anomaly_map, found.ignored)
+    as_held_out = {"map_peak": float(counted.max()), "map_median": float(np.median(counted)), "content": found.content}
+    return {**found.to_json(), "view": found.view._asdict(), AS_HELD_OUT: as_held_out}
+
+
+def map_png(evidence: Evidence, details: Mapping[str, Any]) -> bytes:
+    """The heat map alone, transparent where it is dark, on the detector's fixed scale."""
+    scale, is_normal = MapScale(**details["map_scale"]), not details["regions"]
+    return png(heat_layer(evidence.anomaly_map, scale, is_normal=is_normal))
+
+
+def overlay_png(evidence: Evidence, details: Mapping[str, Any]) -> bytes:
+    """The image under its heat map, with boxes round its regions."""
+    regions = [Region(**{name: one[name] for name in Region.__dataclass_fields__}) for one in details["regions"]]
+    scale, view = MapScale(**details["map_scale"]), View(**details["view"])
+    image = evidence.image.astype(np.float32) / 255
+    return png(overlay(image, evidence.anomaly_map, scale, regions, view, ignored=evidence.ignored))
+
+
+def _npy(values: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, values, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _picture(content: bytes) -> np.ndarray:
+    return np.asarray(cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR))[..., ::-1]

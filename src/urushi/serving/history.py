@@ -1,0 +1,210 @@
+"""The record of inspections: written once all that a row names is on the disk, and found again."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, Select, exists, func, or_, select
+from sqlalchemy.orm import Session
+
+from urushi.errors import NotFoundError
+from urushi.inspection import Inspection, Unreadable
+from urushi.serving import evidence
+from urushi.serving.database import Database, now
+from urushi.serving.objects import Keeper, Objects
+from urushi.serving.tables import Inspected, Tag, Verdict, Version
+
+Outcome = Literal["normal", "unsure", "anomalous", "unreadable"]
+PAGE = 50
+
+
+@dataclass(frozen=True)
+class About:
+    """What came with an image, and from whom."""
+
+    author: str
+    part_id: str | None = None
+    serial: str | None = None
+    station: str | None = None
+    shift: str | None = None
+    tags: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Received:
+    """An image on the disk that is not inspected yet."""
+
+    path: Path
+    source: str  # the name that it came with
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """Which inspections; None: whatever they are."""
+
+    detector: str | None = None
+    decision: Outcome | None = None
+    tag: str | None = None
+    part_id: str | None = None
+    serial: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    min_score: float | None = None
+    max_score: float | None = None
+    is_reviewed: bool | None = None
+    networks: Sequence[str] = field(default=())  # of the versions that decided; none: any
+
+    def conditions(self) -> Iterator[ColumnElement[bool]]:
+        """In SQL."""
+        equal = ("detector", "decision", "part_id", "serial")
+        yield from (getattr(Inspected, name) == value for name in equal if (value := getattr(self, name)) is not None)
+        if self.since is not None:
+            yield Inspected.time >= self.since
+        if self.until is not None:
+            yield Inspected.time < self.until
+        if self.min_score is not None:
+            yield Inspected.score >= self.min_score
+        if self.max_score is not None:
+            yield Inspected.score <= self.max_score
+        if self.tag is not None:
+            yield exists().where(Tag.inspected_id == Inspected.id, Tag.text == self.tag)
+        if self.is_reviewed is not None:
+            found = exists().where(Verdict.inspected_id == Inspected.id)
+            yield found if self.is_reviewed else ~found
+        if self.networks:
+            yield Inspected.version_id.in_(select(Version.id).where(Version.network.in_(self.networks)))
+
+    def select(self) -> Select[Inspected]:
+        """The rows, last first."""
+        return select(Inspected).where(*self.conditions()).order_by(Inspected.id.desc())
+
+
+class History:
+    """Of all detectors of a station."""
+
+    def __init__(self, database: Database, objects: Objects) -> None:
+        self._database, self._objects = database, objects
+
+    def record(
+        self, version: Version, received: Received, result: Inspection | Unreadable, about: About, seconds: float
+    ) -> Inspected:
+        """The row of a result, which is on the disk with all its files when this returns; raises OSError."""
+        row = Inspected(time=now(), detector=version.detector, version_id=version.id, seconds=seconds, n_bytes=0)
+        row.source, row.author = received.source, about.author
+        row.part_id, row.serial, row.station, row.shift = about.part_id, about.serial, about.station, about.shift
+        row.tags, row.verdicts = [Tag(text=text) for text in dict.fromkeys(about.tags)], []
+        keeper: Keeper | None = None
+        try:
+            with self._objects.keeping() as keeper:
+                self._fill(row, keeper, received, result)
+                with self._database.writing() as session:
+                    row.version = session.merge(version, load=False)
+                    session.add(row)
+        except BaseException:
+            for digest in keeper.digests if keeper else ():
+                self._objects.remove(digest, self.names)
+            raise
+        return row
+
+    def _fill(self, row: Inspected, keeper: Keeper, received: Received, result: Inspection | Unreadable) -> None:
+        if isinstance(result, Unreadable):
+            row.decision, row.details = "unreadable", {"reason": result.reason}
+            return
+        row.decision, row.score, row.details = result.decision, result.score, evidence.details_of(result)
+        content = evidence.packed(result)
+        row.n_bytes = len(content) + received.path.stat().st_size
+        row.original, row.evidence = keeper.take(received.path), keeper.put(content)
+
+    def get(self, number: int) -> Inspected:
+        """One inspection; raises NotFoundError."""
+        with self._database.reading() as session:
+            return required(session, number)
+
+    def page(self, query: Query, *, before: int | None = None, limit: int = PAGE) -> tuple[list[Inspected], int | None]:
+        """Up to `limit` inspections, last first, below an id; and the id below which the next ones are."""
+        rows = query.select() if before is None else query.select().where(Inspected.id < before)
+        with self._database.reading() as session:
+            found = list(session.scalars(rows.limit(limit + 1)))
+        return found[:limit], found[limit - 1].id if len(found) > limit else None
+
+    def all(self, query: Query) -> Iterator[Inspected]:
+        """Each inspection, last first; memory does not grow with their number."""
+        before: int | None = None
+        while True:
+            rows, before = self.page(query, before=before, limit=1000)
+            yield from rows
+            if before is None:
+                return
+
+    def borderline(self, query: Query, threshold: float, limit: int) -> list[Inspected]:
+        """Those whose scores are nearest to a threshold."""
+        rows = query.select().where(Inspected.score.is_not(None)).order_by(None)
+        nearest = rows.order_by(func.abs(Inspected.score - threshold), Inspected.id.desc())
+        with self._database.reading() as session:
+            return list(session.scalars(nearest.limit(limit)))
+
+    def evidence(self, row: Inspected) -> evidence.Evidence:
+        """The pictures of an inspection; raises NotFoundError where there are none."""
+        return evidence.unpacked(self._objects.path(_digest(row, row.evidence)).read_bytes())
+
+    def original(self, row: Inspected) -> Path:
+        """The image as it came; raises NotFoundError where it is not kept."""
+        return self._objects.path(_digest(row, row.original))
+
+    def names(self, digest: str) -> bool:
+        """Whether a row names this content."""
+        with self._database.reading() as session:
+            columns = (Inspected.original, Inspected.evidence)
+            of_inspection = session.scalar(select(exists().where(or_(*(column == digest for column in columns)))))
+            return bool(of_inspection or session.scalar(select(exists().where(Version.digest == digest))))
+
+
+def required(session: Session, number: int) -> Inspected:
+    """One inspection; raises NotFoundError."""
+    if (row := session.get(Inspected, number)) is None:
+        raise NotFoundError(f"there is no inspection {number}, or not any more")
+    return row
+
+
+def forget(received: Received) -> None:
+    """Removes an image that is not kept."""
+    with suppress(OSError):
+        received.path.unlink(missing_ok=True)
+
+
+def plain(row: Inspected) -> dict[str, Any]:
+    """An inspection as the API and the export give it."""
+    names = (
+        "id",
+        "detector",
+        "decision",
+        "score",
+        "source",
+        "part_id",
+        "serial",
+        "station",
+        "shift",
+        "author",
+        "seconds",
+    )
+    hidden = ("view", "source", "decision", "score", evidence.AS_HELD_OUT)
+    details = {name: value for name, value in row.details.items() if name not in hidden}
+    values = {name: getattr(row, name) for name in names} | {"time": row.time, "version": row.version.number}
+    last = row.verdicts[-1] if row.verdicts else None
+    tags = sorted(tag.text for tag in row.tags)
+    return {**details, **values, "tags": tags, "verdict": None if last is None else said(last)}
+
+
+def said(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as the API and the export give it."""
+    names = ("verdict", "defect_type", "note", "author", "time")
+    return {name: getattr(verdict, name) for name in names}
+
+
+def _digest(row: Inspected, digest: str | None) -> str:
+    if digest is None:
+        raise NotFoundError(f"inspection {row.id} has no such picture: {row.details.get('reason', 'it was not made')}")
+    return digest

@@ -1,0 +1,93 @@
+"""The queue of a station: so many images wait or are inspected at once, and what was accepted is answered."""
+
+import math
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+from urushi.errors import BusyError, OvertimeError, UnreadableImageError
+from urushi.inspection import Inspection, Unreadable
+from urushi.printable import counted
+from urushi.serving.history import About, History, Received, forget
+from urushi.serving.metrics import Metrics
+from urushi.serving.tables import Inspected
+from urushi.serving.versions import Loaded
+
+_FIRST_GUESS_SECONDS = 0.1  # that an image takes, before one was inspected
+
+
+@dataclass
+class Task:
+    """One accepted image."""
+
+    loaded: Loaded
+    received: Received
+    about: About
+    future: "Future[Inspected]" = field(init=False)
+    given_up: threading.Event = field(default_factory=threading.Event)  # nobody waits for it any more
+
+
+class Inspector:
+    """Threads that inspect and record."""
+
+    def __init__(self, history: History, metrics: Metrics, n_threads: int, queue_images: int) -> None:
+        self._history, self._metrics, self._most = history, metrics, queue_images
+        self._pool, self._n_threads = ThreadPoolExecutor(n_threads, thread_name_prefix="urushi-inspect"), n_threads
+        self._n_accepted, self._counting, self._mean_seconds = 0, threading.Lock(), _FIRST_GUESS_SECONDS
+
+    def accept(self, loaded: Loaded, images: Sequence[Received], about: About) -> list[Task]:
+        """All of the images or none; raises BusyError if they are more than may wait now."""
+        with self._counting:
+            if self._n_accepted + len(images) > self._most:
+                seconds = math.ceil(self._n_accepted * self._mean_seconds / self._n_threads)
+                raise BusyError(
+                    f"{self._n_accepted} of at most {counted(self._most, 'image')} wait or are inspected; these are "
+                    f"{len(images)} more",
+                    max(1, seconds),
+                )
+            self._n_accepted += len(images)
+            self._metrics.queue.set(self._n_accepted)
+        tasks = [Task(loaded, image, about) for image in images]
+        for task in tasks:
+            task.future = self._pool.submit(self._done, task)
+            task.future.add_done_callback(self._counted)
+        return tasks
+
+    def give_up(self, tasks: Sequence[Task]) -> None:
+        """What is not recorded yet is not going to be."""
+        for task in tasks:
+            task.given_up.set()
+            if task.future.cancel():
+                forget(task.received)
+
+    def close(self) -> None:
+        """Answers what was accepted."""
+        self._pool.shutdown(wait=True)
+
+    def _done(self, task: Task) -> Inspected:
+        start = time.perf_counter()
+        try:
+            result = _inspected(task)
+            if task.given_up.is_set():
+                raise OvertimeError("nobody waits for this image any more")
+            seconds = time.perf_counter() - start
+            row = self._history.record(task.loaded.row, task.received, result, task.about, seconds)
+            self._metrics.inspected(row.detector, row.decision, time.perf_counter() - start)
+            self._mean_seconds += (time.perf_counter() - start - self._mean_seconds) / 20
+            return row
+        finally:
+            forget(task.received)
+
+    def _counted(self, _future: "Future[Inspected]") -> None:
+        with self._counting:
+            self._n_accepted -= 1
+            self._metrics.queue.set(self._n_accepted)
+
+
+def _inspected(task: Task) -> Inspection | Unreadable:
+    try:
+        return replace(task.loaded.detector.inspect(task.received.path), source=task.received.source)
+    except UnreadableImageError as error:
+        return Unreadable(task.received.source, error.reason.replace(str(task.received.path), task.received.source))

@@ -1,0 +1,245 @@
+"""Work that takes long: one job after the other, each by commands in processes of their own, which can be ended."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from queue import SimpleQueue
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+from sqlalchemy import select, update
+
+from urushi.data.images import IMAGE_SUFFIXES
+from urushi.data.progress import LINE_EVERY
+from urushi.errors import ConflictError, InputError, NotFoundError, UrushiError
+from urushi.printable import printable
+from urushi.recipes.files import recipe_names
+from urushi.runtime.names import Engine
+from urushi.serving.database import Database, note_change, now
+from urushi.serving.history import History, Query
+from urushi.serving.objects import Objects
+from urushi.serving.tables import Inspected, Job
+from urushi.serving.versions import Detectors
+
+Kind = Literal["fit", "export"]
+State = Literal["waiting", "running", "done", "failed", "cancelled", "interrupted"]
+ENDED: tuple[State, ...] = ("done", "failed", "cancelled", "interrupted")
+_PROGRAM = (sys.executable, "-c", "from urushi.cli import main; main()")
+_SECONDS_BETWEEN_LINES = "1"
+_PATIENCE_SECONDS = 10  # of a process that was told to end
+_MOST_CHARACTERS = 1000
+_SHARE = re.compile(r": (\d+) of (\d+)$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a job is to do: fit a detector on good inspections, or export the one that decides now.
+
+    Good are those with the verdict OK, and normal ones without a verdict, of `source` (or the detector itself), with
+    this tag, within this time.
+    """
+
+    kind: Kind
+    detector: str
+    reason: str
+    source: str | None = None
+    tag: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    recipe: str = "default"
+    false_alarm_rate: float | None = None
+    to: Engine = "onnx"
+
+    def __post_init__(self) -> None:
+        if self.recipe not in recipe_names():
+            raise InputError(f"{self.recipe!r} is no recipe; there are {', '.join(recipe_names())}")
+
+    def query(self) -> Query:
+        """The inspections among which good ones are looked for."""
+        detector = self.source or self.detector
+        return Query(detector=detector, tag=self.tag, since=self.since, until=self.until)
+
+    def commands(self, place: Path, good: Path) -> Iterator[list[str]]:
+        """What makes the detector at a place."""
+        if self.kind == "fit":
+            rate = [] if self.false_alarm_rate is None else ["--false-alarm-rate", str(self.false_alarm_rate)]
+            yield ["fit", str(good), "-o", str(place), "--layout", "flat", "--recipe", self.recipe, *rate]
+        yield ["export", str(place), "--to", self.to, "--images", str(good)]
+
+
+class Jobs:
+    """Those of a station; a thread of its own does them."""
+
+    def __init__(self, database: Database, objects: Objects, history: History, detectors: Detectors) -> None:
+        self._database, self._objects, self._history, self._detectors = database, objects, history, detectors
+        self._waiting: SimpleQueue[tuple[int, Asked] | None] = SimpleQueue()
+        self._process: subprocess.Popen[str] | None = None
+        self._ending: dict[int, State] = {}  # jobs that are not to go on, and what they become
+        self._changing, self.is_closing = threading.Lock(), threading.Event()
+        self._interrupt()
+        self._thread = threading.Thread(target=self._run, name="urushi-jobs", daemon=True)
+        self._thread.start()
+
+    def begin(self, asked: Asked, author: str) -> Job:
+        """A job that waits for its turn; raises NotFoundError where there is no such detector."""
+        if asked.kind == "export" or asked.source is not None:
+            self._detectors.get(asked.source or asked.detector)
+        plain = {name: _plain(value) for name, value in asdict(asked).items() if value is not None}
+        job = Job(kind=asked.kind, detector=asked.detector, asked=plain, state="waiting", author=author, created=now())
+        with self._database.writing() as session:
+            session.add(job)
+            session.flush()
+            note_change(session, author, "job", f"job {job.id}", before={}, after=plain, reason=asked.reason)
+        self._waiting.put((job.id, asked))
+        return job
+
+    def get(self, number: int) -> Job:
+        """One job as it stands; raises NotFoundError."""
+        with self._database.reading() as session:
+            if (job := session.get(Job, number)) is None:
+                raise NotFoundError(f"there is no job {number}")
+            return job
+
+    def all(self, limit: int) -> list[Job]:
+        """The last ones, last first."""
+        with self._database.reading() as session:
+            return list(session.scalars(select(Job).order_by(Job.id.desc()).limit(limit)))
+
+    def cancel(self, number: int, author: str) -> Job:
+        """Ends it and all its processes; raises ConflictError if it has ended already."""
+        job = self.get(number)
+        if job.state in ENDED:
+            raise ConflictError(f"job {number} is {job.state} already")
+        with self._database.writing() as session:
+            note_change(session, author, "cancel", f"job {number}", before={"state": job.state}, after={})
+        self._end(number, "cancelled")
+        return self.get(number)
+
+    def close(self) -> None:
+        """Interrupts what runs and what waits."""
+        self.is_closing.set()
+        self._waiting.put(None)
+        with self._changing:
+            _stop(self._process)
+        self._thread.join()
+        self._interrupt()
+
+    def _end(self, number: int, state: State) -> None:
+        with self._changing:
+            self._ending[number] = state
+            if self.get(number).state == "waiting":
+                self._note(number, state=state, ended=now())
+            else:
+                _stop(self._process)
+
+    def _interrupt(self) -> None:
+        """What was running or waiting when the station ended."""
+        of_old = update(Job).where(Job.state.in_(("waiting", "running")))
+        with self._database.writing() as session:
+            session.execute(of_old.values(state="interrupted", ended=now()))
+
+    def _run(self) -> None:
+        while (one := self._waiting.get()) is not None and not self.is_closing.is_set():
+            number, asked = one
+            with self._changing:
+                if number in self._ending:
+                    continue
+                self._note(number, state="running")
+            try:
+                version = self._done(number, asked)
+                self._note(number, state="done", version=version, ended=now())
+            except Exception as error:
+                state = "interrupted" if self.is_closing.is_set() else self._ending.get(number, "failed")
+                said = str(error) if isinstance(error, (UrushiError, OSError)) else f"unexpected {error!r}"
+                self._note(number, state=state, message=printable(said)[:_MOST_CHARACTERS], ended=now())
+
+    def _done(self, number: int, asked: Asked) -> int:
+        """The number of the version that it has made."""
+        with TemporaryDirectory(prefix="urushi-job-", dir=self._objects.incoming) as scratch:
+            place, good = Path(scratch) / "detector.urushi", Path(scratch) / "good"
+            good.mkdir()
+            if asked.kind == "export":
+                place.write_bytes(self._objects.path(self._detectors.get(asked.detector).row.digest).read_bytes())
+            self._gather(asked, good)
+            for command in asked.commands(place, good):
+                self._command(number, command)
+            author = self.get(number).author
+            return self._detectors.add(asked.detector, place.read_bytes(), author, asked.reason).row.number
+
+    def _gather(self, asked: Asked, good: Path) -> None:
+        rows = [row for row in self._history.all(asked.query()) if _is_good(row)]
+        if not rows:
+            raise InputError("no inspection is known to be good: normal without a verdict, or with the verdict OK")
+        for row in rows:
+            source, place = self._history.original(row), good / f"{row.id}{_suffix(row.source)}"
+            try:
+                os.link(source, place)
+            except OSError:
+                place.write_bytes(source.read_bytes())
+
+    def _command(self, number: int, arguments: Sequence[str]) -> None:
+        environment = os.environ | {LINE_EVERY: _SECONDS_BETWEEN_LINES}
+        with self._changing:
+            if number in self._ending or self.is_closing.is_set():
+                raise InputError("ended before it was done")
+            self._process = subprocess.Popen(
+                [*_PROGRAM, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                env=environment,
+                start_new_session=True,
+            )
+        last = ""
+        with self._process as process:
+            for line in process.stdout or ():
+                last = printable(line.strip())[:_MOST_CHARACTERS] or last
+                self._note(number, message=last)
+        if process.returncode:
+            raise InputError(last or f"urushi {arguments[0]} ended with status {process.returncode}")
+
+    def _note(self, number: int, **values: Any) -> None:
+        with self._database.writing() as session:
+            session.execute(update(Job).where(Job.id == number).values(**values))
+
+
+def share_of(job: Job) -> float | None:
+    """How much of what it is at is done, in [0, 1]; None where that is not known."""
+    found = _SHARE.search(job.message or "")
+    return int(found[1]) / int(found[2]) if found and int(found[2]) else None
+
+
+def _stop(process: "subprocess.Popen[str] | None") -> None:
+    """Ends a process and those that it started."""
+    if process is None or process.poll() is not None:
+        return
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, how)  # those that it has started, too
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_PATIENCE_SECONDS)
+            return
+
+
+def _is_good(row: Inspected) -> bool:
+    last = row.verdicts[-1].verdict if row.verdicts else None
+    return last == "ok" or (last is None and row.decision == "normal")
+
+
+def _suffix(source: str) -> str:
+    suffix = Path(source).suffix.lower()
+    return suffix if suffix in IMAGE_SUFFIXES else ".png"
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value

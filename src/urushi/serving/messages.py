@@ -1,0 +1,323 @@
+"""What the API takes and gives, as models with examples."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+from urushi.runtime.names import Engine
+from urushi.serving.history import Outcome
+from urushi.serving.jobs import Asked, Kind, State, share_of
+from urushi.serving.review import Recalibration
+from urushi.serving.tables import Job, Version
+from urushi.serving.versions import NAME
+
+VerdictKind = Literal["ok", "ng", "unsure"]
+
+
+def _shown(text: str) -> str:
+    """Raises ValueError for characters that cannot be shown: control and bidi characters, lone surrogates."""
+    if not text.isprintable():
+        raise ValueError("holds characters that cannot be shown")
+    return text
+
+
+Word = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_shown)]
+Sentence = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_shown)]
+
+
+class AboutImage(BaseModel):
+    """What may come with images: form fields beside them, or query parameters with a raw body."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    part_id: Word | None = None
+    serial: Word | None = None
+    station: Word | None = None
+    shift: Word | None = None
+    tags: Annotated[list[Word], Field(max_length=20)] = []
+
+
+class VerdictSaid(BaseModel):
+    """What a person said of an inspection."""
+
+    verdict: VerdictKind
+    defect_type: str | None
+    note: str | None
+    author: str
+    time: datetime
+
+
+class InspectionFound(BaseModel):
+    """One inspected image; of one that could not be read all figures are missing, and `reason` says why."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "id": 4711,
+                "time": "2026-11-30T09:00:00Z",
+                "detector": "part",
+                "version": 2,
+                "decision": "anomalous",
+                "score": 133.5,
+                "threshold": 52.0,
+                "p_value": 0.005,
+                "source": "crack_000.png",
+                "part_id": "A-17",
+                "serial": "000123",
+                "tags": ["night"],
+                "author": "line 1",
+                "seconds": 0.02,
+                "regions": [{"x": 3, "y": 40, "width": 60, "height": 8, "area_px": 410, "peak": 210.0}],
+            }
+        }
+    )
+
+    id: int
+    time: datetime
+    detector: str
+    version: int
+    decision: Outcome
+    score: float | None
+    threshold: float | None = None
+    warn_threshold: float | None = None
+    p_value: float | None = None
+    score_in_thresholds: float | None = None
+    decided_by: Literal["regions", "whole"] | None = None
+    explanation: str | None = None
+    regions: list[dict[str, float | None]] = []
+    map_scale: dict[str, float] | None = None
+    ignored_share: float | None = None
+    defect_type: str | None = None
+    caution: str | None = None
+    caution_kinds: list[str] = []
+    original_size: dict[str, int] | None = None
+    reason: str | None = None
+    source: str
+    part_id: str | None
+    serial: str | None
+    station: str | None
+    shift: str | None
+    tags: list[str]
+    author: str
+    seconds: float
+    verdict: VerdictSaid | None
+
+
+class InspectionPage(BaseModel):
+    """Inspections, last first; `next` is the cursor of the next page, null on the last."""
+
+    items: list[InspectionFound]
+    next: int | None = Field(examples=[4661])
+
+
+class VersionFound(BaseModel):
+    """A detector as it was at a time."""
+
+    number: int
+    threshold: float
+    time: datetime
+    author: str
+    reason: str
+    digest: str
+    is_current: bool
+
+    @classmethod
+    def of(cls, row: Version, current: int) -> "VersionFound":
+        """From its row, and the number of the version that decides now."""
+        names = ("number", "threshold", "time", "author", "reason", "digest")
+        return cls(**{name: getattr(row, name) for name in names}, is_current=row.number == current)
+
+
+class DetectorFound(BaseModel):
+    """A detector as it decides now."""
+
+    name: str = Field(examples=["part"])
+    version: int = Field(examples=[2])
+    runs_in: str = Field(examples=["ONNX Runtime 1.31 (fp32, 2 threads)"])
+    threshold: dict[str, Any] = Field(examples=[{"value": 52.0, "rule": "conformal", "false_alarm_rate": 0.05}])
+    card: dict[str, Any] = Field(examples=[{"recipe": "default", "seed": 0}])
+
+
+class RuleFound(BaseModel):
+    """What a threshold rule would do, or why it cannot be used."""
+
+    rule: str = Field(examples=["conformal"])
+    threshold: dict[str, Any] | None
+    n_normals_above: int | None
+    n_defects_found: int | None
+    reason: str | None
+
+
+class SwitchAsked(BaseModel):
+    """Which version is to decide, and why."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"number": 1, "reason": "too strict"}})
+
+    number: Annotated[int, Field(ge=1)]
+    reason: Sentence
+
+
+class Health(BaseModel):
+    """That the station runs."""
+
+    status: Literal["ok"] = "ok"
+    urushi: str = Field(examples=["0.1.0"])
+
+
+class ChangeFound(BaseModel):
+    """A line of the audit trail."""
+
+    id: int
+    time: datetime
+    author: str = Field(examples=["anna"])
+    action: str = Field(examples=["version"])
+    subject: str = Field(examples=["part"])
+    before: dict[str, Any]
+    after: dict[str, Any]
+    reason: str | None
+
+
+class VerdictAsked(BaseModel):
+    """A verdict on an inspection."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"verdict": "ng", "defect_type": "crack", "note": "at the rim"}}
+    )
+
+    verdict: VerdictKind
+    defect_type: Word | None = None
+    note: Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_shown)] | None = None
+
+
+class RecalibrationAsked(BaseModel):
+    """How a threshold is to be chosen; without a rule, by the detector's own, with these options."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"rule": "youden"}})
+
+    rule: Word | None = None
+    options: Annotated[dict[Word, float | int | str | bool | None], Field(max_length=20)] = {}
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+    counts_reviewed: bool = Field(
+        default=False,
+        description="Scores of images with the verdict OK join the held-out ones; only where all of the time have one.",
+    )
+
+    def recalibration(self) -> Recalibration:
+        """As the review takes it."""
+        return Recalibration(self.rule, dict(self.options), self.since, self.until, self.counts_reviewed)
+
+
+class ApplyAsked(RecalibrationAsked):
+    """The same, with the version that it is to follow, and why."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"rule": "youden", "version": 1, "reason": "defects of week 48"}},
+    )
+
+    version: Annotated[int, Field(ge=1)]
+    reason: Sentence
+
+
+class LearnAsked(BaseModel):
+    """Which inspections to learn as good, by their ids; without, all false alarms."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"inspections": [17, 23], "version": 1, "reason": "new supplier"}}
+    )
+
+    inspections: Annotated[list[int], Field(min_length=1, max_length=10_000)] | None = None
+    version: Annotated[int, Field(ge=1)]
+    reason: Sentence
+
+
+class ShareFound(BaseModel):
+    """So many of so many, and the 95 % interval of the share; null of none."""
+
+    n: int = Field(examples=[1])
+    of: int = Field(examples=[20])
+    low: float | None = Field(examples=[0.01])
+    high: float | None = Field(examples=[0.24])
+
+
+class BeforeAfter(BaseModel):
+    """A share by the present threshold, and by the new one."""
+
+    before: ShareFound
+    after: ShareFound
+
+
+class FlipFound(BaseModel):
+    """An inspection that would be decided otherwise."""
+
+    id: int
+    score: float
+    before: Outcome
+    after: Outcome
+    verdict: VerdictKind | None
+
+
+class PreviewFound(BaseModel):
+    """What a re-calibration would change."""
+
+    version: int = Field(examples=[1])
+    before: dict[str, Any] = Field(examples=[{"value": 52.0, "rule": "conformal"}])
+    after: dict[str, Any] = Field(examples=[{"value": 61.5, "rule": "youden"}])
+    n_inspections: int = Field(examples=[4711])
+    verdicts: dict[str, int] = Field(examples=[{"ok": 40, "ng": 12, "none": 4659}])
+    false_alarms: BeforeAfter
+    escapes: BeforeAfter
+    n_flips: dict[str, int] = Field(examples=[{"anomalous -> normal": 3}])
+    flips: list[FlipFound]
+    cautions: list[str]
+
+
+Name = Annotated[str, Field(pattern=f"^{NAME}$")]
+
+
+class JobAsked(BaseModel):
+    """A detector to fit on good inspections, or to export; good: normal without a verdict, or with the verdict OK."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"kind": "fit", "detector": "part-2", "source": "part", "reason": "new lamp"}},
+    )
+
+    kind: Kind
+    detector: Name
+    reason: Sentence
+    source: Name | None = Field(default=None, description="The detector of the inspections, if it is another one.")
+    tag: Word | None = None
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+    recipe: Word = "default"
+    false_alarm_rate: Annotated[float, Field(gt=0, lt=1)] | None = None
+    to: Engine = "onnx"
+
+    def asked(self) -> Asked:
+        """As the jobs take it; raises InputError for a recipe that is none."""
+        return Asked(**self.model_dump())
+
+
+class JobFound(BaseModel):
+    """A job as it stands."""
+
+    id: int
+    kind: Kind
+    detector: str = Field(examples=["part-2"])
+    state: State
+    message: str | None = Field(examples=["scoring: 40 of 200"])
+    share: float | None = Field(examples=[0.2], description="Done of what it is at; null where that is not known.")
+    version: int | None = Field(description="The version that it has made.")
+    author: str
+    created: datetime
+    ended: datetime | None
+    asked: dict[str, Any]
+
+    @classmethod
+    def of(cls, job: Job) -> "JobFound":
+        """From its row."""
+        names = cls.model_fields.keys() - {"share"}
+        return cls(**{name: getattr(job, name) for name in names}, share=share_of(job))

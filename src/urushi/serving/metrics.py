@@ -1,0 +1,42 @@
+"""Figures for Prometheus; each station has a registry of its own."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+_SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+
+
+class Metrics:
+    """Latency, queue, decisions, requests and failed logins."""
+
+    content_type = CONTENT_TYPE_LATEST
+
+    def __init__(self) -> None:
+        self._registry = own = CollectorRegistry()
+        self._decisions = Counter("urushi_inspections", "Images by decision", ["detector", "decision"], registry=own)
+        self._seconds = Histogram(
+            "urushi_inspection_seconds",
+            "From decoding to the row on the disk",
+            ["detector"],
+            buckets=_SECONDS,
+            registry=own,
+        )
+        self.requests = Histogram(
+            "urushi_request_seconds",
+            "From the request to its answer",
+            ["method", "status"],
+            buckets=_SECONDS,
+            registry=own,
+        )
+        self.queue = Gauge("urushi_queue_images", "Images that wait or are inspected", registry=own)
+        self.failed_logins = Counter("urushi_failed_logins", "Requests with a wrong token", registry=own)
+        self.verdicts = Counter("urushi_verdicts", "Verdicts by kind", ["detector", "verdict"], registry=own)
+
+    def inspected(self, detector: str, decision: str, seconds: float) -> None:
+        """Counts one image."""
+        self._decisions.labels(detector, decision).inc()
+        self._seconds.labels(detector).observe(seconds)
+
+    def text(self) -> bytes:
+        """In the text format."""
+        return generate_latest(self._registry)

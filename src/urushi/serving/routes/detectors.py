@@ -1,0 +1,53 @@
+"""Detectors: what they are, what other thresholds would do, and which version decides."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from fastapi import Path as InPath
+
+from urushi.calibration import compare_rules
+from urushi.serving.access import Administering, Inspecting, Serving
+from urushi.serving.messages import DetectorFound, RuleFound, SwitchAsked, VersionFound
+from urushi.serving.versions import NAME, Loaded
+
+router = APIRouter(prefix="/v1/detectors", tags=["detectors"])
+
+Name = Annotated[str, InPath(pattern=f"^{NAME}$", examples=["part"])]
+
+
+@router.get("", response_model=list[DetectorFound], summary="All detectors")
+def detectors(station: Serving, _caller: Inspecting) -> Any:
+    """By their names."""
+    return [found(station.detectors.get(name)) for name in station.detectors.names()]
+
+
+@router.get("/{name}", response_model=DetectorFound, summary="One detector")
+def detector(name: Name, station: Serving, _caller: Inspecting) -> Any:
+    """With its card and threshold, as it decides now."""
+    return found(station.detectors.get(name))
+
+
+@router.get("/{name}/rules", response_model=list[RuleFound], summary="What every threshold rule would do")
+def rules(name: Name, station: Serving, _caller: Inspecting) -> Any:
+    """On the scores of held-out normals; nothing is changed."""
+    return [outcome.to_json() for outcome in compare_rules(station.detectors.get(name).detector.held_out)]
+
+
+@router.get("/{name}/versions", response_model=list[VersionFound], summary="Its versions")
+def versions(name: Name, station: Serving, _caller: Inspecting) -> Any:
+    """From the first to the last; all are kept."""
+    current = station.detectors.get(name).row.number
+    return [VersionFound.of(row, current) for row in station.detectors.versions(name)]
+
+
+@router.put("/{name}/current", response_model=DetectorFound, summary="Switch to a version")
+def switch(name: Name, asked: SwitchAsked, station: Serving, caller: Administering) -> Any:
+    """It decides from the next image on; the audit trail keeps who did it and why."""
+    return found(station.detectors.switch(name, asked.number, caller.name, asked.reason))
+
+
+def found(loaded: Loaded) -> dict[str, Any]:
+    """A version as the API gives it."""
+    detector = loaded.detector
+    facts = {"threshold": detector.threshold.to_json(), "card": detector.card}
+    return {"name": loaded.row.detector, "version": loaded.row.number, "runs_in": detector.backend.description, **facts}

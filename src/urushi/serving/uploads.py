@@ -1,0 +1,84 @@
+"""Images out of a request: parts of a form, or its body as it is."""
+
+from pathlib import PurePosixPath
+from typing import Any
+
+from fastapi import Request
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+
+from urushi.data.images import IMAGE_SUFFIXES
+from urushi.errors import InputError, TooLargeError
+from urushi.printable import counted, printable
+from urushi.serving.history import Received, forget
+from urushi.serving.messages import AboutImage
+from urushi.serving.objects import Objects
+from urushi.serving.settings import Limits
+
+_FORM = "multipart/form-data"
+_MOST_FIELD_BYTES = 16_384
+_MOST_NAME = 255
+
+
+async def received(request: Request, objects: Objects, limits: Limits) -> tuple[list[Received], AboutImage]:
+    """The images on the disk, and what came with them; raises InputError, TooLargeError, ValidationError."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
+        return await _raw(request, objects)
+    how: dict[str, Any] = {"max_files": limits.images_per_request + 1, "max_fields": limits.fields_per_request}
+    async with request.form(**how, max_part_size=_MOST_FIELD_BYTES) as form:
+        parts = form.multi_items()
+        about = _about([(name, value) for name, value in parts if isinstance(value, str)])
+        files = [value for name, value in parts if isinstance(value, UploadFile) and name == "image"]
+        if not files or len(files) < sum(isinstance(value, UploadFile) for _, value in parts):
+            raise InputError("a form has its images in file fields named 'image', at least one, and no other files")
+        if len(files) > limits.images_per_request:
+            raise TooLargeError(f"a request has at most {counted(limits.images_per_request, 'image')}; send the others")
+        return await run_in_threadpool(_stored, objects, files), about
+
+
+def _stored(objects: Objects, files: list[UploadFile]) -> list[Received]:
+    found: list[Received] = []
+    try:
+        for file in files:
+            name = file.filename or "image"
+            found.append(Received(objects.receive(file.file, _suffix(name)), _source(name)))
+    except BaseException:
+        for one in found:
+            forget(one)
+        raise
+    return found
+
+
+async def _raw(request: Request, objects: Objects) -> tuple[list[Received], AboutImage]:
+    query = [(name, value) for name, value in request.query_params.multi_items() if name != "source"]
+    about, name = _about(query), request.query_params.get("source", "image")
+    place = objects.incoming_place(_suffix(name))
+    image = Received(place, _source(name))
+    try:
+        with place.open("xb") as file:
+            async for piece in request.stream():
+                await run_in_threadpool(file.write, piece)
+    except BaseException:
+        forget(image)
+        raise
+    return [image], about
+
+
+def _about(fields: list[tuple[str, str]]) -> AboutImage:
+    """`tag` may come several times, the others once."""
+    values: dict[str, Any] = {"tags": [value for name, value in fields if name == "tag"]}
+    for name, value in fields:
+        if name in values and name != "tag":
+            raise InputError(f"{printable(name)[:40]!r} came twice; give it once")
+        values |= {name: value} if name != "tag" else {}
+    return AboutImage.model_validate(values)
+
+
+def _suffix(name: str) -> str:
+    """Old DICOM files say what they are by it alone."""
+    suffix = PurePosixPath(name).suffix.lower()
+    return suffix if suffix in IMAGE_SUFFIXES else ""
+
+
+def _source(name: str) -> str:
+    return printable(name)[-_MOST_NAME:]

@@ -1,0 +1,179 @@
+"""The detectors of a station: each file that ever decided is kept as a version, and one of them decides now."""
+
+import hashlib
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from urushi.detector import Detector
+from urushi.detector_file import archive
+from urushi.errors import ConflictError, InputError, NotFoundError
+from urushi.serving.database import Database, note_change, now
+from urushi.serving.objects import Objects
+from urushi.serving.tables import Current, Version
+
+Load = Callable[[Path], Detector]
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+_AS_LOADED = 4  # versions that are kept in memory
+_OF_DECISIONS = ("calibration.json", "calibration-int8.json", "recipe.toml", archive.CARD)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A version that can inspect."""
+
+    row: Version
+    detector: Detector
+
+
+class Detectors:
+    """By their names; a version that was loaded stays as it is whatever is switched meanwhile."""
+
+    def __init__(self, database: Database, objects: Objects, load: Load) -> None:
+        self._database, self._objects, self._load = database, objects, load
+        self._loaded: OrderedDict[int, Loaded] = OrderedDict()
+        self._loading = threading.RLock()
+
+    def register(self, path: Path, author: str) -> Loaded:
+        """The detector of a file by its name without suffix; a content that is new is a new version, and decides now.
+
+        Raises InputError for a name that is none, DetectorFileError.
+        """
+        name = path.stem
+        if not re.fullmatch(NAME, name):
+            raise InputError(f"{name!r} is no name for a detector: up to 64 letters, digits, dots, dashes; rename it")
+        archive.read(path)
+        content = path.read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        if any(row.digest == digest for row in self._rows(name)):
+            return self.get(name)
+        return self.add(name, content, author, f"read from {path.name}")
+
+    def names(self) -> list[str]:
+        """Of all detectors."""
+        with self._database.reading() as session:
+            return list(session.scalars(select(Current.detector).order_by(Current.detector)))
+
+    def get(self, name: str) -> Loaded:
+        """The version that decides now; raises NotFoundError."""
+        with self._database.reading() as session:
+            return self._of(_current(session, name))
+
+    def version(self, name: str, number: int) -> Loaded:
+        """One of the versions; raises NotFoundError."""
+        return self._of(next((row for row in self._rows(name) if row.number == number), _missing(name, number)))
+
+    def versions(self, name: str) -> list[Version]:
+        """From the first to the last; raises NotFoundError."""
+        if not (rows := self._rows(name)):
+            raise _unknown(name)
+        return rows
+
+    def add(
+        self, name: str, content: bytes | Detector, author: str, reason: str, *, after: int | None = None
+    ) -> Loaded:
+        """A new version that decides from now on; raises ConflictError if it does not follow the version `after`."""
+        content = _saved(content) if isinstance(content, Detector) else content
+        with self._objects.keeping() as keeper:
+            digest = keeper.put(content)
+            detector = self._load(self._objects.path(digest))  # what cannot be loaded becomes no version
+            with self._database.writing() as session:
+                row = _row(session, name)
+                _require(_deciding(session, name), after)
+                row.digest, row.network = digest, _network(self._objects.path(digest))
+                row.threshold, row.time, row.author, row.reason = detector.threshold.value, now(), author, reason
+                session.add(row)
+                session.flush()
+                _switch(session, row, author, reason)
+        return self._keep(Loaded(row, detector))
+
+    def switch(self, name: str, number: int, author: str, reason: str) -> Loaded:
+        """Another version decides from now on; raises NotFoundError."""
+        loaded = self.version(name, number)
+        with self._database.writing() as session:
+            _switch(session, loaded.row, author, reason)
+        return loaded
+
+    def _rows(self, name: str) -> list[Version]:
+        with self._database.reading() as session:
+            return list(session.scalars(select(Version).where(Version.detector == name).order_by(Version.number)))
+
+    def _of(self, row: Version | NotFoundError) -> Loaded:
+        if isinstance(row, NotFoundError):
+            raise row
+        with self._loading:
+            if row.id in self._loaded:
+                self._loaded.move_to_end(row.id)
+                return self._loaded[row.id]
+            return self._keep(Loaded(row, self._load(self._objects.path(row.digest))))
+
+    def _keep(self, loaded: Loaded) -> Loaded:
+        with self._loading:
+            self._loaded[loaded.row.id] = loaded
+            while len(self._loaded) > _AS_LOADED:
+                self._loaded.popitem(last=False)
+        return loaded
+
+
+def _deciding(session: Session, name: str) -> Version | None:
+    of_name = Current.detector == name
+    return session.scalar(select(Version).join(Current, Current.version_id == Version.id).where(of_name))
+
+
+def _current(session: Session, name: str) -> Version:
+    if (row := _deciding(session, name)) is None:
+        raise _unknown(name)
+    return row
+
+
+def _row(session: Session, name: str) -> Version:
+    last = session.scalar(select(func.max(Version.number)).where(Version.detector == name)) or 0
+    return Version(detector=name, number=last + 1)
+
+
+def _switch(session: Session, row: Version, author: str, reason: str) -> None:
+    current, old = session.get(Current, row.detector), _deciding(session, row.detector)
+    if current is None:
+        session.add(Current(detector=row.detector, version_id=row.id))
+    else:
+        current.version_id = row.id
+    before, after = (_facts(one) for one in (old, row))
+    note_change(session, author, "version", row.detector, before=before, after=after, reason=reason)
+
+
+def _facts(row: Version | None) -> dict[str, object]:
+    return {} if row is None else {"version": row.number, "threshold": row.threshold}
+
+
+def _require(present: Version | None, after: int | None) -> None:
+    if after is not None and (present is None or present.number != after):
+        now_is = "none" if present is None else present.number
+        raise ConflictError(f"version {after} was to be followed, but version {now_is} decides now; look at it first")
+
+
+def _network(path: Path) -> str:
+    """The same for detectors that score alike, whatever their thresholds."""
+    members, _ = archive.read(path)
+    parts = {name: hashlib.sha256(members[name]).hexdigest() for name in sorted(members) if name not in _OF_DECISIONS}
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def _saved(detector: Detector) -> bytes:
+    with TemporaryDirectory(prefix="urushi-") as folder:
+        detector.save(path := Path(folder) / "detector.urushi")
+        return path.read_bytes()
+
+
+def _unknown(name: str) -> NotFoundError:
+    return NotFoundError(f"there is no detector {name!r}")
+
+
+def _missing(name: str, number: int) -> NotFoundError:
+    return NotFoundError(f"the detector {name!r} has no version {number}")
