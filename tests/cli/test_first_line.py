@@ -102,7 +102,8 @@ def test_no_command_is_left_out(first):
 
 def names_in(command: Any, before: str = "") -> Iterator[str]:
     for name, one in command.commands.items():
-        yield from names_in(one, f"{before}{name} ") if hasattr(one, "commands") else [f"{before}{name}"]
+        own = "" if name == getattr(command, "default", None) else name  # what a group does without a further word
+        yield from names_in(one, f"{before}{name} ") if hasattr(one, "commands") else [f"{before}{own}".strip()]
 
 
 def test_the_first_line_says_what_is_read_or_else_where_is_written(first):

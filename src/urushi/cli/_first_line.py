@@ -11,7 +11,7 @@ from typing import Any
 from urushi.cli import _console
 from urushi.printable import printable
 
-_WRITTEN = {"out", "output", "page", "plots", "report", "json_file"}
+_WRITTEN = {"out", "output", "page", "plots", "report", "json_file", "station_folder"}
 _MOST_NAMED = 3
 _MB = 10**6
 

@@ -73,7 +73,7 @@ EXAMPLES = {
     "benchmark": ["urushi benchmark part.urushi images"],
     "compare": [
         "urushi compare DATASET --recipes default,pixel-pca --out comparison",
-        "urushi compare DATASET --recipes default,padim,patchcore --repeats 3 --budget-seconds 600",
+        "urushi compare DATASET --recipes default,padim --budget-seconds 600",
     ],
     "tune": ["urushi tune default good -o tuned.toml --trials 30"],
     "serve": [

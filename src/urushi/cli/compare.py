@@ -13,7 +13,7 @@ from urushi.printable import counted, printable
 
 def compare(
     datasets: Annotated[
-        list[Path], typer.Argument(metavar="DATASET…", help="Data sets with a labelled test split, or folders of such.")
+        list[Path], typer.Argument(metavar="DATASET", help="Data sets with a labelled test split, or folders of such.")
     ],
     recipes: Annotated[
         str, typer.Option(help="Names or files of recipes, separated by commas.", autocompletion=_completion.recipe)

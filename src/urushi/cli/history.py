@@ -8,7 +8,7 @@ import typer
 
 from urushi.cli import _console
 from urushi.cli._help import Command, epilog
-from urushi.cli.serve import DatabaseOption, DataOption
+from urushi.cli.serve import DatabaseOption, StationOption
 from urushi.printable import counted, printable
 
 app = typer.Typer(name="history", no_args_is_help=True)
@@ -22,7 +22,7 @@ def _history() -> None:
 @app.command("export", cls=Command, epilog=epilog("history export"))
 def export(
     output: Annotated[Path, typer.Option("--output", "-o", help="The file: .csv, .jsonl or .parquet.")],
-    data: DataOption = Path("station"),
+    station_folder: StationOption = Path("station"),
     database: DatabaseOption = None,
     of_detector: Annotated[str | None, typer.Option("--detector", help="Of this detector only.")] = None,
     decision: Annotated[str | None, typer.Option(help="normal, unsure, anomalous or unreadable.")] = None,
@@ -48,11 +48,13 @@ def export(
 
     require_file_place(output, "-o")
     write = writer(output)
-    if database is None and not (data / "history.sqlite").is_file():
-        raise InputError(f"{data} is no folder of a station; give --data the one that `urushi serve` was given")
+    if database is None and not (station_folder / "history.sqlite").is_file():
+        raise InputError(
+            f"{station_folder} is no folder of a station; give --data the one that `urushi serve` was given"
+        )
     if decision is not None and decision not in get_args(Outcome):
         raise InputError(f"--decision is one of {', '.join(get_args(Outcome))}; not {decision!r}")
     moments = [None if moment is None else moment.replace(tzinfo=UTC) for moment in (since, until)]
     query = Query(detector=of_detector, decision=decision, tag=tag, since=moments[0], until=moments[1])  # type: ignore[arg-type]
-    n_rows = write(output, History(Database.open(data, database), Objects(data)).all(query))
+    n_rows = write(output, History(Database.open(station_folder, database), Objects(station_folder)).all(query))
     _console.note(f"{printable(str(output))}: {counted(n_rows, 'inspection')}")

@@ -15,7 +15,9 @@ from urushi.printable import printable
 if TYPE_CHECKING:
     from urushi.serving.station import Station
 
-DataOption = Annotated[Path, typer.Option(help="The folder of the station: its history, images and detectors.")]
+StationOption = Annotated[
+    Path, typer.Option("--data", help="The folder of the station: its history, images and detectors.")
+]
 DatabaseOption = Annotated[
     str | None,
     typer.Option(envvar="URUSHI_DATABASE", help="URL of a PostgreSQL database, instead of SQLite in the folder."),
@@ -39,9 +41,9 @@ app = typer.Typer(name="serve", cls=_Serve, help="Serve detectors over HTTP, and
 def run(
     detectors: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="DETECTOR…", help="Detector files, beside those that the station has already."),
+        typer.Argument(metavar="DETECTOR", help="Detector files, beside those that the station has already."),
     ] = None,
-    data: DataOption = Path("station"),
+    station_folder: StationOption = Path("station"),
     database: DatabaseOption = None,
     host: Annotated[str, typer.Option(help="Address; 0.0.0.0 is every one of this machine.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 is any that is free.")] = 8000,
@@ -84,7 +86,7 @@ def run(
     )
     kept = Retention(days=keep_days, inspections=keep_inspections, gigabytes=keep_gigabytes)
     how: dict[str, Any] = {"runtime": runtime, "precision": precision, "n_threads": n_threads}
-    station = _opened(data, detectors or [], database, limits, kept, how)
+    station = _opened(station_folder, detectors or [], database, limits, kept, how)
     _tell(station)
     if check:
         station.close()
@@ -101,12 +103,14 @@ def run(
 
 @app.command("token", cls=Command, epilog=epilog("serve token"))
 def token(
-    name: Annotated[str, typer.Argument(help="Of the program or person; the history says who did what by it.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Of the program or person; the history says who did what by it.")
+    ],
     role: Annotated[
         str, typer.Option(help="inspect, review or admin; each may do what those before it may.")
     ] = "inspect",
     revoke: Annotated[bool, typer.Option("--revoke", help="The token of this name is worth nothing any more.")] = False,
-    data: DataOption = Path("station"),
+    station_folder: StationOption = Path("station"),
     database: DatabaseOption = None,
 ) -> None:
     """Make a token, which is shown once, or revoke one. A running station knows at once."""
@@ -116,7 +120,7 @@ def token(
     from urushi.serving.station import open_database
     from urushi.serving.tokens import Tokens
 
-    tokens, author = Tokens(open_database(data, database)), "urushi serve token"
+    tokens, author = Tokens(open_database(station_folder, database)), "urushi serve token"
     if revoke:
         tokens.revoke(name, author)
         print(f"{name}: revoked")
