@@ -28,6 +28,7 @@ from pages import ADDING, PAGES, README, ROOT, example_parts, fenced, prose, rea
 from urushi import Recipe, cli
 from urushi.cli import _console
 from urushi.cli._help import EXAMPLES
+from urushi.data import limits
 
 # --- the commands of the pages ----------------------------------------------------------------------------------------
 
@@ -310,6 +311,7 @@ def run(command: str, folder: Path) -> Result:
         stack.enter_context(redirect_stderr(err))
         stack.enter_context(mock.patch.object(sys, "argv", shlex.split(line)))
         stack.enter_context(mock.patch.object(_console, "is_debugging", _console.is_debugging))
+        stack.enter_context(mock.patch.object(limits, "_limits", limits._Limits()))
         stack.enter_context(mock.patch.object(Recipe, "find", smaller))
         stack.enter_context(mock.patch.dict(os.environ, {"COLUMNS": "200", "TERM": "dumb"}))
         try:
