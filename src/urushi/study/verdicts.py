@@ -40,7 +40,7 @@ def verdict_table(study: Study, summary: Summary, records: Sequence[Record]) -> 
         "(Student). Test images are the same in all repeats: no interval says anything of other ones. *Does not*: at "
         "least one comparison is contradicted, at 95 % for the whole claim. Below two repeats nothing is decided."
     )
-    return Table(_TITLE, ("claim", "of", "verdict", "repeats", "difference"), rows, note)
+    return Table(_TITLE, ("claim", "verdict", "of", "repeats", "difference"), rows, note)
 
 
 def _row(study: Study, claim: Claim, summary: Summary, records: Sequence[Record]) -> tuple[str, ...]:
@@ -48,7 +48,7 @@ def _row(study: Study, claim: Claim, summary: Summary, records: Sequence[Record]
     said = verdict([one for *_, one in found], claim.within)
     shown = (f"{_name(above, below)}: {_shown(one)}" for above, below, one in found)
     text = claim.text if claim.within is None else f"{claim.text} (within {claim.within:g})"
-    return (text, claim.source, said, str(min(len(one) for *_, one in found)), "; ".join(shown))
+    return (text, said, claim.source, str(min(len(one) for *_, one in found)), "; ".join(shown))
 
 
 def _differences(study: Study, above: Place, below: Place, summary: Summary, records: Sequence[Record]) -> np.ndarray:
