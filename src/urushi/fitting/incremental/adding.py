@@ -1,6 +1,6 @@
 """More good images, each scored before it is learnt."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any, NamedTuple
@@ -15,14 +15,12 @@ from urushi.errors import DatasetError
 from urushi.fitting._held_out import Scored, held_out, summands
 from urushi.fitting._kept_pictures import Pictures
 from urushi.fitting.incremental import sums
-from urushi.fitting.incremental.present import Present
+from urushi.fitting.incremental.present import Prepare, Present
 from urushi.inspection import Unreadable
 from urushi.inspection.regions import middle_of
 from urushi.preprocessing import Prepared
 from urushi.printable import counted
 from urushi.runtime.backend import Row
-
-Prepare = Callable[[ImageSource], Prepared | Unreadable]
 
 
 @dataclass

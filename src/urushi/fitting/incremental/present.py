@@ -1,5 +1,6 @@
 """What a fitted detector has learnt, which learning goes on from."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -9,6 +10,7 @@ import torch
 from urushi.calibration import HeldOut
 from urushi.data.familiar import Familiar
 from urushi.data.groups import digest_of
+from urushi.data.images import ImageSource
 from urushi.data.learnt_images import LearntImages
 from urushi.errors import DatasetError
 from urushi.fitting._kept_pictures import Pictures
@@ -17,12 +19,14 @@ from urushi.fitting.closed_form import one_thread
 from urushi.fitting.incremental import sums
 from urushi.fitting.incremental.obstacle import obstacle
 from urushi.fitting.learning import Learner, Learnt
-from urushi.preprocessing import Pipeline
+from urushi.inspection import Unreadable
+from urushi.preprocessing import Pipeline, Prepared
 from urushi.printable import counted
 from urushi.recipe import Recipe
 from urushi.runtime.torch_backend import TorchBackend
 from urushi.scoring import ScoringGraph
 
+Prepare = Callable[[ImageSource], Prepared | Unreadable]
 _N_FOLDS = 50  # where the recipe has none
 
 

@@ -1,6 +1,6 @@
 """Images unlearnt exactly, as if they had never been learnt."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
 
@@ -9,12 +9,11 @@ from urushi.data.learnt_images import LearntImages
 from urushi.data.stream import batches, stream
 from urushi.errors import DatasetError
 from urushi.fitting.incremental import sums
-from urushi.fitting.incremental.present import Present
+from urushi.fitting.incremental.present import Prepare, Present
 from urushi.inspection import Unreadable
 from urushi.preprocessing import Prepared
 from urushi.printable import counted
 
-Prepare = Callable[[ImageSource], Prepared | Unreadable]
 _MOST_NAMED = 5
 
 
