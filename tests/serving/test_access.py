@@ -1,6 +1,10 @@
 """Who gets in, what each role may do, and what is refused because it is too much."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+from argon2 import PasswordHasher
 from test_inspections import refused
 
 from urushi.errors import BusyError, InputError, NotFoundError
@@ -146,3 +150,20 @@ def test_the_description_of_the_api_is_complete(connected):
             assert one["requestBody"]["content"], path
     schemas = described["components"]["schemas"]
     assert schemas["InspectionFound"]["example"]["decision"] == "anomalous"
+
+
+def test_a_token_that_many_requests_bring_at_once_is_verified_once(opened):
+    station, verified = opened(), []
+    quick = station.tokens._hasher
+
+    class Slow(PasswordHasher):
+        def verify(self, hash: str, password: str) -> bool:
+            time.sleep(0.02)
+            verified.append(password)
+            return quick.verify(hash, password)
+
+    token = station.tokens.create("line", "inspect", "test")
+    station.tokens._hasher = Slow()
+    with ThreadPoolExecutor(8) as pool:
+        assert {caller.name for caller in pool.map(station.tokens.caller, [token] * 8)} == {"line"}
+    assert len(verified) == 1
