@@ -24,5 +24,6 @@ check: lint  ## all that must pass before a merge, thorough and slow tests too
 
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
+	.venv/bin/pip install -q -c constraints.txt --upgrade pip  # the one that comes with Python finds what fits in twice the time
 	.venv/bin/pip install $(PIP_OPTIONS) -c constraints.txt -e '.[dev]'
 	touch $@
