@@ -231,6 +231,9 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     denoising = tomllib.loads(Recipe.find("autoencoder").to_toml()) | {"model": {"name": "denoising_autoencoder"}}
     (root / "denoising.toml").write_text(tomli_w.dumps(denoising), "utf-8")
     (root / "FILE.toml").write_text(Recipe.find("default").to_toml(), "utf-8")
+    line, *_ = fenced(ROOT / "docs/line.md", "toml")
+    (root / "line.toml").write_text(line, "utf-8")
+    (root / "webhook.key").write_text("of no use elsewhere", "utf-8")
     study, *_ = fenced(ROOT / "docs/studies.md", "toml")
     for long, short in [("repeats = 3", "repeats = 1"), ("draws = 10", "draws = 2"), ("[2, 8, 32]", "[2, 8]")]:
         assert long in study

@@ -79,6 +79,7 @@ EXAMPLES = {
     "serve": [
         "urushi serve part.urushi",
         "urushi serve part.urushi --data station --keep-days 90",
+        "urushi serve part.urushi --line line.toml",
         "urushi serve token anna --role review",
     ],
     "serve token": ["urushi serve token anna --role review", "urushi serve token anna --revoke"],

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from argon2 import PasswordHasher
@@ -46,6 +46,8 @@ class Station:
     inspector: Inspector
     retaining: Retaining
     lock: FileLock
+    sources: list[Callable[[], None]] = field(default_factory=list)  # ends what brings images by itself
+    listeners: list[Callable[[], None]] = field(default_factory=list)  # ends what tells others of results
 
     @classmethod
     def open(
@@ -105,7 +107,11 @@ class Station:
         """Answers what was accepted, and lets go of the folder; once."""
         if not self.lock.is_locked:
             return
+        for end in self.sources:
+            end()
         self.inspector.close()
+        for end in self.listeners:
+            end()
         self.announcements.close()
         self.jobs.close()
         self.retaining.close()

@@ -1,0 +1,34 @@
+"""All connections of a station: made ready together, begun together, ended with the station."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+from urushi.serving.line.outbox import Destination, Outbox
+from urushi.serving.line.settings import LineSettings
+from urushi.serving.line.webhooks import WebhookDestination
+from urushi.serving.station import Station
+
+
+class Line:
+    """What the settings name."""
+
+    def __init__(self, settings: LineSettings, folder: Path) -> None:
+        self._settings = settings
+        self._destinations = list(_destinations(settings, folder))
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """From a file; nothing is connected yet. Raises InputError, also for a secret that is not there."""
+        return cls(LineSettings.read(path), path.parent)
+
+    def begin(self, station: Station) -> None:
+        """Connects the station, until it is closed."""
+        outbox = Outbox(station.database, station.announcements, station.metrics)
+        outbox.open(self._destinations)
+        station.listeners.append(outbox.close)
+
+
+def _destinations(settings: LineSettings, folder: Path) -> Iterator[Destination]:
+    for name, webhook in settings.webhooks.items():
+        yield WebhookDestination(name, webhook, webhook.key(folder))

@@ -1,0 +1,115 @@
+"""What a station is to be connected with, as a TOML file says it; paths are seen from the file."""
+
+import base64
+import binascii
+import os
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, StringConstraints, ValidationError
+from pydantic import model_validator as checked
+
+from urushi.errors import InputError
+from urushi.recipes.files import parse_toml
+from urushi.serving.versions import NAME
+
+Name = Annotated[str, StringConstraints(pattern=f"^{NAME}$")]
+_MOST_BYTES = 1 << 20
+_LEAST_SECRET_BYTES = 16
+_STANDARD = "whsec_"  # before a secret in base64, as the specification of webhooks has it
+
+
+class Section(BaseModel):
+    """A table of the file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Secret(Section):
+    """Where a secret is: the first line of a file, or an environment variable; never in this file."""
+
+    file: Path | None = None
+    variable: str | None = None
+
+    @checked(mode="after")
+    def _one(self) -> Self:
+        if (self.file is None) == (self.variable is None):
+            raise ValueError('give { file = "…" } or { variable = "…" }')
+        return self
+
+    def read(self, folder: Path) -> str:
+        """The secret; raises InputError where there is none."""
+        if self.variable is not None:
+            found, place = os.environ.get(self.variable, ""), f"the environment variable {self.variable}"
+        else:
+            path = folder / str(self.file)
+            found, place = _text(path).partition("\n")[0].strip(), str(path)
+        if not found:
+            raise InputError(f"{place} holds no secret")
+        return found
+
+
+class Webhook(Section):
+    """A receiver of results."""
+
+    url: HttpUrl
+    secret: Secret
+    timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 10
+    give_up_after_hours: Annotated[float, Field(gt=0, le=24 * 30)] = 24
+
+    def key(self, folder: Path) -> bytes:
+        """What its deliveries are signed with; raises InputError for less than 16 bytes."""
+        text = self.secret.read(folder)
+        try:
+            found = (
+                base64.b64decode(text.removeprefix(_STANDARD), validate=True) if _is_standard(text) else text.encode()
+            )
+        except binascii.Error:
+            raise InputError(f"the secret of {self.url.host} begins with {_STANDARD} and is no base64") from None
+        if len(found) < _LEAST_SECRET_BYTES:
+            raise InputError(
+                f"the secret of {self.url.host} has {len(found)} bytes; take at least {_LEAST_SECRET_BYTES}"
+            )
+        return found
+
+
+class LineSettings(Section):
+    """The whole file; `name` is what the station is called elsewhere."""
+
+    name: Name = "station"
+    webhooks: dict[Name, Webhook] = {}
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """From a file; raises InputError that names every wrong setting."""
+        try:
+            return cls.model_validate(parse_toml(_text(path), str(path)))
+        except ValidationError as error:
+            raise InputError("\n".join(f"{path}: {_explained(one)}" for one in error.errors())) from None
+
+
+def _is_standard(text: str) -> bool:
+    return text.startswith(_STANDARD)
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise InputError(f"{path} has more than {_MOST_BYTES >> 20} MiB; it is no file of settings or of a secret")
+        return content.decode()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is no text in UTF-8") from None
+
+
+def _explained(error: Any) -> str:
+    where = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"{where} is unknown"
+    if error["type"] == "missing":
+        return f"{where} is missing"
+    said = error["msg"].removeprefix("Value error, ")
+    return f"{where}: {said}" if isinstance(error["input"], dict) else f"{where} = {error['input']!r}: {said}"
