@@ -1,6 +1,6 @@
 """The record of inspections: written once all that a row names is on the disk, and found again."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +19,7 @@ from urushi.serving.objects import Keeper, Objects
 from urushi.serving.tables import Inspected, Tag, Verdict, Version
 
 Outcome = Literal["normal", "unsure", "anomalous", "unreadable"]
+Along = Callable[[Session, Inspected], None]  # writes together with a row
 PAGE = 50
 
 
@@ -91,9 +92,18 @@ class History:
         self._announcements = announcements or Announcements()
 
     def record(
-        self, version: Version, received: Received, result: Inspection | Unreadable, about: About, seconds: float
+        self,
+        version: Version,
+        received: Received,
+        result: Inspection | Unreadable,
+        about: About,
+        seconds: float,
+        along: Along | None = None,
     ) -> Inspected:
-        """The row of a result, which is on the disk with all its files when this returns; raises OSError."""
+        """The row of a result, which is on the disk with all its files when this returns; raises OSError.
+
+        `along` writes something of its own with it, in the same transaction.
+        """
         row = Inspected(time=now(), detector=version.detector, version_id=version.id, seconds=seconds, n_bytes=0)
         row.source, row.author = received.source, about.author
         row.part_id, row.serial, row.station, row.shift = about.part_id, about.serial, about.station, about.shift
@@ -106,6 +116,8 @@ class History:
                     row.version = session.merge(version, load=False)
                     session.add(row)
                     session.flush()
+                    if along is not None:
+                        along(session, row)
                     self._announcements.announce(session, Announcement("inspection", plain(row)))
         except BaseException:
             for digest in keeper.digests if keeper else ():

@@ -174,6 +174,6 @@ class Arrival(Base):
 
     __tablename__ = "arrival"
 
-    source: Mapped[str] = mapped_column(String(64), primary_key=True)
+    source: Mapped[str] = mapped_column(String(80), primary_key=True)
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
     time: Mapped[datetime]

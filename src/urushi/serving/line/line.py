@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
+from urushi.serving.line.folders import WatchedFolder
 from urushi.serving.line.outbox import Destination, Outbox
 from urushi.serving.line.settings import LineSettings
 from urushi.serving.line.webhooks import WebhookDestination
@@ -14,7 +15,7 @@ class Line:
     """What the settings name."""
 
     def __init__(self, settings: LineSettings, folder: Path) -> None:
-        self._settings = settings
+        self._settings, self._base = settings, folder
         self._destinations = list(_destinations(settings, folder))
 
     @classmethod
@@ -23,10 +24,14 @@ class Line:
         return cls(LineSettings.read(path), path.parent)
 
     def begin(self, station: Station) -> None:
-        """Connects the station, until it is closed."""
+        """Connects the station, until it is closed; raises InputError, NotFoundError for what is not there."""
+        folders = [WatchedFolder(name, one, self._base, station) for name, one in self._settings.folders.items()]
         outbox = Outbox(station.database, station.announcements, station.metrics)
         outbox.open(self._destinations)
         station.listeners.append(outbox.close)
+        for source in folders:
+            source.begin()
+            station.sources.append(source.close)
 
 
 def _destinations(settings: LineSettings, folder: Path) -> Iterator[Destination]:

@@ -11,9 +11,9 @@ from pydantic import model_validator as checked
 
 from urushi.errors import InputError
 from urushi.recipes.files import parse_toml
-from urushi.serving.versions import NAME
+from urushi.serving.messages import Word
 
-Name = Annotated[str, StringConstraints(pattern=f"^{NAME}$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]
 _MOST_BYTES = 1 << 20
 _LEAST_SECRET_BYTES = 16
 _STANDARD = "whsec_"  # before a secret in base64, as the specification of webhooks has it
@@ -73,11 +73,23 @@ class Webhook(Section):
         return found
 
 
+class Folder(Section):
+    """A folder that is watched."""
+
+    path: Path
+    detector: str
+    only_new: bool = False  # leave alone what lies there when the station starts
+    part_id_from_name: bool = False  # the name of a file without its suffix
+    station: Word | None = None
+    tags: Annotated[list[Word], Field(max_length=20)] = []
+
+
 class LineSettings(Section):
     """The whole file; `name` is what the station is called elsewhere."""
 
     name: Name = "station"
     webhooks: dict[Name, Webhook] = {}
+    folders: dict[Name, Folder] = {}
 
     @classmethod
     def read(cls, path: Path) -> Self:

@@ -21,7 +21,7 @@ def upgrade() -> None:
     op.create_index("delivery_by_due", "delivery", ["destination", "due", "id"])
     op.create_table(
         "arrival",
-        sa.Column("source", sa.String(64), primary_key=True),
+        sa.Column("source", sa.String(80), primary_key=True),
         sa.Column("key", sa.String(64), primary_key=True),
         sa.Column("time", sa.DateTime(timezone=True), nullable=False),
     )
