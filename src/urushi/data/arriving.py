@@ -1,4 +1,4 @@
-"""The parts among the files that arrive in a watched folder: each is tried once it seems whole, and once more if need be."""
+"""The parts among the files that arrive in a watched folder: each is tried once it seems whole, or once more."""
 
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -11,9 +11,7 @@ from urushi.data.samples import Problem
 from urushi.data.watching import Watch
 
 R = TypeVar("R")
-Attempt = Callable[
-    [Path, bool], R | None
-]  # of an image, and whether it is the last: None if it may still be on its way
+Attempt = Callable[[Path, bool], R | None]  # on an image; whether it is the last; None: it may still be on its way
 
 
 def parts_arriving(watch: Watch, attempt: Attempt[R], tell: Callable[[str], None]) -> Iterator[R]:

@@ -1,6 +1,5 @@
 """Watched folders: each file is inspected once and is in the history, whatever comes between."""
 
-import os
 import signal
 import sqlite3
 from functools import partial
@@ -152,13 +151,6 @@ def test_a_full_disk_is_waited_for(watching, incoming, pngs, monkeypatch):
     until(lambda: len(rows(station)) == 1)
 
 
-def test_a_link_out_of_the_folder_is_read_as_watching_always_did(watching, incoming, pngs, tmp_path):
-    (tmp_path / "x.png").write_bytes(pngs[0])
-    os.symlink(tmp_path / "x.png", incoming / "link.png")
-    station = watching()
-    until(lambda: len(rows(station)) == 1)
-
-
 def test_wrong_folders_and_detectors_are_said_at_once(opened, tmp_path, incoming):
     station = opened()
     with pytest.raises(InputError, match="there is no folder"):
@@ -168,16 +160,15 @@ def test_wrong_folders_and_detectors_are_said_at_once(opened, tmp_path, incoming
 
 
 @pytest.mark.thorough
-def test_kills_lose_and_double_nothing(tmp_path, incoming, exported_autoencoder, pngs):
+def test_a_kill_loses_and_doubles_nothing(tmp_path, incoming, exported_autoencoder, pngs):
     settings = tmp_path / "line.toml"
     settings.write_text('[folders.in]\npath = "incoming"\ndetector = "exported"\n')
     folder, options = tmp_path / "station", ("--line", str(settings))
     for number in range(60):
         (incoming / f"{number}.png").write_bytes(pngs[number % len(pngs)])
-    for _ in range(2):
-        served = Served(folder, exported_autoencoder, *options)
-        until(lambda: any((folder / "objects").rglob("*")) and sources(folder), 30)
-        served.end(signal.SIGKILL)
+    served = Served(folder, exported_autoencoder, *options)
+    until(lambda: any((folder / "objects").rglob("*")) and sources(folder), 30)
+    served.end(signal.SIGKILL)
     n_before = len(sources(folder))
     served = Served(folder, exported_autoencoder, *options)
     until(lambda: len(sources(folder)) >= 60, 60)
