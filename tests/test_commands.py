@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
 
+import cv2
 import numpy as np
 import pytest
 import tomli_w
@@ -226,6 +227,10 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clamp[:20, :30] = 255
     write(root / "clamp.png", clamp)
     write(root / "leather.png", rng.integers(0, 255, (320, 320)))
+    film = cv2.VideoWriter(str(root / "line.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 64))
+    for _ in range(3):
+        film.write(np.repeat(weave(rng).astype(np.uint8)[..., None], 3, 2))
+    film.release()
     for name in ("picture.png", "camera.png", "a.png", "b.png"):
         write(root / name, weave(rng))
     denoising = tomllib.loads(Recipe.find("autoencoder").to_toml()) | {"model": {"name": "denoising_autoencoder"}}

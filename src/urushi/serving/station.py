@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from argon2 import PasswordHasher
 from filelock import FileLock, Timeout
@@ -16,6 +17,7 @@ from urushi.serving.database import Database
 from urushi.serving.history import History
 from urushi.serving.inspecting import Inspector
 from urushi.serving.jobs import Jobs
+from urushi.serving.messages import Triggered
 from urushi.serving.metrics import Metrics
 from urushi.serving.objects import Objects
 from urushi.serving.retention import Retaining
@@ -25,6 +27,20 @@ from urushi.serving.tokens import FailedLogins, Tokens
 from urushi.serving.versions import Detectors
 
 _UNCLEAN = "running"  # is there while a station runs, and when it was killed
+
+
+class Camera(Protocol):
+    """What takes pictures for the station."""
+
+    name: str
+    detector: str
+
+    @property
+    def is_triggered(self) -> bool:
+        """Takes a picture when it is asked to."""
+
+    def inspect(self, trigger: Triggered, author: str | None = None) -> int:
+        """The number of the inspection of a picture taken now; raises CameraError where there is none."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +62,7 @@ class Station:
     inspector: Inspector
     retaining: Retaining
     lock: FileLock
+    cameras: dict[str, Camera] = field(default_factory=dict)  # by name
     sources: list[Callable[[], None]] = field(default_factory=list)  # ends what brings images by itself
     listeners: list[Callable[[], None]] = field(default_factory=list)  # ends what tells others of results
 

@@ -176,4 +176,5 @@ class Arrival(Base):
 
     source: Mapped[str] = mapped_column(String(80), primary_key=True)
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    inspected: Mapped[int]  # the number of its inspection, which may be gone
     time: Mapped[datetime]

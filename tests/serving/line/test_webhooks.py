@@ -13,6 +13,7 @@ from other_end import Receiver, inspected, until
 from sqlalchemy import select, update
 from studies.station_kills import Served, token_of
 
+from pages import ROOT, fenced
 from urushi.backoff import Backoff
 from urushi.errors import InputError
 from urushi.serving.announcements import Announcement
@@ -68,6 +69,9 @@ def test_a_result_is_posted_as_the_api_gives_it_and_signed_as_a_receiver_can_che
     expected = base64.b64encode(hmac.new(KEY, signed, "sha256").digest()).decode()
     assert headers["webhook-signature"] == f"v1,{expected}"
     assert outcomes(station) == {"taken": 1}
+    checking = {"headers": headers, "body": body.decode(), "key": KEY}
+    exec(compile(fenced(ROOT / "docs/line.md", "python")[0], "line.md", "exec"), checking)
+    assert checking["is_genuine"]
 
 
 def test_a_signature_is_that_of_the_specification():

@@ -20,16 +20,17 @@ class Arrivals:
     def __init__(self, database: Database, source: str) -> None:
         self._database, self._source = database, source
 
-    def is_known(self, key: str) -> bool:
-        """Whether it was inspected."""
+    def found(self, key: str) -> int | None:
+        """The number of its inspection, which may be gone from the history; None where it was not inspected."""
         with self._database.reading() as session:
-            return session.get(Arrival, (self._source, key)) is not None
+            row = session.get(Arrival, (self._source, key))
+            return None if row is None else row.inspected
 
     def along(self, key: str) -> Callable[[Session, Inspected], None]:
         """Writes it together with the result."""
 
-        def write(session: Session, _row: Inspected) -> None:
-            session.add(Arrival(source=self._source, key=key, time=now()))
+        def write(session: Session, row: Inspected) -> None:
+            session.add(Arrival(source=self._source, key=key, inspected=row.id, time=now()))
 
         return write
 

@@ -61,15 +61,13 @@ class WatchedFolder:
             raise EndingError
 
     def _attempt(self, image: Path, is_last_try: bool) -> bool | None:
-        """Whether it was inspected now; None where it may still be on its way."""
+        """Whether it is in the history; None where it may still be on its way."""
         if (key := self._key(image)) is None:
             return None  # it has just gone
         about, name = self._about(image), self._recorder.name
         try:
-            recorded = self._recorder.recorded(
-                lambda: self._received(image), about, key, records_unreadable=is_last_try
-            )
-            return recorded is not None
+            self._recorder.recorded(lambda: self._received(image), about, key, records_unreadable=is_last_try)
+            return True
         except UnreadableImageError as error:
             if is_last_try:
                 _log.error("%s: %s", name, printable(str(error)))

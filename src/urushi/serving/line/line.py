@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
+from urushi.serving.line.cameras import StationCamera
 from urushi.serving.line.folders import WatchedFolder
 from urushi.serving.line.outbox import Destination, Outbox
 from urushi.serving.line.settings import LineSettings
@@ -25,13 +26,16 @@ class Line:
 
     def begin(self, station: Station) -> None:
         """Connects the station, until it is closed; raises InputError, NotFoundError for what is not there."""
+        cameras = [StationCamera(name, one, self._base, station) for name, one in self._settings.cameras.items()]
         folders = [WatchedFolder(name, one, self._base, station) for name, one in self._settings.folders.items()]
         outbox = Outbox(station.database, station.announcements, station.metrics)
         outbox.open(self._destinations)
         station.listeners.append(outbox.close)
-        for source in folders:
-            source.begin()
+        station.cameras.update({camera.name: camera for camera in cameras})
+        sources: list[StationCamera | WatchedFolder] = [*cameras, *folders]
+        for source in sources:
             station.sources.append(source.close)
+            source.begin()
 
 
 def _destinations(settings: LineSettings, folder: Path) -> Iterator[Destination]:

@@ -12,7 +12,6 @@ from urushi.serving.history import About, Along, Received, forget
 from urushi.serving.inspecting import Task
 from urushi.serving.line.arrivals import Arrivals
 from urushi.serving.station import Station
-from urushi.serving.tables import Inspected
 
 _BUSY_SECONDS = 0.2
 _TROUBLE_SECONDS = 5.0
@@ -41,17 +40,18 @@ class Recorder:
 
     def recorded(
         self, receive: Callable[[], Received], about: About, key: str | None, *, records_unreadable: bool = True
-    ) -> Inspected | None:
-        """The row of the image that `receive` gives, which is in the history by now; None where one of this key was.
+    ) -> int:
+        """The number of the inspection of what `receive` gives, or of what came under this key before.
 
         Raises EndingError; UnreadableImageError from `receive`, or unless that is to be recorded.
         """
         along = None if key is None else self.arrivals.along(key)
         while not self.is_ending.is_set():
             try:
-                if key is not None and self.arrivals.is_known(key):
-                    return None
-                return self._accepted(receive(), about, along, records_unreadable=records_unreadable).future.result()
+                if key is not None and (known := self.arrivals.found(key)) is not None:
+                    return known
+                task = self._accepted(receive(), about, along, records_unreadable=records_unreadable)
+                return task.future.result().id
             except (OSError, SQLAlchemyError) as error:
                 _log.error("%s: a result cannot be recorded now, and is tried again: %s", self.name, error)
                 self.is_ending.wait(_TROUBLE_SECONDS)

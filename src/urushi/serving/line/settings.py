@@ -84,12 +84,39 @@ class Folder(Section):
     tags: Annotated[list[Word], Field(max_length=20)] = []
 
 
+class Camera(Section):
+    """A camera; without `every_frames` and `every_seconds` it takes a picture when a trigger comes."""
+
+    source: str | Secret  # a secret where it has a password
+    detector: str
+    every_frames: Annotated[int, Field(ge=1)] | None = None
+    every_seconds: Annotated[float, Field(gt=0)] | None = None
+    skip_frames: Annotated[int, Field(ge=0, le=1000)] = 0  # after a trigger
+    station: Word | None = None
+    tags: Annotated[list[Word], Field(max_length=20)] = []
+
+    @checked(mode="after")
+    def _one(self) -> Self:
+        if self.every_frames is not None and self.every_seconds is not None:
+            raise ValueError("give every_frames or every_seconds, or neither")
+        if self.skip_frames and (self.every_frames or self.every_seconds):
+            raise ValueError("skip_frames goes with triggers")
+        return self
+
+    def address(self, folder: Path) -> str:
+        """As `CameraSource` takes it; raises InputError where a secret is not there."""
+        text = self.source if isinstance(self.source, str) else self.source.read(folder)
+        is_path = "://" not in text and not text.isdigit()
+        return str(folder / text) if is_path else text
+
+
 class LineSettings(Section):
     """The whole file; `name` is what the station is called elsewhere."""
 
     name: Name = "station"
     webhooks: dict[Name, Webhook] = {}
     folders: dict[Name, Folder] = {}
+    cameras: dict[Name, Camera] = {}
 
     @classmethod
     def read(cls, path: Path) -> Self:

@@ -23,5 +23,6 @@ def upgrade() -> None:
         "arrival",
         sa.Column("source", sa.String(80), primary_key=True),
         sa.Column("key", sa.String(64), primary_key=True),
+        sa.Column("inspected", sa.Integer, nullable=False),
         sa.Column("time", sa.DateTime(timezone=True), nullable=False),
     )
