@@ -55,8 +55,8 @@ class Outcome:
 class Served:
     """A station as a process of its own."""
 
-    def __init__(self, folder: Path, detector: Path) -> None:
-        command = [*PROGRAM, "serve", str(detector), "--data", str(folder), "--port", "0"]
+    def __init__(self, folder: Path, detector: Path, *options: str) -> None:
+        command = [*PROGRAM, "serve", str(detector), "--data", str(folder), "--port", "0", *options]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         assert self.process.stderr is not None
         lines = iter(self.process.stderr.readline, "")

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
 
+import cv2
 import numpy as np
 import pytest
 import tomli_w
@@ -226,11 +227,18 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clamp[:20, :30] = 255
     write(root / "clamp.png", clamp)
     write(root / "leather.png", rng.integers(0, 255, (320, 320)))
+    film = cv2.VideoWriter(str(root / "line.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 64))
+    for _ in range(3):
+        film.write(np.repeat(weave(rng).astype(np.uint8)[..., None], 3, 2))
+    film.release()
     for name in ("picture.png", "camera.png", "a.png", "b.png"):
         write(root / name, weave(rng))
     denoising = tomllib.loads(Recipe.find("autoencoder").to_toml()) | {"model": {"name": "denoising_autoencoder"}}
     (root / "denoising.toml").write_text(tomli_w.dumps(denoising), "utf-8")
     (root / "FILE.toml").write_text(Recipe.find("default").to_toml(), "utf-8")
+    line, *_ = fenced(ROOT / "docs/line.md", "toml")
+    (root / "line.toml").write_text(line, "utf-8")
+    (root / "webhook.key").write_text("of no use elsewhere", "utf-8")
     study, *_ = fenced(ROOT / "docs/studies.md", "toml")
     for long, short in [("repeats = 3", "repeats = 1"), ("draws = 10", "draws = 2"), ("[2, 8, 32]", "[2, 8]")]:
         assert long in study

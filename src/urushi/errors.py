@@ -17,6 +17,8 @@ UrushiError
 │   ├── TooLargeError      it is larger than the station takes
 │   ├── OvertimeError      it took longer than the station allows
 │   └── BusyError          as much as may wait is waiting: ask again later
+├── CameraError            a camera gives no frame now, or none any more
+├── DeliveryError          a result could not be delivered now; it is tried again
 └── UnreadableImageError   one image cannot be read; a run lists it and goes on
 """
 
@@ -95,6 +97,22 @@ class BusyError(ServiceError):
     def __init__(self, message: str, retry_after_seconds: int) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+
+
+class CameraError(UrushiError):
+    """A camera gives no frame now, or none any more (`has_ended`)."""
+
+    def __init__(self, message: str, *, has_ended: bool = False) -> None:
+        super().__init__(message)
+        self.has_ended = has_ended
+
+
+class DeliveryError(UrushiError):
+    """A result could not be delivered; where the receiver is not reachable, neither can any other now."""
+
+    def __init__(self, message: str, *, is_reachable: bool) -> None:
+        super().__init__(message)
+        self.is_reachable = is_reachable
 
 
 class UnreadableImageError(UrushiError):

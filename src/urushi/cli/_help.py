@@ -12,6 +12,7 @@ _GROUPS = {  # by the parameter, in this order; what is in none comes before the
     "Learning on": ("add", "remove", "selected", "final", "base"),
     "Recipe": ("recipe", "settings", "transforms"),
     "Watching a folder": ("watch", "only_new", "idle_seconds"),
+    "A camera": ("camera", "every_frames", "every_seconds"),
     "Threshold": ("false_alarm_rate", "warn_rate", "rule", "false_discovery_rate"),
     "In the plant": ("prevalence", "escape_cost", "false_alarm_cost"),
     "What is written": (
@@ -47,6 +48,7 @@ EXAMPLES = {
         "urushi inspect part.urushi new --report",
         "urushi inspect part.urushi new --format csv > results.csv",
         "urushi inspect part.urushi --watch incoming",
+        "urushi inspect part.urushi --camera line.avi --every-frames 10",
         "urushi inspect part.urushi images --engine ray --out inspected",
     ],
     "evaluate": [
@@ -79,6 +81,7 @@ EXAMPLES = {
     "serve": [
         "urushi serve part.urushi",
         "urushi serve part.urushi --data station --keep-days 90",
+        "urushi serve part.urushi --line line.toml",
         "urushi serve token anna --role review",
     ],
     "serve token": ["urushi serve token anna --role review", "urushi serve token anna --revoke"],

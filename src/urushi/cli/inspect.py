@@ -1,6 +1,6 @@
 """urushi inspect: decisions on images, one line each."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from itertools import chain
 from pathlib import Path
@@ -19,6 +19,7 @@ from urushi.printable import counted, printable
 if TYPE_CHECKING:
     from urushi.cli._outputs import Listener
     from urushi.cli._typing import TypeTeller
+    from urushi.data.camera import CameraSource
     from urushi.detector import Detector
     from urushi.inspection import Inspection, Unreadable
 
@@ -52,6 +53,17 @@ def inspect(
     idle_seconds: Annotated[
         float | None, typer.Option(min=0, help="With --watch: end when nothing has arrived for so long.")
     ] = None,
+    camera: Annotated[
+        str | None,
+        typer.Option(
+            help="Inspect the pictures of a camera, one line of JSON each, until stopped: the number of a device, an "
+            "rtsp:// or http(s):// URL, or a video file, which ends."
+        ),
+    ] = None,
+    every_frames: Annotated[
+        int | None, typer.Option(min=1, help="With --camera: each so many frames; without it, every one.")
+    ] = None,
+    every_seconds: Annotated[float | None, typer.Option(min=0.001, help="With --camera: or after so long.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for maps and report.")] = Path("inspection"),
     output_format: Annotated[Format, typer.Option("--format", help="What is printed.")] = Format.table,
     maps: Annotated[bool, typer.Option("--maps", help="Write an overlay of the heat map for each image.")] = False,
@@ -100,10 +112,12 @@ def inspect(
     from urushi.cli._batch import decide_together
     from urushi.cli._outputs import Listener, ReportWriter, Tally, make_folder, map_writer, mask_writer
 
-    _refuse_what_does_not_go_together(paths, watch, report=report, false_discovery_rate=false_discovery_rate)
+    endless = {"--watch": watch, "--camera": camera}
+    _refuse_what_does_not_go_together(paths, endless, report=report, false_discovery_rate=false_discovery_rate)
+    _refuse_without_camera(camera, every_frames, every_seconds)
     if engine == EngineName.ray:
         asked: dict[str, object] = {
-            "--watch": watch,
+            **endless,
             "--maps": maps or maps_as,
             "--masks": masks,
             "--report": report,
@@ -119,7 +133,10 @@ def inspect(
     typed = types is not None or novelty_buffer is not None
     runtime = "torch" if typed and runtime is None else runtime  # the others compute no latent code
     require_detector(detector)
-    found = None if watch is not None else _found(paths or [])
+    source = None if camera is None else _camera(camera)
+    found = _found(paths or []) if watch is None and source is None else None
+    if source is not None:
+        _console.note(f"watching {source.name}; Ctrl-C ends it")
     if watch is not None and watch.is_dir():
         _console.note(f"watching {printable(str(watch))}; Ctrl-C ends it")
     loaded = load(detector, runtime=runtime, precision=precision, device=device, n_threads=n_threads, bits=bits)
@@ -129,15 +146,19 @@ def inspect(
     writers += [mask_writer(out)] if masks else []
     shows_pictures = bool(writers) or report
     teller = _teller(loaded, types, novelty_buffer, gathers_unsure=gather_unsure)
-    listeners: list[Listener] = [tally := Tally(is_endless=watch is not None), *writers]
-    if watch is not None:
+    listeners: list[Listener] = [tally := Tally(is_endless=found is None), *writers]
+    if found is None:
+        from urushi.cli._camera import seen
         from urushi.cli._watching import until_stopped, watch_of, watched
 
         with until_stopped():
-            arrived = watched(loaded, watch_of(watch, only_new=only_new, idle_seconds=idle_seconds))
+            if watch is not None:
+                arrived = watched(loaded, watch_of(watch, only_new=only_new, idle_seconds=idle_seconds))
+            elif source is not None:
+                arrived = seen(loaded, source, every_frames=every_frames, every_seconds=every_seconds)
             arrived = teller.tell(arrived) if teller else arrived
             _tell(arrived, listeners, loaded, Format.jsonl, outlives_reader=False)
-    elif found is not None:
+    else:
         results = _results(loaded, *found)
         if false_discovery_rate is not None:
             loaded, results = decide_together(loaded, results, false_discovery_rate)
@@ -176,15 +197,33 @@ def _refuse_on_ray(names: list[str]) -> None:
     require("ray", "ray")
 
 
+def _camera(text: str) -> "CameraSource":
+    from urushi.data.camera import CameraSource
+
+    return CameraSource.of(text)
+
+
+def _refuse_without_camera(camera: str | None, every_frames: int | None, every_seconds: float | None) -> None:
+    from urushi.errors import InputError
+
+    if camera is None and (every_frames or every_seconds):
+        raise InputError("--every-frames and --every-seconds go with --camera")
+    if every_frames and every_seconds:
+        raise InputError("give --every-frames or --every-seconds")
+
+
 def _refuse_what_does_not_go_together(
-    paths: list[Path] | None, watch: Path | None, *, report: bool, false_discovery_rate: float | None
+    paths: list[Path] | None, endless: Mapping[str, object], *, report: bool, false_discovery_rate: float | None
 ) -> None:
     from urushi.errors import InputError
 
-    if bool(paths) == (watch is not None):
-        raise InputError("give images or folders to inspect, or a folder to watch with --watch; one of the two")
-    if watch is not None and (report or false_discovery_rate is not None):
-        raise InputError("--watch has no last image: leave out --report and --false-discovery-rate")
+    given = [name for name, value in endless.items() if value is not None]
+    if bool(paths) + len(given) != 1:
+        raise InputError(
+            "give images or folders to inspect, a folder to watch with --watch, or a camera with --camera; one of them"
+        )
+    if given and (report or false_discovery_rate is not None):
+        raise InputError(f"{given[0]} has no last image: leave out --report and --false-discovery-rate")
 
 
 def _tell(

@@ -56,6 +56,9 @@ def run(
     keep_days: Annotated[float | None, typer.Option(min=0, help="Older inspections are removed.")] = None,
     keep_inspections: Annotated[int | None, typer.Option(min=0, help="More than these are removed.")] = None,
     keep_gigabytes: Annotated[float | None, typer.Option(min=0, help="Of images and maps.")] = None,
+    line: Annotated[
+        Path | None, typer.Option(help="TOML file: webhooks and what else the station is connected with.")
+    ] = None,
     runtime: RuntimeOption = None,
     precision: PrecisionOption = None,
     n_threads: ThreadsOption = None,
@@ -76,8 +79,10 @@ def run(
     require("fastapi", "serve")
     from urushi.cli._watching import until_stopped
     from urushi.serving import server
+    from urushi.serving.line.line import Line
     from urushi.serving.settings import Limits, Retention
 
+    connections = None if line is None else Line.read(line)
     limits = Limits(
         queue_images=queue_images,
         body_megabytes=max_body_megabytes,
@@ -91,6 +96,8 @@ def run(
     if check:
         station.close()
         return
+    if connections is not None:
+        connections.begin(station)
     if certificate is None and not _is_loopback(host):
         _console.note(
             "warning: tokens and images travel unencrypted; give --certificate and --key, or a proxy that has"

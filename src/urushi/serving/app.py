@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from urushi import __version__
 from urushi.serving import problems
 from urushi.serving.guard import Guard
-from urushi.serving.routes import detectors, inspections, jobs, operation, review
+from urushi.serving.routes import cameras, detectors, inspections, jobs, operation, review
 from urushi.serving.station import Station
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
@@ -47,6 +47,6 @@ def create(station: Station, *, is_tls: bool = False) -> FastAPI:
     app.state.station = station
     app.add_middleware(Guard, is_tls=is_tls)
     problems.add_handlers(app)
-    for part in (inspections, detectors, review, jobs, operation):
+    for part in (inspections, cameras, detectors, review, jobs, operation):
         app.include_router(part.router)
     return app

@@ -54,6 +54,11 @@ class Client:
         found = self._sent("POST", path, content=image, params=dict(about), headers=headers)
         return TypeAdapter(list[InspectionFound]).validate_json(found.content)[0]
 
+    def trigger(self, camera: str, **about: Any) -> InspectionFound:
+        """The result of a picture that a camera takes now; `about`: id, part_id, serial, station, shift, tags."""
+        found = self._sent("POST", f"/v1/cameras/{camera}/inspections", json=about)
+        return InspectionFound.model_validate_json(found.content)
+
     def inspection(self, number: int) -> InspectionFound:
         """One by its id."""
         return InspectionFound.model_validate_json(self._sent("GET", f"/v1/inspections/{number}").content)

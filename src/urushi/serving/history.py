@@ -1,6 +1,6 @@
 """The record of inspections: written once all that a row names is on the disk, and found again."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,11 +13,13 @@ from sqlalchemy.orm import Session
 from urushi.errors import NotFoundError
 from urushi.inspection import Inspection, Unreadable
 from urushi.serving import evidence
+from urushi.serving.announcements import Announcement, Announcements
 from urushi.serving.database import Database, now
 from urushi.serving.objects import Keeper, Objects
 from urushi.serving.tables import Inspected, Tag, Verdict, Version
 
 Outcome = Literal["normal", "unsure", "anomalous", "unreadable"]
+Along = Callable[[Session, Inspected], None]  # writes together with a row
 PAGE = 50
 
 
@@ -85,13 +87,23 @@ class Query:
 class History:
     """Of all detectors of a station."""
 
-    def __init__(self, database: Database, objects: Objects) -> None:
+    def __init__(self, database: Database, objects: Objects, announcements: Announcements | None = None) -> None:
         self._database, self._objects = database, objects
+        self._announcements = announcements or Announcements()
 
     def record(
-        self, version: Version, received: Received, result: Inspection | Unreadable, about: About, seconds: float
+        self,
+        version: Version,
+        received: Received,
+        result: Inspection | Unreadable,
+        about: About,
+        seconds: float,
+        along: Along | None = None,
     ) -> Inspected:
-        """The row of a result, which is on the disk with all its files when this returns; raises OSError."""
+        """The row of a result, which is on the disk with all its files when this returns; raises OSError.
+
+        `along` writes something of its own with it, in the same transaction.
+        """
         row = Inspected(time=now(), detector=version.detector, version_id=version.id, seconds=seconds, n_bytes=0)
         row.source, row.author = received.source, about.author
         row.part_id, row.serial, row.station, row.shift = about.part_id, about.serial, about.station, about.shift
@@ -103,6 +115,10 @@ class History:
                 with self._database.writing() as session:
                     row.version = session.merge(version, load=False)
                     session.add(row)
+                    session.flush()
+                    if along is not None:
+                        along(session, row)
+                    self._announcements.announce(session, Announcement("inspection", plain(row)))
         except BaseException:
             for digest in keeper.digests if keeper else ():
                 self._objects.remove(digest, self.names)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from urushi.errors import BusyError, OvertimeError, UnreadableImageError
 from urushi.inspection import Inspection, Unreadable
 from urushi.printable import counted
-from urushi.serving.history import About, History, Received, forget
+from urushi.serving.history import About, Along, History, Received, forget
 from urushi.serving.metrics import Metrics
 from urushi.serving.tables import Inspected
 from urushi.serving.versions import Loaded
@@ -25,6 +25,8 @@ class Task:
     loaded: Loaded
     received: Received
     about: About
+    along: Along | None = None
+    records_unreadable: bool = True  # else that is the error of its future
     future: "Future[Inspected]" = field(init=False)
     given_up: threading.Event = field(default_factory=threading.Event)  # nobody waits for it any more
 
@@ -37,7 +39,15 @@ class Inspector:
         self._pool, self._n_threads = ThreadPoolExecutor(n_threads, thread_name_prefix="urushi-inspect"), n_threads
         self._n_accepted, self._counting, self._mean_seconds = 0, threading.Lock(), _FIRST_GUESS_SECONDS
 
-    def accept(self, loaded: Loaded, images: Sequence[Received], about: About) -> list[Task]:
+    def accept(
+        self,
+        loaded: Loaded,
+        images: Sequence[Received],
+        about: About,
+        *,
+        along: Along | None = None,
+        records_unreadable: bool = True,
+    ) -> list[Task]:
         """All of the images or none; raises BusyError if they are more than may wait now."""
         with self._counting:
             if self._n_accepted + len(images) > self._most:
@@ -49,7 +59,7 @@ class Inspector:
                 )
             self._n_accepted += len(images)
             self._metrics.queue.set(self._n_accepted)
-        tasks = [Task(loaded, image, about) for image in images]
+        tasks = [Task(loaded, image, about, along, records_unreadable) for image in images]
         for task in tasks:
             task.future = self._pool.submit(self._done, task)
             task.future.add_done_callback(self._counted)
@@ -72,8 +82,10 @@ class Inspector:
             result = _inspected(task)
             if task.given_up.is_set():
                 raise OvertimeError("nobody waits for this image any more")
+            if isinstance(result, Unreadable) and not task.records_unreadable:
+                raise UnreadableImageError(result.source, result.reason)
             seconds = time.perf_counter() - start
-            row = self._history.record(task.loaded.row, task.received, result, task.about, seconds)
+            row = self._history.record(task.loaded.row, task.received, result, task.about, seconds, task.along)
             self._metrics.inspected(row.detector, row.decision, time.perf_counter() - start)
             self._mean_seconds += (time.perf_counter() - start - self._mean_seconds) / 20
             return row

@@ -38,6 +38,20 @@ class AboutImage(BaseModel):
     tags: Annotated[list[Word], Field(max_length=20)] = []
 
 
+class Triggered(AboutImage):
+    """What may come with a trigger; with an `id`, a second one gives the first one's picture."""
+
+    id: Word | None = None
+
+
+class CameraFound(BaseModel):
+    """A camera of the station."""
+
+    name: str = Field(examples=["top"])
+    detector: str = Field(examples=["part"])
+    is_triggered: bool = Field(description="Takes a picture when it is asked to; else by itself.")
+
+
 class VerdictSaid(BaseModel):
     """What a person said of an inspection."""
 

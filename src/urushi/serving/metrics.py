@@ -30,6 +30,15 @@ class Metrics:
         )
         self.queue = Gauge("urushi_queue_images", "Images that wait or are inspected", registry=own)
         self.failed_logins = Counter("urushi_failed_logins", "Requests with a wrong token", registry=own)
+        self.deliveries = Counter(
+            "urushi_deliveries",
+            "Results sent to others, by what became of it",
+            ["destination", "outcome"],
+            registry=own,
+        )
+        self.deliveries_waiting = Gauge(
+            "urushi_deliveries_waiting", "Results that no one has taken yet", ["destination"], registry=own
+        )
         self.verdicts = Counter("urushi_verdicts", "Verdicts by kind", ["detector", "verdict"], registry=own)
 
     def inspected(self, detector: str, decision: str, seconds: float) -> None:

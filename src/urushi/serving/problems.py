@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from urushi.errors import (
     AccessError,
     BusyError,
+    CameraError,
     ConflictError,
     InputError,
     MissingPackageError,
@@ -36,6 +37,7 @@ _STATUSES: tuple[tuple[type[UrushiError], int, str], ...] = (  # the first that 
     (TooLargeError, 413, "too-large"),
     (BusyError, 429, "busy"),
     (OvertimeError, 504, "overtime"),
+    (CameraError, 503, "no-picture"),
     (MissingPackageError, 501, "missing-package"),
     (UnreadableImageError, 422, "unreadable-image"),
     (InputError, 422, "bad-input"),

@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from argon2 import PasswordHasher
 from filelock import FileLock, Timeout
@@ -11,10 +12,12 @@ from filelock import FileLock, Timeout
 from urushi.detector import Detector
 from urushi.errors import InputError
 from urushi.runtime.backend import usable_cores
+from urushi.serving.announcements import Announcements
 from urushi.serving.database import Database
 from urushi.serving.history import History
 from urushi.serving.inspecting import Inspector
 from urushi.serving.jobs import Jobs
+from urushi.serving.messages import Triggered
 from urushi.serving.metrics import Metrics
 from urushi.serving.objects import Objects
 from urushi.serving.retention import Retaining
@@ -26,6 +29,20 @@ from urushi.serving.versions import Detectors
 _UNCLEAN = "running"  # is there while a station runs, and when it was killed
 
 
+class Camera(Protocol):
+    """What takes pictures for the station."""
+
+    name: str
+    detector: str
+
+    @property
+    def is_triggered(self) -> bool:
+        """Takes a picture when it is asked to."""
+
+    def inspect(self, trigger: Triggered, author: str | None = None) -> int:
+        """The number of the inspection of a picture taken now; raises CameraError where there is none."""
+
+
 @dataclass(frozen=True)
 class Station:
     """What serves; `close` answers what was accepted."""
@@ -34,6 +51,7 @@ class Station:
     limits: Limits
     database: Database
     objects: Objects
+    announcements: Announcements
     history: History
     detectors: Detectors
     review: Review
@@ -44,6 +62,9 @@ class Station:
     inspector: Inspector
     retaining: Retaining
     lock: FileLock
+    cameras: dict[str, Camera] = field(default_factory=dict)  # by name
+    sources: list[Callable[[], None]] = field(default_factory=list)  # ends what brings images by itself
+    listeners: list[Callable[[], None]] = field(default_factory=list)  # ends what tells others of results
 
     @classmethod
     def open(
@@ -64,7 +85,8 @@ class Station:
         """
         database = open_database(folder, url)
         lock, objects, metrics = _locked(folder), Objects(folder), Metrics()
-        history, detectors = History(database, objects), Detectors(database, objects, load)
+        announcements = Announcements()
+        history, detectors = History(database, objects, announcements), Detectors(database, objects, load)
         if (folder / _UNCLEAN).exists():
             objects.sweep(history.names)
         (folder / _UNCLEAN).touch()
@@ -74,6 +96,7 @@ class Station:
             limits=limits,
             database=database,
             objects=objects,
+            announcements=announcements,
             history=history,
             detectors=detectors,
             review=Review(*records),
@@ -101,7 +124,12 @@ class Station:
         """Answers what was accepted, and lets go of the folder; once."""
         if not self.lock.is_locked:
             return
+        for end in self.sources:
+            end()
         self.inspector.close()
+        for end in self.listeners:
+            end()
+        self.announcements.close()
         self.jobs.close()
         self.retaining.close()
         self.database.close()

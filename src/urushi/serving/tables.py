@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, Dialect, Double, ForeignKey, Index, String, TypeDecorator, UniqueConstraint
+from sqlalchemy import JSON, DateTime, Dialect, Double, ForeignKey, Index, String, Text, TypeDecorator, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 
@@ -152,3 +152,29 @@ class Token(Base):
     hash: Mapped[str] = mapped_column(String(200))
     created: Mapped[datetime]
     revoked: Mapped[datetime | None]
+
+
+class Delivery(Base):
+    """A result on its way to a destination: removed once it is taken, or too old."""
+
+    __tablename__ = "delivery"
+    __table_args__ = (Index("delivery_by_due", "destination", "due", "id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(32))  # by which a receiver knows it again
+    destination: Mapped[str] = mapped_column(String(80))
+    body: Mapped[str] = mapped_column(Text)
+    created: Mapped[datetime]
+    due: Mapped[datetime]  # when it is to be sent
+    n_failures: Mapped[int]
+
+
+class Arrival(Base):
+    """What came by itself, from a folder or by a trigger, and was inspected: it is not inspected again."""
+
+    __tablename__ = "arrival"
+
+    source: Mapped[str] = mapped_column(String(80), primary_key=True)
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    inspected: Mapped[int]  # the number of its inspection, which may be gone
+    time: Mapped[datetime]
