@@ -1,6 +1,6 @@
 """The record of inspections: written once all that a row names is on the disk, and found again."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,6 +18,7 @@ from urushi.serving.objects import Keeper, Objects
 from urushi.serving.tables import Inspected, Tag, Verdict, Version
 
 Outcome = Literal["normal", "unsure", "anomalous", "unreadable"]
+Also = Callable[[Session, Inspected], None]
 PAGE = 50
 
 
@@ -89,9 +90,18 @@ class History:
         self._database, self._objects = database, objects
 
     def record(
-        self, version: Version, received: Received, result: Inspection | Unreadable, about: About, seconds: float
+        self,
+        version: Version,
+        received: Received,
+        result: Inspection | Unreadable,
+        about: About,
+        seconds: float,
+        also: Sequence[Also] = (),
     ) -> Inspected:
-        """The row of a result, which is on the disk with all its files when this returns; raises OSError."""
+        """The row of a result, which is on the disk with all its files when this returns; raises OSError.
+
+        What is to be written `also` is written with it, or neither is.
+        """
         row = Inspected(time=now(), detector=version.detector, version_id=version.id, seconds=seconds, n_bytes=0)
         row.source, row.author = received.source, about.author
         row.part_id, row.serial, row.station, row.shift = about.part_id, about.serial, about.station, about.shift
@@ -103,6 +113,9 @@ class History:
                 with self._database.writing() as session:
                     row.version = session.merge(version, load=False)
                     session.add(row)
+                    session.flush()
+                    for write in also:
+                        write(session, row)
         except BaseException:
             for digest in keeper.digests if keeper else ():
                 self._objects.remove(digest, self.names)
