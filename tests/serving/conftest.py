@@ -62,13 +62,16 @@ def connected(opened: Callable[..., Station], app: FastAPI) -> Iterator[Callable
     with ExitStack() as stack:
         served: dict[Path, TestClient] = {}
 
-        def connected(station: Station | None = None, *, role: str = "admin", **limits: object) -> Client:
+        def connected(
+            station: Station | None = None, *, role: str = "admin", token: str | None = None, **limits: object
+        ) -> Client:
             station = station or opened(limits=Limits(**limits))
+            app.state.station = station
             if station.folder not in served:
-                app.state.station = station
                 served[station.folder] = stack.enter_context(TestClient(app, raise_server_exceptions=False))
-            client = Client("", station.tokens.create(role, role, "test"), http=served[station.folder])
-            client.station, client.http = station, served[station.folder]
+            token = token or station.tokens.create(role, role, "test")
+            client = Client("", token, http=served[station.folder])
+            client.token, client.station, client.http = token, station, served[station.folder]
             return client
 
         yield connected

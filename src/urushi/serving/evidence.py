@@ -59,7 +59,7 @@ def details_of(found: Inspection) -> dict[str, Any]:
     """The values of an inspection that are kept beside its pictures, and that draw the overlay."""
     counted = inspected(found.anomaly_map, found.ignored)
     as_held_out = {"map_peak": float(counted.max()), "map_median": float(np.median(counted)), "content": found.content}
-    return {**found.to_json(), "view": found.view._asdict(), AS_HELD_OUT: as_held_out}
+    return {**found.to_json(), "light": dict(found.light), "view": found.view._asdict(), AS_HELD_OUT: as_held_out}
 
 
 def map_png(evidence: Evidence, details: Mapping[str, Any]) -> bytes:

@@ -19,7 +19,7 @@ from urushi.serving.objects import Keeper, Objects
 from urushi.serving.tables import Inspected, Tag, Verdict, Version
 
 Outcome = Literal["normal", "unsure", "anomalous", "unreadable"]
-Along = Callable[[Session, Inspected], None]  # writes together with a row
+Also = Callable[[Session, Inspected], None]
 PAGE = 50
 
 
@@ -98,11 +98,11 @@ class History:
         result: Inspection | Unreadable,
         about: About,
         seconds: float,
-        along: Along | None = None,
+        also: Sequence[Also] = (),
     ) -> Inspected:
         """The row of a result, which is on the disk with all its files when this returns; raises OSError.
 
-        `along` writes something of its own with it, in the same transaction.
+        What is to be written `also` is written with it, or neither is.
         """
         row = Inspected(time=now(), detector=version.detector, version_id=version.id, seconds=seconds, n_bytes=0)
         row.source, row.author = received.source, about.author
@@ -116,8 +116,8 @@ class History:
                     row.version = session.merge(version, load=False)
                     session.add(row)
                     session.flush()
-                    if along is not None:
-                        along(session, row)
+                    for write in also:
+                        write(session, row)
                     self._announcements.announce(session, Announcement("inspection", plain(row)))
         except BaseException:
             for digest in keeper.digests if keeper else ():

@@ -14,6 +14,7 @@ from urushi.errors import InputError
 from urushi.runtime.backend import usable_cores
 from urushi.serving.announcements import Announcements
 from urushi.serving.database import Database
+from urushi.serving.drift.monitors import Monitors
 from urushi.serving.history import History
 from urushi.serving.inspecting import Inspector
 from urushi.serving.jobs import Jobs
@@ -22,6 +23,7 @@ from urushi.serving.metrics import Metrics
 from urushi.serving.objects import Objects
 from urushi.serving.retention import Retaining
 from urushi.serving.review import Review
+from urushi.serving.sending import Sendings
 from urushi.serving.settings import Limits, Retention
 from urushi.serving.tokens import FailedLogins, Tokens
 from urushi.serving.versions import Detectors
@@ -59,6 +61,8 @@ class Station:
     tokens: Tokens
     failed_logins: FailedLogins
     metrics: Metrics
+    monitors: Monitors
+    sendings: Sendings
     inspector: Inspector
     retaining: Retaining
     lock: FileLock
@@ -90,7 +94,7 @@ class Station:
         if (folder / _UNCLEAN).exists():
             objects.sweep(history.names)
         (folder / _UNCLEAN).touch()
-        records = (database, objects, history, detectors)
+        records, monitors = (database, objects, history, detectors), Monitors(database, metrics)
         station = cls(
             folder=folder,
             limits=limits,
@@ -104,7 +108,9 @@ class Station:
             tokens=Tokens(database, hasher),
             failed_logins=FailedLogins(limits.failed_logins_per_minute),
             metrics=metrics,
-            inspector=Inspector(history, metrics, n_threads or usable_cores(), limits.queue_images),
+            monitors=monitors,
+            sendings=Sendings(database),
+            inspector=Inspector(history, monitors, metrics, n_threads or usable_cores(), limits.queue_images),
             retaining=Retaining(database, objects, history, retention),
             lock=lock,
         )
@@ -114,7 +120,7 @@ class Station:
             if not detectors.names():
                 raise InputError("this station has no detector yet; give one: `urushi serve part.urushi`")
             for name in detectors.names():
-                detectors.get(name)
+                monitors.found(detectors.get(name))
         except BaseException:
             station.close()
             raise
@@ -132,6 +138,7 @@ class Station:
         self.announcements.close()
         self.jobs.close()
         self.retaining.close()
+        self.monitors.close()
         self.database.close()
         (self.folder / _UNCLEAN).unlink(missing_ok=True)
         self.lock.release()

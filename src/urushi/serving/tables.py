@@ -124,6 +124,30 @@ class Change(Base):
     reason: Mapped[str | None] = mapped_column(String(500))
 
 
+class Drift(Base):
+    """How far the monitor of a detector has come."""
+
+    __tablename__ = "drift"
+
+    detector: Mapped[str] = mapped_column(String(64), primary_key=True)
+    version_id: Mapped[int] = mapped_column(ForeignKey("version.id"))
+    last_id: Mapped[int]  # of the inspections that it has seen
+    state: Mapped[dict[str, Any]]
+    alarmed: Mapped[datetime | None]  # when the alarm was raised that stands
+
+
+class Sent(Base):
+    """Which image of a request with an idempotency key an inspection was of."""
+
+    __tablename__ = "sent"
+
+    author: Mapped[str] = mapped_column(String(64), primary_key=True)
+    key: Mapped[str] = mapped_column(String(100), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    digest: Mapped[str] = mapped_column(String(64))  # of all that the request brought
+    inspected_id: Mapped[int] = mapped_column(ForeignKey("inspected.id", ondelete="CASCADE"), index=True)
+
+
 class Job(Base):
     """Work that takes long: asked for, and what became of it."""
 

@@ -2,13 +2,13 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from urushi.errors import BusyError
-from urushi.serving.history import About, Along, Received, forget
+from urushi.serving.history import About, Also, Received, forget
 from urushi.serving.inspecting import Task
 from urushi.serving.line.arrivals import Arrivals
 from urushi.serving.station import Station
@@ -45,24 +45,25 @@ class Recorder:
 
         Raises EndingError; UnreadableImageError from `receive`, or unless that is to be recorded.
         """
-        along = None if key is None else self.arrivals.along(key)
+        also = () if key is None else (self.arrivals.arrived(key),)
         while not self.is_ending.is_set():
             try:
                 if key is not None and (known := self.arrivals.found(key)) is not None:
                     return known
-                task = self._accepted(receive(), about, along, records_unreadable=records_unreadable)
+                task = self._accepted(receive(), about, also, records_unreadable=records_unreadable)
                 return task.future.result().id
             except (OSError, SQLAlchemyError) as error:
                 _log.error("%s: a result cannot be recorded now, and is tried again: %s", self.name, error)
                 self.is_ending.wait(_TROUBLE_SECONDS)
         raise EndingError
 
-    def _accepted(self, received: Received, about: About, along: Along | None, *, records_unreadable: bool) -> Task:
-        how = {"along": along, "records_unreadable": records_unreadable}
+    def _accepted(self, received: Received, about: About, also: Sequence[Also], *, records_unreadable: bool) -> Task:
         while not self.is_ending.is_set():
             loaded = self.station.detectors.get(self.detector)
             try:
-                (task,) = self.station.inspector.accept(loaded, [received], about, **how)  # type: ignore[arg-type]
+                (task,) = self.station.inspector.accept(
+                    loaded, [received], about, [also], records_unreadable=records_unreadable
+                )
                 return task
             except BusyError:
                 self.is_ending.wait(_BUSY_SECONDS)

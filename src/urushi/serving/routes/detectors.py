@@ -7,7 +7,7 @@ from fastapi import Path as InPath
 
 from urushi.calibration import compare_rules
 from urushi.serving.access import Administering, Inspecting, Serving
-from urushi.serving.messages import DetectorFound, RuleFound, SwitchAsked, VersionFound
+from urushi.serving.messages import AcknowledgeAsked, DetectorFound, DriftFound, RuleFound, SwitchAsked, VersionFound
 from urushi.serving.versions import NAME, Loaded
 
 router = APIRouter(prefix="/v1/detectors", tags=["detectors"])
@@ -44,6 +44,20 @@ def versions(name: Name, station: Serving, _caller: Inspecting) -> Any:
 def switch(name: Name, asked: SwitchAsked, station: Serving, caller: Administering) -> Any:
     """It decides from the next image on; the audit trail keeps who did it and why."""
     return found(station.detectors.switch(name, asked.number, caller.name, asked.reason))
+
+
+@router.get("/{name}/drift", response_model=DriftFound, summary="Whether what is normal has moved")
+def drift(name: Name, station: Serving, _caller: Inspecting) -> Any:
+    """Scores of normal images, their light and sharpness, by a test with a stated rate of false alarms."""
+    return station.monitors.found(station.detectors.get(name))
+
+
+@router.post("/{name}/drift/acknowledgement", response_model=DriftFound, summary="Acknowledge an alarm of drift")
+def acknowledge(name: Name, asked: AcknowledgeAsked, station: Serving, caller: Administering) -> Any:
+    """Begins the test anew; 409 where no alarm stands."""
+    loaded = station.detectors.get(name)
+    station.monitors.acknowledge(loaded, caller.name, asked.reason, asked.reference)
+    return station.monitors.found(loaded)
 
 
 def found(loaded: Loaded) -> dict[str, Any]:
