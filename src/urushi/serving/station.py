@@ -94,7 +94,7 @@ class Station:
         if (folder / _UNCLEAN).exists():
             objects.sweep(history.names)
         (folder / _UNCLEAN).touch()
-        records, monitors = (database, objects, history, detectors), Monitors(database, metrics)
+        records, monitors = (database, objects, history, detectors), Monitors(database, metrics, announcements)
         station = cls(
             folder=folder,
             limits=limits,

@@ -80,6 +80,21 @@ def test_an_alarm_says_what_moved_in_the_answer_the_metrics_and_the_audit_trail(
     assert change.after["brightness"] > change.before["brightness"] + 0.05
 
 
+def test_an_alarm_is_announced_once_as_the_api_tells_it(connected, line, quick):
+    client = connected()
+    everything_is_normal(client)
+    with client.station.announcements.subscribe() as subscription:
+        for image in line(20):
+            client.inspect_bytes("exported", image)
+        moved(client, line)
+        told = []
+        while (one := subscription.next(0)) is not None:
+            told.append(one)
+    (alarm,) = (one.content for one in told if one.kind == "alarm")
+    found = client.drift("exported").alarm
+    assert (alarm["detector"], alarm["message"], alarm["moved"]) == ("exported", found.message, found.moved)
+
+
 def test_an_alarm_is_there_after_a_restart_and_stands_until_an_admin_has_acknowledged_it(alarmed, opened, connected):
     before = alarmed.drift("exported")
     alarmed.station.close()
@@ -168,12 +183,12 @@ def test_a_database_of_the_first_schema_keeps_all_its_rows(connected, pngs):
     with engine.begin() as connection:
         for table in tables:
             everything[table] = connection.execute(text(f"SELECT * FROM {table} ORDER BY 1")).all()
-        for table in ("drift", "sent"):
+        for table in set(inspect(connection).get_table_names()) - {*tables, "alembic_version"}:
             connection.execute(text(f"DROP TABLE {table}"))
         connection.execute(text("UPDATE alembic_version SET version_num = 'first'"))
     upgrade(engine)
     with engine.connect() as connection:
         assert {t: connection.execute(text(f"SELECT * FROM {t} ORDER BY 1")).all() for t in tables} == everything
-        assert {"drift", "sent"} <= set(inspect(connection).get_table_names())
+        assert {"drift", "sent", "delivery"} <= set(inspect(connection).get_table_names())
         assert MigrationContext.configure(connection).get_current_revision() != "first"
     assert len(everything["inspected"]) == 3

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from urushi.errors import ConflictError
+from urushi.serving.announcements import Announcement, Announcements
 from urushi.serving.database import Database, note_change, now
 from urushi.serving.drift.martingale import Spread
 from urushi.serving.drift.monitor import SCORE, STATISTICS, Monitor, references
@@ -40,8 +41,8 @@ class _Kept:
 class Monitors:
     """By the names of detectors; each begins anew with another version."""
 
-    def __init__(self, database: Database, metrics: Metrics) -> None:
-        self._database, self._metrics = database, metrics
+    def __init__(self, database: Database, metrics: Metrics, announcements: Announcements) -> None:
+        self._database, self._metrics, self._announcements = database, metrics, announcements
         self._kept: dict[str, _Kept] = {}
         self._changing = threading.RLock()
 
@@ -64,6 +65,8 @@ class Monitors:
                 )
                 how: dict[str, Any] = {"before": before, "after": after, "reason": _reason(kept.monitor)}
                 note_change(session, _AUTHOR, "drift", row.detector, **how)
+                content = {"detector": row.detector, "inspection": row.id, **_alarm(kept)}
+                self._announcements.announce(session, Announcement("alarm", content))
             if is_raised or kept.n_unsaved >= _SAVED_EVERY:
                 self._save(session, row.detector, kept)
 
@@ -170,18 +173,18 @@ def _reason(monitor: Monitor) -> str:
 
 def _plain(kept: _Kept) -> dict[str, Any]:
     monitor = kept.monitor
-    alarm = {
-        "time": kept.alarmed or now(),
-        "message": monitor.message,
-        "moved": [one.statistic for one in monitor.moved],
-    }
     return {
         "state": monitor.state,
         "n_images": monitor.n_images,
         "images_per_false_alarm": monitor.images_per_false_alarm,
-        "alarm": alarm if monitor.moved else None,
+        "alarm": _alarm(kept) if monitor.moved else None,
         "statistics": [_statistic(monitor, name) for name in STATISTICS],
     }
+
+
+def _alarm(kept: _Kept) -> dict[str, Any]:
+    moved = [one.statistic for one in kept.monitor.moved]
+    return {"time": kept.alarmed or now(), "message": kept.monitor.message, "moved": moved}
 
 
 def _statistic(monitor: Monitor, name: str) -> dict[str, Any]:
