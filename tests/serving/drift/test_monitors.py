@@ -178,7 +178,7 @@ def test_a_database_of_the_first_schema_keeps_all_its_rows(connected, pngs):
     client = connected()
     client.judge(client.inspect("exported", pngs[:3], tag="x")[0].id, "ok")
     engine = client.station.database.engine
-    tables = ("version", "current", "inspected", "tag", "verdict", "change", "token")
+    tables = ("version", "current", "inspected", "tag", "verdict", "change", "token", "job")
     everything = {}
     with engine.begin() as connection:
         for table in tables:
