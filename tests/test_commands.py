@@ -89,6 +89,7 @@ MEANT = {
     r"^(urushi serve (?!token).*)": r"\1 --check",
     r"^urushi serve$": "urushi serve --help",
     r"^(urushi serve token) anna --revoke": r"\1 line-1 --data station --revoke",
+    r"^(urushi history (evidence|verify)) .*": r"\1 --help",  # tests/serving/test_evidence_page.py runs them
     r"^urushi --debug COMMAND": "urushi --debug doctor",
     r"(models|scores|steps|recipes) NAME": {
         "models": "models autoencoder",

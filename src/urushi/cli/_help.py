@@ -86,6 +86,8 @@ EXAMPLES = {
     ],
     "serve token": ["urushi serve token anna --role review", "urushi serve token anna --revoke"],
     "history export": ["urushi history export --data station -o results.csv --decision anomalous"],
+    "history evidence": ["urushi history evidence 17 -o part.html"],
+    "history verify": ["urushi history verify part.html", "urushi history verify part.html --key signing.pub"],
     "study": ["urushi study my_study.toml --data DATA --out results"],
     "prepare": [
         "urushi prepare radiographs prepared --propose",
