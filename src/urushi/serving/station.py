@@ -19,6 +19,7 @@ from urushi.serving.metrics import Metrics
 from urushi.serving.objects import Objects
 from urushi.serving.retention import Retaining
 from urushi.serving.review import Review
+from urushi.serving.sessions import Sessions
 from urushi.serving.settings import Limits, Retention
 from urushi.serving.tokens import FailedLogins, Tokens
 from urushi.serving.versions import Detectors
@@ -39,6 +40,7 @@ class Station:
     review: Review
     jobs: Jobs
     tokens: Tokens
+    sessions: Sessions
     failed_logins: FailedLogins
     metrics: Metrics
     inspector: Inspector
@@ -68,7 +70,7 @@ class Station:
         if (folder / _UNCLEAN).exists():
             objects.sweep(history.names)
         (folder / _UNCLEAN).touch()
-        records = (database, objects, history, detectors)
+        records, tokens = (database, objects, history, detectors), Tokens(database, hasher)
         station = cls(
             folder=folder,
             limits=limits,
@@ -78,7 +80,8 @@ class Station:
             detectors=detectors,
             review=Review(*records),
             jobs=Jobs(*records),
-            tokens=Tokens(database, hasher),
+            tokens=tokens,
+            sessions=Sessions(tokens),
             failed_logins=FailedLogins(limits.failed_logins_per_minute),
             metrics=metrics,
             inspector=Inspector(history, metrics, n_threads or usable_cores(), limits.queue_images),
