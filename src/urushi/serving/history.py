@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from urushi.errors import NotFoundError
 from urushi.inspection import Inspection, Unreadable
 from urushi.serving import evidence
+from urushi.serving.announcements import Announcement, Announcements
 from urushi.serving.database import Database, now
 from urushi.serving.objects import Keeper, Objects
 from urushi.serving.tables import Inspected, Tag, Verdict, Version
@@ -85,8 +86,9 @@ class Query:
 class History:
     """Of all detectors of a station."""
 
-    def __init__(self, database: Database, objects: Objects) -> None:
+    def __init__(self, database: Database, objects: Objects, announcements: Announcements | None = None) -> None:
         self._database, self._objects = database, objects
+        self._announcements = announcements or Announcements()
 
     def record(
         self, version: Version, received: Received, result: Inspection | Unreadable, about: About, seconds: float
@@ -103,6 +105,8 @@ class History:
                 with self._database.writing() as session:
                     row.version = session.merge(version, load=False)
                     session.add(row)
+                    session.flush()
+                    self._announcements.announce(session, Announcement("inspection", plain(row)))
         except BaseException:
             for digest in keeper.digests if keeper else ():
                 self._objects.remove(digest, self.names)

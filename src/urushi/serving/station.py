@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 from urushi.detector import Detector
 from urushi.errors import InputError
 from urushi.runtime.backend import usable_cores
+from urushi.serving.announcements import Announcements
 from urushi.serving.database import Database
 from urushi.serving.history import History
 from urushi.serving.inspecting import Inspector
@@ -35,6 +36,7 @@ class Station:
     limits: Limits
     database: Database
     objects: Objects
+    announcements: Announcements
     history: History
     detectors: Detectors
     review: Review
@@ -66,7 +68,8 @@ class Station:
         """
         database = open_database(folder, url)
         lock, objects, metrics = _locked(folder), Objects(folder), Metrics()
-        history, detectors = History(database, objects), Detectors(database, objects, load)
+        announcements = Announcements()
+        history, detectors = History(database, objects, announcements), Detectors(database, objects, load)
         if (folder / _UNCLEAN).exists():
             objects.sweep(history.names)
         (folder / _UNCLEAN).touch()
@@ -76,6 +79,7 @@ class Station:
             limits=limits,
             database=database,
             objects=objects,
+            announcements=announcements,
             history=history,
             detectors=detectors,
             review=Review(*records),
@@ -105,6 +109,7 @@ class Station:
         if not self.lock.is_locked:
             return
         self.inspector.close()
+        self.announcements.close()
         self.jobs.close()
         self.retaining.close()
         self.database.close()
