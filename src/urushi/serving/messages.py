@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from urushi.runtime.names import Engine
+from urushi.serving.counts import Counts
 from urushi.serving.history import Outcome
 from urushi.serving.jobs import Asked, Kind, State, share_of
 from urushi.serving.review import Recalibration
@@ -156,6 +157,22 @@ class SwitchAsked(BaseModel):
 
     number: Annotated[int, Field(ge=1)]
     reason: Sentence
+
+
+class CountsFound(BaseModel):
+    """What a shift counts; `defect_types` are those of verdicts, most frequent first, null where none was named."""
+
+    shift: str | None = Field(examples=["early"])
+    since: datetime
+    decisions: dict[Outcome, int] = Field(examples=[{"normal": 412, "anomalous": 9}])
+    yield_share: float | None = Field(examples=[0.9786])
+    defect_types: list[tuple[str | None, int]] = Field(examples=[[["crack", 4], [None, 1]]])
+    n_to_review: int = Field(examples=[4])
+
+    @classmethod
+    def of(cls, counts: Counts) -> "CountsFound":
+        """As the API gives them."""
+        return cls(**{name: getattr(counts, name) for name in cls.model_fields})
 
 
 class Health(BaseModel):

@@ -13,6 +13,7 @@ from urushi.errors import InputError
 from urushi.runtime.backend import usable_cores
 from urushi.serving.announcements import Announcements
 from urushi.serving.database import Database
+from urushi.serving.gallery import Gallery
 from urushi.serving.history import History
 from urushi.serving.inspecting import Inspector
 from urushi.serving.jobs import Jobs
@@ -38,6 +39,7 @@ class Station:
     objects: Objects
     announcements: Announcements
     history: History
+    gallery: Gallery
     detectors: Detectors
     review: Review
     jobs: Jobs
@@ -81,6 +83,7 @@ class Station:
             objects=objects,
             announcements=announcements,
             history=history,
+            gallery=Gallery(database),
             detectors=detectors,
             review=Review(*records),
             jobs=Jobs(*records),
