@@ -30,8 +30,12 @@ OF_RANKS = {"conformal", "quantile"}  # the order of scores counts alone
 OF_MOMENTS = {"mean_deviation", "part_average", "pareto"}  # distances between scores count, too
 WITH_DEFECTS = {"g_mean", "f1", "accuracy", "youden", "recall", "specificity", "least_cost"}
 # The rules that come along. Another one is tested by being there, as far as it promises the same.
-RULES = OF_RANKS | OF_MOMENTS | WITH_DEFECTS
-NEEDED = {"least_cost": {"prevalence": 0.1, "escape_cost": 9.0, "false_alarm_cost": 1.0}}  # which have no default
+BY_HAND = {"fixed"}  # scores move it nowhere
+RULES = OF_RANKS | OF_MOMENTS | WITH_DEFECTS | BY_HAND
+NEEDED = {  # which have no default
+    "fixed": {"value": 1.9},
+    "least_cost": {"prevalence": 0.1, "escape_cost": 9.0, "false_alarm_cost": 1.0},
+}
 KINDS = {name: {"observed"} for name in RULES} | {"conformal": {"guaranteed"}, "pareto": {"extrapolated"}}
 scores = st.lists(st.integers(-50, 50).map(float), min_size=1, max_size=40)
 
@@ -74,10 +78,10 @@ class TestEveryRule:
         assert rule.fit(NORMALS[::-1], RNG.permutation(DEFECTS)) == rule.fit(NORMALS, DEFECTS)
 
     def test_shifted_and_stretched_scores_shift_and_stretch_the_threshold(self, rule):
-        before = rule.fit(NORMALS, DEFECTS).value
+        before, moves = rule.fit(NORMALS, DEFECTS).value, rule.name not in BY_HAND
         for shift in (-3.0, 100.0):
-            assert rule.fit(NORMALS + shift, DEFECTS + shift).value == pytest.approx(before + shift)
-        assert rule.fit(4 * NORMALS, 4 * DEFECTS).value == pytest.approx(4 * before)
+            assert rule.fit(NORMALS + shift, DEFECTS + shift).value == pytest.approx(before + shift * moves)
+        assert rule.fit(4 * NORMALS, 4 * DEFECTS).value == pytest.approx(4 * before if moves else before)
 
     def test_decisions_of_rules_of_ranks_do_not_depend_on_the_scale_of_scores(self, rule):
         both = np.concatenate([NORMALS, DEFECTS])
@@ -365,6 +369,7 @@ DEFAULTS = {
     "accuracy": {},
     "conformal": {"false_alarm_rate": None},
     "f1": {},
+    "fixed": {"value": None},
     "g_mean": {},
     "least_cost": {"prevalence": None, "escape_cost": None, "false_alarm_cost": None},
     "mean_deviation": {"k": 3.0},

@@ -202,7 +202,7 @@ def plain(row: Inspected) -> dict[str, Any]:
         "author",
         "seconds",
     )
-    hidden = ("view", "source", "decision", "score", evidence.AS_HELD_OUT)
+    hidden = ("source", "decision", "score", evidence.AS_HELD_OUT)
     details = {name: value for name, value in row.details.items() if name not in hidden}
     values = {name: getattr(row, name) for name in names} | {"time": row.time, "version": row.version.number}
     last = row.verdicts[-1] if row.verdicts else None

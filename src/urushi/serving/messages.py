@@ -93,6 +93,7 @@ class InspectionFound(BaseModel):
     caution: str | None = None
     caution_kinds: list[str] = []
     original_size: dict[str, int] | None = None
+    view: dict[str, float] | None = Field(default=None, description="What the maps show of it, in its pixels.")
     reason: str | None = None
     source: str
     part_id: str | None

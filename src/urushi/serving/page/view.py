@@ -55,6 +55,12 @@ class View:
         """The one that is asked for, or else the first; raises NotFoundError."""
         return self.station.detectors.get(name or self.station.detectors.names()[0])
 
+    @property
+    def caller_name(self) -> str:
+        """For the audit trail."""
+        assert self.caller is not None
+        return self.caller.name
+
     def may(self, role: str) -> bool:
         """Whether who looks has at least this role."""
         return self.caller is not None and ROLES.index(self.caller.role) >= ROLES.index(role)  # type: ignore[arg-type]

@@ -44,10 +44,7 @@ def borderline(
     name: Name, station: Serving, _caller: Reviewing, limit: Annotated[int, Query(ge=1, le=500)] = PAGE
 ) -> Any:
     """Inspections without a verdict whose scores are nearest to the threshold."""
-    loaded = station.detectors.get(name)
-    query = history.Query(detector=name, is_reviewed=False, networks=(loaded.row.network,))
-    rows = station.history.borderline(query, loaded.detector.threshold.value, limit)
-    return [history.plain(row) for row in rows]
+    return [history.plain(row) for row in station.review.borderline(station.detectors.get(name), limit)]
 
 
 @router.post(
