@@ -15,6 +15,7 @@ from urushi.calibration._cuts import BestCut, Cuts
 from urushi.calibration.accuracy import Accuracy
 from urushi.calibration.conformal import Conformal
 from urushi.calibration.f1 import F1
+from urushi.calibration.fixed import Fixed
 from urushi.calibration.g_mean import GMean
 from urushi.calibration.quantile import Quantile
 from urushi.calibration.recall import Recall
@@ -78,10 +79,13 @@ class TestEveryRule:
         assert rule.fit(NORMALS[::-1], RNG.permutation(DEFECTS)) == rule.fit(NORMALS, DEFECTS)
 
     def test_shifted_and_stretched_scores_shift_and_stretch_the_threshold(self, rule):
-        before, moves = rule.fit(NORMALS, DEFECTS).value, rule.name not in BY_HAND
+        before = rule.fit(NORMALS, DEFECTS).value
+        if rule.name in BY_HAND:
+            assert rule.fit(4 * NORMALS - 3.0, DEFECTS).value == before
+            return
         for shift in (-3.0, 100.0):
-            assert rule.fit(NORMALS + shift, DEFECTS + shift).value == pytest.approx(before + shift * moves)
-        assert rule.fit(4 * NORMALS, 4 * DEFECTS).value == pytest.approx(4 * before if moves else before)
+            assert rule.fit(NORMALS + shift, DEFECTS + shift).value == pytest.approx(before + shift)
+        assert rule.fit(4 * NORMALS, 4 * DEFECTS).value == pytest.approx(4 * before)
 
     def test_decisions_of_rules_of_ranks_do_not_depend_on_the_scale_of_scores(self, rule):
         both = np.concatenate([NORMALS, DEFECTS])
@@ -363,6 +367,14 @@ def test_the_quality_of_a_cut_is_that_calculated_by_hand():
     }
     for rule, expected in by_hand.items():
         assert rule.quality(of) == pytest.approx(expected), rule
+
+
+def test_a_threshold_set_by_hand_is_refused_where_it_is_missing_or_lets_no_good_part_pass():
+    assert Fixed(value=2).fit([1.0, 3.0]).false_alarm_rate == 0.5
+    with pytest.raises(RecipeError, match="give its option value"):
+        Fixed().fit([1.0, 3.0])
+    with pytest.raises(CalibrationError, match="every part would be anomalous. Give more than 1"):
+        Fixed(value=0.5).fit([1.0, 3.0])
 
 
 DEFAULTS = {

@@ -10,12 +10,12 @@ from starlette.concurrency import run_in_threadpool
 from urushi import __version__
 from urushi.serving import problems
 from urushi.serving.guard import Guard
-from urushi.serving.page import entrance, files, live, looking, reviewing
+from urushi.serving.page import entrance, files, live, looking, reviewing, threshold
 from urushi.serving.routes import detectors, events, inspections, jobs, operation, review
 from urushi.serving.station import Station
 
 _API = (inspections, detectors, review, jobs, events, operation)
-_PAGES = (entrance, files, live, looking, reviewing)
+_PAGES = (entrance, files, live, looking, reviewing, threshold)
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"model": problems.Problem, "content": {problems.MEDIA_TYPE: {}}, "description": words}
     for status, words in {

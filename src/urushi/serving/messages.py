@@ -12,6 +12,7 @@ from urushi.serving.jobs import Asked, Kind, State, share_of
 from urushi.serving.review import Recalibration
 from urushi.serving.tables import Job, Version
 from urushi.serving.versions import NAME
+from urushi.serving.what_if import WhatIf
 
 VerdictKind = Literal["ok", "ng", "unsure"]
 
@@ -265,6 +266,45 @@ class BeforeAfter(BaseModel):
 
     before: ShareFound
     after: ShareFound
+
+
+class SharesFound(BaseModel):
+    """At each threshold so many of the same number, and the 95 % interval of the share; null of none."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    n: list[int] = Field(examples=[[3, 1, 0]])
+    of: int = Field(examples=[20])
+    low: list[float | None] = Field(examples=[[0.05, 0.01, 0.0]])
+    high: list[float | None] = Field(examples=[[0.36, 0.24, 0.16]])
+
+
+class WhatIfFound(BaseModel):
+    """What each of some thresholds would do, in their order."""
+
+    version: int = Field(examples=[1])
+    thresholds: list[float] = Field(examples=[[48.0, 52.0, 56.0]])
+    anomalous: SharesFound = Field(description="Of all inspections.")
+    escapes: SharesFound = Field(description="Not anomalous, of images with the verdict NG.")
+    false_alarms: SharesFound = Field(description="Anomalous, of images with the verdict OK.")
+    held_out: SharesFound = Field(description="Anomalous, of good images that the fit has not seen.")
+    costs: list[float] | None = Field(description="Per 1,000 parts; null without costs, or without the verdict NG.")
+
+    @classmethod
+    def of(cls, found: WhatIf) -> "WhatIfFound":
+        """As the API gives it."""
+        shares = {
+            "anomalous": found.above(found.scores("ok", "ng", "unsure", None)),
+            "escapes": found.escapes(),
+            "false_alarms": found.above(found.scores("ok")),
+            "held_out": found.above(found.held_out),
+        }
+        return cls(
+            version=found.loaded.row.number,
+            thresholds=found.thresholds.tolist(),
+            costs=found.costs(),
+            **{name: SharesFound.model_validate(one) for name, one in shares.items()},
+        )
 
 
 class FlipFound(BaseModel):
