@@ -10,12 +10,13 @@ from starlette.concurrency import run_in_threadpool
 from urushi import __version__
 from urushi.serving import problems
 from urushi.serving.guard import Guard
-from urushi.serving.page import entrance, files, live, looking, reviewing, threshold
+from urushi.serving.page import detectors as detectors_page
+from urushi.serving.page import entrance, files, live, looking, reviewing, threshold, trends
 from urushi.serving.routes import detectors, events, inspections, jobs, operation, review
 from urushi.serving.station import Station
 
 _API = (inspections, detectors, review, jobs, events, operation)
-_PAGES = (entrance, files, live, looking, reviewing, threshold)
+_PAGES = (entrance, files, live, looking, reviewing, threshold, detectors_page, trends)
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"model": problems.Problem, "content": {problems.MEDIA_TYPE: {}}, "description": words}
     for status, words in {

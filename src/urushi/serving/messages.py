@@ -255,10 +255,35 @@ class LearnAsked(BaseModel):
 class ShareFound(BaseModel):
     """So many of so many, and the 95 % interval of the share; null of none."""
 
+    model_config = ConfigDict(from_attributes=True)
+
     n: int = Field(examples=[1])
     of: int = Field(examples=[20])
     low: float | None = Field(examples=[0.01])
     high: float | None = Field(examples=[0.24])
+
+
+class SpreadFound(BaseModel):
+    """The 5 %, 50 % and 95 % quantiles."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    low: float = Field(examples=[31.0])
+    median: float = Field(examples=[40.0])
+    high: float = Field(examples=[52.0])
+
+
+class GroupFound(BaseModel):
+    """The inspections of an hour, a day, a shift or a station."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    name: str | None = Field(description="Of an hour or day its begin, in UTC; null where none was named.")
+    decisions: dict[Outcome, int] = Field(examples=[{"normal": 412, "anomalous": 9}])
+    yielded: ShareFound = Field(description="Normal, of those that could be read.")
+    false_alarms: ShareFound = Field(description="Anomalous, of those with the verdict OK.")
+    scores: SpreadFound | None
+    seconds: SpreadFound | None = Field(description="From decoding to the row on the disk.")
 
 
 class BeforeAfter(BaseModel):

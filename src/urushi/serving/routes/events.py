@@ -6,14 +6,18 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
+from pydantic import AwareDatetime
 
+from urushi.serving import history
 from urushi.serving.access import Inspecting, Serving
 from urushi.serving.announcements import Announcement
 from urushi.serving.counts import counted_now
-from urushi.serving.messages import CountsFound, InspectionFound
+from urushi.serving.messages import CountsFound, GroupFound, InspectionFound
 from urushi.serving.messages import Name as Detector
 from urushi.serving.routes.detectors import Name
 from urushi.serving.station import Station
+from urushi.serving.trends import By
+from urushi.serving.trends import trends as grouped
 
 router = APIRouter(prefix="/v1", tags=["news"])
 
@@ -40,6 +44,20 @@ def shift(name: Name, station: Serving, _caller: Inspecting) -> Any:
     """Of the shift that its last image named, for twelve hours at most; without one, of the last eight hours."""
     station.detectors.get(name)
     return CountsFound.of(counted_now(station.database, name))
+
+
+@router.get("/detectors/{name}/trends", response_model=list[GroupFound], summary="Scores, yield and latency over time")
+def trends(
+    name: Name,
+    station: Serving,
+    _caller: Inspecting,
+    by: By = "hour",
+    since: Annotated[AwareDatetime | None, Query()] = None,
+    until: Annotated[AwareDatetime | None, Query()] = None,
+) -> Any:
+    """In groups by hour, day, shift or station, the last 500 of them; with false alarms among reviewed images."""
+    query = history.Query(detector=name, since=since, until=until)
+    return [GroupFound.model_validate(one) for one in grouped(station.database, query, by)]
 
 
 async def _told(station: Station, detector: str | None) -> AsyncIterator[str]:
