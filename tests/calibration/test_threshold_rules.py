@@ -373,7 +373,7 @@ def test_a_threshold_set_by_hand_is_refused_where_it_is_missing_or_lets_no_good_
     assert Fixed(value=2).fit([1.0, 3.0]).false_alarm_rate == 0.5
     with pytest.raises(RecipeError, match="give its option value"):
         Fixed().fit([1.0, 3.0])
-    with pytest.raises(CalibrationError, match="every part would be anomalous. Give more than 1"):
+    with pytest.raises(CalibrationError, match=r"every part would be anomalous\. Give more than 1"):
         Fixed(value=0.5).fit([1.0, 3.0])
 
 

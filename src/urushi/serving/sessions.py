@@ -1,4 +1,4 @@
-"""Who is logged in on the page: a random number in a cookie stands for a token, and is kept as a digest, in memory only."""
+"""Who is logged in on the page: a secret in a cookie stands for a token, and is kept as a digest, in memory only."""
 
 import hashlib
 import secrets
@@ -19,7 +19,9 @@ class Sessions:
 
     def __init__(self, tokens: Tokens, clock: Callable[[], float] = time.monotonic) -> None:
         self._tokens, self._clock = tokens, clock
-        self._seen: OrderedDict[str, tuple[str, float]] = OrderedDict()  # digest -> id of the token, and when; last last
+        self._seen: OrderedDict[str, tuple[str, float]] = (
+            OrderedDict()
+        )  # digest -> id of the token, and when; last last
         self._changing = threading.Lock()
 
     def begin(self, token: str) -> str:

@@ -21,13 +21,13 @@ Place = Annotated[str, Form(max_length=2000)]
 
 
 @router.get("/login")
-def login(request: Request, next: str = "/") -> HTMLResponse:  # noqa: A002  the name in the address
+def login(request: Request, next: str = "/") -> HTMLResponse:
     """Asks for a token."""
     return View(request, None).page("login", next=_own(next))
 
 
 @router.post("/login")
-def begin(request: Request, token: Annotated[str, Form(max_length=200)] = "", next: Place = "/") -> Response:  # noqa: A002
+def begin(request: Request, token: Annotated[str, Form(max_length=200)] = "", next: Place = "/") -> Response:
     """Begins a session, or says why not."""
     require_same_origin(request)
     found = RedirectResponse(_own(next), 303)
@@ -53,7 +53,7 @@ def prefer(
     request: Request,
     language: Annotated[Language | None, Form()] = None,
     theme: Annotated[Literal["system", "light", "dark"] | None, Form()] = None,
-    next: Place = "/",  # noqa: A002
+    next: Place = "/",
 ) -> Response:
     """Language and colours, which the browser keeps for a year."""
     require_same_origin(request)

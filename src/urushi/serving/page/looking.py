@@ -85,7 +85,9 @@ def image(number: Number, view: InspectorView, asked: Filtered) -> HTMLResponse:
     order: Order = "newest" if row.score is None else asked.order
     before, after = view.station.gallery.beside(asked.query(), order, number)
     context: dict[str, Any] = {"one": history.plain(row), "said": [history.said(one) for one in row.verdicts]}
-    return view.page("image", asked=asked, before=before, after=after, shown=picture(view, row), **context, **types(view))
+    return view.page(
+        "image", asked=asked, before=before, after=after, shown=picture(view, row), **context, **types(view)
+    )
 
 
 def types(view: InspectorView) -> dict[str, list[str]]:

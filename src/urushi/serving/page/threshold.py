@@ -60,7 +60,7 @@ def threshold(view: ReviewerView, asked: Annotated[Plants, Query()]) -> HTMLResp
         rules=found.rules,
         n_ng=len(found.scores("ng")),
         n_held_out=len(found.held_out),
-        data=_data(view, found),
+        data=_data(found),
         words=_words(view),
     )
 
@@ -72,7 +72,7 @@ def _lanes(view: View, found: WhatIf) -> list[Lane]:
     return [lane(name, scores.tolist(), found.axis, edges) for name, scores in named if len(scores)]
 
 
-def _data(view: View, found: WhatIf) -> dict[str, Any]:
+def _data(found: WhatIf) -> dict[str, Any]:
     figures = WhatIfFound.of(found).model_dump()
     for shares in (one for one in figures.values() if isinstance(one, dict)):
         for end in ("low", "high"):

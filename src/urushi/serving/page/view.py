@@ -30,7 +30,6 @@ _PAGES = {  # and the role that it takes
     "threshold": "review",
     "trends": "inspect",
     "detectors": "inspect",
-    "teach": "admin",
 }
 
 

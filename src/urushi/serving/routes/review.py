@@ -19,8 +19,8 @@ from urushi.serving.messages import (
     VerdictSaid,
     WhatIfFound,
 )
-from urushi.serving.routes.detectors import Name, found
 from urushi.serving.review import Recalibration
+from urushi.serving.routes.detectors import Name, found
 from urushi.serving.routes.inspections import Number
 from urushi.serving.what_if import WhatIf
 
