@@ -3,8 +3,8 @@
     python -m studies.station_page --detector part.urushi --images demo/images/test --rows 50000
 
 A few images are inspected; further rows are copies of theirs with scores, times, shifts and verdicts drawn. Scores are
-those of the detector's held-out images, resampled and spread, 2 % of them doubled; 5 % have a verdict. Then each page is
-asked for in turn, over HTTP, from another process than the station's, once warm. Weights are those of all files that a
+those of the detector's held-out images, resampled and spread, 2 % of them doubled; 5 % have a verdict. Then each page
+is asked for in turn, over HTTP, from another process than the station's, once warm. Weights are those of all files that a
 browser loads, without images.
 """
 
@@ -29,7 +29,7 @@ from urushi.serving.database import now
 from urushi.serving.station import Station, open_database
 from urushi.serving.tables import Inspected, Tag, Verdict
 
-N_ROUNDS, N_IMAGES, DAYS = 15, 12, 30
+N_ROUNDS, N_IMAGES, DAYS = 7, 12, 30
 COSTS = "prevalence=0.01&escape_cost=50&false_alarm_cost=1"
 PAGES = {
     "live": "/",

@@ -89,6 +89,12 @@ def tabbed(page: "sync_api.Page", selector: str) -> None:
     raise AssertionError(f"{selector} cannot be reached by Tab")
 
 
+def entered(page: "sync_api.Page") -> None:
+    """Presses Enter and waits for the page that it leads to."""
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+
+
 def until(page: "sync_api.Page", holds: str, *arguments: object) -> None:
     """Looks again and again, by the debugger: the page itself evaluates no text."""
     for _ in range(100):
@@ -109,7 +115,7 @@ def test_a_shift_by_the_keyboard_alone_from_a_part_to_another_threshold_and_back
     until(page, "document.querySelector('.which').textContent.includes('A-17')")
 
     tabbed(page, "nav a[href='/review']")
-    page.keyboard.press("Enter")
+    entered(page)
     page.wait_for_selector("#decided .decision")
     n_before = page.evaluate("Number(document.querySelector('#progress').value)")
     first = page.text_content("#about")
@@ -129,23 +135,23 @@ def test_a_shift_by_the_keyboard_alone_from_a_part_to_another_threshold_and_back
     assert sorted(verdicts) == ["ng", *["ok"] * 8]
 
     tabbed(page, "nav a[href='/threshold']")
-    page.keyboard.press("Enter")
+    entered(page)
     tabbed(page, "#slider")
     for _ in range(12):
         page.keyboard.press("ArrowRight")
     value = page.evaluate("new URL(document.querySelector('#choose').href).searchParams.get('value')")
     assert page.text_content("[data-figure=false_alarms] td") != ""
     tabbed(page, "#choose")
-    page.keyboard.press("Enter")
+    entered(page)
     tabbed(page, "input[name=reason]")
     page.keyboard.type("fewer false alarms")
-    page.keyboard.press("Enter")
+    entered(page)
     page.wait_for_url("**/detectors?detector=exported#v2")
     assert served.client.detector("exported").threshold["value"] == float(value)
 
     tabbed(page, "input[name=reason]")
     page.keyboard.type("as it was")
-    page.keyboard.press("Enter")
+    entered(page)
     page.wait_for_url("**#v1")
     assert served.client.detector("exported").version == 1
     assert [one.reason for one in served.client.changes(limit=2)] == ["as it was", "fewer false alarms"]
@@ -156,8 +162,7 @@ def test_a_picture_is_compared_zoomed_and_judged(served, opened):
     page = opened()
     page.goto(f"{served.url}/gallery")
     page.keyboard.press("ArrowRight")
-    page.keyboard.press("Enter")
-    page.wait_for_selector(".picture")
+    entered(page)
     box = "document.querySelector('.picture').getAttribute('viewBox')"
     whole = page.evaluate(box)
     page.focus(".viewport")
