@@ -4,8 +4,8 @@
 
 A few images are inspected; further rows are copies of theirs with scores, times, shifts and verdicts drawn. Scores are
 those of the detector's held-out images, resampled and spread, 2 % of them doubled; 5 % have a verdict. Then each page
-is asked for in turn, over HTTP, from another process than the station's, once warm. Weights are those of all files that a
-browser loads, without images.
+is asked for in turn, over HTTP, from another process than the station's, once warm. Weights are those of all files that
+a browser loads, without images.
 """
 
 import argparse
