@@ -74,9 +74,12 @@ class Served:
         return process.returncode
 
 
-def token_of(folder: Path, name: str) -> str:
+def token_of(folder: Path, name: str, role: str = "inspect") -> str:
     made = subprocess.run(
-        [*PROGRAM, "serve", "token", name, "--data", str(folder)], check=True, capture_output=True, text=True
+        [*PROGRAM, "serve", "token", name, "--role", role, "--data", str(folder)],
+        check=True,
+        capture_output=True,
+        text=True,
     )
     return made.stdout.strip()
 

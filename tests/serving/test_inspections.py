@@ -185,7 +185,7 @@ def test_a_bug_is_answered_without_telling_of_it_and_logged(connected, pngs, mon
     def broken(*_arguments: object, **_more: object) -> None:
         raise RuntimeError("secret")
 
-    monkeypatch.setattr(client.station.history, "page", broken)
+    monkeypatch.setattr(client.station.gallery, "page", broken)
     with caplog.at_level(logging.ERROR, "urushi.serving"):
         error = refused(client.page)
     assert (error.status, error.problem["type"]) == (500, "urn:urushi:problem:unexpected")

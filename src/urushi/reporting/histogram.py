@@ -25,6 +25,12 @@ class Axis:
         low, high, value = (self._stretch(v) for v in (self.low, self.high, min(max(score, self.low), self.high)))
         return 100 * (value - low) / (high - low)
 
+    def at(self, place: float) -> float:
+        """Give the score at a place in [0, 100] per cent."""
+        low, high = self._stretch(self.low), self._stretch(self.high)
+        value = low + (high - low) * place / 100
+        return math.exp(value) if self.is_log else value
+
     def ticks(self) -> list[tuple[float, float]]:
         """List at most six round scores within the axis as (place in per cent, score)."""
         values = _log_ticks(self.low, self.high) if self.is_log else []

@@ -57,6 +57,8 @@ class Query:
     min_score: float | None = None
     max_score: float | None = None
     is_reviewed: bool | None = None
+    verdict: str | None = None  # the last one
+    defect_type: str | None = None  # that of the last verdict
     networks: Sequence[str] = field(default=())  # of the versions that decided; none: any
 
     def conditions(self) -> Iterator[ColumnElement[bool]]:
@@ -76,6 +78,10 @@ class Query:
         if self.is_reviewed is not None:
             found = exists().where(Verdict.inspected_id == Inspected.id)
             yield found if self.is_reviewed else ~found
+        said = {Verdict.verdict: self.verdict, Verdict.defect_type: self.defect_type}
+        if equal_said := [column == value for column, value in said.items() if value is not None]:
+            last = select(func.max(Verdict.id)).where(Verdict.inspected_id == Inspected.id).correlate(Inspected)
+            yield exists().where(Verdict.id == last.scalar_subquery(), *equal_said)
         if self.networks:
             yield Inspected.version_id.in_(select(Version.id).where(Version.network.in_(self.networks)))
 
@@ -157,10 +163,12 @@ class History:
 
     def borderline(self, query: Query, threshold: float, limit: int) -> list[Inspected]:
         """Those whose scores are nearest to a threshold."""
-        rows = query.select().where(Inspected.score.is_not(None)).order_by(None)
-        nearest = rows.order_by(func.abs(Inspected.score - threshold), Inspected.id.desc())
-        with self._database.reading() as session:
-            return list(session.scalars(nearest.limit(limit)))
+        rows, score = query.select().order_by(None), Inspected.score
+        above = rows.where(score >= threshold).order_by(score, Inspected.id.desc())
+        below = rows.where(score < threshold).order_by(score.desc(), Inspected.id.desc())
+        with self._database.reading() as session:  # each from where it begins: the others need not be looked at
+            found = [row for side in (above, below) for row in session.scalars(side.limit(limit))]
+        return sorted(found, key=lambda row: (abs((row.score or 0) - threshold), -row.id))[:limit]
 
     def evidence(self, row: Inspected) -> evidence.Evidence:
         """The pictures of an inspection; raises NotFoundError where there are none."""
@@ -206,7 +214,7 @@ def plain(row: Inspected) -> dict[str, Any]:
         "author",
         "seconds",
     )
-    hidden = ("view", "source", "decision", "score", evidence.AS_HELD_OUT)
+    hidden = ("source", "decision", "score", evidence.AS_HELD_OUT)
     details = {name: value for name, value in row.details.items() if name not in hidden}
     values = {name: getattr(row, name) for name in names} | {"time": row.time, "version": row.version.number}
     last = row.verdicts[-1] if row.verdicts else None

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -73,8 +73,8 @@ def answer(kind: str, status: int, detail: str, headers: Mapping[str, str] | Non
     return JSONResponse(content, status, dict(headers or {}), MEDIA_TYPE)
 
 
-def add_handlers(app: FastAPI) -> None:
-    """Each exception gives a problem; one that is not ours is logged, and told nothing of."""
+def add_handlers(app: FastAPI, presented: Callable[[Request, Response], Response]) -> None:
+    """Each exception gives a problem, as it is to be presented; one that is not ours is logged, and told nothing of."""
     handlers: dict[type[Exception], Callable[[Request, Exception], JSONResponse]] = {
         UrushiError: _ours,
         RequestValidationError: _invalid,
@@ -85,7 +85,7 @@ def add_handlers(app: FastAPI) -> None:
         Exception: _unexpected,
     }
     for kind, handler in handlers.items():
-        app.add_exception_handler(kind, handler)
+        app.add_exception_handler(kind, lambda request, error, of=handler: presented(request, of(request, error)))  # type: ignore[misc]
 
 
 def of_error(error: UrushiError) -> JSONResponse:

@@ -82,7 +82,9 @@ class Preview:
     cautions: list[str]
 
 
-class _Seen(NamedTuple):
+class Seen(NamedTuple):
+    """A score that can be compared with those of now, and the last verdict."""
+
     id: int
     score: float
     verdict: str | None
@@ -108,9 +110,14 @@ class Review:
             note_change(session, author, "verdict", f"inspection {number}", before=before, after=_facts(new))
         return row
 
+    def borderline(self, loaded: Loaded, limit: int) -> list[Inspected]:
+        """What to review first: without a verdict, nearest to the threshold of now."""
+        query = Query(detector=loaded.row.detector, is_reviewed=False, networks=(loaded.row.network,))
+        return self._history.borderline(query, loaded.detector.threshold.value, limit)
+
     def preview(self, loaded: Loaded, asked: Recalibration) -> Preview:
         """What would change; raises CalibrationError, RecipeError, InputError for rules and options that are none."""
-        seen = list(self._seen(self._query(loaded, asked)))
+        seen = self.seen(loaded, asked)
         present = loaded.detector.recipe.threshold
         rule = present if asked.rule is None else Part(name=asked.rule)
         rule = Part.model_validate({"name": rule.name.replace("-", "_"), **rule.options, **asked.options})
@@ -142,7 +149,19 @@ class Review:
         networks = (loaded.row.network,)
         return Query(detector=loaded.row.detector, since=asked.since, until=asked.until, networks=networks)
 
-    def _seen(self, query: Query) -> Iterator[_Seen]:
+    def progress(self, loaded: Loaded) -> tuple[int, int]:
+        """How many inspections of a detector have a verdict, and how many there are."""
+        of_detector, n = Inspected.detector == loaded.row.detector, func.count()
+        judged = select(func.count(Verdict.inspected_id.distinct())).join(Inspected).where(of_detector)
+        with self._database.reading() as session:
+            of = session.scalar(select(n).select_from(Inspected).where(of_detector, Inspected.score.is_not(None)))
+            return session.scalar(judged) or 0, of or 0
+
+    def seen(self, loaded: Loaded, asked: Recalibration) -> list[Seen]:
+        """What a threshold of the time that is asked for would decide on."""
+        return list(self._seen(self._query(loaded, asked)))
+
+    def _seen(self, query: Query) -> Iterator[Seen]:
         each = aliased(Verdict)
         last = select(func.max(each.id)).group_by(each.inspected_id)
         of_each = (Verdict.inspected_id == Inspected.id) & Verdict.id.in_(last)
@@ -151,9 +170,9 @@ class Review:
         with self._database.reading() as session:
             for number, score, verdict in session.execute(rows.where(*query.conditions())):
                 if score is not None:
-                    yield _Seen(number, score, verdict)
+                    yield Seen(number, score, verdict)
 
-    def _reviewed_normals(self, loaded: Loaded, asked: Recalibration, seen: Sequence[_Seen]) -> HeldOut:
+    def _reviewed_normals(self, loaded: Loaded, asked: Recalibration, seen: Sequence[Seen]) -> HeldOut:
         """Of a time in which everything has a verdict; else those with one would have been chosen."""
         if n_without := sum(one.verdict is None for one in seen):
             raise InputError(
@@ -192,7 +211,7 @@ class Review:
         return [self._history.original(row) for row in rows]
 
 
-def _preview(before: Threshold, new: Detector, seen: Sequence[_Seen]) -> Preview:
+def _preview(before: Threshold, new: Detector, seen: Sequence[Seen]) -> Preview:
     after = new.threshold
     decided = [(one, before.decide(one.score), after.decide(one.score)) for one in seen]
     flips = [Flip(one.id, one.score, old, now, one.verdict) for one, old, now in decided if old != now]

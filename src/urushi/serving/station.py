@@ -15,6 +15,7 @@ from urushi.runtime.backend import usable_cores
 from urushi.serving.announcements import Announcements
 from urushi.serving.database import Database
 from urushi.serving.drift.monitors import Monitors
+from urushi.serving.gallery import Gallery
 from urushi.serving.history import History
 from urushi.serving.inspecting import Inspector
 from urushi.serving.jobs import Jobs
@@ -24,6 +25,7 @@ from urushi.serving.objects import Objects
 from urushi.serving.retention import Retaining
 from urushi.serving.review import Review
 from urushi.serving.sending import Sendings
+from urushi.serving.sessions import Sessions
 from urushi.serving.settings import Limits, Retention
 from urushi.serving.tokens import FailedLogins, Tokens
 from urushi.serving.versions import Detectors
@@ -55,10 +57,12 @@ class Station:
     objects: Objects
     announcements: Announcements
     history: History
+    gallery: Gallery
     detectors: Detectors
     review: Review
     jobs: Jobs
     tokens: Tokens
+    sessions: Sessions
     failed_logins: FailedLogins
     metrics: Metrics
     monitors: Monitors
@@ -95,6 +99,7 @@ class Station:
             objects.sweep(history.names)
         (folder / _UNCLEAN).touch()
         records, monitors = (database, objects, history, detectors), Monitors(database, metrics, announcements)
+        tokens = Tokens(database, hasher)
         station = cls(
             folder=folder,
             limits=limits,
@@ -102,10 +107,12 @@ class Station:
             objects=objects,
             announcements=announcements,
             history=history,
+            gallery=Gallery(database),
             detectors=detectors,
             review=Review(*records),
             jobs=Jobs(*records),
-            tokens=Tokens(database, hasher),
+            tokens=tokens,
+            sessions=Sessions(tokens),
             failed_logins=FailedLogins(limits.failed_logins_per_minute),
             metrics=metrics,
             monitors=monitors,

@@ -59,6 +59,7 @@ class Inspected(Base):
     __table_args__ = (
         Index("inspected_by_detector", "detector", "id"),
         Index("inspected_by_decision", "decision", "id"),
+        Index("inspected_by_score", "detector", "score", "id"),
         {"sqlite_autoincrement": True},  # an id that was given is never given again
     )
 

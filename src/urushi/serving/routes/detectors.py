@@ -4,15 +4,20 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter
 from fastapi import Path as InPath
+from fastapi.responses import FileResponse
+from pydantic import Field
 
 from urushi.calibration import compare_rules
-from urushi.serving.access import Administering, Inspecting, Serving
+from urushi.serving.access import Administering, Inspecting, Reviewing, Serving
 from urushi.serving.messages import AcknowledgeAsked, DetectorFound, DriftFound, RuleFound, SwitchAsked, VersionFound
 from urushi.serving.versions import NAME, Loaded
 
 router = APIRouter(prefix="/v1/detectors", tags=["detectors"])
 
 Name = Annotated[str, InPath(pattern=f"^{NAME}$", examples=["part"])]
+
+
+Number = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
 @router.get("", response_model=list[DetectorFound], summary="All detectors")
@@ -38,6 +43,18 @@ def versions(name: Name, station: Serving, _caller: Inspecting) -> Any:
     """From the first to the last; all are kept."""
     current = station.detectors.get(name).row.number
     return [VersionFound.of(row, current) for row in station.detectors.versions(name)]
+
+
+@router.get(
+    "/{name}/versions/{number}/file",
+    response_class=FileResponse,
+    responses={200: {"content": {"application/octet-stream": {}}, "description": "The detector file."}},
+    summary="The file of a version",
+)
+def file(name: Name, number: Number, station: Serving, _caller: Reviewing) -> FileResponse:
+    """As `urushi inspect` takes it."""
+    place, kept_as = station.detectors.file(name, number), f"{name}-v{number}.urushi"
+    return FileResponse(place, media_type="application/octet-stream", filename=kept_as)
 
 
 @router.put("/{name}/current", response_model=DetectorFound, summary="Switch to a version")

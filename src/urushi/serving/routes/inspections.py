@@ -15,9 +15,10 @@ from urushi.data.writing import png
 from urushi.errors import InputError, NotFoundError, OvertimeError
 from urushi.serving import evidence, history
 from urushi.serving.access import Inspecting, Serving
+from urushi.serving.gallery import Order
 from urushi.serving.history import PAGE, About, Outcome, Received
 from urushi.serving.inspecting import Task
-from urushi.serving.messages import AboutImage, InspectionFound, InspectionPage, Word
+from urushi.serving.messages import AboutImage, InspectionFound, InspectionPage, VerdictKind, Word
 from urushi.serving.problems import MEDIA_TYPE, Problem, answer
 from urushi.serving.sending import Sending
 from urushi.serving.station import Station
@@ -28,6 +29,7 @@ from urushi.serving.versions import Loaded
 router = APIRouter(prefix="/v1", tags=["inspections"])
 
 _PNG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}}, "description": "The picture."}}
+_WEBP: dict[int | str, dict[str, Any]] = {200: {"content": {"image/webp": {}}, "description": "The picture."}}
 _FIELDS = AboutImage.model_json_schema()["properties"]
 _FORM = {
     "type": "object",
@@ -148,10 +150,13 @@ def find(
     min_score: Annotated[float | None, Field(allow_inf_nan=False)] = None,
     max_score: Annotated[float | None, Field(allow_inf_nan=False)] = None,
     is_reviewed: bool | None = None,
+    verdict: VerdictKind | None = None,
+    defect_type: Annotated[Word | None, Query(description="That of its last verdict.", examples=["crack"])] = None,
+    order: Annotated[Order, Query(description="Worst first leaves out what could not be read.")] = "newest",
     cursor: Annotated[int | None, Query(ge=0, le=2**62, description="`next` of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = PAGE,
 ) -> Any:
-    """Last first; all conditions hold at once."""
+    """Last first, or highest score first; all conditions hold at once."""
     query = history.Query(
         detector=detector,
         decision=decision,
@@ -163,8 +168,10 @@ def find(
         min_score=min_score,
         max_score=max_score,
         is_reviewed=is_reviewed,
+        verdict=verdict,
+        defect_type=defect_type,
     )
-    rows, following = station.history.page(query, before=cursor, limit=limit)
+    rows, following = station.gallery.page(query, order, after=cursor, limit=limit)
     return {"items": [history.plain(row) for row in rows], "next": following}
 
 
@@ -187,6 +194,16 @@ def heat_map(number: Number, station: Serving, _caller: Inspecting) -> Response:
 def overlay(number: Number, station: Serving, _caller: Inspecting) -> Response:
     """The image, as the model saw it, under its heat map, with boxes round its regions."""
     return _of_evidence(station, number, evidence.overlay_png)
+
+
+@router.get(
+    "/inspections/{number}/thumbnail.webp", response_class=Response, responses=_WEBP, summary="Its overlay, small"
+)
+def thumbnail(number: Number, station: Serving, _caller: Inspecting) -> Response:
+    """As its overlay, of 240 px and 12 kB at most; a browser may keep it, since it never changes."""
+    row = station.history.get(number)
+    content = evidence.thumbnail(station.history.evidence(row), row.details)
+    return Response(content, media_type="image/webp", headers={"Cache-Control": "private, max-age=86400, immutable"})
 
 
 @router.get(
