@@ -59,7 +59,7 @@ class SharedStatistics(LayerSync):
 
     def apply(self, model: nn.Module) -> nn.Module:
         for module in _batch_norms(model):
-            module.forward = partial(_normalised, module)  # type: ignore[method-assign]
+            module.forward = partial(_normalised, module)
         return model
 
     def revert(self, model: nn.Module) -> nn.Module:
