@@ -73,6 +73,7 @@ SLOW = (  # each takes a second of processor time or more, and what is like it i
     r"compare DATASET",
     r"tune default",
     r"--engine ray",
+    r"--mlflow",
     r"fit .* --recipe auto\b",
     r"evaluate .* --plots \w",
     r"export part",
@@ -81,7 +82,8 @@ SLOW = (  # each takes a second of processor time or more, and what is like it i
     r"sample .* --height",
     r"represent camera",
 )
-NEEDS = {r"urushi tune": "optuna", r"--engine ray": "ray"}  # packages of extras that need not be there
+# Packages of extras that need not be there.
+NEEDS = {r"urushi tune": "optuna", r"--engine ray": "ray", r"--mlflow": "mlflow"}
 # What only lists and looks is quick; what fits, inspects and evaluates has its own tests beside these, and CI runs all.
 QUICK = r"^urushi(?: -\S+)? (?:--(?!decode)|models|scores|recipes|steps|transforms|doctor|fit good -o part.urushi$)"
 # What stands for something else, and what only takes longer. Options at the end win.
