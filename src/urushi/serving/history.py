@@ -21,6 +21,7 @@ from urushi.serving.tables import Inspected, Tag, Verdict, Version
 Outcome = Literal["normal", "unsure", "anomalous", "unreadable"]
 Along = Callable[[Session, Inspected], None]  # writes together with a row
 PAGE = 50
+SIMULATED = "simulated"  # the tag of pictures out of a video file that stands for a camera
 
 
 @dataclass(frozen=True)

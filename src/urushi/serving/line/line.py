@@ -22,6 +22,8 @@ class Line:
         self._settings, self._base = settings, folder
         if settings.mqtt is not None:
             require("paho", "line")
+        if settings.opcua is not None:
+            require("asyncua", "line")
         self._keys = {name: one.key(folder) for name, one in settings.webhooks.items()}
 
     @classmethod
@@ -49,6 +51,12 @@ class Line:
         outbox = Outbox(station.database, station.announcements, station.metrics)
         outbox.open([*webhooks, *mqtt])
         station.listeners.append(outbox.close)
+        if asked.opcua is not None:
+            from urushi.serving.line.opcua import OpcUaServer
+
+            opcua = OpcUaServer(asked.opcua, asked.name, station)
+            station.listeners.append(opcua.close)
+            opcua.begin()
         station.sources.extend(one.stop_triggers for one in mqtt)  # before the cameras are closed
         sources: list[StationCamera | WatchedFolder] = [*cameras, *folders]
         for source in sources:

@@ -123,6 +123,13 @@ class Mqtt(Section):
     give_up_after_hours: Annotated[float, Field(gt=0, le=24 * 30)] = 24
 
 
+class OpcUa(Section):
+    """A server of OPC UA within the station."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 4840
+
+
 class LineSettings(Section):
     """The whole file; `name` is what the station is called elsewhere."""
 
@@ -131,6 +138,7 @@ class LineSettings(Section):
     folders: dict[Name, Folder] = {}
     cameras: dict[Name, Camera] = {}
     mqtt: Mqtt | None = None
+    opcua: OpcUa | None = None
 
     @classmethod
     def read(cls, path: Path) -> Self:
