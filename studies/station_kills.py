@@ -75,12 +75,8 @@ class Served:
 
 
 def token_of(folder: Path, name: str, role: str = "inspect") -> str:
-    made = subprocess.run(
-        [*PROGRAM, "serve", "token", name, "--role", role, "--data", str(folder)],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
+    command = [*PROGRAM, "serve", "token", name, "--role", role, "--data", str(folder)]
+    made = subprocess.run(command, check=True, capture_output=True, text=True)
     return made.stdout.strip()
 
 

@@ -83,7 +83,7 @@ SLOW = (  # each takes a second of processor time or more, and what is like it i
     r"represent camera",
 )
 # Packages of extras that need not be there.
-NEEDS = {r"urushi tune": "optuna", r"--engine ray": "ray", r"--mlflow": "mlflow"}
+NEEDS = {r"urushi tune": "optuna", r"--engine ray": "ray", r"--mlflow": "mlflow", r"--line line.toml": "paho"}
 # What only lists and looks is quick; what fits, inspects and evaluates has its own tests beside these, and CI runs all.
 QUICK = r"^urushi(?: -\S+)? (?:--(?!decode)|models|scores|recipes|steps|transforms|doctor|fit good -o part.urushi$)"
 # What stands for something else, and what only takes longer. Options at the end win.
@@ -241,7 +241,8 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "FILE.toml").write_text(Recipe.find("default").to_toml(), "utf-8")
     line, *_ = fenced(ROOT / "docs/line.md", "toml")
     (root / "line.toml").write_text(line, "utf-8")
-    (root / "webhook.key").write_text("of no use elsewhere", "utf-8")
+    for secret in ("webhook.key", "mqtt.key"):
+        (root / secret).write_text("of no use elsewhere", "utf-8")
     study, *_ = fenced(ROOT / "docs/studies.md", "toml")
     for long, short in [("repeats = 3", "repeats = 1"), ("draws = 10", "draws = 2"), ("[2, 8, 32]", "[2, 8]")]:
         assert long in study

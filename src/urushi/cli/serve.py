@@ -98,7 +98,7 @@ def run(
         return
     if connections is not None:
         connections.begin(station)
-    if certificate is None and not _is_loopback(host):
+    if certificate is None and not server.is_loopback(host):
         _console.note(
             "warning: tokens and images travel unencrypted; give --certificate and --key, or a proxy that has"
         )
@@ -165,12 +165,3 @@ def _refuse_half_a_certificate(certificate: Path | None, key: Path | None) -> No
     for path in (certificate, key):
         if path is not None and not (path.is_file() and os.access(path, os.R_OK)):
             raise InputError(f"{path} is no file that can be read; give one in PEM format")
-
-
-def _is_loopback(host: str) -> bool:
-    import ipaddress
-
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -21,6 +21,7 @@ from urushi.serving.tables import Inspected, Tag, Verdict, Version
 Outcome = Literal["normal", "unsure", "anomalous", "unreadable"]
 Also = Callable[[Session, Inspected], None]
 PAGE = 50
+SIMULATED = "simulated"  # the tag of pictures out of a video file that stands for a camera
 
 
 @dataclass(frozen=True)

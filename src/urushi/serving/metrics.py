@@ -39,6 +39,7 @@ class Metrics:
         self.deliveries_waiting = Gauge(
             "urushi_deliveries_waiting", "Results that no one has taken yet", ["destination"], registry=own
         )
+        self.triggers = Counter("urushi_triggers", "Messages to cameras", ["camera", "outcome"], registry=own)
         self.verdicts = Counter("urushi_verdicts", "Verdicts by kind", ["detector", "verdict"], registry=own)
         names = ["detector", "statistic"]
         self._drift = Gauge("urushi_drift_evidence", "That it has moved; 1 raises the alarm", names, registry=own)

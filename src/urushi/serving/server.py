@@ -1,5 +1,6 @@
 """Runs the station's application, until it is told to stop."""
 
+import ipaddress
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -41,6 +42,14 @@ def run(
         address = f"[{host}]" if ":" in host else host
         is_up(f"{'https' if certificate else 'http'}://{address}:{listening.getsockname()[1]}")
         _Server(config, station).run(sockets=[listening])
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches it."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class _Server(uvicorn.Server):

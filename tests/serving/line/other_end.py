@@ -1,9 +1,16 @@
 """What stands for the other end of a line."""
 
+import json
+import os
+import shutil
+import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
 
 from urushi.serving.history import About, Received
 
@@ -61,3 +68,70 @@ def inspected(station, png: bytes, **about: object):
     loaded = station.detectors.get("exported")
     (task,) = station.inspector.accept(loaded, [Received(place, "a.png")], About("test", **about))
     return task.future.result(30)
+
+
+def find_mosquitto() -> str | None:
+    return shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return listening.getsockname()[1]
+
+
+class Broker:
+    """A process of mosquitto, which keeps nothing on the disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port, self._settings = free_port(), folder / "mosquitto.conf"
+        self._settings.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence false\n")
+
+    def begin(self) -> None:
+        command = [find_mosquitto(), "-c", str(self._settings)]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        until(self._answers)
+
+    def end(self) -> None:
+        self._process.terminate()
+        self._process.wait(10)
+
+    def _answers(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+        except OSError:
+            return False
+        return True
+
+
+class Peer:
+    """Hears everything below urushi/ and may publish."""
+
+    def __init__(self, broker: Broker) -> None:
+        from paho.mqtt.client import CallbackAPIVersion, Client, MQTTv5
+
+        self.heard: list[tuple[str, bytes, dict[str, str], bool]] = []
+        self._is_there = threading.Event()
+        self.client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
+        self.client.on_connect = lambda client, *_: client.subscribe("urushi/#", 1)
+        self.client.on_subscribe = lambda *_: self._is_there.set()
+        self.client.on_message = self._hear
+        self.client.reconnect_delay_set(1, 1)
+        self.client.connect("127.0.0.1", broker.port)
+        self.client.loop_start()
+        assert self._is_there.wait(10)
+
+    def _hear(self, _client: object, _data: object, message: Any) -> None:
+        properties = dict(getattr(message.properties, "UserProperty", []))
+        self.heard.append((message.topic, message.payload, properties, message.retain))
+
+    def on(self, topic: str) -> list[Any]:
+        """What was heard on a topic, out of JSON."""
+        return [json.loads(payload) for at, payload, *_ in self.heard if at == topic]
+
+    def publish(self, topic: str, what: object, **how: Any) -> None:
+        body = what if isinstance(what, bytes) else json.dumps(what)
+        self.client.publish(topic, body, qos=1, **how).wait_for_publish(10)
+
+    def close(self) -> None:
+        self.client.disconnect()
+        self.client.loop_stop()

@@ -8,14 +8,13 @@ from urushi.data.camera import CameraSource, Frame, LiveCamera, VideoFile, open_
 from urushi.data.writing import write_image
 from urushi.errors import CameraError, InputError
 from urushi.printable import printable
-from urushi.serving.history import About, Received
+from urushi.serving.history import SIMULATED, About, Received
 from urushi.serving.line.arrivals import key_of
 from urushi.serving.line.recorder import EndingError, Recorder
 from urushi.serving.line.settings import Camera
 from urushi.serving.messages import Triggered
 from urushi.serving.station import Station
 
-SIMULATED = "simulated"  # the tag of pictures out of a video file
 _FRAME_SECONDS = 10.0  # after a trigger
 _log = logging.getLogger("urushi.serving")
 

@@ -110,6 +110,26 @@ class Camera(Section):
         return str(folder / text) if is_path else text
 
 
+class Mqtt(Section):
+    """A broker of MQTT 5."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 1883
+    user: str | None = None
+    password: Secret | None = None
+    tls: bool = False
+    ca_file: Path | None = None  # in PEM format; without it, those of the system
+    heartbeat_seconds: Annotated[float, Field(gt=0, le=3600)] = 10
+    give_up_after_hours: Annotated[float, Field(gt=0, le=24 * 30)] = 24
+
+
+class OpcUa(Section):
+    """A server of OPC UA within the station."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 4840
+
+
 class LineSettings(Section):
     """The whole file; `name` is what the station is called elsewhere."""
 
@@ -117,6 +137,8 @@ class LineSettings(Section):
     webhooks: dict[Name, Webhook] = {}
     folders: dict[Name, Folder] = {}
     cameras: dict[Name, Camera] = {}
+    mqtt: Mqtt | None = None
+    opcua: OpcUa | None = None
 
     @classmethod
     def read(cls, path: Path) -> Self:
