@@ -1,5 +1,6 @@
 """Frames of cameras: all that are asked for of a file, and of a live one never an old one."""
 
+import re
 import threading
 import time
 from pathlib import Path
@@ -88,6 +89,15 @@ def test_frames_are_rgb(tmp_path):
     writer.release()
     (frame,) = VideoFile(CameraSource.of(str(tmp_path / "a.avi"))).frames()
     assert frame.image[0, 0, 0] > 200 > 50 > frame.image[0, 0, 2]
+
+
+def test_what_cannot_be_opened_is_told_by_no_decoder_with_what_is_secret(tmp_path, capfd):
+    (tmp_path / "a.avi").write_bytes(b"RIFF" + bytes(1000))
+    for text in (str(tmp_path / "a.avi"), "http://anna:secret@127.0.0.1:1/x", "127"):
+        assert CameraSource.of(text).open() is None
+    out, err = capfd.readouterr()
+    assert not out
+    assert not {"WARN", "anna", "secret"} & set(re.findall(r"\w+", err))
 
 
 def test_what_is_no_video_or_too_large_is_said(tmp_path, monkeypatch):

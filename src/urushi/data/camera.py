@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from urushi.backoff import Backoff
+from urushi.data._quiet import quiet_decoders
 from urushi.data.limits import max_pixels
 from urushi.errors import CameraError, InputError
 from urushi.printable import printable
@@ -68,11 +69,8 @@ class CameraSource:
 
     def open(self) -> Capture | None:
         """None where nothing can be read now; raises CameraError for frames that are too large."""
-        if self.kind == "device":
-            capture = cv2.VideoCapture(int(self.text))
-        else:  # by FFmpeg alone: others take a path for a pattern of names or for a program
-            limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _OPEN_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, _READ_MS]
-            capture = cv2.VideoCapture(self.text, cv2.CAP_FFMPEG, limits)
+        with quiet_decoders():
+            capture = self._capture()
         if not capture.isOpened():
             return None
         width, height = (int(capture.get(what)) for what in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
@@ -80,6 +78,12 @@ class CameraSource:
             capture.release()
             raise CameraError(f"{self.name}: {width} × {height} px are more than --max-megapixels allows")
         return capture
+
+    def _capture(self) -> cv2.VideoCapture:
+        if self.kind == "device":
+            return cv2.VideoCapture(int(self.text))
+        limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _OPEN_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, _READ_MS]
+        return cv2.VideoCapture(self.text, cv2.CAP_FFMPEG, limits)  # others take a path for a pattern or a program
 
 
 class VideoFile:

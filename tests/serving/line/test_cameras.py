@@ -1,5 +1,8 @@
 """Cameras of a station: pictures by themselves or by a trigger, each in the history once."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numpy as np
 import pytest
@@ -78,6 +81,22 @@ def test_a_trigger_that_comes_twice_takes_one_picture_also_after_a_restart(filmi
     again = filming()
     assert again.cameras["top"].inspect(Triggered(id="cycle 1")) == first.id
     assert len(rows(again)) == 2
+
+
+def test_two_triggers_of_one_id_at_once_are_one_inspection(filming, monkeypatch):
+    station = filming()
+    camera, both = station.cameras["top"], threading.Barrier(2)
+    shot = camera._frames.shot
+
+    def together(*how):
+        both.wait(10)
+        return shot(*how)
+
+    monkeypatch.setattr(camera._frames, "shot", together)
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(camera.inspect, [Triggered(id="cycle 1")] * 2))
+    assert found[0] == found[1]
+    assert [row.id for row in rows(station)] == found[:1]
 
 
 def test_what_a_trigger_cannot_have_is_said(filming, connected):

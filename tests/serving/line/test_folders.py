@@ -2,7 +2,6 @@
 
 import signal
 import sqlite3
-from functools import partial
 
 import cv2
 import numpy as np
@@ -32,7 +31,7 @@ def incoming(tmp_path):
 @pytest.fixture
 def watching(opened, incoming, tmp_path, monkeypatch):
     """A station that watches a folder, with little patience; opened again, it goes on."""
-    monkeypatch.setattr("urushi.serving.line.folders.Watch", partial(Watch, **QUICK))
+    monkeypatch.setattr("urushi.serving.line.folders.Watch", lambda *what, **how: Watch(*what, **{**how, **QUICK}))
 
     def watching(limits: Limits = Limits(), **settings: object):  # noqa: B008
         station = opened(limits=limits)

@@ -116,6 +116,8 @@ def test_triggers_that_come_while_the_station_is_away_wait_at_the_broker(on_line
     until(lambda: len(rows(again)) == 2)
     again.close()
     assert len(rows(again)) == 2
+    counted = again.metrics.triggers.labels("top", "taken")._value.get()
+    assert counted == 2  # what was done before is not sent again
 
 
 @pytest.mark.parametrize(

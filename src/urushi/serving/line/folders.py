@@ -20,6 +20,7 @@ from urushi.serving.line.settings import Folder
 from urushi.serving.station import Station
 
 _MOST_CHARACTERS = 255
+_LOOK_SECONDS = 0.25  # the folder may be large, and inspecting needs the processor
 _log = logging.getLogger("urushi.serving")
 
 
@@ -47,7 +48,8 @@ class WatchedFolder:
         self._thread.join()
 
     def _run(self) -> None:
-        watch = Watch(self._folder, only_new=self._settings.only_new, report=_log.warning, sleep=self._sleep)
+        how = {"only_new": self._settings.only_new, "poll_seconds": _LOOK_SECONDS}
+        watch = Watch(self._folder, **how, report=_log.warning, sleep=self._sleep)  # type: ignore[arg-type]
         try:
             for _ in parts_arriving(watch, self._attempt, lambda reason: _log.warning("%s", printable(reason))):
                 pass

@@ -211,6 +211,8 @@ class _Sender:
     def _until_due(self) -> float:
         with self._database.reading() as session:
             first = session.scalar(self._waiting().limit(1))
+        if first is None:
+            self._metrics.deliveries_waiting.labels(self.name).set(0)
         return _LOOK_SECONDS if first is None else min(_LOOK_SECONDS, max(0.0, _seconds(first.due - self._clock())))
 
 

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from urushi.errors import BusyError
 from urushi.serving.history import About, Also, Received, forget
@@ -52,6 +52,8 @@ class Recorder:
                     return known
                 task = self._accepted(receive(), about, also, records_unreadable=records_unreadable)
                 return task.future.result().id
+            except IntegrityError:  # another was quicker with this key, and is found the next time
+                self.is_ending.wait(_BUSY_SECONDS)
             except (OSError, SQLAlchemyError) as error:
                 _log.error("%s: a result cannot be recorded now, and is tried again: %s", self.name, error)
                 self.is_ending.wait(_TROUBLE_SECONDS)
