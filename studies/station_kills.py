@@ -72,10 +72,9 @@ class Served:
         return process.returncode
 
 
-def token_of(folder: Path, name: str) -> str:
-    made = subprocess.run(
-        [*PROGRAM, "serve", "token", name, "--data", str(folder)], check=True, capture_output=True, text=True
-    )
+def token_of(folder: Path, name: str, role: str = "inspect") -> str:
+    command = [*PROGRAM, "serve", "token", name, "--role", role, "--data", str(folder)]
+    made = subprocess.run(command, check=True, capture_output=True, text=True)
     return made.stdout.strip()
 
 

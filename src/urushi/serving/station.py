@@ -67,7 +67,12 @@ class Station:
         Raises InputError if another process serves it, its database cannot be used, or there is no detector.
         """
         database = open_database(folder, url)
-        lock, objects, metrics = _locked(folder), Objects(folder), Metrics()
+        try:
+            lock = _locked(folder)
+        except InputError:
+            database.close()
+            raise
+        objects, metrics = Objects(folder), Metrics()
         history, detectors = History(database, objects), Detectors(database, objects, load)
         if (folder / _UNCLEAN).exists():
             objects.sweep(history.names)
