@@ -1,5 +1,6 @@
 """urushi history: what a station has inspected, as a table, or one inspection as signed evidence."""
 
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -54,7 +55,8 @@ def export(
         raise InputError(f"--decision is one of {', '.join(get_args(Outcome))}; not {decision!r}")
     moments = [None if moment is None else moment.replace(tzinfo=UTC) for moment in (since, until)]
     query = Query(detector=of_detector, decision=decision, tag=tag, since=moments[0], until=moments[1])  # type: ignore[arg-type]
-    n_rows = write(output, History(_database(station_folder, database), Objects(station_folder)).all(query))
+    with closing(_database(station_folder, database)) as opened:
+        n_rows = write(output, History(opened, Objects(station_folder)).all(query))
     _console.note(f"{printable(str(output))}: {counted(n_rows, 'inspection')}")
 
 
@@ -85,9 +87,10 @@ def evidence(
     require_file_place(output, "-o")
     if output.suffix != ".html":
         raise InputError(f"{output.name} has another suffix than .html, which evidence is written as")
-    objects = Objects(station_folder)
-    history, signer = History(_database(station_folder, database), objects), Signer(station_folder)
-    content = signer.signed(page(history.get(number), history, objects, signer.fingerprint, now()))
+    with closing(_database(station_folder, database)) as opened:
+        objects, signer = Objects(station_folder), Signer(station_folder)
+        history = History(opened, objects)
+        content = signer.signed(page(history.get(number), history, objects, signer.fingerprint, now()))
     atomic_file.replace(output, content)
     _console.note(f"{printable(str(output))}: signed by the key {signer.fingerprint[:16]}…")
 

@@ -92,7 +92,12 @@ class Station:
         Raises InputError if another process serves it, its database cannot be used, or there is no detector.
         """
         database = open_database(folder, url)
-        lock, objects, metrics = _locked(folder), Objects(folder), Metrics()
+        try:
+            lock = _locked(folder)
+        except InputError:
+            database.close()
+            raise
+        objects, metrics = Objects(folder), Metrics()
         announcements = Announcements()
         history, detectors = History(database, objects, announcements), Detectors(database, objects, load)
         if (folder / _UNCLEAN).exists():

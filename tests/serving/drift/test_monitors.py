@@ -20,12 +20,12 @@ from urushi.serving.tables import Drift
 @pytest.fixture
 def quick(monkeypatch):
     """A test that has its reference soon, and says soon what it finds."""
-    monkeypatch.setattr(single, "N_REFERENCE", 15)
-    monkeypatch.setattr(single.Monitor, "_limit", 300.0)
+    monkeypatch.setattr(single, "N_REFERENCE", 24)
+    monkeypatch.setattr(single.Monitor, "_limit", 1000.0)
     monkeypatch.setattr(secrets, "randbits", lambda _: 0)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def line(textures):
     """New images of normal parts, as they are and in more light."""
     rng = np.random.default_rng(5)
@@ -51,7 +51,7 @@ def moved(client, line, n: int = 30) -> None:
 def alarmed(connected, line, quick, monkeypatch):
     client = connected()
     everything_is_normal(client)
-    for image in line(20):
+    for image in line(26):
         client.inspect_bytes("exported", image)
     assert client.drift("exported").state == "watching"
     moved(client, line)
