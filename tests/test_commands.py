@@ -113,6 +113,7 @@ MEANT = {
     r"(compare .*) --repeats \d+": r"\1 --repeats 1",
     r"tune default good (.*?)(?: --trials \d+)?$": r"tune pixel-pca many \1 --trials 2",
     r"(--engine ray.*)": r"\1 --workers 1",
+    r"--set training.devices=2 --set training.strategy=ddp": "--set training.devices=1",  # tests/training has two
     r"-alarm-rate 0.0(\d)": r"-alarm-rate 0.\1",  # twenty good images allow no lower one
     r"warn-rate 0.0(\d)": r"warn-rate 0.\1",
     r"(interpolate part.*)": r"\1 --frames 3",

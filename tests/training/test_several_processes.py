@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pages import ROOT, fenced
 from urushi.detector import Detector
 from urushi.errors import TrainingError
 from urushi.first_process import is_first_process
@@ -107,13 +108,14 @@ def test_two_processes_fit_what_one_fits(name: str, by_two: Path, images: Path) 
 
 
 @pytest.mark.slow
-def test_the_first_steps_of_two_processes_are_those_of_one(images: Path, tmp_path: Path) -> None:
+def test_the_first_steps_of_the_script_of_the_page_are_those_of_one_process(images: Path, tmp_path: Path) -> None:
     """Later ones drift apart: where a gradient is 0 but for rounding, Adam steps by the sign of the rounding."""
     one = figures(fitted(images, "autoencoder", **SHORT), images)
     settings = SMALL | METHODS["autoencoder"] | TWO | SHORT
-    script = SCRIPT.replace(repr(METHODS), repr({"autoencoder": settings}))
-    ended(started(script, tmp_path, images / "train"))
-    two = figures(Detector.load(tmp_path / "autoencoder.urushi", n_threads=1), images)
+    (script,) = fenced(ROOT / "docs/scale.md", "python")
+    (tmp_path / "good").symlink_to(images / "train")
+    ended(started(script.replace('"training.batch_size": 8', f"**{settings!r}"), tmp_path))
+    two = figures(Detector.load(tmp_path / "part.urushi", n_threads=1), images)
     assert two == pytest.approx(one, rel=2e-3)
 
 
