@@ -7,7 +7,6 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from urushi.serving.database import Database, now
-from urushi.serving.history import Outcome
 from urushi.serving.tables import Inspected, Verdict
 
 _LONGEST = timedelta(hours=12)  # of a shift that has a name
@@ -20,7 +19,7 @@ class Counts:
 
     shift: str | None
     since: datetime
-    decisions: dict[Outcome, int]
+    decisions: dict[str, int]
     defect_types: list[tuple[str | None, int]]  # of images with the verdict NG, most frequent first; None: not named
     n_to_review: int  # not normal, and without a verdict
 
@@ -50,8 +49,10 @@ def _counts(session: Session, shift: str | None, since: datetime, which: list[Co
     n = func.count()
     decisions = session.execute(select(Inspected.decision, n).where(*which).group_by(Inspected.decision))
     first = session.scalar(select(func.min(Inspected.time)).where(*which))
-    judged = select(func.max(Verdict.id)).join(Inspected).where(*which).group_by(Verdict.inspected_id)
-    of_ng = select(Verdict.defect_type, n).where(Verdict.id.in_(judged), Verdict.verdict == "ng")
+    judged = select(func.max(Verdict.id)).where(Verdict.time >= since).group_by(Verdict.inspected_id)
+    of_ng = (
+        select(Verdict.defect_type, n).join(Inspected).where(Verdict.id.in_(judged), Verdict.verdict == "ng", *which)
+    )
     types = session.execute(of_ng.group_by(Verdict.defect_type).order_by(n.desc(), Verdict.defect_type))
     has_verdict = select(Verdict.id).where(Verdict.inspected_id == Inspected.id).exists()
     open_ones = select(n).select_from(Inspected).where(*which, Inspected.decision.in_(("anomalous", "unsure")))

@@ -87,4 +87,4 @@ def _beyond(session: Session, order: Order, number: int, *, is_reversed: bool) -
     if score is None:
         raise NotFoundError(f"inspection {number} has no score, or is not there any more: begin with the first page")
     place = tuple_(Inspected.score, Inspected.id)
-    return place > tuple_(score, number) if is_reversed else place < tuple_(score, number)  # type: ignore[no-any-return]
+    return place > tuple_(score, number) if is_reversed else place < tuple_(score, number)

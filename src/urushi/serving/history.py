@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Select, exists, func, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, exists, or_, select
 from sqlalchemy.orm import Session
 
 from urushi.errors import NotFoundError
@@ -79,10 +79,10 @@ class Query:
         if self.is_reviewed is not None:
             found = exists().where(Verdict.inspected_id == Inspected.id)
             yield found if self.is_reviewed else ~found
-        said = {Verdict.verdict: self.verdict, Verdict.defect_type: self.defect_type}
-        if equal_said := [column == value for column, value in said.items() if value is not None]:
-            last = select(func.max(Verdict.id)).where(Verdict.inspected_id == Inspected.id).correlate(Inspected)
-            yield exists().where(Verdict.id == last.scalar_subquery(), *equal_said)
+        if self.verdict is not None:
+            yield last_said(Verdict.verdict) == self.verdict
+        if self.defect_type is not None:
+            yield last_said(Verdict.defect_type) == self.defect_type
         if self.networks:
             yield Inspected.version_id.in_(select(Version.id).where(Version.network.in_(self.networks)))
 
@@ -185,6 +185,18 @@ class History:
             columns = (Inspected.original, Inspected.evidence)
             of_inspection = session.scalar(select(exists().where(or_(*(column == digest for column in columns)))))
             return bool(of_inspection or session.scalar(select(exists().where(Version.digest == digest))))
+
+
+def last_said(of_verdict: Any) -> ScalarSelect[Any]:
+    """A column of the last verdict on an inspection; null without one."""
+    of_each = select(of_verdict).where(Verdict.inspected_id == Inspected.id).order_by(Verdict.id.desc())
+    return of_each.limit(1).correlate(Inspected).scalar_subquery()
+
+
+def last_verdicts(session: Session) -> dict[int, str]:
+    """The last verdict on each inspection that has one, by its id."""
+    rows = session.execute(select(Verdict.inspected_id, Verdict.verdict).order_by(Verdict.id))
+    return {number: verdict for number, verdict in rows}  # noqa: C416  rows are tuples of their own kind
 
 
 def required(session: Session, number: int) -> Inspected:

@@ -85,7 +85,7 @@ def add_handlers(app: FastAPI, presented: Callable[[Request, Response], Response
         Exception: _unexpected,
     }
     for kind, handler in handlers.items():
-        app.add_exception_handler(kind, lambda request, error, of=handler: presented(request, of(request, error)))  # type: ignore[misc]
+        app.add_exception_handler(kind, lambda request, error, of=handler: presented(request, of(request, error)))
 
 
 def of_error(error: UrushiError) -> JSONResponse:

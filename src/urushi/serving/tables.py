@@ -59,7 +59,8 @@ class Inspected(Base):
     __table_args__ = (
         Index("inspected_by_detector", "detector", "id"),
         Index("inspected_by_decision", "decision", "id"),
-        Index("inspected_by_score", "detector", "score", "id"),
+        Index("inspected_by_score", "detector", "score", "id", "version_id"),
+        Index("inspected_by_time", "detector", "time", "decision", "shift", "station", "score", "seconds"),
         {"sqlite_autoincrement": True},  # an id that was given is never given again
     )
 

@@ -42,9 +42,17 @@ class WhatIf:
     seen: Sequence[Seen]
     plant: Plant | None  # with costs, or None
 
+    @cached_property
+    def _by_verdict(self) -> dict[str | None, FloatArray]:
+        found: dict[str | None, list[float]] = {}
+        for _, score, verdict in self.seen:
+            found.setdefault(verdict, []).append(score)
+        return {verdict: np.array(scores) for verdict, scores in found.items()}
+
     def scores(self, *verdicts: str | None) -> FloatArray:
         """Ascending scores (n,) of inspections whose last verdict is one of these."""
-        return np.sort(np.array([one.score for one in self.seen if one.verdict in verdicts], dtype=np.float64))
+        parts = [self._by_verdict[one] for one in verdicts if one in self._by_verdict]
+        return np.sort(np.concatenate([np.empty(0), *parts]))
 
     @cached_property
     def held_out(self) -> FloatArray:

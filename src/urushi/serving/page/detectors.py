@@ -1,6 +1,6 @@
 """Detectors: what they are, which version decides, and files of them; and the jobs that make new ones."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -67,7 +67,7 @@ def export(view: AdminView, asked: Annotated[Exported, Form()]) -> Response:
     return RedirectResponse(f"/detectors?detector={asked.detector}#jobs", 303)
 
 
-def jobs(view: View) -> dict[str, object]:
+def jobs(view: View) -> dict[str, Any]:
     """The last jobs, and which of them go on, for who may see them."""
     found = [JobFound.of(one) for one in view.station.jobs.all(_LAST_JOBS)] if view.may("review") else []
     states = {state: view.words(f"state_{state}") for state in ("waiting", "running", *ENDED)}

@@ -85,14 +85,8 @@ def image(number: Number, view: InspectorView, asked: Filtered) -> HTMLResponse:
     order: Order = "newest" if row.score is None else asked.order
     before, after = view.station.gallery.beside(asked.query(), order, number)
     context: dict[str, Any] = {"one": history.plain(row), "said": [history.said(one) for one in row.verdicts]}
-    return view.page(
-        "image", asked=asked, before=before, after=after, shown=picture(view, row), **context, **types(view)
-    )
-
-
-def types(view: InspectorView) -> dict[str, list[str]]:
-    """Types of defects that verdicts have named."""
-    return {"defect_types": view.station.gallery.choices().defect_types}
+    context["defect_types"] = view.station.gallery.choices().defect_types
+    return view.page("image", asked=asked, before=before, after=after, shown=picture(view, row), **context)
 
 
 def picture(view: InspectorView, row: Inspected) -> dict[str, Any] | None:

@@ -102,7 +102,9 @@ def _chart(
     points = [
         Point(
             100 * (at + 0.5) / len(values),
-            *(100 - axis.place(value) for value in one),
+            100 - axis.place(one[0]),
+            100 - axis.place(one[1]),
+            100 - axis.place(one[2]),
             f"{shown(one[1])} ({shown(one[0])} – {shown(one[2])})",
         )
         for at, one in enumerate(values)

@@ -62,7 +62,7 @@ class View:
 
     def may(self, role: str) -> bool:
         """Whether who looks has at least this role."""
-        return self.caller is not None and ROLES.index(self.caller.role) >= ROLES.index(role)  # type: ignore[arg-type]
+        return self.caller is not None and ROLES.index(self.caller.role) >= ROLES.index(role)
 
     def page(self, name: str, status: int = 200, **context: Any) -> HTMLResponse:
         """A page from its template."""
