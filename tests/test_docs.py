@@ -199,7 +199,11 @@ def test_the_python_of_the_page_on_studies_runs(
 
 
 def test_no_page_has_python_that_is_not_run() -> None:
-    run = {README, *(DOCS / f"{name}.md" for name in ("deploy", "learning-on", "station", "studies", "x-ray")), *ADDING}
+    run = {
+        README,
+        *(DOCS / f"{name}.md" for name in ("deploy", "drift", "learning-on", "station", "studies", "x-ray")),
+        *ADDING,
+    }
     assert {page for page in PAGES if fenced(page, "python")} == run
 
 

@@ -11,9 +11,10 @@ from urushi.serving.drift.monitors import Reference
 from urushi.serving.history import Outcome
 from urushi.serving.jobs import Asked, Kind, State, share_of
 from urushi.serving.review import Recalibration
-from urushi.serving.tables import Job, Version
+from urushi.serving.tables import LARGEST_ID, Job, Version
 from urushi.serving.versions import NAME
 
+Number = Annotated[int, Field(ge=1, le=LARGEST_ID)]
 VerdictKind = Literal["ok", "ng", "unsure"]
 
 
@@ -207,7 +208,7 @@ class SwitchAsked(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"number": 1, "reason": "too strict"}})
 
-    number: Annotated[int, Field(ge=1)]
+    number: Number
     reason: Sentence
 
 
@@ -270,7 +271,7 @@ class ApplyAsked(RecalibrationAsked):
         json_schema_extra={"example": {"rule": "youden", "version": 1, "reason": "defects of week 48"}},
     )
 
-    version: Annotated[int, Field(ge=1)]
+    version: Number
     reason: Sentence
 
 
@@ -281,8 +282,8 @@ class LearnAsked(BaseModel):
         extra="forbid", json_schema_extra={"example": {"inspections": [17, 23], "version": 1, "reason": "new supplier"}}
     )
 
-    inspections: Annotated[list[int], Field(min_length=1, max_length=10_000)] | None = None
-    version: Annotated[int, Field(ge=1)]
+    inspections: Annotated[list[Number], Field(min_length=1, max_length=10_000)] | None = None
+    version: Number
     reason: Sentence
 
 

@@ -10,6 +10,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 from test_inspections import refused
 
+from pages import ROOT, fenced
 from urushi.data.appearance import LIGHT
 from urushi.serving.database import upgrade
 from urushi.serving.drift import monitor as single
@@ -78,6 +79,14 @@ def test_an_alarm_says_what_moved_in_the_answer_the_metrics_and_the_audit_trail(
     change = next(one for one in alarmed.changes() if one.action == "drift")
     assert (change.author, change.subject, change.reason) == ("drift", "exported", found.alarm.message)
     assert change.after["brightness"] > change.before["brightness"] + 0.05
+
+
+def test_the_python_of_the_page_on_drift_runs(alarmed, capsys):
+    (code,) = fenced(ROOT / "docs/drift.md", "python")
+    message = alarmed.drift("exported").alarm.message
+    exec(compile(code.replace('"part"', '"exported"'), "drift.md", "exec"), {"station": alarmed})
+    assert capsys.readouterr().out == f"{message}\n"
+    assert alarmed.drift("exported").alarm is None
 
 
 def test_an_alarm_is_there_after_a_restart_and_stands_until_an_admin_has_acknowledged_it(alarmed, opened, connected):

@@ -17,11 +17,12 @@ from urushi.serving import evidence, history
 from urushi.serving.access import Inspecting, Serving
 from urushi.serving.history import PAGE, About, Outcome, Received
 from urushi.serving.inspecting import Task
-from urushi.serving.messages import AboutImage, InspectionFound, InspectionPage, Word
+from urushi.serving.messages import AboutImage, InspectionFound, InspectionPage, Number, Word
 from urushi.serving.problems import MEDIA_TYPE, Problem, answer
+from urushi.serving.routes.detectors import Name
 from urushi.serving.sending import Sending
 from urushi.serving.station import Station
-from urushi.serving.tables import Inspected
+from urushi.serving.tables import LARGEST_ID, Inspected
 from urushi.serving.uploads import received
 from urushi.serving.versions import Loaded
 
@@ -68,7 +69,7 @@ _UNREADABLE = {"model": Problem, "content": {MEDIA_TYPE: {}}, "description": "No
     summary="Inspect images",
 )
 async def inspect(
-    name: str, request: Request, station: Serving, caller: Inspecting, idempotency_key: Key = None
+    name: Name, request: Request, station: Serving, caller: Inspecting, idempotency_key: Key = None
 ) -> Any:
     """One result per image, in their order; it is in the history once it is answered.
 
@@ -148,7 +149,7 @@ def find(
     min_score: Annotated[float | None, Field(allow_inf_nan=False)] = None,
     max_score: Annotated[float | None, Field(allow_inf_nan=False)] = None,
     is_reviewed: bool | None = None,
-    cursor: Annotated[int | None, Query(ge=0, le=2**62, description="`next` of the page before.")] = None,
+    cursor: Annotated[int | None, Query(ge=0, le=LARGEST_ID, description="`next` of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = PAGE,
 ) -> Any:
     """Last first; all conditions hold at once."""
@@ -166,9 +167,6 @@ def find(
     )
     rows, following = station.history.page(query, before=cursor, limit=limit)
     return {"items": [history.plain(row) for row in rows], "next": following}
-
-
-Number = Annotated[int, Field(ge=1, le=2**62)]
 
 
 @router.get("/inspections/{number}", response_model=InspectionFound, summary="One inspection")

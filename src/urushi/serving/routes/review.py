@@ -12,13 +12,13 @@ from urushi.serving.messages import (
     DetectorFound,
     InspectionFound,
     LearnAsked,
+    Number,
     PreviewFound,
     RecalibrationAsked,
     VerdictAsked,
     VerdictSaid,
 )
 from urushi.serving.routes.detectors import Name, found
-from urushi.serving.routes.inspections import Number
 
 router = APIRouter(prefix="/v1", tags=["review"])
 
