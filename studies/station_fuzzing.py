@@ -56,6 +56,7 @@ QUIETLY: dict[str, Any] = {
     "phases": [Phase.generate],
     "suppress_health_check": list(HealthCheck),
 }
+PRESENT = {"name": "part", "number": 1}
 FIELDS = ("part_id", "serial", "station", "shift", "tag", "source")
 
 
@@ -78,26 +79,31 @@ def of_description(url: str, headers: dict[str, str], examples: int, number: int
 
     schema = schemathesis.openapi.from_url(f"{url}/openapi.json")
     for result in schema.get_all_operations():
+        operation = result.ok()
+        named = {parameter.name: PRESENT[parameter.name] for parameter in operation.path_parameters}
         for mode in schemathesis.GenerationMode:
-            of_operation(result.ok(), mode, headers, (examples, number), counting)
+            kind = f"{operation.label}, {mode.value}"
+            drawn = operation.as_strategy(generation_mode=mode)
+            of_operation(kind, drawn, headers, (examples, number), counting)
+            if named:  # what is drawn is seldom there
+                drawn = operation.as_strategy(generation_mode=mode, path_parameters=named)
+                of_operation(f"{kind}, of what is there", drawn, headers, (examples, number), counting)
 
 
-def of_operation(
-    operation: Any, mode: Any, headers: dict[str, str], drawn: tuple[int, int], counting: Counting
-) -> None:
+def of_operation(kind: str, cases: Any, headers: dict[str, str], how: tuple[int, int], counting: Counting) -> None:
     """So many requests, by a seed."""
-    examples, number = drawn
+    examples, number = how
 
     @seed(number)
     @settings(max_examples=examples, **QUIETLY)
-    @given(case=operation.as_strategy(generation_mode=mode))
+    @given(case=cases)
     def send(case: Any) -> None:
         try:
             answer = case.call(headers=headers, timeout=60)
         except (ValueError, UnicodeError):  # what no client can send
             return
         what = f"{answer.request.method} {answer.request.url} {answer.request.body!r:.300}"
-        counting.add(f"{operation.label}, {mode.value}", answer.status_code, what)
+        counting.add(kind, answer.status_code, what)
 
     with suppress(Unsatisfiable):  # there are operations with nothing to get wrong
         send()

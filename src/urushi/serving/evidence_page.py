@@ -79,7 +79,7 @@ def _card(row: Inspected, objects: Objects) -> Mapping[str, Any]:
 def _detector(version: Version, card: Mapping[str, Any]) -> dict[str, str]:
     fit = card.get("fit", {})
     packages = ", ".join(f"{name} {number}" for name, number in fit.get("versions", {}).items())
-    facts = {"since": _shown(version.time), "made by": version.author, "reason": version.reason}
+    facts: dict[str, Any] = {"since": _shown(version.time), "made by": version.author, "reason": version.reason}
     facts |= {"recipe": card.get("recipe"), "good images": fit.get("n_images"), "data": card.get("data")}
     facts |= {"seed": card.get("seed"), "packages": packages or None}
     return {name: text(value) for name, value in facts.items() if value is not None}

@@ -12,10 +12,11 @@ from urushi.serving.drift.monitors import Reference
 from urushi.serving.history import Outcome
 from urushi.serving.jobs import Asked, Kind, State, share_of
 from urushi.serving.review import Recalibration
-from urushi.serving.tables import Job, Version
+from urushi.serving.tables import LARGEST_ID, Job, Version
 from urushi.serving.versions import NAME
 from urushi.serving.what_if import WhatIf
 
+Number = Annotated[int, Field(ge=1, le=LARGEST_ID)]
 VerdictKind = Literal["ok", "ng", "unsure"]
 
 
@@ -224,7 +225,7 @@ class SwitchAsked(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"number": 1, "reason": "too strict"}})
 
-    number: Annotated[int, Field(ge=1)]
+    number: Number
     reason: Sentence
 
 
@@ -303,7 +304,7 @@ class ApplyAsked(RecalibrationAsked):
         json_schema_extra={"example": {"rule": "youden", "version": 1, "reason": "defects of week 48"}},
     )
 
-    version: Annotated[int, Field(ge=1)]
+    version: Number
     reason: Sentence
 
 
@@ -314,8 +315,8 @@ class LearnAsked(BaseModel):
         extra="forbid", json_schema_extra={"example": {"inspections": [17, 23], "version": 1, "reason": "new supplier"}}
     )
 
-    inspections: Annotated[list[int], Field(min_length=1, max_length=10_000)] | None = None
-    version: Annotated[int, Field(ge=1)]
+    inspections: Annotated[list[Number], Field(min_length=1, max_length=10_000)] | None = None
+    version: Number
     reason: Sentence
 
 

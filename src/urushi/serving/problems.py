@@ -30,6 +30,7 @@ from urushi.printable import printable
 
 MEDIA_TYPE = "application/problem+json"
 _MOST_CHARACTERS = 1000
+_POSTGRESQL_FULL = "53100"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _STATUSES: tuple[tuple[type[UrushiError], int, str], ...] = (  # the first that fits
     (NotFoundError, 404, "not-found"),
@@ -125,7 +126,8 @@ def _of_disk(request: Request, error: Exception) -> JSONResponse:
 
 def _of_database(request: Request, error: Exception) -> JSONResponse:
     reason = getattr(error, "orig", None)
-    if isinstance(reason, sqlite3.Error) and getattr(reason, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+    codes = (getattr(reason, "sqlite_errorcode", None), getattr(reason, "sqlstate", None))
+    if codes[0] == sqlite3.SQLITE_FULL or codes[1] == _POSTGRESQL_FULL:
         return answer("disk-full", 507, "the disk of the station is full: nothing of this request was kept")
     return _unexpected(request, error)
 

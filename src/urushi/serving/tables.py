@@ -6,6 +6,8 @@ from typing import Any
 from sqlalchemy import JSON, DateTime, Dialect, Double, ForeignKey, Index, String, Text, TypeDecorator, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
+LARGEST_ID = 2**31 - 1  # what PostgreSQL keeps in a column of whole numbers
+
 
 class Moment(TypeDecorator[datetime]):
     """A time in UTC, which SQLite would give back without its zone."""

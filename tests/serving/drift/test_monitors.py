@@ -10,6 +10,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 from test_inspections import refused
 
+from pages import ROOT, fenced
 from urushi.data.appearance import LIGHT
 from urushi.serving.database import upgrade
 from urushi.serving.drift import monitor as single
@@ -93,6 +94,14 @@ def test_an_alarm_is_announced_once_as_the_api_tells_it(connected, line, quick):
     (alarm,) = (one.content for one in told if one.kind == "alarm")
     found = client.drift("exported").alarm
     assert (alarm["detector"], alarm["message"], alarm["moved"]) == ("exported", found.message, found.moved)
+
+
+def test_the_python_of_the_page_on_drift_runs(alarmed, capsys):
+    (code,) = fenced(ROOT / "docs/drift.md", "python")
+    message = alarmed.drift("exported").alarm.message
+    exec(compile(code.replace('"part"', '"exported"'), "drift.md", "exec"), {"station": alarmed})
+    assert capsys.readouterr().out == f"{message}\n"
+    assert alarmed.drift("exported").alarm is None
 
 
 def test_an_alarm_is_there_after_a_restart_and_stands_until_an_admin_has_acknowledged_it(alarmed, opened, connected):

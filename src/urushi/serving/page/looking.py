@@ -12,10 +12,9 @@ from urushi.serving import history
 from urushi.serving.database import now
 from urushi.serving.gallery import Order
 from urushi.serving.history import Outcome
-from urushi.serving.messages import Name, VerdictKind, Word
+from urushi.serving.messages import Name, Number, VerdictKind, Word
 from urushi.serving.page.view import InspectorView
-from urushi.serving.routes.inspections import Number
-from urushi.serving.tables import Inspected
+from urushi.serving.tables import LARGEST_ID, Inspected
 
 router = APIRouter(include_in_schema=False)
 _ON_A_PAGE = 48
@@ -36,7 +35,7 @@ class Filters(BaseModel):
     since: AwareDatetime | None = None
     until: AwareDatetime | None = None
     order: Order = "worst"
-    cursor: Annotated[int, Field(ge=1, le=2**62)] | None = None
+    cursor: Annotated[int, Field(ge=1, le=LARGEST_ID)] | None = None
 
     @field_validator("*", mode="before")
     @classmethod

@@ -18,11 +18,12 @@ from urushi.serving.access import Inspecting, Serving
 from urushi.serving.gallery import Order
 from urushi.serving.history import PAGE, About, Outcome, Received
 from urushi.serving.inspecting import Task
-from urushi.serving.messages import AboutImage, InspectionFound, InspectionPage, VerdictKind, Word
+from urushi.serving.messages import AboutImage, InspectionFound, InspectionPage, Number, VerdictKind, Word
 from urushi.serving.problems import MEDIA_TYPE, Problem, answer
+from urushi.serving.routes.detectors import Name
 from urushi.serving.sending import Sending
 from urushi.serving.station import Station
-from urushi.serving.tables import Inspected
+from urushi.serving.tables import LARGEST_ID, Inspected
 from urushi.serving.uploads import received
 from urushi.serving.versions import Loaded
 
@@ -70,7 +71,7 @@ _UNREADABLE = {"model": Problem, "content": {MEDIA_TYPE: {}}, "description": "No
     summary="Inspect images",
 )
 async def inspect(
-    name: str, request: Request, station: Serving, caller: Inspecting, idempotency_key: Key = None
+    name: Name, request: Request, station: Serving, caller: Inspecting, idempotency_key: Key = None
 ) -> Any:
     """One result per image, in their order; it is in the history once it is answered.
 
@@ -153,7 +154,7 @@ def find(
     verdict: VerdictKind | None = None,
     defect_type: Annotated[Word | None, Query(description="That of its last verdict.", examples=["crack"])] = None,
     order: Annotated[Order, Query(description="Worst first leaves out what could not be read.")] = "newest",
-    cursor: Annotated[int | None, Query(ge=0, le=2**62, description="`next` of the page before.")] = None,
+    cursor: Annotated[int | None, Query(ge=0, le=LARGEST_ID, description="`next` of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = PAGE,
 ) -> Any:
     """Last first, or highest score first; all conditions hold at once."""
@@ -173,9 +174,6 @@ def find(
     )
     rows, following = station.gallery.page(query, order, after=cursor, limit=limit)
     return {"items": [history.plain(row) for row in rows], "next": following}
-
-
-Number = Annotated[int, Field(ge=1, le=2**62)]
 
 
 @router.get("/inspections/{number}", response_model=InspectionFound, summary="One inspection")

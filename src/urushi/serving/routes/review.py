@@ -13,6 +13,7 @@ from urushi.serving.messages import (
     DetectorFound,
     InspectionFound,
     LearnAsked,
+    Number,
     PreviewFound,
     RecalibrationAsked,
     VerdictAsked,
@@ -21,7 +22,6 @@ from urushi.serving.messages import (
 )
 from urushi.serving.review import Recalibration
 from urushi.serving.routes.detectors import Name, found
-from urushi.serving.routes.inspections import Number
 from urushi.serving.what_if import WhatIf
 
 router = APIRouter(prefix="/v1", tags=["review"])
