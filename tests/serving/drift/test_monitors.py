@@ -2,6 +2,7 @@
 
 import secrets
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,7 +16,10 @@ from urushi.data.appearance import LIGHT
 from urushi.serving.database import upgrade
 from urushi.serving.drift import monitor as single
 from urushi.serving.history import Query
+from urushi.serving.migrations import first
 from urushi.serving.tables import Drift
+
+FIRST = Path(first.__file__).read_text("utf-8")
 
 
 @pytest.fixture
@@ -194,6 +198,10 @@ def test_a_database_of_the_first_schema_keeps_all_its_rows(connected, pngs):
             everything[table] = connection.execute(text(f"SELECT * FROM {table} ORDER BY 1")).all()
         for table in set(inspect(connection).get_table_names()) - {*tables, "alembic_version"}:
             connection.execute(text(f"DROP TABLE {table}"))
+        for table in tables:
+            for index in inspect(connection).get_indexes(table):
+                if f'"{index["name"]}"' not in FIRST:
+                    connection.execute(text(f"DROP INDEX {index['name']}"))
         connection.execute(text("UPDATE alembic_version SET version_num = 'first'"))
     upgrade(engine)
     with engine.connect() as connection:
