@@ -267,7 +267,7 @@ def test_committed_pages_of_seven_categories_are_those_of_their_records() -> Non
 @pytest.mark.slow
 def test_the_big_table_is_measured_once_and_written_from_its_records(data: Path) -> None:
     place = data.parent
-    arguments = ["--recipes", "pixel-pca,variational-autoencoder", "--categories", "one,two"]
+    arguments = ["--recipes", "pixel-pca,variational-autoencoder", "--categories", "one"]
     places = {"--out": "table", "--page": "results.md", "--readme": "README.md"}
     arguments += [word for option, name in places.items() for word in (option, str(place / name))]
     done = run("studies.big_table", *arguments, "--budget-seconds", "40", URUSHI_DATA=str(data))
@@ -275,8 +275,7 @@ def test_the_big_table_is_measured_once_and_written_from_its_records(data: Path)
     cuts = json.loads((place / "table-cuts.json").read_text(), parse_constant=fail_on)["recipes"]
     assert list(cuts) == ["variational-autoencoder"]
     kept = {path.stem for path in (place / "table" / "records").iterdir()}
-    assert kept >= {f"{one}-pixel-pca-{seed}" for one in ("one", "two") for seed in range(3)}
-    assert kept >= {"one-variational-autoencoder-0", "two-variational-autoencoder-0"}
+    assert kept >= {"one-pixel-pca-0", "one-pixel-pca-1", "one-pixel-pca-2", "one-variational-autoencoder-0"}
     page = (place / "results.md").read_text()
     assert re.search(r"^\| pixel-pca \| \d\.\d \| ", page, re.MULTILINE)
     assert re.search(r"^\| variational-autoencoder \| .* \| \d+(–\d+)? of \d+ \| ", page, re.MULTILINE)
