@@ -1,11 +1,11 @@
 """python -m studies.big_table [--recipes a,b] [--categories c,d] [--budget-seconds 600] [--report-only]
 
 Every recipe that comes along on every category of URUSHI_DATA: each fit is a job of `urushi compare` in a process of
-its own, which is stopped after the budget. Closed forms come first, then what is trained; of these, two short fits on
-the smallest category tell how many epochs the budget allows on each (`big_table-cuts.json`), and a recipe that has more
-is cut to so many. Where the fit and the inspection of the test split took less than two minutes, two more seeds follow.
-What has a record in `studies/results/big_table/records` is not measured again, so it may be killed at any moment; with
---engine ray the jobs run on the cluster of RAY_ADDRESS.
+its own, which is stopped after the budget. Closed forms come first, then what is trained; of these, short fits on the
+smallest category tell how many epochs the budget allows on each (`big_table-cuts.json`), and a recipe that has more is
+cut to so many, and to half of them where that took too long. Where the fit and the inspection of the test split took
+less than two minutes, two more seeds follow. What has a record in `studies/results/big_table/records` is not measured
+again, so it may be killed at any moment; with --engine ray the jobs run on the cluster of RAY_ADDRESS.
 
 Writes docs/results.md, and once nothing is missing the best recipes into README.md; with --report-only it measures
 nothing.
@@ -76,13 +76,30 @@ class Plan:
 
     def epochs(self, recipe: str, category: str) -> int | None:
         """To which a recipe is cut; None: it has all of its own, or none."""
-        known, whole = self.cuts.get(recipe, {}).get("cost"), Recipe.find(recipe)
+        n = self._planned(recipe, category)
+        return n if n is not None and n < Recipe.find(recipe).training.max_epochs else None
+
+    def _planned(self, recipe: str, category: str) -> int | None:
+        """How many the budget allows; None of a closed form, and where it is not known."""
+        known, dataset = self.cuts.get(recipe, {}).get("cost"), self.datasets[category]
         if known is None or is_closed_form(recipe):
             return None
-        dataset = self.datasets[category]
         counts = len(list(dataset.normal_training())), len(list(dataset.test()))
-        n = Cost(**known).epochs(whole, self.budget, *counts)
-        return n if n < whole.training.max_epochs else None
+        found = Cost(**known).epochs(Recipe.find(recipe), self.budget, *counts)
+        return max(1, found // self._slower(recipe).get(category, 1))
+
+    def _slower(self, recipe: str) -> dict[str, int]:
+        """How many times as long as expected an epoch takes on a category, as far as that has shown."""
+        return dict(self.cuts.get(recipe, {}).get("slower", {}))
+
+    def shorten(self, recipe: str, category: str) -> bool:
+        """Half as many epochs where there is more than one: it took longer than its budget; whether that can be."""
+        known = self.cuts.get(recipe, {})
+        if self._planned(recipe, category) in (None, 1):
+            return False
+        slower = self._slower(recipe)
+        self.keep(recipe, known | {"slower": slower | {category: 2 * slower.get(category, 1)}})
+        return True
 
     def study(self, recipes: Sequence[str], category: str, repeats: int) -> Study:
         """Some recipes on one category."""
@@ -121,6 +138,8 @@ def measure(plan: Plan, engine: Engine) -> None:
         for category, dataset in plan.datasets.items() if ready else ():
             how = ({category: dataset}, plan.out, _tell, engine, plan.budget)
             found = collect(plan.study(ready, category, 1), *how)
+            while [one for one in found.failures if one.state == "stopped" and plan.shorten(one.method, category)]:
+                found = collect(plan.study(ready, category, 1), *how)
             if quick := [one.method for one in found.records if seconds(one) < _QUICK_S]:
                 collect(plan.study(quick, category, _REPEATS), *how)
 

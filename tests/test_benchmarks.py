@@ -267,23 +267,18 @@ def test_committed_pages_of_seven_categories_are_those_of_their_records() -> Non
 @pytest.mark.slow
 def test_the_big_table_is_measured_once_and_written_from_its_records(data: Path) -> None:
     place = data.parent
-    arguments = ["--recipes", "pixel-pca,variational-autoencoder", "--categories", "one,two"]
-    arguments += [
-        "--out",
-        str(place / "table"),
-        "--page",
-        str(place / "results.md"),
-        "--readme",
-        str(place / "README.md"),
-    ]
+    arguments = ["--recipes", "pixel-pca,variational-autoencoder", "--categories", "one"]
+    places = {"--out": "table", "--page": "results.md", "--readme": "README.md"}
+    arguments += [word for option, name in places.items() for word in (option, str(place / name))]
     done = run("studies.big_table", *arguments, "--budget-seconds", "40", URUSHI_DATA=str(data))
     assert done.returncode == 0, done.stderr
     cuts = json.loads((place / "table-cuts.json").read_text(), parse_constant=fail_on)["recipes"]
     assert list(cuts) == ["variational-autoencoder"]
-    assert len(list((place / "table" / "records").iterdir())) == 12
+    kept = {path.stem for path in (place / "table" / "records").iterdir()}
+    assert kept >= {"one-pixel-pca-0", "one-pixel-pca-1", "one-pixel-pca-2", "one-variational-autoencoder-0"}
     page = (place / "results.md").read_text()
     assert re.search(r"^\| pixel-pca \| \d\.\d \| ", page, re.MULTILINE)
-    assert re.search(r"^\| variational-autoencoder \| .* \| \d+(–\d+)? of 400 \| ", page, re.MULTILINE)
+    assert re.search(r"^\| variational-autoencoder \| .* \| \d+(–\d+)? of \d+ \| ", page, re.MULTILINE)
     assert "3 |\n" in page.partition("## one")[2]
     (place / "results.md").unlink()
     again = run("studies.big_table", *arguments, "--budget-seconds", "40", "--report-only", URUSHI_DATA=str(data))

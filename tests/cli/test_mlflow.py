@@ -17,7 +17,7 @@ from urushi.recipe import Recipe
 
 needs_mlflow = [
     pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore"),  # MLflow's own warnings
+    pytest.mark.filterwarnings("ignore"),  # of MLflow, as the tests use it
     pytest.mark.skipif(not is_installed("mlflow"), reason="needs the extra mlflow"),
 ]
 SMALL = ("preprocessing.resize.height=32", "preprocessing.resize.width=32", "training.max_epochs=2", "split.n_folds=2")

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -199,7 +200,9 @@ def _model_folder(scratch: Path, file: Path, run_id: str) -> Path:
 def _refused(address: str, before: str = "") -> Iterator[None]:
     """What MLflow, its database or its files say is an InputError that names the address, without a password in it."""
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of MLflow, about the packages that it uses
+            yield
     except InputError:
         raise
     except Exception as error:
