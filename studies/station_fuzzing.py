@@ -191,17 +191,19 @@ def measure(detector: Path, examples: int, number: int) -> dict[str, Any]:
         before = places(outside)
         served, said = Served(folder, file), list[str]()
         threading.Thread(target=lambda: said.extend(served.process.stderr or ()), daemon=True).start()
-        client = httpx2.Client(base_url=served.url, headers=headers, timeout=120)
-        path = "/v1/detectors/part/inspections"
-        image = fuzzing.images()["grey.png"]
-        of_uploads(client, path, hostile_files(rng, examples), counting)
-        of_texts(client, path, image, counting)
-        of_sizes(client, path, counting)
-        of_description(served.url, headers, examples, number, counting)
-        health = client.get("/readyz").status_code
-        status = served.process.poll()
-        served.process.send_signal(signal.SIGTERM)
-        ended = served.process.wait(60)
+        try:
+            client = httpx2.Client(base_url=served.url, headers=headers, timeout=120)
+            path = "/v1/detectors/part/inspections"
+            image = fuzzing.images()["grey.png"]
+            of_uploads(client, path, hostile_files(rng, examples), counting)
+            of_texts(client, path, image, counting)
+            of_sizes(client, path, counting)
+            of_description(served.url, headers, examples, number, counting)
+            health = client.get("/readyz").status_code
+            status = served.process.poll()
+        finally:
+            served.process.send_signal(signal.SIGTERM)
+            ended = served.process.wait(60)
         added = sorted(str(path) for path in places(outside) - before)
         strays = list((folder / "incoming").iterdir())
     errors = "".join(said)

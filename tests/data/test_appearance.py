@@ -155,7 +155,8 @@ def test_sharpness_falls_by_blur_and_not_by_more_light_and_levels_are_those_of_t
 
 def test_light_from_one_side_is_seen_and_darkness_has_no_side() -> None:
     image = np.full((40, 60, 3), 100, np.uint8)
-    image[:, 30:], image[20:] = 50, image[20:] // 2
+    image[:, 30:] //= 2
+    image[20:] //= 2
     found = Appearance.of(image)
     assert (found.right, found.below) == pytest.approx((1 / 3, 1 / 3), abs=0.01)
     dark = Appearance.of(np.zeros((40, 60), np.uint8))

@@ -12,7 +12,7 @@ from sqlalchemy import inspect, text
 from test_inspections import refused
 
 from pages import ROOT, fenced
-from urushi.data.appearance import LIGHT
+from urushi.data.appearance import LIGHT, Appearance
 from urushi.serving.database import upgrade
 from urushi.serving.drift import monitor as single
 from urushi.serving.history import Query
@@ -23,42 +23,42 @@ FIRST = Path(first.__file__).read_text("utf-8")
 
 
 @pytest.fixture
-def quick(monkeypatch):
-    """A test that has its reference soon, and says soon what it finds."""
-    monkeypatch.setattr(single, "N_REFERENCE", 24)
-    monkeypatch.setattr(single.Monitor, "_limit", 1000.0)
-    monkeypatch.setattr(secrets, "randbits", lambda _: 0)
-
-
-@pytest.fixture
 def line(textures):
     """New images of normal parts, as they are and in more light."""
     rng = np.random.default_rng(5)
 
-    def line(n: int, light: float = 0) -> list[bytes]:
+    def line(n: int, light: float = 0) -> list[np.ndarray]:
         chosen = (textures[number].astype(float) for number in rng.integers(0, len(textures), n))
         images = ((image + light + rng.normal(0, 1, image.shape)).clip(0, 255) for image in chosen)
-        return [cv2.imencode(".png", image.astype(np.uint8))[1].tobytes() for image in images]
+        return [image.astype(np.uint8) for image in images]
 
     return line
 
 
-def moved(client, line, n: int = 30) -> None:
+def inspected(client, image: np.ndarray):
+    return client.inspect_bytes("exported", cv2.imencode(".png", image)[1].tobytes())
+
+
+def moved(client, line) -> None:
     """Until the alarm is raised."""
-    for image in line(n, light=60):
-        client.inspect_bytes("exported", image)
-        if client.drift("exported").alarm:
+    for image in line(40, light=60):
+        inspected(client, image)
+        if client.station.monitors._kept["exported"].monitor.moved:
             return
     raise AssertionError(client.drift("exported"))
 
 
 @pytest.fixture
-def alarmed(connected, line, quick, monkeypatch):
+def alarmed(connected, line, monkeypatch):
+    """A station that knew its light, and got more of it."""
+    known = [{"score": 20 + n / 10, **Appearance.of(image).light} for n, image in enumerate(line(60))]
+    found = {name: [one[name] for one in known] for name in single.STATISTICS}
+    monkeypatch.setattr("urushi.serving.drift.monitors.references", lambda _: found)
+    monkeypatch.setattr(single, "N_REFERENCE", 24)
+    monkeypatch.setattr(single.Monitor, "_limit", 1000.0)
+    monkeypatch.setattr(secrets, "randbits", lambda _: 0)
     client = connected()
     everything_is_normal(client)
-    for image in line(26):
-        client.inspect_bytes("exported", image)
-    assert client.drift("exported").state == "watching"
     moved(client, line)
     return client
 
@@ -130,7 +130,7 @@ def test_against_the_same_reference_what_is_not_mended_raises_the_alarm_again(al
 def test_what_a_killed_station_had_not_written_down_is_read_from_the_history(connected, opened, line):
     client = connected()
     for image in line(5):
-        client.inspect_bytes("exported", image)
+        inspected(client, image)
     before = client.drift("exported")
     station = client.station
     station.monitors.forget("exported")
@@ -141,14 +141,14 @@ def test_what_a_killed_station_had_not_written_down_is_read_from_the_history(con
 def test_statistics_of_another_version_of_urushi_are_begun_anew(connected, line):
     client = connected()
     for image in line(2):
-        client.inspect_bytes("exported", image)
+        inspected(client, image)
     monitors = client.station.monitors
     with client.station.database.writing() as session:
         row = session.get_one(Drift, "exported")
         row.state = {**row.state, "tests": {"score": row.state["tests"]["score"]}}
     monitors.forget("exported")
     assert client.drift("exported").n_images == 0
-    client.inspect_bytes("exported", line(1)[0])
+    inspected(client, line(1)[0])
     assert client.drift("exported").n_images == 1
 
 
@@ -157,7 +157,7 @@ def test_only_new_normal_images_of_the_version_that_decides_count(connected, png
     client.inspect("exported", [pngs[-1], b"no image", pngs[0]])  # anomalous, unreadable, and learnt by the fit
     assert client.drift("exported").n_images == 0
     (image,) = line(1)
-    row = client.inspect_bytes("exported", image)
+    row = inspected(client, image)
     assert (row.decision, client.drift("exported").n_images) == ("normal", 1)
     assert set(row.light) == set(LIGHT)
     everything_is_normal(client)
@@ -167,7 +167,7 @@ def test_only_new_normal_images_of_the_version_that_decides_count(connected, png
 def test_an_image_that_could_not_be_recorded_is_not_seen(connected, line, monkeypatch):
     client = connected()
     first, second = line(2)
-    client.inspect_bytes("exported", first)
+    inspected(client, first)
     station = client.station
     see = station.monitors.see
 
@@ -176,7 +176,7 @@ def test_an_image_that_could_not_be_recorded_is_not_seen(connected, line, monkey
         raise RuntimeError("after the monitor has seen it")
 
     monkeypatch.setattr(station.monitors, "see", broken)
-    assert refused(client.inspect_bytes, "exported", second).status == 500
+    assert refused(inspected, client, second).status == 500
     monkeypatch.undo()
     assert client.drift("exported").n_images == 1
 
