@@ -2,13 +2,11 @@
 
     python -m studies.station_kills --detector exported.urushi --rounds 50
 
-Prints one line per round and a summary as JSON; ends with status 1 if anything was lost.
+Images of 32 x 32 px of noise are sent, to any exported detector. Results: `results/station_kills.json` and its page.
 """
 
-import argparse
 import hashlib
 import io
-import json
 import os
 import random
 import signal
@@ -19,9 +17,11 @@ import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import numpy as np
+from benchmarks import command_line, record
 from PIL import Image
 
 from urushi.serving.client import Client, RefusedError
@@ -31,7 +31,9 @@ from urushi.serving.objects import Objects
 from urushi.serving.station import Station
 
 PROGRAM = [sys.executable, "-c", "from urushi.cli import main; main()"]
+RESULTS = Path(__file__).parent / "results"
 N_CLIENTS = 4
+LOSSES = ("n_lost", "n_without_file", "n_half", "n_unnamed")
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,8 @@ class Served:
         return process.returncode
 
 
-def token_of(folder: Path, name: str, *options: str) -> str:
-    command = [*PROGRAM, "serve", "token", name, "--data", str(folder), *options]
+def token_of(folder: Path, name: str, role: str = "inspect") -> str:
+    command = [*PROGRAM, "serve", "token", name, "--role", role, "--data", str(folder)]
     made = subprocess.run(command, check=True, capture_output=True, text=True)
     return made.stdout.strip()
 
@@ -102,7 +104,7 @@ class Load:
     def _send(self, number: int) -> None:
         url, token, detector = self._how
         rng = np.random.default_rng([number, time.time_ns()])
-        client = Client(url, token)
+        client = Client(url, token, retries=0)
         while not self._stop.is_set():
             pixels = rng.integers(90, 150, (32, 32)).astype(np.uint8)
             try:
@@ -156,25 +158,48 @@ def files(objects: Objects) -> list[Path]:
     return [path for path in objects.root.rglob("*") if path.is_file()]
 
 
+def page(study: dict[str, Any]) -> str:
+    rows, last = study["rows"], study["rows"][-1]
+    whole = sum(row["n_lost"] + row["n_without_file"] + row["n_half"] + row["n_unnamed"] == 0 for row in rows)
+    return "\n".join(
+        [
+            "# A station, ended by SIGKILL under load",
+            "",
+            f"{len(rows)} times, after 1 to 40 acknowledged images of a round, by {N_CLIENTS} clients that send one "
+            "after the other; the same station was started again each time. "
+            f"Acknowledged: {last['n_acknowledged']}, in the history at the end: {last['n_recorded']} "
+            "(some were recorded when nobody could be answered any more).",
+            "",
+            f"Rounds after which everything acknowledged was there with whole files, and nothing that no row names: "
+            f"**{whole} of {len(rows)}**.",
+            "",
+            "| acknowledged but not there | rows without a file | half files | files without a row |",
+            "|---|---|---|---|",
+            "| " + " | ".join(str(sum(row[name] for row in rows)) for name in LOSSES) + " |",
+            "",
+            f"Commit {study['environment']['commit']}, seed {study['seed']}.",
+        ]
+    )
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=50)
+    parser = command_line.parser(__doc__, RESULTS, rounds=50, seed=0)
     parser.add_argument("--detector", type=Path, required=True)
     chosen = parser.parse_args()
-    outcomes = []
+    rng, rows, acknowledged = random.Random(chosen.seed), list[dict[str, Any]](), list[int]()
+    environment = record.environment()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "station"
-        token, acknowledged = token_of(folder, "load"), list[int]()
-        for number in range(chosen.rounds):
-            served = Served(folder, chosen.detector)
-            seconds = random.uniform(0.2, 1.5)
-            new, _ = under_load(served, token, chosen.detector.stem, seconds, signal.SIGKILL)
-            acknowledged += new
-            outcomes.append(outcome_of(folder, acknowledged))
-            print(f"{number + 1}: after {seconds:.2f} s {outcomes[-1]}", flush=True)
-    is_whole = all(outcome.is_whole for outcome in outcomes)
-    print(json.dumps({"rounds": len(outcomes), "is_whole": is_whole, **asdict(outcomes[-1])}))
-    sys.exit(not is_whole)
+        token = token_of(folder, "load")
+        for _ in range(chosen.rounds):
+            load, _ = under_load(
+                Served(folder, chosen.detector), token, chosen.detector.stem, rng.randint(1, 40), signal.SIGKILL
+            )
+            acknowledged += load.acknowledged
+            rows.append(asdict(outcome_of(folder, acknowledged)) | {"refusals": load.refusals})
+            print(rows[-1], file=sys.stderr, flush=True)
+    study = {"environment": environment, "rounds": chosen.rounds, "seed": chosen.seed, "rows": rows}
+    record.publish(chosen.results, "station_kills", study, page)
 
 
 if __name__ == "__main__":

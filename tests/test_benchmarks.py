@@ -4,6 +4,7 @@ import ast
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -261,3 +262,27 @@ def test_committed_pages_of_seven_categories_are_those_of_their_records() -> Non
     for path in sorted(RESULTS.glob("seven_categories-*.json")):
         found = json.loads(path.read_text(encoding="utf-8"))
         assert path.with_suffix(".md").read_text(encoding="utf-8") == record.page_of(found, table.markdown), path.name
+
+
+@pytest.mark.slow
+def test_the_big_table_is_measured_once_and_written_from_its_records(data: Path) -> None:
+    place = data.parent
+    arguments = ["--recipes", "pixel-pca,variational-autoencoder", "--categories", "one"]
+    places = {"--out": "table", "--page": "results.md", "--readme": "README.md"}
+    arguments += [word for option, name in places.items() for word in (option, str(place / name))]
+    done = run("studies.big_table", *arguments, "--budget-seconds", "40", URUSHI_DATA=str(data))
+    assert done.returncode == 0, done.stderr
+    cuts = json.loads((place / "table-cuts.json").read_text(), parse_constant=fail_on)["recipes"]
+    assert list(cuts) == ["variational-autoencoder"]
+    kept = {path.stem for path in (place / "table" / "records").iterdir()}
+    assert kept >= {"one-pixel-pca-0", "one-pixel-pca-1", "one-pixel-pca-2", "one-variational-autoencoder-0"}
+    page = (place / "results.md").read_text()
+    assert re.search(r"^\| pixel-pca \| \d\.\d \| ", page, re.MULTILINE)
+    assert re.search(r"^\| variational-autoencoder \| .* \| \d+(–\d+)? of \d+ \| ", page, re.MULTILINE)
+    assert "3 |\n" in page.partition("## one")[2]
+    (place / "results.md").unlink()
+    again = run("studies.big_table", *arguments, "--budget-seconds", "40", "--report-only", URUSHI_DATA=str(data))
+    assert (again.returncode, "begun" in again.stderr) == (0, False)
+    assert (place / "results.md").read_text() == page
+    other = run("studies.big_table", *arguments, "--report-only", URUSHI_DATA=str(data))
+    assert "is of a budget of 40 s; give another --out" in other.stderr

@@ -73,6 +73,7 @@ SLOW = (  # each takes a second of processor time or more, and what is like it i
     r"compare DATASET",
     r"tune default",
     r"--engine ray",
+    r"--mlflow",
     r"fit .* --recipe auto\b",
     r"evaluate .* --plots \w",
     r"export part",
@@ -81,11 +82,8 @@ SLOW = (  # each takes a second of processor time or more, and what is like it i
     r"sample .* --height",
     r"represent camera",
 )
-NEEDS = {
-    r"urushi tune": "optuna",
-    r"--engine ray": "ray",
-    r"--line line.toml": "paho",
-}  # packages of extras that need not be there
+# Packages of extras that need not be there.
+NEEDS = {r"urushi tune": "optuna", r"--engine ray": "ray", r"--mlflow": "mlflow", r"--line line.toml": "paho"}
 # What only lists and looks is quick; what fits, inspects and evaluates has its own tests beside these, and CI runs all.
 QUICK = r"^urushi(?: -\S+)? (?:--(?!decode)|models|scores|recipes|steps|transforms|doctor|fit good -o part.urushi$)"
 # What stands for something else, and what only takes longer. Options at the end win.
@@ -93,6 +91,7 @@ MEANT = {
     r"^(urushi serve (?!token).*)": r"\1 --check",
     r"^urushi serve$": "urushi serve --help",
     r"^(urushi serve token) anna --revoke": r"\1 line-1 --data station --revoke",
+    r"^(urushi history (evidence|verify)) .*": r"\1 --help",  # tests/serving/test_evidence_page.py runs them
     r"^urushi --debug COMMAND": "urushi --debug doctor",
     r"(models|scores|steps|recipes) NAME": {
         "models": "models autoencoder",
@@ -114,6 +113,7 @@ MEANT = {
     r"(compare .*) --repeats \d+": r"\1 --repeats 1",
     r"tune default good (.*?)(?: --trials \d+)?$": r"tune pixel-pca many \1 --trials 2",
     r"(--engine ray.*)": r"\1 --workers 1",
+    r"--set training.devices=2 --set training.strategy=ddp": "--set training.devices=1",  # tests/training has two
     r"-alarm-rate 0.0(\d)": r"-alarm-rate 0.\1",  # twenty good images allow no lower one
     r"warn-rate 0.0(\d)": r"warn-rate 0.\1",
     r"(interpolate part.*)": r"\1 --frames 3",

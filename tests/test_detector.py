@@ -104,6 +104,7 @@ def bolt(angle: float, *, is_bad: bool = False) -> np.ndarray:
     return cv2.warpAffine(image, turn, (128, 128), borderValue=200).clip(0, 255).astype(np.uint8)
 
 
+@pytest.mark.thorough
 def test_a_defect_of_a_turned_part_is_found_shown_and_measured_where_it_is_in_the_original(tmp_path):
     steps = [{"name": "grey"}, {"name": "alignment"}, {"name": "scale"}]
     fine = {"model.blocks": [4], "model.stride": 8}

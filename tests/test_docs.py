@@ -199,11 +199,8 @@ def test_the_python_of_the_page_on_studies_runs(
 
 
 def test_no_page_has_python_that_is_not_run() -> None:
-    run = {
-        README,
-        *(DOCS / f"{name}.md" for name in ("deploy", "learning-on", "line", "station", "studies", "x-ray")),
-        *ADDING,
-    }
+    names = ("deploy", "drift", "learning-on", "line", "scale", "station", "studies", "x-ray")
+    run = {README, *(DOCS / f"{name}.md" for name in names), *ADDING}
     assert {page for page in PAGES if fenced(page, "python")} == run
 
 

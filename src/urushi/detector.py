@@ -444,6 +444,7 @@ class Detector(Summarised):
             cautions=tuple(self._cautions(item, row.anomaly_map)),
             ignored=ignored,
             brightness=item.appearance.brightness,
+            light=item.appearance.light,
             content=item.appearance.content,
         )
 

@@ -15,6 +15,7 @@ from urushi.calibration._cuts import BestCut, Cuts
 from urushi.calibration.accuracy import Accuracy
 from urushi.calibration.conformal import Conformal
 from urushi.calibration.f1 import F1
+from urushi.calibration.fixed import Fixed
 from urushi.calibration.g_mean import GMean
 from urushi.calibration.quantile import Quantile
 from urushi.calibration.recall import Recall
@@ -30,8 +31,12 @@ OF_RANKS = {"conformal", "quantile"}  # the order of scores counts alone
 OF_MOMENTS = {"mean_deviation", "part_average", "pareto"}  # distances between scores count, too
 WITH_DEFECTS = {"g_mean", "f1", "accuracy", "youden", "recall", "specificity", "least_cost"}
 # The rules that come along. Another one is tested by being there, as far as it promises the same.
-RULES = OF_RANKS | OF_MOMENTS | WITH_DEFECTS
-NEEDED = {"least_cost": {"prevalence": 0.1, "escape_cost": 9.0, "false_alarm_cost": 1.0}}  # which have no default
+BY_HAND = {"fixed"}  # scores move it nowhere
+RULES = OF_RANKS | OF_MOMENTS | WITH_DEFECTS | BY_HAND
+NEEDED = {  # which have no default
+    "fixed": {"value": 1.9},
+    "least_cost": {"prevalence": 0.1, "escape_cost": 9.0, "false_alarm_cost": 1.0},
+}
 KINDS = {name: {"observed"} for name in RULES} | {"conformal": {"guaranteed"}, "pareto": {"extrapolated"}}
 scores = st.lists(st.integers(-50, 50).map(float), min_size=1, max_size=40)
 
@@ -75,6 +80,9 @@ class TestEveryRule:
 
     def test_shifted_and_stretched_scores_shift_and_stretch_the_threshold(self, rule):
         before = rule.fit(NORMALS, DEFECTS).value
+        if rule.name in BY_HAND:
+            assert rule.fit(4 * NORMALS - 3.0, DEFECTS).value == before
+            return
         for shift in (-3.0, 100.0):
             assert rule.fit(NORMALS + shift, DEFECTS + shift).value == pytest.approx(before + shift)
         assert rule.fit(4 * NORMALS, 4 * DEFECTS).value == pytest.approx(4 * before)
@@ -361,10 +369,19 @@ def test_the_quality_of_a_cut_is_that_calculated_by_hand():
         assert rule.quality(of) == pytest.approx(expected), rule
 
 
+def test_a_threshold_set_by_hand_is_refused_where_it_is_missing_or_lets_no_good_part_pass():
+    assert Fixed(value=2).fit([1.0, 3.0]).false_alarm_rate == 0.5
+    with pytest.raises(RecipeError, match="give its option value"):
+        Fixed().fit([1.0, 3.0])
+    with pytest.raises(CalibrationError, match=r"every part would be anomalous\. Give more than 1"):
+        Fixed(value=0.5).fit([1.0, 3.0])
+
+
 DEFAULTS = {
     "accuracy": {},
     "conformal": {"false_alarm_rate": None},
     "f1": {},
+    "fixed": {"value": None},
     "g_mean": {},
     "least_cost": {"prevalence": None, "escape_cost": None, "false_alarm_cost": None},
     "mean_deviation": {"k": 3.0},

@@ -13,6 +13,7 @@ from urushi.cli._typing import TypeTeller
 from urushi.defect_types import NoveltyBuffer
 
 
+@pytest.mark.thorough
 def test_types_are_learnt_from_folders_and_named_by_inspect(urushi, fitted, labelled, defects, good, tmp_path):
     types = tmp_path / "weave.types"
     learnt = urushi("classify", fitted, labelled, "-o", types)

@@ -149,6 +149,7 @@ def test_masks_written_in_other_ways_give_the_same_figures(urushi, fitted, usual
     assert figures(tmp_path / "figures.json")["pixel"]["metrics"] == usual["pixel"]["metrics"]
 
 
+@pytest.mark.thorough
 def test_masks_as_large_as_the_unturned_images_are_turned_with_them(urushi, fitted, own, tmp_path):
     exif = {}
     for path, orientation in zip(sorted((own / "test" / "scratch").iterdir()), [5, 6, 7, 8, 5], strict=True):
@@ -287,6 +288,7 @@ def test_spro_with_the_thresholds_that_lie_in_the_data_set(urushi, fitted, own, 
     assert "\naupro_0.05 " not in result.out
 
 
+@pytest.mark.thorough
 def test_spro_with_thresholds_that_are_given_is_pro_where_all_must_be_found(urushi, fitted, own, tmp_path):
     as_loco(own, "no JSON")
     (tmp_path / "own.json").write_text(saturation(1))

@@ -154,6 +154,7 @@ def test_an_exported_detector_needs_the_base_install_alone(exported, dataset, de
     assert Detector.load(new, runtime="torch").threshold.false_alarm_rate <= 0.1
 
 
+@pytest.mark.thorough
 def test_a_detector_that_was_not_exported_says_how_to_run_it(fitted, defects):
     done = without_torch("inspect", fitted, defects)
     assert done.returncode == 2

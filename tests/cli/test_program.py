@@ -157,6 +157,7 @@ def hostile(dataset, tmp_path_factory) -> tuple[Path, dict[str, str]]:
     return folder, reasons
 
 
+@pytest.mark.thorough
 def test_in_a_hostile_folder_every_good_image_is_inspected_and_every_bad_one_listed(exported, hostile, launcher):
     folder, reasons = hostile
     done = run("inspect", exported, folder, "--format", "json", launcher=launcher)
@@ -207,12 +208,14 @@ def test_an_error_is_one_message_on_stderr_and_status_2(urushi, good, arguments,
     assert message in error
 
 
+@pytest.mark.thorough
 def test_the_program_ends_with_the_status_and_the_message_of_its_entry_point(urushi, good):
     arguments = ["inspect", f"{good}/100.png", good]
     done, expected = run(*arguments), urushi(*arguments)
     assert (done.returncode, done.stdout, done.stderr) == expected
 
 
+@pytest.mark.thorough
 def test_debug_shows_where_it_happened():
     done = run("--debug", "inspect", "nowhere.urushi", "x.png")
     assert done.returncode != 0
@@ -234,6 +237,7 @@ def test_the_version_is_that_of_the_package(urushi):
     assert urushi("--version").out.strip() == __version__
 
 
+@pytest.mark.thorough
 def test_an_interrupt_ends_quietly(exported, good, started):
     images = [good] * 100
     with started(COMMAND, "inspect", exported, *images) as running:
@@ -244,6 +248,7 @@ def test_an_interrupt_ends_quietly(exported, good, started):
     assert "Traceback" not in errors
 
 
+@pytest.mark.thorough
 def test_a_reader_who_has_seen_enough_causes_no_complaint(exported, good):
     images = [str(good)] * 30
     with subprocess.Popen(
@@ -257,6 +262,7 @@ def test_a_reader_who_has_seen_enough_causes_no_complaint(exported, good):
     assert "Broken" not in errors
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
 def test_a_full_disk_is_one_message(exported, good):
     command = [COMMAND, "inspect", exported, good, "--format", "csv"]

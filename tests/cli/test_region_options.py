@@ -17,6 +17,7 @@ def corner(tmp_path):
     return tmp_path / "corner.png"
 
 
+@pytest.mark.thorough
 def test_what_a_mask_marks_is_ignored_and_reports_show_it(urushi, quick, dataset, corner, tmp_path, folders):
     fitted = urushi("fit", dataset, "-o", "part.urushi", *quick, "--ignore", corner)
     assert fitted.status == 0

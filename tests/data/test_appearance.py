@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -136,3 +137,33 @@ def test_a_map_that_is_far_tells_as_well_and_a_copy_is_known() -> None:
     assert caution.kind == "unlike"
     assert "it is much darker" in caution.text
     assert caution.text.endswith("; it is farther from its reconstruction in most places than any of them is.")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_sharpness_falls_by_blur_and_not_by_more_light_and_levels_are_those_of_the_tails(dtype: type) -> None:
+    full = {np.uint8: 255, np.uint16: 65535, np.float32: 1}[dtype]
+    noise = np.random.default_rng(0).uniform(0.2, 0.4, (64, 400, 3))
+    image, brighter, blurred = (
+        Appearance.of((one * full).astype(dtype)) for one in (noise, 2 * noise, cv2.GaussianBlur(noise, (0, 0), 1))
+    )
+    assert image.sharpness == pytest.approx(2**0.5, rel=0.02)  # of pixels that have nothing to do with each other
+    assert brighter.sharpness == pytest.approx(image.sharpness, rel=0.01)
+    assert blurred.sharpness < image.sharpness / 1.5
+    assert (image.dark, image.bright) == pytest.approx((0.21, 0.39), abs=0.006)
+    assert list(image.light) == ["brightness", "contrast", "sharpness", "dark", "bright", "right", "below", "colour"]
+
+
+def test_light_from_one_side_is_seen_and_darkness_has_no_side() -> None:
+    image = np.full((40, 60, 3), 100, np.uint8)
+    image[:, 30:], image[20:] = 50, image[20:] // 2
+    found = Appearance.of(image)
+    assert (found.right, found.below) == pytest.approx((1 / 3, 1 / 3), abs=0.01)
+    dark = Appearance.of(np.zeros((40, 60), np.uint8))
+    assert (dark.right, dark.below) == (0.5, 0.5)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 1), (1, 5), (3, 2, 3)])
+def test_the_smallest_images_have_levels_and_a_sharpness(shape: tuple[int, ...]) -> None:
+    levels = dict.fromkeys(("brightness", "dark", "bright"), 0.2) | dict.fromkeys(("right", "below"), 0.5)
+    expected = levels | dict.fromkeys(("contrast", "sharpness", "colour"), 0)
+    assert Appearance.of(np.full(shape, 51, np.uint8)).light == pytest.approx(expected)

@@ -74,6 +74,7 @@ def test_new_defects_of_known_types_are_named(types, detector):
     assert types.held_out_right + types.held_out_unknown <= 24
 
 
+@pytest.mark.thorough
 def test_a_type_that_was_never_shown_is_called_unknown_more_often_than_known_ones(detector):
     encoder = Encoder(detector)
     types = DefectTypes.learn(encoder, *seen(encoder, detector, range(100, 124), KINDS[:2]), unknown_rate=0.1)

@@ -27,6 +27,11 @@ def test_folders_and_lists_are_absolute_paths_in_their_order(images: Path, tmp_p
     assert list(sources([tmp_path / "list.txt", images / "a.png"])) == [named[1], named[0], named[0]]
 
 
+def test_a_list_may_be_of_another_system(images: Path, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_bytes("\ufeffimages/b.png\r\nimages/a.png".encode())
+    assert list(sources([tmp_path / "list.txt"])) == [str(images / name) for name in ("b.png", "a.png")]
+
+
 def test_a_missing_list_and_a_missing_folder_are_errors(tmp_path: Path) -> None:
     for path in (tmp_path / "none.txt", tmp_path / "none"):
         with pytest.raises(DatasetError):
@@ -42,10 +47,16 @@ def test_a_parquet_file_names_images_in_its_column_of_paths(images: Path, tmp_pa
     pa = pytest.importorskip("pyarrow")
     from pyarrow import parquet
 
-    parquet.write_table(pa.table({"line": ["x", "y"], "path": ["images/b.png", None]}), tmp_path / "list.parquet")
-    assert list(sources([tmp_path / "list.parquet"])) == [str(images / "b.png")]
+    parquet.write_table(pa.table({"line": ["x", "y"], "path": [None, "images/b.png"]}), tmp_path / "list.parquet")
+    unnamed, found = sources([tmp_path / "list.parquet"])
+    assert found == str(images / "b.png")
+    assert unnamed == Problem(tmp_path / "list.parquet", "row 1 has no path")
+    for kind in (pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())):  # pandas' categories
+        column = pa.array(["images/b.png"], pa.string()).cast(kind)
+        parquet.write_table(pa.table({"n": [1], "path": column}), tmp_path / "list.parquet")
+        assert list(sources([tmp_path / "list.parquet"])) == [str(images / "b.png")]
     parquet.write_table(pa.table({"line": ["x"], "camera": ["y"]}), tmp_path / "list.parquet")
-    with pytest.raises(DatasetError, match="it has: line, camera"):
+    with pytest.raises(DatasetError, match=r"it has: line \(string\), camera \(string\)"):
         list(sources([tmp_path / "list.parquet"]))
     (tmp_path / "list.parquet").write_bytes(b"nothing of the kind")
     with pytest.raises(DatasetError, match="cannot be read as Parquet"):

@@ -42,6 +42,7 @@ def false_alarms(rng, *, moves):
     return float((new > threshold).mean())
 
 
+@pytest.mark.thorough
 def test_the_stated_rate_holds_where_fits_differ_in_scale():
     rng = np.random.default_rng(0)
     as_they_are, moved = (np.array([false_alarms(rng, moves=m) for _ in range(100)]) for m in (False, True))

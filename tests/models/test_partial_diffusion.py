@@ -117,6 +117,7 @@ def test_no_image_depends_on_the_others_of_its_batch(mode, sampler):
     assert torch.allclose(together.critique[1:2], alone.critique, atol=1e-5)
 
 
+@pytest.mark.thorough
 def test_more_noises_are_averaged():
     single = [model(mode="diffusion", steps=20).eval() for _ in range(2)]
     both = model(mode="diffusion", steps=20, n_noises=2).eval()

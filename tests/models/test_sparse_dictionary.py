@@ -94,6 +94,7 @@ def test_pursuit_takes_so_many_atoms_and_finds_what_was_made_of_them(fitted):
     assert "model.n_nonzero = 0" in made.exportable
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("n_nonzero", [0, 3])
 def test_given_its_size_a_code_is_as_far_as_normal_variables_are(pictures, n_nonzero):
     images = torch.from_numpy(pictures(12))

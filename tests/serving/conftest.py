@@ -1,11 +1,14 @@
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from typing import cast
 
 import cv2
 import numpy as np
+import postgresql
 import pytest
 from argon2 import PasswordHasher
 from fastapi import FastAPI
@@ -17,13 +20,39 @@ from urushi.serving.client import Client
 from urushi.serving.settings import Limits
 from urushi.serving.station import Station
 
+_NUMBERS = count()
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 @pytest.fixture(scope="session")
-def empty_station(shared: Callable[..., Path], exported_autoencoder: Path) -> Path:
+def server() -> Iterator[str | None]:
+    """Where databases are if not in the folder: of a server that URUSHI_TEST_DATABASE=postgresql has started."""
+    if "URUSHI_TEST_DATABASE" not in os.environ:
+        yield None
+        return
+    assert os.environ["URUSHI_TEST_DATABASE"] == "postgresql"
+    with postgresql.serving() as url:
+        postgresql.administer(url, "CREATE DATABASE empty")
+        yield url
+
+
+@pytest.fixture(scope="session")
+def empty_station(shared: Callable[..., Path], exported_autoencoder: Path, server: str | None) -> Path:
     """The folder of a station that has one detector and has inspected nothing."""
-    return shared("station", lambda place: Station.open(place, [exported_autoencoder], hasher=QUICK).close())
+    name = "station" if server is None else f"station-{os.environ.get('PYTEST_XDIST_WORKER', '')}"
+    url = None if server is None else server.format("empty")
+    return shared(name, lambda place: Station.open(place, [exported_autoencoder], url=url, hasher=QUICK).close())
+
+
+@pytest.fixture
+def database_url(server: str | None, monkeypatch: pytest.MonkeyPatch) -> str | None:
+    """Of a database that is as `empty_station` has it, for what the test opens and for commands; None: SQLite."""
+    if server is None:
+        return None
+    name = f"test{next(_NUMBERS)}"
+    postgresql.administer(server, f"CREATE DATABASE {name} TEMPLATE empty STRATEGY file_copy")
+    monkeypatch.setenv("URUSHI_DATABASE", server.format(name))
+    return server.format(name)
 
 
 LOADED: dict[str, Detector] = {}
@@ -41,7 +70,7 @@ def app() -> FastAPI:
 
 
 @pytest.fixture
-def opened(empty_station: Path, tmp_path: Path) -> Iterator[Callable[..., Station]]:
+def opened(empty_station: Path, database_url: str | None, tmp_path: Path) -> Iterator[Callable[..., Station]]:
     """Opens a station of one's own, which is closed afterwards."""
     with ExitStack() as stack:
 
@@ -49,7 +78,7 @@ def opened(empty_station: Path, tmp_path: Path) -> Iterator[Callable[..., Statio
             folder = tmp_path / "station"
             if not folder.exists():
                 shutil.copytree(empty_station, folder)
-            station = Station.open(folder, hasher=QUICK, load=loaded, **how)
+            station = Station.open(folder, url=database_url, hasher=QUICK, load=loaded, **how)
             stack.callback(station.close)
             return station
 
@@ -62,13 +91,16 @@ def connected(opened: Callable[..., Station], app: FastAPI) -> Iterator[Callable
     with ExitStack() as stack:
         served: dict[Path, TestClient] = {}
 
-        def connected(station: Station | None = None, *, role: str = "admin", **limits: object) -> Client:
+        def connected(
+            station: Station | None = None, *, role: str = "admin", token: str | None = None, **limits: object
+        ) -> Client:
             station = station or opened(limits=Limits(**limits))
+            app.state.station = station
             if station.folder not in served:
-                app.state.station = station
                 served[station.folder] = stack.enter_context(TestClient(app, raise_server_exceptions=False))
-            client = Client("", station.tokens.create(role, role, "test"), http=served[station.folder])
-            client.station, client.http = station, served[station.folder]
+            token = token or station.tokens.create(role, role, "test")
+            client = Client("", token, http=served[station.folder])
+            client.token, client.station, client.http = token, station, served[station.folder]
             return client
 
         yield connected

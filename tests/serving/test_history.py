@@ -160,11 +160,11 @@ def test_tables_are_as_the_migrations_make_them(opened):
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
 
 
-def test_a_database_of_a_newer_urushi_is_refused(opened, tmp_path):
+def test_a_database_of_a_newer_urushi_is_refused(opened, database_url, tmp_path):
     with opened().database.writing() as session:
         session.execute(text("UPDATE alembic_version SET version_num = 'later'"))
     with pytest.raises(InputError, match="newer Urushi"):
-        Database.open(tmp_path / "station", None)
+        Database.open(tmp_path / "station", database_url)
 
 
 @pytest.mark.parametrize("url", ["nonsense", "postgresql://nobody@127.0.0.1:1/none", "sqlite:////nowhere/x.sqlite"])

@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -12,8 +13,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from urushi import Detector
+from urushi.serving import problems
 from urushi.serving.client import RefusedError
 
 
@@ -185,7 +188,7 @@ def test_a_bug_is_answered_without_telling_of_it_and_logged(connected, pngs, mon
     def broken(*_arguments: object, **_more: object) -> None:
         raise RuntimeError("secret")
 
-    monkeypatch.setattr(client.station.history, "page", broken)
+    monkeypatch.setattr(client.station.gallery, "page", broken)
     with caplog.at_level(logging.ERROR, "urushi.serving"):
         error = refused(client.page)
     assert (error.status, error.problem["type"]) == (500, "urn:urushi:problem:unexpected")
@@ -231,3 +234,40 @@ def test_a_station_of_exported_detectors_loads_no_torch(exported_autoencoder, pn
     arguments = [tmp_path / "station", exported_autoencoder, tmp_path / "a.png"]
     run = subprocess.run([sys.executable, "-c", WITHOUT_TORCH, *map(str, arguments)], capture_output=True, text=True)
     assert run.stdout == "anomalous False\n", run.stderr
+
+
+def test_numbers_that_no_id_can_have_are_refused_before_a_database_is_asked(connected):
+    client = connected()
+    for number in (2**31, 2**62, 2**70):
+        version = {"version": number, "reason": "x"}
+        calls = [
+            lambda n=number: client.inspection(n),
+            lambda n=number: client.picture(n, "map"),
+            lambda n=number: client.verdicts(n),
+            lambda n=number: client.judge(n, "ok"),
+            lambda n=number: client.job(n),
+            lambda n=number: client.cancel(n),
+            lambda n=number: client.page(cursor=n),
+            lambda n=number: client.changes(before=n),
+            lambda n=number: client.switch("exported", n, "x"),
+            lambda n=number: client.learn("exported", 1, "x", [n]),
+            lambda v=version: client.recalibrate("exported", **v),
+        ]
+        assert [refused(call).status for call in calls] == [422] * len(calls), number
+
+
+def test_a_name_that_no_detector_can_have_is_refused_before_a_database_is_asked(connected, pngs):
+    client = connected()
+    for name in ("a%00b", "%F0%9F%94%A5", "a" * 65, "..%2F..", "%20"):
+        for method, rest in (("POST", "/inspections"), ("GET", ""), ("GET", "/drift")):
+            answer = client.http.request(method, f"/v1/detectors/{name}{rest}", headers=client._headers)
+            assert answer.status_code in (404, 422), (method, name, rest)
+            assert answer.status_code == 422 or "%2F" in name, (method, name, rest)
+
+
+def test_a_full_disk_of_the_database_is_said_by_either_database():
+    full = [sqlite3.OperationalError("full"), Exception("could not extend file")]
+    full[0].sqlite_errorcode, full[1].sqlstate = sqlite3.SQLITE_FULL, "53100"
+    for reason in full:
+        answer = problems._of_database(None, OperationalError("INSERT", {}, reason))
+        assert (answer.status_code, b"disk-full" in answer.body) == (507, True)

@@ -156,6 +156,7 @@ def test_the_mask_is_where_the_image_without_noise_differs(name, kind):
     assert mask.any()
 
 
+@pytest.mark.thorough
 def test_holes_are_brighter_and_foreign_objects_darker():
     for name, kind in KINDS:
         _, (change,) = clean(name, kind)

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from urushi.first_process import is_first_process
 from urushi.printable import printable
 
 if TYPE_CHECKING:
@@ -16,7 +17,13 @@ is_debugging = False
 
 
 def note(text: str) -> None:
-    """A line for the person at the terminal, on stderr; whole, whenever an interrupt comes."""
+    """A line for the person at the terminal, on stderr; of several processes of one fit the first says it."""
+    if is_first_process():
+        _say(text)
+
+
+def _say(text: str) -> None:
+    """Whole, whenever an interrupt comes."""
     print(f"{text}\n", end="", file=sys.stderr, flush=True)
 
 
@@ -25,12 +32,12 @@ def fail(error: Exception) -> None:
     from urushi.errors import UrushiError
 
     if isinstance(error, UrushiError):
-        note(f"error: {printable(str(error), keep_lines=True)}")
+        _say(f"error: {printable(str(error), keep_lines=True)}")
     elif isinstance(error, OSError) and error.errno in _NO_BUGS:
         place = "the output" if error.filename is None else str(error.filename)
-        note(f"error: {printable(place)} cannot be written: {error.strerror}")
+        _say(f"error: {printable(place)} cannot be written: {error.strerror}")
     else:
-        note(f"error: unexpected {type(error).__name__}: {error}\nPlease report this; --debug shows where it happened.")
+        _say(f"error: unexpected {type(error).__name__}: {error}\nPlease report this; --debug shows where it happened.")
 
 
 def list_unreadable(unreadable: "Iterable[Unreadable]") -> None:

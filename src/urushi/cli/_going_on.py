@@ -27,6 +27,7 @@ _OF_A_NEW_FIT = (
     "from_checkpoint",
     "seed",
     "final",
+    "mlflow",
     "ignore",
     "inspect_only",
 )

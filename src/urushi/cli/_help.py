@@ -18,6 +18,7 @@ _GROUPS = {  # by the parameter, in this order; what is in none comes before the
     "What is written": (
         *("out", "output_format", "maps", "maps_as", "masks", "report", "plots", "page", "as_json"),
         "json_file",
+        "mlflow",
     ),
     "Tube and exposure": (
         *("voltages", "voltage_kv", "target", "anode_angle", "filters", "exposure_ms", "distance_mm", "current_ma"),
@@ -42,6 +43,7 @@ EXAMPLES = {
         "urushi fit good -o part.urushi --recipe tiled --false-alarm-rate 0.01",
         "urushi fit DATASET -o part.urushi --set split.leave_out_suspicious=true",
         "urushi fit --add part.urushi new",
+        "urushi fit good -o part.urushi --mlflow sqlite:///tracking.db",
     ],
     "merge": ["urushi merge line_1.urushi line_2.urushi --base part.urushi -o lines.urushi"],
     "inspect": [
@@ -86,6 +88,8 @@ EXAMPLES = {
     ],
     "serve token": ["urushi serve token anna --role review", "urushi serve token anna --revoke"],
     "history export": ["urushi history export --data station -o results.csv --decision anomalous"],
+    "history evidence": ["urushi history evidence 17 -o part.html"],
+    "history verify": ["urushi history verify part.html", "urushi history verify part.html --key signing.pub"],
     "study": ["urushi study my_study.toml --data DATA --out results"],
     "prepare": [
         "urushi prepare radiographs prepared --propose",

@@ -42,6 +42,7 @@ _EXTRAS = {
     "ray": "ray",
     "pyarrow": "parquet",
     "optuna": "tune",
+    "mlflow-skinny": "mlflow",
 }
 _MOST_GROUPS, _MOST_NAMED = 5, 3  # of what is nearly the same; there may be hundreds of scans
 _RUNTIMES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "torch": "PyTorch"}

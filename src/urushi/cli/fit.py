@@ -14,6 +14,8 @@ from urushi.cli._good_images import good_images
 from urushi.cli._interrupts import leaving
 from urushi.cli._places import require_detector_place
 from urushi.cli._plots import write_training
+from urushi.cli._tracking import MlflowOption, tracking
+from urushi.first_process import is_first_process
 from urushi.printable import counted, printable
 
 if TYPE_CHECKING:
@@ -85,6 +87,7 @@ def fit(
     final: Annotated[
         bool, typer.Option("--final", help="Keep nothing that learning could go on from: the file is smaller.")
     ] = False,
+    mlflow: MlflowOption = None,
 ) -> None:
     """Learn from a folder of good images what normal looks like.
 
@@ -103,27 +106,28 @@ def fit(
     from urushi.detector import Detector  # late: what was found is said at once
 
     folder, checkpoint = _run_folder(output, from_checkpoint, resume=resume)
-    with leaving(lambda: _left(folder)):
-        detector = Detector.fit(
-            sources,
-            chosen,
-            defects=images_in(defects, good_folder),
-            seed=seed,
-            folder=folder,
-            resume=resume,
-            checkpoint=checkpoint,
-            progress="bar",
-            card={"recipe": " ".join([recipe, *settings]), "data": facts},
-            bits=bits,
-        )
-    from urushi.training import is_first_process  # late: it loads Lightning, and errors shall come at once
-
-    if not is_first_process():
-        return
-    (detector.final() if final else detector).save(output)
-    report_fit(detector, output, sources)
-    if checkpoint is None and (trained := detector.card["fit"].get("training")):
-        write_training(folder, detector.card["recipe"], trained)
+    known = {"recipe": recipe, "seed": str(seed), "images": str(folder_of_good)}
+    with tracking(mlflow, output, chosen, known) as tracked:
+        with leaving(lambda: _left(folder)):
+            detector = Detector.fit(
+                sources,
+                chosen,
+                defects=images_in(defects, good_folder),
+                seed=seed,
+                folder=folder,
+                resume=resume,
+                checkpoint=checkpoint,
+                progress="bar" if is_first_process() else "none",
+                card={"recipe": " ".join([recipe, *settings]), "data": facts},
+                bits=bits,
+            )
+        if not is_first_process():
+            return
+        (detector.final() if final else detector).save(output)
+        report_fit(detector, output, sources)
+        if checkpoint is None and (trained := detector.card["fit"].get("training")):
+            write_training(folder, detector.card["recipe"], trained)
+        tracked.record(detector, output, folder)
     warn_of_brightness(detector.prepare, samples)
     if detector.unreadable:
         raise typer.Exit(1)

@@ -1,6 +1,7 @@
 """urushi serve: the station, over HTTP; and the tokens that let programs and people in."""
 
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -127,12 +128,13 @@ def token(
     from urushi.serving.station import open_database
     from urushi.serving.tokens import Tokens
 
-    tokens, author = Tokens(open_database(station_folder, database)), "urushi serve token"
-    if revoke:
-        tokens.revoke(name, author)
-        print(f"{name}: revoked")
-        return
-    print(tokens.create(name, role, author))
+    with closing(open_database(station_folder, database)) as opened:
+        tokens, author = Tokens(opened), "urushi serve token"
+        if revoke:
+            tokens.revoke(name, author)
+            print(f"{name}: revoked")
+            return
+        print(tokens.create(name, role, author))
     _console.note(f"the token of {name!r}, role {role}: it is not kept, and cannot be shown again")
 
 

@@ -10,9 +10,12 @@ import numpy as np
 
 from urushi.data.images import luminance
 
+LIGHT = ("brightness", "contrast", "sharpness", "dark", "bright", "right", "below", "colour")
 FULL_SCALES = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
 _N_ROWS = 32  # at least so many of a higher image, evenly spread, stand for all of them
 _N_AT_ONCE = 65536  # pixels, which fit into a core's cache
+_N_FOR_LEVELS = 16384  # pixels that stand for all where levels are sorted
+_TAIL = 0.05  # share of pixels that are the darkest, or the brightest ones
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,11 @@ class Appearance:
     brightness: float  # mean; this and the next two of some rows of a large image
     contrast: float  # standard deviation of pixels within a channel; 0 only of an image of one level
     colour: float  # mean difference of a pixel's highest and lowest channel; 0 only of a grey image
+    sharpness: float | None = None  # RMS difference of neighbours in a row over contrast; None in older detector files
+    dark: float | None = None  # level below which 5 % of the pixels lie, and that above which 5 % do
+    bright: float | None = None
+    right: float | None = None  # share of all light that is in the right half, and in the lower one
+    below: float | None = None
 
     @classmethod
     def of(cls, image: np.ndarray) -> "Appearance":
@@ -37,13 +45,22 @@ class Appearance:
         colour = 0.0 if plain.ndim == 2 else _colour(rows) or _colour(image)
         light = (float(level) / FULL_SCALES[kind] for level in (image.max(), contrast, colour))
         highest, contrast, colour = light
-        return cls(_digest(plain), height, width, kind, highest, luminance(rows), contrast, colour)
+        sharpness = _difference(rows) / FULL_SCALES[kind] / contrast if contrast else 0.0
+        dark, bright = (level / FULL_SCALES[kind] for level in _tails(rows))
+        known = (_digest(plain), height, width, kind, highest, luminance(rows), contrast, colour)
+        return cls(*known, sharpness, dark, bright, *_shares(rows))
 
     @property
     def is_plausible(self) -> bool:
         """Whether an image may look like it: of a file, it may say anything."""
-        light = (self.highest, self.brightness, self.contrast, self.colour)
+        light = (self.highest, *self.light.values())
         return self.kind in FULL_SCALES and min(self.size) > 0 and bool(np.isfinite(light).all())
+
+    @property
+    def light(self) -> dict[str, float]:
+        """What changes with lamp, lens and camera, as far as it is known: levels, their spread, sharpness."""
+        found = {name: getattr(self, name) for name in LIGHT}
+        return {name: value for name, value in found.items() if value is not None}
 
     @property
     def size(self) -> tuple[int, int]:
@@ -93,6 +110,37 @@ def _is_grey(image: np.ndarray) -> bool:
 
 def _contrast(image: np.ndarray) -> float:
     return float(np.sqrt(np.square(cv2.meanStdDev(image)[1]).mean()))
+
+
+def _difference(image: np.ndarray) -> float:
+    """Root mean square, of neighbours in a row; 0 of a single column."""
+    if image.shape[1] < 2:
+        return 0.0
+    left, right = (np.ascontiguousarray(side) for side in (image[:, :-1], image[:, 1:]))
+    return float(cv2.norm(left, right, cv2.NORM_L2) / np.sqrt(left.size))
+
+
+def _shares(image: np.ndarray) -> tuple[float, float]:
+    """Of the right and the lower half in all light; 1/2 of an image without any."""
+    height, width = image.shape[0] // 2, image.shape[1] // 2
+    return _share(image[:, :width], image[:, width:]), _share(image[:height], image[height:])
+
+
+def _share(one: np.ndarray, other: np.ndarray) -> float:
+    """Of the second side in the light of both, by their means."""
+    if not one.size:
+        return 0.5
+    means = [float(side.mean(dtype=np.float64)) for side in (one, other)]
+    return means[1] / sum(means) if min(means) >= 0 and sum(means) > 0 else 0.5
+
+
+def _tails(image: np.ndarray) -> tuple[float, float]:
+    """The levels below and above which the darkest and the brightest pixels of all channels lie."""
+    step = max(1, image.size // _N_FOR_LEVELS)
+    levels = image[:, ::step].ravel()
+    n = int(_TAIL * len(levels))
+    found = np.partition(levels, (n, len(levels) - 1 - n))
+    return float(found[n]), float(found[len(levels) - 1 - n])
 
 
 def _colour(image: np.ndarray) -> float:

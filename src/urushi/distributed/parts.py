@@ -59,37 +59,49 @@ def _below(path: Path) -> Iterator[str | Problem]:
         yield found if isinstance(found, Problem) else str(found.absolute())
 
 
-def _listed(path: Path) -> Iterator[str]:
+def _listed(path: Path) -> Iterator[str | Problem]:
     """Paths in a list start where the list lies."""
     lines = _of_parquet(path) if path.suffix.lower() == ".parquet" else _of_text(path)
-    return (str((path.parent / line).absolute()) for line in lines)
+    return (one if isinstance(one, Problem) else str((path.parent / one).absolute()) for one in lines)
 
 
 def _of_text(path: Path) -> Iterator[str]:
     try:
-        with path.open(encoding="utf-8", errors="surrogateescape") as file:
+        with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:  # as Windows' editors write it, too
             yield from (line.rstrip("\r\n") for line in file if line.strip())
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error.strerror}") from None
 
 
-def _of_parquet(path: Path) -> Iterator[str]:
+def _of_parquet(path: Path) -> Iterator[str | Problem]:
     require("pyarrow", "ray")
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(path) as file:
-            names = [field.name for field in file.schema_arrow if pa.types.is_string(field.type)
-                     or pa.types.is_large_string(field.type)]  # fmt: skip
-            column = "path" if "path" in names else names[0] if len(names) == 1 else None
-            if column is None:
-                has = ", ".join(file.schema_arrow.names)
-                raise DatasetError(f"{path} has no column of text called path; it has: {has}")
-            for batch in file.iter_batches(columns=[column]):
-                yield from (one for one in batch.column(0).to_pylist() if one)
+            batches = file.iter_batches(columns=[_column(path, file.schema_arrow)])
+            rows = chain.from_iterable(batch.column(0).to_pylist() for batch in batches)
+            yield from (one or Problem(path, f"row {n} has no path") for n, one in enumerate(rows, 1))
     except (OSError, pa.ArrowInvalid) as error:
         raise DatasetError(f"{path} cannot be read as Parquet: {str(error).splitlines()[0]}") from None
+
+
+def _column(path: Path, schema: Any) -> str:
+    """The column of paths; raises DatasetError."""
+    names = [field.name for field in schema if _is_text(field.type)]
+    if "path" not in names and len(names) != 1:
+        has = ", ".join(f"{field.name} ({field.type})" for field in schema)
+        raise DatasetError(f"{path} has no column of text called path; it has: {has}")
+    return "path" if "path" in names else names[0]
+
+
+def _is_text(kind: Any) -> bool:
+    """Also where each value stands once, as pandas writes categories."""
+    from pyarrow import types
+
+    one = kind.value_type if types.is_dictionary(kind) else kind
+    return bool(types.is_string(one) or types.is_large_string(one) or types.is_string_view(one))
 
 
 @dataclass(frozen=True)

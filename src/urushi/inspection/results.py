@@ -1,7 +1,7 @@
 """What inspecting one image gives: the decision and everything that explains it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
@@ -90,6 +90,7 @@ class Inspection(Summarised):
     beside_map: Beside | None = None  # what counts in the score beside the map
     ignored: np.ndarray | None = None  # (H, W) bool: what counts for nothing, the map is 0 there; None: all counts
     brightness: float | None = None  # mean of the image as it was read, in shares of full scale; None: not known
+    light: Mapping[str, float] = field(default_factory=dict)  # of the image as it was read: as `Appearance.light`
     content: str = ""  # stands for the pixels of the original image: equal ones have the same; "" where it is not known
 
     def summary(self) -> Mapping[str, Any]:

@@ -25,6 +25,18 @@ class Axis:
         low, high, value = (self._stretch(v) for v in (self.low, self.high, min(max(score, self.low), self.high)))
         return 100 * (value - low) / (high - low)
 
+    def places(self, scores: np.ndarray) -> np.ndarray:
+        """The same for scores (n,)."""
+        within = np.clip(scores, self.low, self.high)
+        low, high = self._stretch(self.low), self._stretch(self.high)
+        return 100 * ((np.log(within) if self.is_log else within) - low) / (high - low)
+
+    def at(self, place: float) -> float:
+        """Give the score at a place in [0, 100] per cent."""
+        low, high = self._stretch(self.low), self._stretch(self.high)
+        value = low + (high - low) * place / 100
+        return math.exp(value) if self.is_log else value
+
     def ticks(self) -> list[tuple[float, float]]:
         """List at most six round scores within the axis as (place in per cent, score)."""
         values = _log_ticks(self.low, self.high) if self.is_log else []
@@ -77,7 +89,7 @@ def bin_edges(axis: Axis, threshold: float) -> np.ndarray:
 
 def lane(name: str, scores: Sequence[float], axis: Axis, edges: np.ndarray) -> Lane:
     """Count the scores of one group in the bins of an axis; empty bins are left out."""
-    places = [axis.place(score) for score in scores]
+    places = axis.places(np.asarray(scores, dtype=np.float64))
     # Bins are closed on the right, as decisions are: a score equal to the threshold is normal. The tolerance absorbs
     # the rounding of the edge that lies on the threshold.
     bins = np.clip(np.searchsorted(edges + 1e-9, places, side="left") - 1, 0, len(edges) - 2)

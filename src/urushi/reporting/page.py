@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
+from jinja2 import BaseLoader, ChoiceLoader, Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from urushi import atomic_file
@@ -122,10 +122,10 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | str) else str(value)
 
 
-@cache  # with the templates that it has compiled
-def _environment() -> Environment:
+def environment(*loaders: BaseLoader) -> Environment:
+    """What renders templates of these loaders and those of a report; every value is escaped and made printable."""
     environment = Environment(
-        loader=FunctionLoader(lambda name: _sources(name) or None),
+        loader=ChoiceLoader([*loaders, FunctionLoader(lambda name: _sources(name) or None)]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -147,6 +147,16 @@ def _environment() -> Environment:
         place=place,
     )
     return environment
+
+
+@cache  # with the templates that it has compiled
+def _environment() -> Environment:
+    return environment()
+
+
+def source(name: str) -> str:
+    """A style or script of the report, or of a page of its own."""
+    return str(_sources(name))
 
 
 def _sources(*names: str) -> Markup:

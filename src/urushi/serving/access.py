@@ -1,9 +1,14 @@
-"""Who sends a request, by its bearer token: no cookie is ever set or read, so no other page can send one in a name."""
+"""Who sends a request: by its bearer token, or by the cookie of somebody who is logged in on the page.
+
+A browser sends a cookie whoever has written the page that asks. So it is `SameSite=Strict`, and a request with it that
+may change something has to come from a page of this very station; one with a token needs no such proof.
+"""
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, TypeVar
+from urllib.parse import urlsplit
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from urushi.errors import AccessError
@@ -11,6 +16,8 @@ from urushi.serving.station import Station
 from urushi.serving.tokens import Caller, Role
 
 _bearer = HTTPBearer(auto_error=False, description="A token that `urushi serve token` has made.")
+_SAFE = {"GET", "HEAD", "OPTIONS"}
+Found = TypeVar("Found")
 
 
 def station_of(request: Request) -> Station:
@@ -21,18 +28,61 @@ def station_of(request: Request) -> Station:
 
 def caller_of(request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Caller:
     """Raises AccessError; BusyError after too many wrong tokens from an address."""
-    if given is None:
-        raise AccessError("send a token: 'Authorization: Bearer urushi-…'; `urushi serve token` makes one")
-    station = station_of(request)
-    address = request.client.host if request.client else ""
-    if not station.tokens.is_verified(given.credentials):
+    if given is not None:
+        return by_token(request, given.credentials, station_of(request).tokens.caller)
+    return by_cookie(request)
+
+
+def by_token(request: Request, token: str, find: Callable[[str], Found]) -> Found:
+    """What a token gives, while wrong ones of an address are counted; raises AccessError, BusyError."""
+    station, address = station_of(request), request.client.host if request.client else ""
+    if not station.tokens.is_verified(token):
         station.failed_logins.check(address)
     try:
-        return station.tokens.caller(given.credentials)
+        return find(token)
     except AccessError:
         station.failed_logins.add(address)
         station.metrics.failed_logins.inc()
         raise
+
+
+def by_cookie(request: Request) -> Caller:
+    """Who is logged in; raises AccessError."""
+    if (secret := request.cookies.get(_cookie(request))) is None:
+        raise AccessError("send a token: 'Authorization: Bearer urushi-…'; `urushi serve token` makes one")
+    require_same_origin(request)
+    return station_of(request).sessions.caller(secret)
+
+
+def require_same_origin(request: Request) -> None:
+    """Raises AccessError for a request that may change something and was not sent by a page of this station."""
+    if request.method in _SAFE:
+        return
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin", "")
+    is_ours = site == "same-origin" if site else urlsplit(origin).netloc == request.headers.get("host")
+    if not is_ours:
+        raise AccessError("this request was not sent by a page of this station", is_known=True)
+
+
+def log_in(request: Request, response: Response, token: str) -> None:
+    """Begins a session, whose cookie no script can read; raises AccessError, BusyError."""
+    secret = by_token(request, token, station_of(request).sessions.begin)
+    response.set_cookie(_cookie(request), secret, secure=_is_tls(request), httponly=True, samesite="strict", path="/")
+
+
+def log_out(request: Request, response: Response) -> None:
+    """Ends the session."""
+    station_of(request).sessions.end(request.cookies.get(_cookie(request), ""))
+    response.delete_cookie(_cookie(request), secure=_is_tls(request), httponly=True, samesite="strict", path="/")
+
+
+def _cookie(request: Request) -> str:
+    """With TLS a browser takes it from this very host only."""
+    return "__Host-urushi-session" if _is_tls(request) else "urushi-session"
+
+
+def _is_tls(request: Request) -> bool:
+    return request.url.scheme == "https"
 
 
 def _having(role: Role) -> Callable[[Caller], Caller]:

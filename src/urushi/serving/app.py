@@ -10,9 +10,13 @@ from starlette.concurrency import run_in_threadpool
 from urushi import __version__
 from urushi.serving import problems
 from urushi.serving.guard import Guard
-from urushi.serving.routes import cameras, detectors, inspections, jobs, operation, review
+from urushi.serving.page import detectors as detectors_page
+from urushi.serving.page import entrance, files, live, looking, reviewing, threshold, trends
+from urushi.serving.routes import cameras, detectors, events, inspections, jobs, operation, review
 from urushi.serving.station import Station
 
+_API = (inspections, cameras, detectors, review, jobs, events, operation)
+_PAGES = (entrance, files, live, looking, reviewing, threshold, detectors_page, trends)
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"model": problems.Problem, "content": {problems.MEDIA_TYPE: {}}, "description": words}
     for status, words in {
@@ -46,7 +50,7 @@ def create(station: Station, *, is_tls: bool = False) -> FastAPI:
     )
     app.state.station = station
     app.add_middleware(Guard, is_tls=is_tls)
-    problems.add_handlers(app)
-    for part in (inspections, cameras, detectors, review, jobs, operation):
+    problems.add_handlers(app, entrance.presented)
+    for part in (*_API, *_PAGES):
         app.include_router(part.router)
     return app

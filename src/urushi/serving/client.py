@@ -1,17 +1,22 @@
 """A typed client of the station's API."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
+from uuid import uuid4
 
 import httpx2
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from urushi.errors import UrushiError
+from urushi.serving.drift.monitors import Reference
 from urushi.serving.jobs import Kind
 from urushi.serving.messages import (
     ChangeFound,
     DetectorFound,
+    DriftFound,
     InspectionFound,
     InspectionPage,
     JobFound,
@@ -24,6 +29,9 @@ from urushi.serving.messages import (
 
 Picture = Literal["map", "overlay", "reconstruction", "original"]
 Image = Path | bytes
+_Message = TypeVar("_Message", bound=BaseModel)
+_NONE: Mapping[str, str] = {}
+_PAUSE_SECONDS = 0.5
 
 
 class RefusedError(UrushiError):
@@ -36,23 +44,26 @@ class RefusedError(UrushiError):
 
 
 class Client:
-    """Speaks to one station; raises RefusedError, and what httpx2 raises where no answer comes."""
+    """Speaks to one station; raises RefusedError, and what httpx2 raises where no answer comes.
 
-    def __init__(self, url: str, token: str, *, http: httpx2.Client | None = None, timeout_seconds: float = 60) -> None:
-        self._http = http or httpx2.Client(base_url=url, timeout=timeout_seconds)
+    Images for which no answer comes are sent again, `retries` times: by the key of their request they count once.
+    """
+
+    def __init__(
+        self, url: str, token: str, *, http: httpx2.Client | None = None, timeout_seconds: float = 60, retries: int = 2
+    ) -> None:
+        self._http, self._retries = http or httpx2.Client(base_url=url, timeout=timeout_seconds), retries
         self._headers = {"Authorization": f"Bearer {token}"}
 
     def inspect(self, detector: str, images: Sequence[Image], **about: str | Sequence[str]) -> list[InspectionFound]:
         """One result per image; `about`: part_id, serial, station, shift, tag (one or several)."""
         files = [("image", _file(image)) for image in images]
-        found = self._sent("POST", f"/v1/detectors/{detector}/inspections", files=files, data=dict(about))
-        return TypeAdapter(list[InspectionFound]).validate_json(found.content)
+        return self._inspected(detector, files=files, data=dict(about))
 
     def inspect_bytes(self, detector: str, image: bytes, **about: str | Sequence[str]) -> InspectionFound:
         """The result of one image that is sent as it is."""
-        path, headers = f"/v1/detectors/{detector}/inspections", {"Content-Type": "application/octet-stream"}
-        found = self._sent("POST", path, content=image, params=dict(about), headers=headers)
-        return TypeAdapter(list[InspectionFound]).validate_json(found.content)[0]
+        raw = {"Content-Type": "application/octet-stream"}
+        return self._inspected(detector, content=image, params=dict(about), headers=raw)[0]
 
     def trigger(self, camera: str, **about: Any) -> InspectionFound:
         """The result of a picture that a camera takes now; `about`: id, part_id, serial, station, shift, tags."""
@@ -61,13 +72,13 @@ class Client:
 
     def inspection(self, number: int) -> InspectionFound:
         """One by its id."""
-        return InspectionFound.model_validate_json(self._sent("GET", f"/v1/inspections/{number}").content)
+        return self._one(InspectionFound, "GET", f"/v1/inspections/{number}")
 
     def page(self, *, cursor: int | None = None, limit: int = 50, **conditions: Any) -> InspectionPage:
         """One page of those that fulfil the conditions, last first."""
         asked = {"cursor": cursor, "limit": limit, **conditions}
         query = {name: value for name, value in asked.items() if value is not None}
-        return InspectionPage.model_validate_json(self._sent("GET", "/v1/inspections", params=query).content)
+        return self._one(InspectionPage, "GET", "/v1/inspections", params=query)
 
     def inspections(self, **conditions: Any) -> Iterator[InspectionFound]:
         """All of them, page by page."""
@@ -84,71 +95,73 @@ class Client:
 
     def detectors(self) -> list[DetectorFound]:
         """All of the station."""
-        return TypeAdapter(list[DetectorFound]).validate_json(self._sent("GET", "/v1/detectors").content)
+        return self._all(DetectorFound, "GET", "/v1/detectors")
 
     def detector(self, name: str) -> DetectorFound:
         """As it decides now."""
-        return DetectorFound.model_validate_json(self._sent("GET", f"/v1/detectors/{name}").content)
+        return self._one(DetectorFound, "GET", f"/v1/detectors/{name}")
 
     def rules(self, name: str) -> list[RuleFound]:
         """What every threshold rule would do."""
-        return TypeAdapter(list[RuleFound]).validate_json(self._sent("GET", f"/v1/detectors/{name}/rules").content)
+        return self._all(RuleFound, "GET", f"/v1/detectors/{name}/rules")
 
     def versions(self, name: str) -> list[VersionFound]:
         """Those that are kept."""
-        found = self._sent("GET", f"/v1/detectors/{name}/versions")
-        return TypeAdapter(list[VersionFound]).validate_json(found.content)
+        return self._all(VersionFound, "GET", f"/v1/detectors/{name}/versions")
+
+    def drift(self, name: str) -> DriftFound:
+        """Whether what is normal has moved."""
+        return self._one(DriftFound, "GET", f"/v1/detectors/{name}/drift")
+
+    def acknowledge_drift(self, name: str, reason: str, reference: Reference) -> DriftFound:
+        """Begins the test anew after an alarm, against the same reference or what comes next."""
+        path, asked = f"/v1/detectors/{name}/drift/acknowledgement", {"reason": reason, "reference": reference}
+        return self._one(DriftFound, "POST", path, json=asked)
 
     def switch(self, name: str, number: int, reason: str) -> DetectorFound:
         """Has another version decide."""
         asked = {"number": number, "reason": reason}
-        return DetectorFound.model_validate_json(self._sent("PUT", f"/v1/detectors/{name}/current", json=asked).content)
+        return self._one(DetectorFound, "PUT", f"/v1/detectors/{name}/current", json=asked)
 
     def judge(self, number: int, verdict: VerdictKind, **more: str) -> InspectionFound:
         """Gives a verdict; `more`: defect_type, note."""
         asked = {"verdict": verdict, **more}
-        found = self._sent("POST", f"/v1/inspections/{number}/verdicts", json=asked)
-        return InspectionFound.model_validate_json(found.content)
+        return self._one(InspectionFound, "POST", f"/v1/inspections/{number}/verdicts", json=asked)
 
     def verdicts(self, number: int) -> list[VerdictSaid]:
         """All that were given, from the first to the last."""
-        found = self._sent("GET", f"/v1/inspections/{number}/verdicts")
-        return TypeAdapter(list[VerdictSaid]).validate_json(found.content)
+        return self._all(VerdictSaid, "GET", f"/v1/inspections/{number}/verdicts")
 
     def borderline(self, name: str, limit: int = 50) -> list[InspectionFound]:
         """What to review first."""
-        found = self._sent("GET", f"/v1/detectors/{name}/borderline", params={"limit": limit})
-        return TypeAdapter(list[InspectionFound]).validate_json(found.content)
+        return self._all(InspectionFound, "GET", f"/v1/detectors/{name}/borderline", params={"limit": limit})
 
     def preview(self, name: str, **asked: Any) -> PreviewFound:
         """What another threshold would change; `asked`: rule, options, since, until, counts_reviewed."""
-        found = self._sent("POST", f"/v1/detectors/{name}/recalibration/preview", json=asked)
-        return PreviewFound.model_validate_json(found.content)
+        return self._one(PreviewFound, "POST", f"/v1/detectors/{name}/recalibration/preview", json=asked)
 
     def recalibrate(self, name: str, version: int, reason: str, **asked: Any) -> DetectorFound:
         """The same as a new version that follows `version`."""
         sent = {"version": version, "reason": reason, **asked}
-        found = self._sent("POST", f"/v1/detectors/{name}/recalibration", json=sent)
-        return DetectorFound.model_validate_json(found.content)
+        return self._one(DetectorFound, "POST", f"/v1/detectors/{name}/recalibration", json=sent)
 
     def learn(self, name: str, version: int, reason: str, inspections: Sequence[int] | None = None) -> DetectorFound:
         """Learns these images, or all false alarms, as good ones."""
         sent = {"version": version, "reason": reason, "inspections": None if inspections is None else list(inspections)}
-        found = self._sent("POST", f"/v1/detectors/{name}/good-images", json=sent)
-        return DetectorFound.model_validate_json(found.content)
+        return self._one(DetectorFound, "POST", f"/v1/detectors/{name}/good-images", json=sent)
 
     def begin(self, kind: Kind, detector: str, reason: str, **asked: Any) -> JobFound:
         """Begins a job; `asked`: source, tag, since, until, recipe, false_alarm_rate, to."""
         sent = {"kind": kind, "detector": detector, "reason": reason, **asked}
-        return JobFound.model_validate_json(self._sent("POST", "/v1/jobs", json=sent).content)
+        return self._one(JobFound, "POST", "/v1/jobs", json=sent)
 
     def job(self, number: int) -> JobFound:
         """As it stands."""
-        return JobFound.model_validate_json(self._sent("GET", f"/v1/jobs/{number}").content)
+        return self._one(JobFound, "GET", f"/v1/jobs/{number}")
 
     def cancel(self, number: int) -> JobFound:
         """Ends a job."""
-        return JobFound.model_validate_json(self._sent("POST", f"/v1/jobs/{number}/cancellation").content)
+        return self._one(JobFound, "POST", f"/v1/jobs/{number}/cancellation")
 
     def followed(self, number: int) -> Iterator[JobFound]:
         """A job each time that it has changed, until it has ended."""
@@ -162,16 +175,28 @@ class Client:
 
     def changes(self, **conditions: Any) -> list[ChangeFound]:
         """Of the audit trail, last first."""
-        return TypeAdapter(list[ChangeFound]).validate_json(self._sent("GET", "/v1/changes", params=conditions).content)
+        return self._all(ChangeFound, "GET", "/v1/changes", params=conditions)
 
     def metrics(self) -> str:
         """In the text format of Prometheus."""
         return self._sent("GET", "/metrics").text
 
-    def _sent(
-        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **what: Any
-    ) -> httpx2.Response:
-        response = self._http.request(method, path, headers={**self._headers, **(headers or {})}, **what)
+    def _inspected(self, detector: str, headers: Mapping[str, str] = _NONE, **what: Any) -> list[InspectionFound]:
+        path, keyed = f"/v1/detectors/{detector}/inspections", {"Idempotency-Key": str(uuid4()), **headers}
+        for _ in range(self._retries):
+            with suppress(httpx2.TransportError):
+                return self._all(InspectionFound, "POST", path, headers=keyed, **what)
+            time.sleep(_PAUSE_SECONDS)
+        return self._all(InspectionFound, "POST", path, headers=keyed, **what)
+
+    def _one(self, kind: type[_Message], method: str, path: str, **what: Any) -> _Message:
+        return kind.model_validate_json(self._sent(method, path, **what).content)
+
+    def _all(self, kind: type[_Message], method: str, path: str, **what: Any) -> list[_Message]:
+        return TypeAdapter(list[kind]).validate_json(self._sent(method, path, **what).content)  # type: ignore[valid-type]
+
+    def _sent(self, method: str, path: str, headers: Mapping[str, str] = _NONE, **what: Any) -> httpx2.Response:
+        response = self._http.request(method, path, headers={**self._headers, **headers}, **what)
         if response.is_error:
             raise RefusedError(response)
         return response
@@ -182,8 +207,7 @@ def _file(image: Image) -> tuple[str, bytes]:
 
 
 def _problem(response: httpx2.Response) -> dict[str, Any]:
-    try:
-        found = response.json()
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+    with suppress(ValueError):
+        if isinstance(found := response.json(), dict):
+            return found
+    return {}

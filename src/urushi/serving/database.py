@@ -34,8 +34,10 @@ class Database:
         try:
             upgrade(database.engine)
         except CommandError as error:
+            database.close()
             raise InputError(f"the database is of a newer Urushi ({error}): upgrade Urushi") from None
         except OperationalError as error:
+            database.close()
             reason = str(error.orig or error).strip().splitlines()[0]
             raise InputError(f"the database cannot be used: {reason}; check --database and its server") from None
         return database

@@ -13,9 +13,10 @@ from urushi.inspection import Inspection, MapScale, Region
 from urushi.inspection.regions import inspected
 from urushi.inspection.results import View
 from urushi.reporting.heat_map import heat_layer, overlay
-from urushi.reporting.pictures import rgb_bytes
+from urushi.reporting.pictures import rgb_bytes, webp
 
 AS_HELD_OUT = "as_held_out"  # what a threshold learns from a good image beside its score
+_SMALL_PX, _SMALL_BYTES = 240, 12_000  # of a thumbnail
 _MAP, _IMAGE, _RECONSTRUCTION, _IGNORED = "map.npy", "image.png", "reconstruction.png", "ignored.png"
 
 
@@ -59,7 +60,7 @@ def details_of(found: Inspection) -> dict[str, Any]:
     """The values of an inspection that are kept beside its pictures, and that draw the overlay."""
     counted = inspected(found.anomaly_map, found.ignored)
     as_held_out = {"map_peak": float(counted.max()), "map_median": float(np.median(counted)), "content": found.content}
-    return {**found.to_json(), "view": found.view._asdict(), AS_HELD_OUT: as_held_out}
+    return {**found.to_json(), "light": dict(found.light), "view": found.view._asdict(), AS_HELD_OUT: as_held_out}
 
 
 def map_png(evidence: Evidence, details: Mapping[str, Any]) -> bytes:
@@ -70,10 +71,20 @@ def map_png(evidence: Evidence, details: Mapping[str, Any]) -> bytes:
 
 def overlay_png(evidence: Evidence, details: Mapping[str, Any]) -> bytes:
     """The image under its heat map, with boxes round its regions."""
+    return png(_overlay(evidence, details))
+
+
+def thumbnail(evidence: Evidence, details: Mapping[str, Any]) -> bytes:
+    """The same as a small WebP file, for pages with many."""
+    return webp(_overlay(evidence, details, long_side_px=_SMALL_PX), _SMALL_BYTES)
+
+
+def _overlay(evidence: Evidence, details: Mapping[str, Any], long_side_px: int = 512) -> np.ndarray:
     regions = [Region(**{name: one[name] for name in Region.__dataclass_fields__}) for one in details["regions"]]
     scale, view = MapScale(**details["map_scale"]), View(**details["view"])
     image = evidence.image.astype(np.float32) / 255
-    return png(overlay(image, evidence.anomaly_map, scale, regions, view, ignored=evidence.ignored))
+    how: dict[str, Any] = {"long_side_px": long_side_px, "ignored": evidence.ignored}
+    return overlay(image, evidence.anomaly_map, scale, regions, view, **how)
 
 
 def _npy(values: np.ndarray) -> bytes:

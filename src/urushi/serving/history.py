@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Select, exists, func, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, exists, or_, select
 from sqlalchemy.orm import Session
 
 from urushi.errors import NotFoundError
@@ -19,7 +19,7 @@ from urushi.serving.objects import Keeper, Objects
 from urushi.serving.tables import Inspected, Tag, Verdict, Version
 
 Outcome = Literal["normal", "unsure", "anomalous", "unreadable"]
-Along = Callable[[Session, Inspected], None]  # writes together with a row
+Also = Callable[[Session, Inspected], None]
 PAGE = 50
 SIMULATED = "simulated"  # the tag of pictures out of a video file that stands for a camera
 
@@ -58,6 +58,8 @@ class Query:
     min_score: float | None = None
     max_score: float | None = None
     is_reviewed: bool | None = None
+    verdict: str | None = None  # the last one
+    defect_type: str | None = None  # that of the last verdict
     networks: Sequence[str] = field(default=())  # of the versions that decided; none: any
 
     def conditions(self) -> Iterator[ColumnElement[bool]]:
@@ -77,6 +79,10 @@ class Query:
         if self.is_reviewed is not None:
             found = exists().where(Verdict.inspected_id == Inspected.id)
             yield found if self.is_reviewed else ~found
+        if self.verdict is not None:
+            yield last_said(Verdict.verdict) == self.verdict
+        if self.defect_type is not None:
+            yield last_said(Verdict.defect_type) == self.defect_type
         if self.networks:
             yield Inspected.version_id.in_(select(Version.id).where(Version.network.in_(self.networks)))
 
@@ -99,11 +105,11 @@ class History:
         result: Inspection | Unreadable,
         about: About,
         seconds: float,
-        along: Along | None = None,
+        also: Sequence[Also] = (),
     ) -> Inspected:
         """The row of a result, which is on the disk with all its files when this returns; raises OSError.
 
-        `along` writes something of its own with it, in the same transaction.
+        What is to be written `also` is written with it, or neither is.
         """
         row = Inspected(time=now(), detector=version.detector, version_id=version.id, seconds=seconds, n_bytes=0)
         row.source, row.author = received.source, about.author
@@ -117,8 +123,8 @@ class History:
                     row.version = session.merge(version, load=False)
                     session.add(row)
                     session.flush()
-                    if along is not None:
-                        along(session, row)
+                    for write in also:
+                        write(session, row)
                     self._announcements.announce(session, Announcement("inspection", plain(row)))
         except BaseException:
             for digest in keeper.digests if keeper else ():
@@ -158,10 +164,12 @@ class History:
 
     def borderline(self, query: Query, threshold: float, limit: int) -> list[Inspected]:
         """Those whose scores are nearest to a threshold."""
-        rows = query.select().where(Inspected.score.is_not(None)).order_by(None)
-        nearest = rows.order_by(func.abs(Inspected.score - threshold), Inspected.id.desc())
-        with self._database.reading() as session:
-            return list(session.scalars(nearest.limit(limit)))
+        rows, score = query.select().order_by(None), Inspected.score
+        above = rows.where(score >= threshold).order_by(score, Inspected.id.desc())
+        below = rows.where(score < threshold).order_by(score.desc(), Inspected.id.desc())
+        with self._database.reading() as session:  # each from where it begins: the others need not be looked at
+            found = [row for side in (above, below) for row in session.scalars(side.limit(limit))]
+        return sorted(found, key=lambda row: (abs((row.score or 0) - threshold), -row.id))[:limit]
 
     def evidence(self, row: Inspected) -> evidence.Evidence:
         """The pictures of an inspection; raises NotFoundError where there are none."""
@@ -177,6 +185,18 @@ class History:
             columns = (Inspected.original, Inspected.evidence)
             of_inspection = session.scalar(select(exists().where(or_(*(column == digest for column in columns)))))
             return bool(of_inspection or session.scalar(select(exists().where(Version.digest == digest))))
+
+
+def last_said(of_verdict: Any) -> ScalarSelect[Any]:
+    """A column of the last verdict on an inspection; null without one."""
+    of_each = select(of_verdict).where(Verdict.inspected_id == Inspected.id).order_by(Verdict.id.desc())
+    return of_each.limit(1).correlate(Inspected).scalar_subquery()
+
+
+def last_verdicts(session: Session) -> dict[int, str]:
+    """The last verdict on each inspection that has one, by its id."""
+    rows = session.execute(select(Verdict.inspected_id, Verdict.verdict).order_by(Verdict.id))
+    return {number: verdict for number, verdict in rows}  # noqa: C416  rows are tuples of their own kind
 
 
 def required(session: Session, number: int) -> Inspected:
@@ -207,7 +227,7 @@ def plain(row: Inspected) -> dict[str, Any]:
         "author",
         "seconds",
     )
-    hidden = ("view", "source", "decision", "score", evidence.AS_HELD_OUT)
+    hidden = ("source", "decision", "score", evidence.AS_HELD_OUT)
     details = {name: value for name, value in row.details.items() if name not in hidden}
     values = {name: getattr(row, name) for name in names} | {"time": row.time, "version": row.version.number}
     last = row.verdicts[-1] if row.verdicts else None

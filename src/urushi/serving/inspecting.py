@@ -6,11 +6,13 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from urushi.errors import BusyError, OvertimeError, UnreadableImageError
 from urushi.inspection import Inspection, Unreadable
 from urushi.printable import counted
-from urushi.serving.history import About, Along, History, Received, forget
+from urushi.serving.drift.monitors import Monitors
+from urushi.serving.history import About, Also, History, Received, forget
 from urushi.serving.metrics import Metrics
 from urushi.serving.tables import Inspected
 from urushi.serving.versions import Loaded
@@ -25,7 +27,7 @@ class Task:
     loaded: Loaded
     received: Received
     about: About
-    along: Along | None = None
+    also: Sequence[Also] = ()  # what is written with its row
     records_unreadable: bool = True  # else that is the error of its future
     future: "Future[Inspected]" = field(init=False)
     given_up: threading.Event = field(default_factory=threading.Event)  # nobody waits for it any more
@@ -34,8 +36,10 @@ class Task:
 class Inspector:
     """Threads that inspect and record."""
 
-    def __init__(self, history: History, metrics: Metrics, n_threads: int, queue_images: int) -> None:
-        self._history, self._metrics, self._most = history, metrics, queue_images
+    def __init__(
+        self, history: History, monitors: Monitors, metrics: Metrics, n_threads: int, queue_images: int
+    ) -> None:
+        self._history, self._monitors, self._metrics, self._most = history, monitors, metrics, queue_images
         self._pool, self._n_threads = ThreadPoolExecutor(n_threads, thread_name_prefix="urushi-inspect"), n_threads
         self._n_accepted, self._counting, self._mean_seconds = 0, threading.Lock(), _FIRST_GUESS_SECONDS
 
@@ -44,11 +48,14 @@ class Inspector:
         loaded: Loaded,
         images: Sequence[Received],
         about: About,
+        also: Sequence[Sequence[Also]] | None = None,
         *,
-        along: Along | None = None,
         records_unreadable: bool = True,
     ) -> list[Task]:
-        """All of the images or none; raises BusyError if they are more than may wait now."""
+        """All of the images or none; raises BusyError if they are more than may wait now.
+
+        `also`, for each image, is written with its row.
+        """
         with self._counting:
             if self._n_accepted + len(images) > self._most:
                 seconds = math.ceil(self._n_accepted * self._mean_seconds / self._n_threads)
@@ -59,7 +66,10 @@ class Inspector:
                 )
             self._n_accepted += len(images)
             self._metrics.queue.set(self._n_accepted)
-        tasks = [Task(loaded, image, about, along, records_unreadable) for image in images]
+        beside = also or [()] * len(images)
+        tasks = [
+            Task(loaded, image, about, more, records_unreadable) for image, more in zip(images, beside, strict=True)
+        ]
         for task in tasks:
             task.future = self._pool.submit(self._done, task)
             task.future.add_done_callback(self._counted)
@@ -85,12 +95,20 @@ class Inspector:
             if isinstance(result, Unreadable) and not task.records_unreadable:
                 raise UnreadableImageError(result.source, result.reason)
             seconds = time.perf_counter() - start
-            row = self._history.record(task.loaded.row, task.received, result, task.about, seconds, task.along)
+            row = self._recorded(task, result, seconds)
             self._metrics.inspected(row.detector, row.decision, time.perf_counter() - start)
             self._mean_seconds += (time.perf_counter() - start - self._mean_seconds) / 20
             return row
         finally:
             forget(task.received)
+
+    def _recorded(self, task: Task, result: Inspection | Unreadable, seconds: float) -> Inspected:
+        also: list[Also] = [*task.also, partial(self._monitors.see, loaded=task.loaded)]
+        try:
+            return self._history.record(task.loaded.row, task.received, result, task.about, seconds, also)
+        except BaseException:
+            self._monitors.forget(task.loaded.row.detector)
+            raise
 
     def _counted(self, _future: "Future[Inspected]") -> None:
         with self._counting:

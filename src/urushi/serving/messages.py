@@ -6,12 +6,17 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from urushi.runtime.names import Engine
+from urushi.serving.counts import Counts
+from urushi.serving.drift.monitor import State as DriftState
+from urushi.serving.drift.monitors import Reference
 from urushi.serving.history import Outcome
 from urushi.serving.jobs import Asked, Kind, State, share_of
 from urushi.serving.review import Recalibration
-from urushi.serving.tables import Job, Version
+from urushi.serving.tables import LARGEST_ID, Job, Version
 from urushi.serving.versions import NAME
+from urushi.serving.what_if import WhatIf
 
+Number = Annotated[int, Field(ge=1, le=LARGEST_ID)]
 VerdictKind = Literal["ok", "ng", "unsure"]
 
 
@@ -106,6 +111,8 @@ class InspectionFound(BaseModel):
     caution: str | None = None
     caution_kinds: list[str] = []
     original_size: dict[str, int] | None = None
+    light: dict[str, float] = Field(default={}, description="Of the image as it came, in shares of full scale.")
+    view: dict[str, float] | None = Field(default=None, description="What the maps show of it, in its pixels.")
     reason: str | None = None
     source: str
     part_id: str | None
@@ -153,6 +160,56 @@ class DetectorFound(BaseModel):
     card: dict[str, Any] = Field(examples=[{"recipe": "default", "seed": 0}])
 
 
+class SpreadFound(BaseModel):
+    """Where values lie: a quarter of them below `low`, half below `middle`, three quarters below `high`."""
+
+    low: float = Field(examples=[0.40])
+    middle: float = Field(examples=[0.42])
+    high: float = Field(examples=[0.44])
+
+
+class StatisticFound(BaseModel):
+    """A statistic of normal images, and how far it has moved."""
+
+    statistic: str = Field(examples=["brightness"])
+    evidence: float = Field(examples=[0.003], description="1 raises the alarm.")
+    n_reference: int = Field(examples=[150])
+    reference: SpreadFound | None
+    n_images: int = Field(examples=[812], description="That the reference was compared with, in this round.")
+    lately: SpreadFound | None = Field(description="Of the last 50 of them.")
+
+
+class DriftAlarm(BaseModel):
+    """What has moved; it stands until it is acknowledged."""
+
+    time: datetime
+    message: str = Field(examples=["brightness has moved up, from 0.42 to 0.47; in the last 14 normal images"])
+    moved: list[str] = Field(examples=[["brightness"]])
+
+
+class DriftFound(BaseModel):
+    """Whether what is normal has moved since the fit."""
+
+    detector: str = Field(examples=["part"])
+    version: int = Field(examples=[2])
+    state: DriftState = Field(description="Learning, as long as a statistic has less than 100 values as its reference.")
+    n_images: int = Field(examples=[962], description="Normal images since the test began.")
+    images_per_false_alarm: float = Field(examples=[100_000], description="While nothing changes, on average.")
+    alarm: DriftAlarm | None
+    statistics: list[StatisticFound]
+
+
+class AcknowledgeAsked(BaseModel):
+    """How to go on after an alarm: against the same reference, or against the normal images that come next."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"reference": "next", "reason": "new lamp, on purpose"}}
+    )
+
+    reference: Reference
+    reason: Sentence
+
+
 class RuleFound(BaseModel):
     """What a threshold rule would do, or why it cannot be used."""
 
@@ -168,8 +225,24 @@ class SwitchAsked(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"number": 1, "reason": "too strict"}})
 
-    number: Annotated[int, Field(ge=1)]
+    number: Number
     reason: Sentence
+
+
+class CountsFound(BaseModel):
+    """What a shift counts; `defect_types` are those of verdicts, most frequent first, null where none was named."""
+
+    shift: str | None = Field(examples=["early"])
+    since: datetime
+    decisions: dict[Outcome, int] = Field(examples=[{"normal": 412, "anomalous": 9}])
+    yield_share: float | None = Field(examples=[0.9786])
+    defect_types: list[tuple[str | None, int]] = Field(examples=[[["crack", 4], [None, 1]]])
+    n_to_review: int = Field(examples=[4])
+
+    @classmethod
+    def of(cls, counts: Counts) -> "CountsFound":
+        """As the API gives them."""
+        return cls(**{name: getattr(counts, name) for name in cls.model_fields})
 
 
 class Health(BaseModel):
@@ -231,7 +304,7 @@ class ApplyAsked(RecalibrationAsked):
         json_schema_extra={"example": {"rule": "youden", "version": 1, "reason": "defects of week 48"}},
     )
 
-    version: Annotated[int, Field(ge=1)]
+    version: Number
     reason: Sentence
 
 
@@ -242,13 +315,15 @@ class LearnAsked(BaseModel):
         extra="forbid", json_schema_extra={"example": {"inspections": [17, 23], "version": 1, "reason": "new supplier"}}
     )
 
-    inspections: Annotated[list[int], Field(min_length=1, max_length=10_000)] | None = None
-    version: Annotated[int, Field(ge=1)]
+    inspections: Annotated[list[Number], Field(min_length=1, max_length=10_000)] | None = None
+    version: Number
     reason: Sentence
 
 
 class ShareFound(BaseModel):
     """So many of so many, and the 95 % interval of the share; null of none."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     n: int = Field(examples=[1])
     of: int = Field(examples=[20])
@@ -256,11 +331,73 @@ class ShareFound(BaseModel):
     high: float | None = Field(examples=[0.24])
 
 
+class QuantilesFound(BaseModel):
+    """The 5 %, 50 % and 95 % quantiles."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    low: float = Field(examples=[31.0])
+    median: float = Field(examples=[40.0])
+    high: float = Field(examples=[52.0])
+
+
+class GroupFound(BaseModel):
+    """The inspections of an hour, a day, a shift or a station."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    name: str | None = Field(description="Of an hour or day its begin, in UTC; null where none was named.")
+    decisions: dict[Outcome, int] = Field(examples=[{"normal": 412, "anomalous": 9}])
+    yielded: ShareFound = Field(description="Normal, of those that could be read.")
+    false_alarms: ShareFound = Field(description="Anomalous, of those with the verdict OK.")
+    scores: QuantilesFound | None
+    seconds: QuantilesFound | None = Field(description="From decoding to the row on the disk.")
+
+
 class BeforeAfter(BaseModel):
     """A share by the present threshold, and by the new one."""
 
     before: ShareFound
     after: ShareFound
+
+
+class SharesFound(BaseModel):
+    """At each threshold so many of the same number, and the 95 % interval of the share; null of none."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    n: list[int] = Field(examples=[[3, 1, 0]])
+    of: int = Field(examples=[20])
+    low: list[float | None] = Field(examples=[[0.05, 0.01, 0.0]])
+    high: list[float | None] = Field(examples=[[0.36, 0.24, 0.16]])
+
+
+class WhatIfFound(BaseModel):
+    """What each of some thresholds would do, in their order."""
+
+    version: int = Field(examples=[1])
+    thresholds: list[float] = Field(examples=[[48.0, 52.0, 56.0]])
+    anomalous: SharesFound = Field(description="Of all inspections.")
+    escapes: SharesFound = Field(description="Not anomalous, of images with the verdict NG.")
+    false_alarms: SharesFound = Field(description="Anomalous, of images with the verdict OK.")
+    held_out: SharesFound = Field(description="Anomalous, of good images that the fit has not seen.")
+    costs: list[float] | None = Field(description="Per 1,000 parts; null without costs, or without the verdict NG.")
+
+    @classmethod
+    def of(cls, found: WhatIf) -> "WhatIfFound":
+        """As the API gives it."""
+        shares = {
+            "anomalous": found.above(found.scores("ok", "ng", "unsure", None)),
+            "escapes": found.escapes(),
+            "false_alarms": found.above(found.scores("ok")),
+            "held_out": found.above(found.held_out),
+        }
+        return cls(
+            version=found.loaded.row.number,
+            thresholds=found.thresholds.tolist(),
+            costs=found.costs(),
+            **{name: SharesFound.model_validate(one) for name, one in shares.items()},
+        )
 
 
 class FlipFound(BaseModel):

@@ -7,7 +7,7 @@ _SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30
 
 
 class Metrics:
-    """Latency, queue, decisions, requests and failed logins."""
+    """Latency, queue, decisions, requests, failed logins and drift."""
 
     content_type = CONTENT_TYPE_LATEST
 
@@ -41,11 +41,19 @@ class Metrics:
         )
         self.triggers = Counter("urushi_triggers", "Messages to cameras", ["camera", "outcome"], registry=own)
         self.verdicts = Counter("urushi_verdicts", "Verdicts by kind", ["detector", "verdict"], registry=own)
+        names = ["detector", "statistic"]
+        self._drift = Gauge("urushi_drift_evidence", "That it has moved; 1 raises the alarm", names, registry=own)
+        self._drift_alarm = Gauge("urushi_drift_alarm", "1 while an alarm stands", names, registry=own)
 
     def inspected(self, detector: str, decision: str, seconds: float) -> None:
         """Counts one image."""
         self._decisions.labels(detector, decision).inc()
         self._seconds.labels(detector).observe(seconds)
+
+    def drifted(self, detector: str, statistic: str, evidence: float, *, is_alarm: bool) -> None:
+        """How far a statistic of normal images has moved."""
+        self._drift.labels(detector, statistic).set(evidence)
+        self._drift_alarm.labels(detector, statistic).set(is_alarm)
 
     def text(self) -> bytes:
         """In the text format."""

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -30,6 +30,7 @@ from urushi.printable import printable
 
 MEDIA_TYPE = "application/problem+json"
 _MOST_CHARACTERS = 1000
+_POSTGRESQL_FULL = "53100"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _STATUSES: tuple[tuple[type[UrushiError], int, str], ...] = (  # the first that fits
     (NotFoundError, 404, "not-found"),
@@ -73,8 +74,8 @@ def answer(kind: str, status: int, detail: str, headers: Mapping[str, str] | Non
     return JSONResponse(content, status, dict(headers or {}), MEDIA_TYPE)
 
 
-def add_handlers(app: FastAPI) -> None:
-    """Each exception gives a problem; one that is not ours is logged, and told nothing of."""
+def add_handlers(app: FastAPI, presented: Callable[[Request, Response], Response]) -> None:
+    """Each exception gives a problem, as it is to be presented; one that is not ours is logged, and told nothing of."""
     handlers: dict[type[Exception], Callable[[Request, Exception], JSONResponse]] = {
         UrushiError: _ours,
         RequestValidationError: _invalid,
@@ -85,7 +86,7 @@ def add_handlers(app: FastAPI) -> None:
         Exception: _unexpected,
     }
     for kind, handler in handlers.items():
-        app.add_exception_handler(kind, handler)
+        app.add_exception_handler(kind, lambda request, error, of=handler: presented(request, of(request, error)))
 
 
 def of_error(error: UrushiError) -> JSONResponse:
@@ -125,7 +126,8 @@ def _of_disk(request: Request, error: Exception) -> JSONResponse:
 
 def _of_database(request: Request, error: Exception) -> JSONResponse:
     reason = getattr(error, "orig", None)
-    if isinstance(reason, sqlite3.Error) and getattr(reason, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+    codes = (getattr(reason, "sqlite_errorcode", None), getattr(reason, "sqlstate", None))
+    if codes[0] == sqlite3.SQLITE_FULL or codes[1] == _POSTGRESQL_FULL:
         return answer("disk-full", 507, "the disk of the station is full: nothing of this request was kept")
     return _unexpected(request, error)
 

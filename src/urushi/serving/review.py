@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sqlalchemy import func, select
-from sqlalchemy.orm import aliased
 
 from urushi.calibration import HeldOut, Threshold
 from urushi.detector import Detector
@@ -19,7 +18,7 @@ from urushi.printable import counted
 from urushi.recipe import Part
 from urushi.serving.database import Database, note_change, now
 from urushi.serving.evidence import AS_HELD_OUT
-from urushi.serving.history import History, Query, required, said
+from urushi.serving.history import History, Query, last_verdicts, required, said
 from urushi.serving.objects import Objects
 from urushi.serving.tables import Inspected, Verdict
 from urushi.serving.versions import Detectors, Loaded
@@ -82,7 +81,9 @@ class Preview:
     cautions: list[str]
 
 
-class _Seen(NamedTuple):
+class Seen(NamedTuple):
+    """A score that can be compared with those of now, and the last verdict."""
+
     id: int
     score: float
     verdict: str | None
@@ -108,9 +109,14 @@ class Review:
             note_change(session, author, "verdict", f"inspection {number}", before=before, after=_facts(new))
         return row
 
+    def borderline(self, loaded: Loaded, limit: int) -> list[Inspected]:
+        """What to review first: without a verdict, nearest to the threshold of now."""
+        query = Query(detector=loaded.row.detector, is_reviewed=False, networks=(loaded.row.network,))
+        return self._history.borderline(query, loaded.detector.threshold.value, limit)
+
     def preview(self, loaded: Loaded, asked: Recalibration) -> Preview:
         """What would change; raises CalibrationError, RecipeError, InputError for rules and options that are none."""
-        seen = list(self._seen(self._query(loaded, asked)))
+        seen = self.seen(loaded, asked)
         present = loaded.detector.recipe.threshold
         rule = present if asked.rule is None else Part(name=asked.rule)
         rule = Part.model_validate({"name": rule.name.replace("-", "_"), **rule.options, **asked.options})
@@ -142,18 +148,26 @@ class Review:
         networks = (loaded.row.network,)
         return Query(detector=loaded.row.detector, since=asked.since, until=asked.until, networks=networks)
 
-    def _seen(self, query: Query) -> Iterator[_Seen]:
-        each = aliased(Verdict)
-        last = select(func.max(each.id)).group_by(each.inspected_id)
-        of_each = (Verdict.inspected_id == Inspected.id) & Verdict.id.in_(last)
-        columns = select(Inspected.id, Inspected.score, Verdict.verdict).select_from(Inspected)
-        rows = columns.outerjoin(Verdict, of_each)
+    def progress(self, loaded: Loaded) -> tuple[int, int]:
+        """How many inspections of a detector have a verdict, and how many there are."""
+        of_detector, n = Inspected.detector == loaded.row.detector, func.count()
+        judged = select(func.count(Verdict.inspected_id.distinct())).join(Inspected).where(of_detector)
         with self._database.reading() as session:
-            for number, score, verdict in session.execute(rows.where(*query.conditions())):
-                if score is not None:
-                    yield _Seen(number, score, verdict)
+            of = session.scalar(select(n).select_from(Inspected).where(of_detector, Inspected.score.is_not(None)))
+            return session.scalar(judged) or 0, of or 0
 
-    def _reviewed_normals(self, loaded: Loaded, asked: Recalibration, seen: Sequence[_Seen]) -> HeldOut:
+    def seen(self, loaded: Loaded, asked: Recalibration) -> list[Seen]:
+        """What a threshold of the time that is asked for would decide on."""
+        return list(self._seen(self._query(loaded, asked)))
+
+    def _seen(self, query: Query) -> Iterator[Seen]:
+        rows = select(Inspected.id, Inspected.score).where(*query.conditions(), Inspected.score.is_not(None))
+        with self._database.reading() as session:
+            said = last_verdicts(session)  # far fewer than inspections
+            for number, score in session.connection().execute(rows):  # quicker than by the session
+                yield Seen(number, score, said.get(number))
+
+    def _reviewed_normals(self, loaded: Loaded, asked: Recalibration, seen: Sequence[Seen]) -> HeldOut:
         """Of a time in which everything has a verdict; else those with one would have been chosen."""
         if n_without := sum(one.verdict is None for one in seen):
             raise InputError(
@@ -192,7 +206,7 @@ class Review:
         return [self._history.original(row) for row in rows]
 
 
-def _preview(before: Threshold, new: Detector, seen: Sequence[_Seen]) -> Preview:
+def _preview(before: Threshold, new: Detector, seen: Sequence[Seen]) -> Preview:
     after = new.threshold
     decided = [(one, before.decide(one.score), after.decide(one.score)) for one in seen]
     flips = [Flip(one.id, one.score, old, now, one.verdict) for one, old, now in decided if old != now]

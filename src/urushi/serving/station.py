@@ -14,6 +14,8 @@ from urushi.errors import InputError
 from urushi.runtime.backend import usable_cores
 from urushi.serving.announcements import Announcements
 from urushi.serving.database import Database
+from urushi.serving.drift.monitors import Monitors
+from urushi.serving.gallery import Gallery
 from urushi.serving.history import History
 from urushi.serving.inspecting import Inspector
 from urushi.serving.jobs import Jobs
@@ -22,6 +24,8 @@ from urushi.serving.metrics import Metrics
 from urushi.serving.objects import Objects
 from urushi.serving.retention import Retaining
 from urushi.serving.review import Review
+from urushi.serving.sending import Sendings
+from urushi.serving.sessions import Sessions
 from urushi.serving.settings import Limits, Retention
 from urushi.serving.tokens import FailedLogins, Tokens
 from urushi.serving.versions import Detectors
@@ -53,12 +57,16 @@ class Station:
     objects: Objects
     announcements: Announcements
     history: History
+    gallery: Gallery
     detectors: Detectors
     review: Review
     jobs: Jobs
     tokens: Tokens
+    sessions: Sessions
     failed_logins: FailedLogins
     metrics: Metrics
+    monitors: Monitors
+    sendings: Sendings
     inspector: Inspector
     retaining: Retaining
     lock: FileLock
@@ -84,13 +92,19 @@ class Station:
         Raises InputError if another process serves it, its database cannot be used, or there is no detector.
         """
         database = open_database(folder, url)
-        lock, objects, metrics = _locked(folder), Objects(folder), Metrics()
+        try:
+            lock = _locked(folder)
+        except InputError:
+            database.close()
+            raise
+        objects, metrics = Objects(folder), Metrics()
         announcements = Announcements()
         history, detectors = History(database, objects, announcements), Detectors(database, objects, load)
         if (folder / _UNCLEAN).exists():
             objects.sweep(history.names)
         (folder / _UNCLEAN).touch()
-        records = (database, objects, history, detectors)
+        records, monitors = (database, objects, history, detectors), Monitors(database, metrics, announcements)
+        tokens = Tokens(database, hasher)
         station = cls(
             folder=folder,
             limits=limits,
@@ -98,13 +112,17 @@ class Station:
             objects=objects,
             announcements=announcements,
             history=history,
+            gallery=Gallery(database),
             detectors=detectors,
             review=Review(*records),
             jobs=Jobs(*records),
-            tokens=Tokens(database, hasher),
+            tokens=tokens,
+            sessions=Sessions(tokens),
             failed_logins=FailedLogins(limits.failed_logins_per_minute),
             metrics=metrics,
-            inspector=Inspector(history, metrics, n_threads or usable_cores(), limits.queue_images),
+            monitors=monitors,
+            sendings=Sendings(database),
+            inspector=Inspector(history, monitors, metrics, n_threads or usable_cores(), limits.queue_images),
             retaining=Retaining(database, objects, history, retention),
             lock=lock,
         )
@@ -114,7 +132,7 @@ class Station:
             if not detectors.names():
                 raise InputError("this station has no detector yet; give one: `urushi serve part.urushi`")
             for name in detectors.names():
-                detectors.get(name)
+                monitors.found(detectors.get(name))
         except BaseException:
             station.close()
             raise
@@ -132,6 +150,7 @@ class Station:
         self.announcements.close()
         self.jobs.close()
         self.retaining.close()
+        self.monitors.close()
         self.database.close()
         (self.folder / _UNCLEAN).unlink(missing_ok=True)
         self.lock.release()

@@ -6,6 +6,8 @@ from typing import Any
 from sqlalchemy import JSON, DateTime, Dialect, Double, ForeignKey, Index, String, Text, TypeDecorator, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
+LARGEST_ID = 2**31 - 1  # what PostgreSQL keeps in a column of whole numbers
+
 
 class Moment(TypeDecorator[datetime]):
     """A time in UTC, which SQLite would give back without its zone."""
@@ -59,6 +61,8 @@ class Inspected(Base):
     __table_args__ = (
         Index("inspected_by_detector", "detector", "id"),
         Index("inspected_by_decision", "decision", "id"),
+        Index("inspected_by_score", "detector", "score", "id", "version_id"),
+        Index("inspected_by_time", "detector", "time", "decision", "shift", "station", "score", "seconds"),
         {"sqlite_autoincrement": True},  # an id that was given is never given again
     )
 
@@ -122,6 +126,30 @@ class Change(Base):
     before: Mapped[dict[str, Any]]
     after: Mapped[dict[str, Any]]
     reason: Mapped[str | None] = mapped_column(String(500))
+
+
+class Drift(Base):
+    """How far the monitor of a detector has come."""
+
+    __tablename__ = "drift"
+
+    detector: Mapped[str] = mapped_column(String(64), primary_key=True)
+    version_id: Mapped[int] = mapped_column(ForeignKey("version.id"))
+    last_id: Mapped[int]  # of the inspections that it has seen
+    state: Mapped[dict[str, Any]]
+    alarmed: Mapped[datetime | None]  # when the alarm was raised that stands
+
+
+class Sent(Base):
+    """Which image of a request with an idempotency key an inspection was of."""
+
+    __tablename__ = "sent"
+
+    author: Mapped[str] = mapped_column(String(64), primary_key=True)
+    key: Mapped[str] = mapped_column(String(100), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    digest: Mapped[str] = mapped_column(String(64))  # of all that the request brought
+    inspected_id: Mapped[int] = mapped_column(ForeignKey("inspected.id", ondelete="CASCADE"), index=True)
 
 
 class Job(Base):

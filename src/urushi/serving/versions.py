@@ -70,6 +70,12 @@ class Detectors:
         """One of the versions; raises NotFoundError."""
         return self._of(next((row for row in self._rows(name) if row.number == number), _missing(name, number)))
 
+    def file(self, name: str, number: int) -> Path:
+        """The detector file of a version; raises NotFoundError."""
+        if (row := next((row for row in self._rows(name) if row.number == number), None)) is None:
+            raise _missing(name, number)
+        return self._objects.path(row.digest)
+
     def versions(self, name: str) -> list[Version]:
         """From the first to the last; raises NotFoundError."""
         if not (rows := self._rows(name)):

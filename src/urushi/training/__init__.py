@@ -2,14 +2,13 @@
 
 from urushi.training.checkpoints import Trained
 from urushi.training.run import train
-from urushi.training.run_folder import digest, finish, held, is_first_process, is_unfinished, open_folder, require_run
+from urushi.training.run_folder import digest, finish, held, is_unfinished, open_folder, require_run
 
 __all__ = [
     "Trained",
     "digest",
     "finish",
     "held",
-    "is_first_process",
     "is_unfinished",
     "open_folder",
     "require_run",

@@ -25,6 +25,7 @@ from urushi.training.kept_memory import kept_memory
 from urushi.training.learning_rate import find_learning_rate
 from urushi.training.module import MEASURED, TrainingModule
 from urushi.training.reconstructions import Reconstructions
+from urushi.training.several_processes import SharedStatistics, n_processes, strategy
 
 
 class _Data(LightningDataModule):
@@ -39,10 +40,10 @@ class _Data(LightningDataModule):
         return self._loader(self.validation_rows, shuffle=False)
 
     def _loader(self, rows: Rows, *, shuffle: bool) -> DataLoader[Tensor]:
-        size, seed = self.settings.batch_size, self.seed
         assert self.trainer is not None
         n, rank = self.trainer.world_size, self.trainer.global_rank
-        return loader(rows, size, seed=seed, n_replicas=n, rank=rank, shuffle=shuffle)
+        size = self.settings.batch_size * n_processes(self.settings) // n  # the finder's one process sees whole batches
+        return loader(rows, size, seed=self.seed, n_replicas=n, rank=rank, shuffle=shuffle)
 
 
 def train(
@@ -73,7 +74,8 @@ def train(
             model.learning_rate = find_learning_rate(model, data, settings, seed, folder)
         settings = settings.model_copy(update={"max_epochs": _most_epochs(settings, len(training))})
         pictures = _pictures(model, validation, settings, folder)
-        trainer = _trainer(settings, [_Bar(track), *pictures, *callbacks(settings, folder)], folder)
+        chosen = strategy(settings, model)
+        trainer = _trainer(settings, chosen, [_Bar(track), *pictures, *callbacks(settings, folder)], folder)
         module = TrainingModule(model, seed)
         trainer.fit(module, data, ckpt_path=readable(last) if resume and last.exists() else None, weights_only=True)
     return _best(model, module, trainer)
@@ -81,7 +83,7 @@ def train(
 
 def _most_epochs(settings: Training, n_images: int) -> int:
     """Whole epochs within the budget of steps, so that each ends as early stopping and resuming need it."""
-    n_batches = math.ceil(n_images / (settings.batch_size * settings.devices * settings.nodes))
+    n_batches = math.ceil(n_images / (settings.batch_size * n_processes(settings)))
     within = max(settings.max_steps // n_batches, 1) if settings.max_steps else settings.max_epochs
     return min(settings.max_epochs, within)
 
@@ -92,16 +94,16 @@ def _pictures(model: Reconstructor, rows: Rows, settings: Training, folder: Path
     return [Reconstructions(rows, settings.picture_epochs, folder)] if is_wanted else []
 
 
-def _trainer(settings: Training, callbacks: list[Callback], folder: Path) -> Trainer:
+def _trainer(settings: Training, chosen: str, callbacks: list[Callback], folder: Path) -> Trainer:
     return Trainer(
         accelerator=settings.accelerator,
         devices=settings.devices,
         num_nodes=settings.nodes,
-        strategy=settings.strategy,
+        strategy=chosen,
         precision=settings.precision,
         max_epochs=settings.max_epochs,
         callbacks=callbacks,
-        plugins=[AtomicCheckpoints()],
+        plugins=[AtomicCheckpoints(), *([SharedStatistics()] if n_processes(settings) > 1 else [])],
         logger=_loggers(folder),
         log_every_n_steps=1,
         num_sanity_val_steps=0,
@@ -155,9 +157,10 @@ def _best(model: Reconstructor, module: TrainingModule, trainer: Trainer) -> Tra
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Lightning's hints are for people who write training scripts; its warnings stay."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.WARNING)
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
     with warnings.catch_warnings(), torch.random.fork_rng():
         warnings.filterwarnings("ignore", ".*does not have many workers.*")  # the data is in memory
         warnings.filterwarnings("ignore", ".*LeafSpec.*is deprecated.*")  # Lightning 2.6 with newer PyTorch
@@ -166,7 +169,8 @@ def _quiet() -> Iterator[None]:
         try:
             yield
         finally:
-            logger.setLevel(level)
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
 
 
 @contextmanager

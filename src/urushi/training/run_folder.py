@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from urushi import atomic_file
 from urushi.errors import TrainingError
+from urushi.first_process import is_first_process
 
 _RECORD = "run.json"
 _OF_A_RUN = ("*.ckpt", "learning_rate.csv", "reconstructions/epoch-*.npy")
@@ -23,7 +24,7 @@ _LOCK, _OWNER = ".lock", "pid"  # the lock is the system's: it ends with its pro
 def held(folder: Path) -> Iterator[None]:
     """Keeps other processes out of the folder; raises TrainingError, with the first one's pid, where one is in it.
 
-    Processes that a run has started for its other devices share its folder and do not ask.
+    Of several processes of one run the first asks, and the others share its folder.
     """
     if not is_first_process():
         yield
@@ -44,11 +45,6 @@ def held(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def is_first_process() -> bool:
-    """Whether this is no process that Lightning has started for one more device: all come to the same, one writes."""
-    return os.environ.get("LOCAL_RANK", "0") == os.environ.get("NODE_RANK", "0") == "0"
-
-
 def open_folder(folder: Path, identity: Mapping[str, Any], *, resume: bool) -> None:
     """Claims the folder for a run with this identity.
 
@@ -63,6 +59,8 @@ def open_folder(folder: Path, identity: Mapping[str, Any], *, resume: bool) -> N
         raise TrainingError(
             f"{folder} holds an unfinished run; go on with --resume, or remove the folder to start anew"
         )
+    if not is_first_process():
+        return
     for kept in (path for pattern in _OF_A_RUN for path in folder.rglob(pattern)):
         kept.unlink()  # of a finished run, whose detector is saved
     _write(folder, {**identity, "finished": False})
@@ -82,7 +80,7 @@ def is_unfinished(folder: Path) -> bool:
 def finish(folder: Path) -> None:
     """Marks the run as finished: a new one may take the folder."""
     record = _read(folder)
-    if record is not None:
+    if record is not None and is_first_process():
         _write(folder, {**record, "finished": True})
 
 

@@ -80,7 +80,7 @@ def test_a_line_from_end_to_end(tmp_path, exported_autoencoder, textures, broker
     (tmp_path / "key").write_text("a secret of the line")
     port, folder, settings = free_port(), tmp_path / "station", tmp_path / "line.toml"
     settings.write_text(SETTINGS.format(webhook=receiver.url, mqtt=broker.port, opcua=port))
-    token, how = token_of(folder, "line", "--role", "admin"), (folder, exported_autoencoder, "--line", str(settings))
+    token, how = token_of(folder, "line", "admin"), (folder, exported_autoencoder, "--line", str(settings))
 
     killed = Served(*how)
     until(lambda: peer.on("urushi/line-1/state"), 20)

@@ -1,13 +1,14 @@
 """What comes by itself is inspected once, whatever is killed meanwhile: its key is written with its result."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import timedelta
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from urushi.serving.database import Database, now
+from urushi.serving.history import Also
 from urushi.serving.tables import Arrival, Inspected
 
 _AT_ONCE = 500
@@ -26,7 +27,7 @@ class Arrivals:
             row = session.get(Arrival, (self._source, key))
             return None if row is None else row.inspected
 
-    def along(self, key: str) -> Callable[[Session, Inspected], None]:
+    def arrived(self, key: str) -> Also:
         """Writes it together with the result."""
 
         def write(session: Session, row: Inspected) -> None:

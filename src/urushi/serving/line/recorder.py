@@ -2,13 +2,13 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from urushi.errors import BusyError
-from urushi.serving.history import About, Along, Received, forget
+from urushi.serving.history import About, Also, Received, forget
 from urushi.serving.inspecting import Task
 from urushi.serving.line.arrivals import Arrivals
 from urushi.serving.station import Station
@@ -45,12 +45,12 @@ class Recorder:
 
         Raises EndingError; UnreadableImageError from `receive`, or unless that is to be recorded.
         """
-        along = None if key is None else self.arrivals.along(key)
+        also = () if key is None else (self.arrivals.arrived(key),)
         while not self.is_ending.is_set():
             try:
                 if key is not None and (known := self.arrivals.found(key)) is not None:
                     return known
-                task = self._accepted(receive(), about, along, records_unreadable=records_unreadable)
+                task = self._accepted(receive(), about, also, records_unreadable=records_unreadable)
                 return task.future.result().id
             except IntegrityError:  # another was quicker with this key, and is found the next time
                 self.is_ending.wait(_BUSY_SECONDS)
@@ -59,12 +59,13 @@ class Recorder:
                 self.is_ending.wait(_TROUBLE_SECONDS)
         raise EndingError
 
-    def _accepted(self, received: Received, about: About, along: Along | None, *, records_unreadable: bool) -> Task:
-        how = {"along": along, "records_unreadable": records_unreadable}
+    def _accepted(self, received: Received, about: About, also: Sequence[Also], *, records_unreadable: bool) -> Task:
         while not self.is_ending.is_set():
             loaded = self.station.detectors.get(self.detector)
             try:
-                (task,) = self.station.inspector.accept(loaded, [received], about, **how)  # type: ignore[arg-type]
+                (task,) = self.station.inspector.accept(
+                    loaded, [received], about, [also], records_unreadable=records_unreadable
+                )
                 return task
             except BusyError:
                 self.is_ending.wait(_BUSY_SECONDS)

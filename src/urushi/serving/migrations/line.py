@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision, branch_labels, depends_on = "line", "first", None, None
+revision, down_revision, branch_labels, depends_on = "line", "second", None, None
 
 
 def upgrade() -> None:

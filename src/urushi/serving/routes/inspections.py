@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import Field
 
 from urushi.data.images import read_image
@@ -14,17 +15,22 @@ from urushi.data.writing import png
 from urushi.errors import InputError, NotFoundError, OvertimeError
 from urushi.serving import evidence, history
 from urushi.serving.access import Inspecting, Serving
-from urushi.serving.history import PAGE, About, Outcome
+from urushi.serving.gallery import Order
+from urushi.serving.history import PAGE, About, Outcome, Received
 from urushi.serving.inspecting import Task
-from urushi.serving.messages import AboutImage, InspectionFound, InspectionPage, Word
+from urushi.serving.messages import AboutImage, InspectionFound, InspectionPage, Number, VerdictKind, Word
 from urushi.serving.problems import MEDIA_TYPE, Problem, answer
+from urushi.serving.routes.detectors import Name
+from urushi.serving.sending import Sending
 from urushi.serving.station import Station
-from urushi.serving.tables import Inspected
+from urushi.serving.tables import LARGEST_ID, Inspected
 from urushi.serving.uploads import received
+from urushi.serving.versions import Loaded
 
 router = APIRouter(prefix="/v1", tags=["inspections"])
 
 _PNG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}}, "description": "The picture."}}
+_WEBP: dict[int | str, dict[str, Any]] = {200: {"content": {"image/webp": {}}, "description": "The picture."}}
 _FIELDS = AboutImage.model_json_schema()["properties"]
 _FORM = {
     "type": "object",
@@ -43,6 +49,16 @@ _BODY = {
         "content": {"multipart/form-data": {"schema": _FORM}, "image/*": _BINARY, "application/octet-stream": _BINARY},
     }
 }
+Key = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=100,
+        pattern=r"^[!-~]+$",
+        description="Of this request alone, such as a random UUID.",
+        examples=["0b1f7a52-6a0e-4c1d-9f0e-2d6f6a6b7c11"],
+    ),
+]
 _UNREADABLE = {"model": Problem, "content": {MEDIA_TYPE: {}}, "description": "None of the images could be read."}
 
 
@@ -54,20 +70,26 @@ _UNREADABLE = {"model": Problem, "content": {MEDIA_TYPE: {}}, "description": "No
     openapi_extra=_BODY,
     summary="Inspect images",
 )
-async def inspect(name: str, request: Request, station: Serving, caller: Inspecting) -> Any:
+async def inspect(
+    name: Name, request: Request, station: Serving, caller: Inspecting, idempotency_key: Key = None
+) -> Any:
     """One result per image, in their order; it is in the history once it is answered.
 
-    An image that cannot be read has the decision *unreadable* and a reason; if none can, the answer is 422.
+    An image that cannot be read has the decision *unreadable* and a reason; if none can, the answer is 422. A request
+    that comes again with the same key and content gets the same answer, and adds nothing; with other content, 422.
     """
     loaded = await asyncio.to_thread(station.detectors.get, name)
-    images, about = await received(request, station.objects, station.limits)
+    images, sent = await received(request, station.objects, station.limits)
+    about = About(caller.name, **sent.model_dump())
     try:
-        tasks = station.inspector.accept(loaded, images, About(caller.name, **about.model_dump()))
+        if idempotency_key is None:
+            rows = await _answers(station, station.inspector.accept(loaded, images, about))
+        else:
+            rows = await _answered_once(station, loaded, images, about, idempotency_key)
     except BaseException:
         for image in images:
             history.forget(image)
         raise
-    rows = await _answers(station, tasks)
     found = [history.plain(row) for row in rows]
     if all(row.decision == "unreadable" for row in rows):
         reasons = "; ".join(f"{one['source']}: {one['reason']}" for one in found)
@@ -75,8 +97,26 @@ async def inspect(name: str, request: Request, station: Serving, caller: Inspect
     return found
 
 
+async def _answered_once(
+    station: Station, loaded: Loaded, images: list[Received], about: About, key: str
+) -> list[Inspected]:
+    """Those that are recorded already, and the others inspected now."""
+    async with station.sendings.turn(about.author, key):
+        sending = await asyncio.to_thread(Sending.of, key, loaded.row.detector, images, about)
+        present = await asyncio.to_thread(station.sendings.answered, sending)
+        missing = [place for place in range(len(images)) if place not in present]
+        also = [[partial(station.sendings.note, sending=sending, position=place)] for place in missing]
+        tasks = station.inspector.accept(loaded, [images[place] for place in missing], about, also)
+        new = dict(zip(missing, await _answers(station, tasks), strict=True))
+    for place in present:
+        history.forget(images[place])
+    return [row for _, row in sorted({**present, **new}.items())]
+
+
 async def _answers(station: Station, tasks: list[Task]) -> list[Inspected]:
     """Raises OvertimeError, and whatever kept a result from being recorded."""
+    if not tasks:
+        return []
     waiting = [asyncio.wrap_future(task.future) for task in tasks]
     seconds = station.limits.seconds_per_image * len(tasks)
     _, late = await asyncio.wait(waiting, timeout=seconds)
@@ -111,10 +151,13 @@ def find(
     min_score: Annotated[float | None, Field(allow_inf_nan=False)] = None,
     max_score: Annotated[float | None, Field(allow_inf_nan=False)] = None,
     is_reviewed: bool | None = None,
-    cursor: Annotated[int | None, Query(ge=0, le=2**62, description="`next` of the page before.")] = None,
+    verdict: VerdictKind | None = None,
+    defect_type: Annotated[Word | None, Query(description="That of its last verdict.", examples=["crack"])] = None,
+    order: Annotated[Order, Query(description="Worst first leaves out what could not be read.")] = "newest",
+    cursor: Annotated[int | None, Query(ge=0, le=LARGEST_ID, description="`next` of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = PAGE,
 ) -> Any:
-    """Last first; all conditions hold at once."""
+    """Last first, or highest score first; all conditions hold at once."""
     query = history.Query(
         detector=detector,
         decision=decision,
@@ -126,12 +169,11 @@ def find(
         min_score=min_score,
         max_score=max_score,
         is_reviewed=is_reviewed,
+        verdict=verdict,
+        defect_type=defect_type,
     )
-    rows, following = station.history.page(query, before=cursor, limit=limit)
+    rows, following = station.gallery.page(query, order, after=cursor, limit=limit)
     return {"items": [history.plain(row) for row in rows], "next": following}
-
-
-Number = Annotated[int, Field(ge=1, le=2**62)]
 
 
 @router.get("/inspections/{number}", response_model=InspectionFound, summary="One inspection")
@@ -150,6 +192,16 @@ def heat_map(number: Number, station: Serving, _caller: Inspecting) -> Response:
 def overlay(number: Number, station: Serving, _caller: Inspecting) -> Response:
     """The image, as the model saw it, under its heat map, with boxes round its regions."""
     return _of_evidence(station, number, evidence.overlay_png)
+
+
+@router.get(
+    "/inspections/{number}/thumbnail.webp", response_class=Response, responses=_WEBP, summary="Its overlay, small"
+)
+def thumbnail(number: Number, station: Serving, _caller: Inspecting) -> Response:
+    """As its overlay, of 240 px and 12 kB at most; a browser may keep it, since it never changes."""
+    row = station.history.get(number)
+    content = evidence.thumbnail(station.history.evidence(row), row.details)
+    return Response(content, media_type="image/webp", headers={"Cache-Control": "private, max-age=86400, immutable"})
 
 
 @router.get(

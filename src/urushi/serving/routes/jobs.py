@@ -11,8 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from urushi.serving.access import Administering, Reviewing, Serving
 from urushi.serving.history import PAGE
 from urushi.serving.jobs import ENDED
-from urushi.serving.messages import JobAsked, JobFound
-from urushi.serving.routes.inspections import Number
+from urushi.serving.messages import JobAsked, JobFound, Number
 from urushi.serving.station import Station
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])

@@ -10,7 +10,7 @@ from urushi.serving.access import Administering, Inspecting, Serving
 from urushi.serving.history import PAGE
 from urushi.serving.messages import ChangeFound, Health
 from urushi.serving.metrics import Metrics
-from urushi.serving.tables import Change
+from urushi.serving.tables import LARGEST_ID, Change
 
 router = APIRouter(tags=["operation"])
 
@@ -44,7 +44,7 @@ def metrics(station: Serving, _caller: Inspecting) -> Response:
 def changes(
     station: Serving,
     _caller: Administering,
-    before: Annotated[int | None, Query(ge=0, le=2**62, description="The id of the last line seen.")] = None,
+    before: Annotated[int | None, Query(ge=0, le=LARGEST_ID, description="The id of the last line seen.")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = PAGE,
 ) -> Any:
     """Who changed detector, threshold, verdict or token, last first."""

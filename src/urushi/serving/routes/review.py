@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
+from urushi.calibration import Plant
 from urushi.serving import history, review
 from urushi.serving.access import Administering, Inspecting, Reviewing, Serving
 from urushi.serving.history import PAGE
@@ -12,13 +13,16 @@ from urushi.serving.messages import (
     DetectorFound,
     InspectionFound,
     LearnAsked,
+    Number,
     PreviewFound,
     RecalibrationAsked,
     VerdictAsked,
     VerdictSaid,
+    WhatIfFound,
 )
+from urushi.serving.review import Recalibration
 from urushi.serving.routes.detectors import Name, found
-from urushi.serving.routes.inspections import Number
+from urushi.serving.what_if import WhatIf
 
 router = APIRouter(prefix="/v1", tags=["review"])
 
@@ -44,10 +48,22 @@ def borderline(
     name: Name, station: Serving, _caller: Reviewing, limit: Annotated[int, Query(ge=1, le=500)] = PAGE
 ) -> Any:
     """Inspections without a verdict whose scores are nearest to the threshold."""
+    return [history.plain(row) for row in station.review.borderline(station.detectors.get(name), limit)]
+
+
+@router.get("/detectors/{name}/what-if", response_model=WhatIfFound, summary="What other thresholds would do")
+def what_if(
+    name: Name,
+    station: Serving,
+    _caller: Reviewing,
+    prevalence: Annotated[float | None, Query(gt=0, lt=1, examples=[0.01])] = None,
+    escape_cost: Annotated[float | None, Query(gt=0, examples=[50])] = None,
+    false_alarm_cost: Annotated[float | None, Query(gt=0, examples=[1])] = None,
+) -> Any:
+    """Over all scores; with the share of defective parts and both costs, what 1,000 parts would cost as well."""
     loaded = station.detectors.get(name)
-    query = history.Query(detector=name, is_reviewed=False, networks=(loaded.row.network,))
-    rows = station.history.borderline(query, loaded.detector.threshold.value, limit)
-    return [history.plain(row) for row in rows]
+    plant = None if prevalence is None else Plant(prevalence, escape_cost, false_alarm_cost)
+    return WhatIfFound.of(WhatIf(loaded, station.review.seen(loaded, Recalibration()), plant))
 
 
 @router.post(

@@ -1,0 +1,4 @@
+import { localise, root } from "./page.js";
+
+root.classList.add("with-js");
+localise();

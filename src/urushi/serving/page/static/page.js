@@ -1,0 +1,47 @@
+// What the scripts of all pages share.
+export const root = document.documentElement;
+export const find = (selector, within = document) => within.querySelector(selector);
+export const findAll = (selector, within = document) => [...within.querySelectorAll(selector)];
+
+/** Data and words that a page brings along. */
+export const data = JSON.parse(find("#data")?.textContent ?? "{}");
+
+/** An element with properties and children. */
+export const make = (tag, properties = {}, ...children) => {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
+};
+
+export const say = (text) => {
+  const alert = find("#alert");
+  alert.textContent = text;
+  alert.hidden = !text;
+};
+
+/** Asks the API; a refusal is shown, and thrown. */
+export const ask = async (method, path, body) => {
+  const headers = body === undefined ? {} : { "Content-Type": "application/json" };
+  const answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+  if (answer.status === 401) location.assign("/login");
+  const found = await answer.json();
+  if (!answer.ok) {
+    say(found.detail);
+    throw new Error(found.detail);
+  }
+  say("");
+  return found;
+};
+
+const moments = new Intl.DateTimeFormat(root.lang, { dateStyle: "short", timeStyle: "medium" });
+export const localise = (within = document) => {
+  for (const time of findAll("time", within)) time.textContent = moments.format(new Date(time.dateTime));
+};
+
+/** Keys that do something, unless something is being typed. */
+export const keys = (acts) =>
+  document.addEventListener("keydown", (event) => {
+    if (event.altKey || event.ctrlKey || event.metaKey || event.target.closest("input:not([type=range]):not([type=checkbox]), select, textarea, dialog")) return;
+    const act = acts[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    if (act && act(event) !== false) event.preventDefault();
+  });
