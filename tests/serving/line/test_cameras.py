@@ -83,6 +83,7 @@ def test_a_trigger_that_comes_twice_takes_one_picture_also_after_a_restart(filmi
     assert len(rows(again)) == 2
 
 
+@pytest.mark.thorough
 def test_two_triggers_of_one_id_at_once_are_one_inspection(filming, monkeypatch):
     station = filming()
     camera, both = station.cameras["top"], threading.Barrier(2)
@@ -114,6 +115,7 @@ def test_what_a_trigger_cannot_have_is_said(filming, connected):
         station.cameras["top"].inspect(Triggered())
 
 
+@pytest.mark.thorough
 def test_a_camera_that_takes_pictures_by_itself_takes_no_trigger(filming, connected):
     with pytest.raises(RefusedError) as caught:
         connected(filming(every_frames=1)).trigger("top")

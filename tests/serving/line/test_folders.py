@@ -80,6 +80,7 @@ def test_nothing_is_inspected_twice_after_a_restart_but_what_was_written_anew(wa
     assert sorted(row.source for row in rows(watching())) == ["0.png", "1.png", "1.png", "2.png", "3.png"]
 
 
+@pytest.mark.thorough
 def test_what_is_remembered_is_forgotten_once_the_file_is_long_gone(watching, incoming, pngs):
     for name in ("stays.png", "goes.png"):
         (incoming / name).write_bytes(pngs[0])
@@ -113,6 +114,7 @@ def test_each_page_is_an_inspection_and_none_comes_twice(watching, incoming, tex
     until(lambda: len(rows(again)) == 4)
 
 
+@pytest.mark.thorough
 def test_what_is_still_being_written_waits_and_what_stays_broken_is_recorded_as_unreadable(watching, incoming, pngs):
     (incoming / "broken.png").write_bytes(pngs[0][:100])
     (incoming / "late.png").write_bytes(pngs[1][:100])
@@ -128,6 +130,7 @@ def test_what_is_still_being_written_waits_and_what_stays_broken_is_recorded_as_
     }
 
 
+@pytest.mark.thorough
 def test_a_full_queue_is_waited_for(watching, incoming, pngs):
     station = watching(Limits(queue_images=1))
     for number in range(4):

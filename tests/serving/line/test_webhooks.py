@@ -5,6 +5,9 @@ import hmac
 import json
 import logging
 import signal
+import socket
+import threading
+import time
 from datetime import timedelta
 
 import httpx2
@@ -93,6 +96,7 @@ def test_what_a_receiver_refuses_is_tried_again_under_the_same_id_while_others_g
     assert outcomes(station) == {"failed": 3, "taken": 2}
 
 
+@pytest.mark.thorough
 def test_one_that_is_refused_again_and_again_does_not_hold_up_the_others(delivering, receiver, pngs):
     station = delivering(receiver.url, backoff=Backoff(60))
     receiver.statuses.append(500)
@@ -139,6 +143,7 @@ def test_what_waited_when_a_station_ended_arrives_after_its_next_start(deliverin
     assert len(back.requests) == 2
 
 
+@pytest.mark.thorough
 def test_each_receiver_gets_each_result(delivering, receiver, pngs):
     other = Receiver()
     station = delivering(receiver.url, other.url)
@@ -164,6 +169,7 @@ def test_what_is_too_old_is_given_up_counted_and_in_the_audit_trail(delivering, 
     assert (last.action, last.subject, last.after["n_deliveries"]) == ("given up", "webhook 0", 2)
 
 
+@pytest.mark.thorough
 def test_what_waits_for_a_receiver_that_is_not_named_any_more_is_given_up(delivering, pngs):
     gone = Receiver()
     gone.close()
@@ -238,3 +244,17 @@ def test_after_a_kill_every_acknowledged_result_arrives(tmp_path, exported_autoe
     assert again.end(signal.SIGTERM) == 0
     back.close()
     assert sorted(set(ids(back))) == acknowledged
+
+
+@pytest.mark.thorough
+def test_a_receiver_that_answers_without_end_does_not_keep_a_station_from_ending(delivering, pngs, monkeypatch):
+    monkeypatch.setattr("urushi.serving.line.outbox._PATIENCE_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        station = delivering(f"http://127.0.0.1:{listening.getsockname()[1]}/", timeout_seconds=60)
+        inspected(station, pngs[0])
+        connection, _ = listening.accept()
+        start = time.monotonic()
+        station.close()
+        assert time.monotonic() - start < 5
+        connection.close()
+        until(lambda: not any(thread.name == "urushi-to-webhook 0" for thread in threading.enumerate()))

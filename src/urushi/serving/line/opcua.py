@@ -8,6 +8,7 @@ import asyncio
 import json
 import logging
 import math
+import socket
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
@@ -74,8 +75,17 @@ class OpcUaServer:
         """Returns once it serves; raises InputError where the port is taken."""
         if not is_loopback(self._settings.host):
             _log.warning("OPC UA: results travel unencrypted, and anyone who reaches %s may read them", self.url)
+        self._refuse_taken_port()
         self._thread.start()
         self._is_ready.result(_START_SECONDS)
+
+    def _refuse_taken_port(self) -> None:
+        host, port = self._settings.host, self._settings.port
+        try:
+            socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+        except OSError as error:
+            reason = error.strerror or error
+            raise InputError(f"OPC UA cannot be served at {self.url}: {reason}; give another port or host") from None
 
     def close(self) -> None:
         """Ends once the last results are written."""
@@ -86,8 +96,6 @@ class OpcUaServer:
     def _run(self) -> None:
         try:
             asyncio.run(self._serve())
-        except OSError as error:
-            self._fail(InputError(f"OPC UA cannot be served at {self.url}: {error.strerror or error}"))
         except Exception as error:
             self._fail(error)
 

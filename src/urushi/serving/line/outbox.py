@@ -30,6 +30,7 @@ _AT_ONCE = 32
 _LOOK_SECONDS = 60.0  # at least so often it is looked for what is too old
 _AFTER_TROUBLE_SECONDS = 5.0
 _LAST_SECONDS = 5.0  # in which a station that ends still sends what waits
+_PATIENCE_SECONDS = 15.0  # of a station that ends, with a receiver that does not
 _MOST_WAITING = 100_000  # of a destination; beyond, the oldest are given up
 _log = logging.getLogger("urushi.serving")
 
@@ -122,8 +123,9 @@ class _Sender:
         self._end = time.monotonic() + _LAST_SECONDS
         self._is_closing.set()
         self._news.close()
-        self._thread.join()
-        self._destination.close()
+        self._thread.join(_PATIENCE_SECONDS)
+        if not self._thread.is_alive():  # else a receiver answers without end; what it was sent is sent again
+            self._destination.close()
 
     def _run(self) -> None:
         while not self._is_closing.is_set():
