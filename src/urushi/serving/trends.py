@@ -49,7 +49,7 @@ def trends(database: Database, query: Query, by: By) -> list[Group]:
     """The groups of these inspections: by their times, or by their names; the last 500 of them."""
     columns = (Inspected.id, Inspected.score, Inspected.decision, Inspected.seconds)
     with database.reading() as session:
-        rows = session.connection().execute(select(_key(session, by), *columns).where(*query.conditions())).all()
+        rows = database.rows(session, select(_key(session, by), *columns).where(*query.conditions()))
         said = last_verdicts(session)
     if not rows:
         return []
