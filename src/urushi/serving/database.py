@@ -46,7 +46,7 @@ class Database:
         with Session(self.engine, expire_on_commit=False) as session:
             yield session
 
-    def rows(self, session: Session, columns: Select[Any]) -> Sequence[tuple[Any, ...]]:
+    def rows(self, session: Session, columns: Select[*tuple[Any, ...]]) -> Sequence[tuple[Any, ...]]:
         """What is selected, as the driver gives it: quicker for very many rows of texts and numbers."""
         cursor = session.connection().execute(columns).cursor
         assert cursor is not None

@@ -53,8 +53,8 @@ def trends(database: Database, query: Query, by: By) -> list[Group]:
         said = last_verdicts(session)
     if not rows:
         return []
-    names, numbers, *values = zip(*rows, strict=True)
-    values.append([said.get(number) for number in numbers])
+    names, numbers, *known = zip(*rows, strict=True)
+    values = [*known, [said.get(number) for number in numbers]]
     places: dict[str | None, int] = {}
     codes = np.array([places.setdefault(name, len(places)) for name in names])
     order, ends = np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1]
