@@ -160,6 +160,21 @@ def test_tables_are_as_the_migrations_make_them(opened):
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
 
 
+def test_a_database_of_the_first_schema_keeps_its_rows(connected, opened, pngs):
+    client = connected()
+    found, station = client.inspect_bytes("exported", pngs[-1], tag="x"), client.station
+    with station.database.writing() as session:
+        for name in ("inspected_by_score", "inspected_by_time"):
+            session.execute(text(f"DROP INDEX {name}"))
+        session.execute(text("UPDATE alembic_version SET version_num = 'first'"))
+    station.close()
+    again = opened()
+    (row,), _ = again.gallery.page(Query(detector="exported", tag="x"), "worst")
+    assert (row.id, row.score) == (found.id, found.score)
+    with again.database.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
 def test_a_database_of_a_newer_urushi_is_refused(opened, tmp_path):
     with opened().database.writing() as session:
         session.execute(text("UPDATE alembic_version SET version_num = 'later'"))
