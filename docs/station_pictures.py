@@ -51,7 +51,9 @@ def main(url: str, token: str, folder: Path) -> None:
             page.wait_for_url(f"{url}/")
             shown(page, url, name)
             picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-            small = picture.resize((round(picture.width * SCALE), round(picture.height * SCALE)), Image.Resampling.LANCZOS)
+            small = picture.resize(
+                (round(picture.width * SCALE), round(picture.height * SCALE)), Image.Resampling.LANCZOS
+            )
             small.save(folder / f"{name}.webp", "WEBP", quality=72, method=6)
         browser.close()
 

@@ -260,7 +260,7 @@ def test_each_word_has_both_languages_and_is_used_and_none_is_missing():
     table = words.table()
     package = words.resources.files("urushi.serving.page")
     sources = [
-        one for room in (package, package / "templates") for one in room.iterdir() if one.name[-3:] in (".py", ".j2")
+        one for room in (package, package / "templates") for one in room.iterdir() if one.name.endswith((".py", ".j2"))
     ]
     text = "\n".join(one.read_text("utf-8") for one in sources)
     for key, (english, german) in table.items():

@@ -29,7 +29,7 @@ class Axis:
         """The same for scores (n,)."""
         within = np.clip(scores, self.low, self.high)
         low, high = self._stretch(self.low), self._stretch(self.high)
-        return 100 * ((np.log(within) if self.is_log else within) - low) / (high - low)
+        return np.asarray(100 * ((np.log(within) if self.is_log else within) - low) / (high - low))
 
     def at(self, place: float) -> float:
         """Give the score at a place in [0, 100] per cent."""

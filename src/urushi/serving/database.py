@@ -1,7 +1,7 @@
 """The station's database: SQLite in its folder, or PostgreSQL by a URL. To open it brings its schema up to date."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, Select, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -47,6 +47,12 @@ class Database:
         """A session that changes nothing."""
         with Session(self.engine, expire_on_commit=False) as session:
             yield session
+
+    def rows(self, session: Session, columns: Select[*tuple[Any, ...]]) -> Sequence[tuple[Any, ...]]:
+        """What is selected, as the driver gives it: quicker for very many rows of texts and numbers."""
+        cursor = session.connection().execute(columns).cursor
+        assert cursor is not None
+        return cursor.fetchall()
 
     @contextmanager
     def writing(self) -> Iterator[Session]:

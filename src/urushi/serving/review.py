@@ -164,7 +164,7 @@ class Review:
         rows = select(Inspected.id, Inspected.score).where(*query.conditions(), Inspected.score.is_not(None))
         with self._database.reading() as session:
             said = last_verdicts(session)  # far fewer than inspections
-            for number, score in session.connection().execute(rows):  # quicker than by the session
+            for number, score in self._database.rows(session, rows):
                 yield Seen(number, score, said.get(number))
 
     def _reviewed_normals(self, loaded: Loaded, asked: Recalibration, seen: Sequence[Seen]) -> HeldOut:

@@ -49,12 +49,12 @@ def trends(database: Database, query: Query, by: By) -> list[Group]:
     """The groups of these inspections: by their times, or by their names; the last 500 of them."""
     columns = (Inspected.id, Inspected.score, Inspected.decision, Inspected.seconds)
     with database.reading() as session:
-        rows = session.connection().execute(select(_key(session, by), *columns).where(*query.conditions())).all()
+        rows = database.rows(session, select(_key(session, by), *columns).where(*query.conditions()))
         said = last_verdicts(session)
     if not rows:
         return []
-    names, numbers, *values = zip(*rows, strict=True)
-    values.append([said.get(number) for number in numbers])
+    names, numbers, *known = zip(*rows, strict=True)
+    values = [*known, [said.get(number) for number in numbers]]
     places: dict[str | None, int] = {}
     codes = np.array([places.setdefault(name, len(places)) for name in names])
     order, ends = np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1]

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 from test_inspections import refused
@@ -17,7 +18,7 @@ from urushi.serving.database import upgrade
 from urushi.serving.drift import monitor as single
 from urushi.serving.history import Query
 from urushi.serving.migrations import first
-from urushi.serving.tables import Drift
+from urushi.serving.tables import Base, Drift
 
 FIRST = Path(first.__file__).read_text("utf-8")
 
@@ -202,5 +203,7 @@ def test_a_database_of_the_first_schema_keeps_all_its_rows(connected, pngs):
     with engine.connect() as connection:
         assert {t: connection.execute(text(f"SELECT * FROM {t} ORDER BY 1")).all() for t in tables} == everything
         assert {"drift", "sent", "delivery"} <= set(inspect(connection).get_table_names())
-        assert MigrationContext.configure(connection).get_current_revision() != "first"
+        context = MigrationContext.configure(connection)
+        assert context.get_current_revision() != "first"
+        assert compare_metadata(context, Base.metadata) == []
     assert len(everything["inspected"]) == 3

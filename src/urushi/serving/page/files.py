@@ -25,9 +25,9 @@ class File(NamedTuple):
 
 @cache
 def files() -> dict[str, File]:
-    """By their names: those of this folder, and the style of the reports for each theme."""
-    folder = resources.files(__package__) / "static"
-    found = {one.name: one.read_bytes() for one in folder.iterdir() if one.is_file()}
+    """By their names: those beside the templates, and the style of the reports for each theme."""
+    folder = resources.files(__package__) / "templates"
+    found = {one.name: one.read_bytes() for one in folder.iterdir() if one.name.endswith(tuple(_KINDS))}
     for theme, asked in zip(THEMES, (_DARK, "not all", "all"), strict=True):
         found[f"report-{theme}.css"] = source("report.css").replace(_DARK, asked).encode()
     return {name: File(content, _KINDS["." + name.rpartition(".")[2]]) for name, content in sorted(found.items())}

@@ -9,10 +9,8 @@ const follow = (number) => {
     find("[data-state]", row).textContent = data.states[job.state];
     find("[data-message]", row).textContent = job.message ?? "";
     find("progress", row).value = job.share ?? (job.state === "done" ? 1 : 0);
-    if (!data.ended.includes(job.state)) return;
-    news.close(); // else the browser would ask again
-    if (job.state === "done") location.reload();
+    if (data.ended.includes(job.state)) location.reload();
   };
   for (const state of Object.keys(data.states)) news.addEventListener(state, show);
 };
-data.jobs.forEach(follow);
+data.jobs.slice(-2).forEach(follow); // the oldest: a browser has few connections to one server

@@ -38,10 +38,20 @@ export const localise = (within = document) => {
   for (const time of findAll("time", within)) time.textContent = moments.format(new Date(time.dateTime));
 };
 
+/** Whether single keys do something: whoever speaks to the computer may want them off. */
+export const shortcuts = {
+  get areOn() {
+    return localStorage.getItem("urushi-shortcuts") !== "off";
+  },
+  set areOn(wanted) {
+    localStorage.setItem("urushi-shortcuts", wanted ? "on" : "off");
+  },
+};
+
 /** Keys that do something, unless something is being typed. */
 export const keys = (acts) =>
   document.addEventListener("keydown", (event) => {
-    if (event.altKey || event.ctrlKey || event.metaKey || event.target.closest("input:not([type=range]):not([type=checkbox]), select, textarea, dialog")) return;
+    if (!shortcuts.areOn || event.altKey || event.ctrlKey || event.metaKey || event.target.closest("input:not([type=range]):not([type=checkbox]), select, textarea, dialog")) return;
     const act = acts[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (act && act(event) !== false) event.preventDefault();
   });

@@ -1,4 +1,0 @@
-import { localise, root } from "./page.js";
-
-root.classList.add("with-js");
-localise();
