@@ -1,7 +1,9 @@
 """The monitor of a station: what it sees, says, keeps and forgets."""
 
+import re
 import secrets
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 
 import cv2
@@ -10,6 +12,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
+from starlette.testclient import TestClient
 from test_inspections import refused
 
 from pages import ROOT, fenced
@@ -207,3 +210,20 @@ def test_a_database_of_the_first_schema_keeps_all_its_rows(connected, pngs):
         assert context.get_current_revision() != "first"
         assert compare_metadata(context, Base.metadata) == []
     assert len(everything["inspected"]) == 3
+
+
+def test_the_page_shows_the_alarm_and_an_admin_acknowledges_it_there(alarmed):
+    http = TestClient(alarmed.http.app, headers={"Sec-Fetch-Site": "same-origin"}, follow_redirects=False)
+    token = alarmed.station.tokens.create("anna", "admin", "test")
+    assert http.post("/login", data={"token": token}).status_code == 303
+    page = http.get("/trends", headers={"Accept-Language": "de"}).text
+    assert "Was normal ist, hat sich verschoben." in page
+    assert alarmed.drift("exported").alarm.message in unescape(page)
+    assert re.search(r"Helligkeit <b>verschoben</b>", page)
+    asked = {"detector": "exported", "reference": "next", "reason": "new <lamp>"}
+    answer = http.post("/trends/drift", data=asked)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/trends?detector=exported#drift")
+    page = http.get("/trends", headers={"Accept-Language": "en"}).text
+    assert "Too few normal images to compare with yet: 0 so far." in page
+    assert "acknowledged by anna: <q>new &lt;lamp&gt;</q>" in page
+    assert http.post("/trends/drift", data=asked).status_code == 409

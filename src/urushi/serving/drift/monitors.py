@@ -16,11 +16,12 @@ from urushi.serving.database import Database, note_change, now
 from urushi.serving.drift.martingale import Spread
 from urushi.serving.drift.monitor import SCORE, STATISTICS, Monitor, references
 from urushi.serving.metrics import Metrics
-from urushi.serving.tables import Current, Drift, Inspected
+from urushi.serving.tables import Change, Current, Drift, Inspected
 from urushi.serving.versions import Loaded
 
 Reference = Literal["same", "next"]
 _AUTHOR = "drift"
+_RAISED, _ACKNOWLEDGED = "drift", "drift acknowledged"  # in the audit trail
 _SAVED_EVERY = 100  # images; what came since is read from the history
 _LATELY = 50  # images, of which is told where values lie now
 _MOST_CHARACTERS = 500
@@ -64,7 +65,7 @@ class Monitors:
                     {one.statistic: getattr(one, side).middle for one in kept.monitor.moved} for side in _SIDES
                 )
                 how: dict[str, Any] = {"before": before, "after": after, "reason": _reason(kept.monitor)}
-                note_change(session, _AUTHOR, "drift", row.detector, **how)
+                note_change(session, _AUTHOR, _RAISED, row.detector, **how)
                 content = {"detector": row.detector, "inspection": row.id, **_alarm(kept)}
                 self._announcements.announce(session, Announcement("alarm", content))
             if is_raised or kept.n_unsaved >= _SAVED_EVERY:
@@ -81,6 +82,12 @@ class Monitors:
             kept = self._of(session, loaded)
             self._show(loaded.row.detector, kept.monitor)
             return {"detector": loaded.row.detector, "version": loaded.row.number, **_plain(kept)}
+
+    def alarms(self, name: str, limit: int) -> list[Change]:
+        """The last ones that were raised, and how they were acknowledged, last first; from the audit trail."""
+        rows = select(Change).where(Change.subject == name, Change.action.in_((_RAISED, _ACKNOWLEDGED)))
+        with self._database.reading() as session:
+            return list(session.scalars(rows.order_by(Change.id.desc()).limit(limit)))
 
     def acknowledge(self, loaded: Loaded, author: str, reason: str, reference: Reference) -> None:
         """Begins the test anew, against the same reference or what comes next.
@@ -99,7 +106,7 @@ class Monitors:
             note_change(
                 session,
                 author,
-                "drift acknowledged",
+                _ACKNOWLEDGED,
                 name,
                 before=before,
                 after={"reference": reference},

@@ -12,6 +12,7 @@ from urushi.reporting.histogram import Axis
 from urushi.serving import history
 from urushi.serving.database import now
 from urushi.serving.messages import Name
+from urushi.serving.page.drift import drift
 from urushi.serving.page.view import InspectorView, View
 from urushi.serving.trends import By, Group, trends
 
@@ -61,6 +62,7 @@ def page(
         groups=[(_begin(one, by), one) for one in groups],
         charts=list(_charts(view, groups, loaded.detector.threshold.value)),
         window=timedelta(hours=1) if by == "hour" else timedelta(days=1),
+        **drift(view, loaded),
     )
 
 
