@@ -145,3 +145,28 @@ SENTENCES: dict[tuple[Path, str], Callable[[], str]] = {
 @pytest.mark.parametrize(("page", "pattern"), SENTENCES, ids=lambda one: one.name if isinstance(one, Path) else one)
 def test_a_figure_in_a_sentence_is_that_of_the_record(page: Path, pattern: str) -> None:
     assert re.findall(pattern, " ".join(read(page).split())) == [SENTENCES[page, pattern]()]
+
+
+# --- method cards -----------------------------------------------------------------------------------------------------
+
+STUDY = r"\(\[study\]\(\.\./\.\./studies/results/([^)]+)\.md\)\)"
+BELOW = re.compile(rf"mean image ROC-AUC over seven categories (\d\.\d+)\n{STUDY}")
+CARDS = sorted(card for card in (DOCS / "methods").glob("*.md") if BELOW.search(read(card)))
+
+
+def mean_roc_auc(study: str) -> float:
+    rows = record(STUDIES / f"{study}.json")["rows"]
+    return mean(row["evaluation"]["image"]["roc_auc"]["value"] for row in rows)
+
+
+@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.stem)
+def test_what_a_card_says_first_is_what_its_study_found(card: Path) -> None:
+    value, study = BELOW.findall(read(card))[0]
+    here, beside = mean_roc_auc(study), mean_roc_auc("seven_categories-pixel-pca")
+    assert here < beside
+    assert value == f"{here:.3f}"
+    assert f"{beside:.3f} by `relative`" in read(card)
+
+
+def test_there_are_cards_that_say_so() -> None:
+    assert len(CARDS) == 7
