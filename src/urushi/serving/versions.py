@@ -97,7 +97,7 @@ class Detectors:
         after: int | None = None,
         goes_live: bool = True,
     ) -> Loaded:
-        """A new version, which decides from now on if it goes live; raises ConflictError if it does not follow `after`."""
+        """A new version, deciding from now on if it goes live; raises ConflictError if it does not follow `after`."""
         content = _saved(content) if isinstance(content, Detector) else content
         with self._objects.keeping() as keeper:
             digest = keeper.put(content)
