@@ -55,13 +55,13 @@ def left(client) -> list[str]:
 
 def test_a_zip_of_images_is_a_set_whose_unreadable_files_are_listed(bring, pngs):
     broken = pngs[1][:40]
-    members = [("a/1.png", pngs[0]), ("b/1.png", pngs[1]), (HTML, pngs[2]), ("again.png", pngs[0])]
+    members = [("a/1.png", pngs[0]), ("b/1.png", pngs[1]), (HTML, pngs[2]), ("again.jpg", pngs[0])]
     members += [("cut.png", broken), ("notes.txt", b"x"), ("__MACOSX/._1.png", b"x"), ("a/", b"")]
     answer = bring(zipped(*members))
     assert answer.status_code == 201, answer.text
     found = answer.json()
     assert sorted(found["images"].values()) == sorted(["a/1.png", "b/1.png", HTML])
-    assert found["copies"] == ["again.png"]
+    assert found["copies"] == ["again.jpg"]
     reasons = {one["name"]: one["reason"] for one in found["left_out"]}
     assert reasons.keys() == {"cut.png", "notes.txt", "__MACOSX/._1.png"}
     assert reasons["notes.txt"] == "no image by its name"
@@ -69,7 +69,7 @@ def test_a_zip_of_images_is_a_set_whose_unreadable_files_are_listed(bring, pngs)
     kept = {path.name for path in bring.client.station.teaching.images(found["id"]).iterdir()}
     assert kept == found["images"].keys()
     more = bring([("9.png", pngs[3]), ("1.png", pngs[0])], bring.client, to=found["id"]).json()
-    assert (len(more["images"]), more["copies"]) == (4, ["again.png", "1.png"])
+    assert (len(more["images"]), more["copies"]) == (4, ["again.jpg", "1.png"])
 
 
 def lying(n_stated: int) -> bytes:

@@ -162,14 +162,17 @@ class TeachingSets:
 
     def _taken(self, to: TeachingSet, files: Sequence[Received]) -> TeachingSet:
         changed = to.model_copy(deep=True)
+        known = {Path(kept_as).stem for kept_as in to.images}
         for one, reason in zip(files, stream(_why_not, files), strict=True):
             if reason is not None:
                 changed.left_out.append(LeftOut(name=one.source, reason=reason))
                 continue
-            n_bytes, kept_as = one.path.stat().st_size, _kept_as(one.path)
-            if kept_as in changed.images:
+            n_bytes, digest = one.path.stat().st_size, _digest(one.path)
+            if digest in known:
                 changed.copies.append(one.source)
                 continue
+            kept_as = f"{digest}{one.path.suffix}"
+            known.add(digest)
             one.path.replace(self.images(to.id) / kept_as)
             changed.images[kept_as], changed.n_bytes = one.source, changed.n_bytes + n_bytes
         return changed
@@ -202,9 +205,9 @@ def _why_not(one: Received) -> str | None:
     return None
 
 
-def _kept_as(path: Path) -> str:
+def _digest(path: Path) -> str:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:32] + path.suffix
+        return hashlib.file_digest(file, "sha256").hexdigest()[:32]
 
 
 def _forget(files: Sequence[Received]) -> None:

@@ -73,8 +73,8 @@ form.addEventListener("dragleave", () => form.classList.remove("over"));
 form.addEventListener("drop", async (event) => {
   event.preventDefault();
   form.classList.remove("over");
-  const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry()).filter(Boolean);
-  const found = [];
-  for (const entry of entries) found.push(...(await within(entry)));
-  send(found).catch((error) => say(error.message));
+  const items = [...event.dataTransfer.items].filter((item) => item.kind === "file"); // gone after the first await
+  const entries = items.map((item) => item.webkitGetAsEntry() ?? item.getAsFile());
+  const found = await Promise.all(entries.map((one) => (one instanceof File ? [named(one)] : within(one))));
+  send(found.flat()).catch((error) => say(error.message));
 });
