@@ -45,7 +45,8 @@ async def brought(request: Request, objects: Objects, limits: Limits) -> list[Re
         return [zipped]
     if kind != _FORM:
         raise InputError("send a form with images in file fields named 'image', or a zip as the body (application/zip)")
-    async with request.form(max_files=limits.teaching_images, max_fields=limits.fields_per_request) as form:
+    how: dict[str, Any] = {"max_files": limits.teaching_images, "max_fields": limits.fields_per_request}
+    async with request.form(**how, max_part_size=_MOST_FIELD_BYTES) as form:
         parts = [value for name, value in form.multi_items() if name == "image"]
         files = [value for value in parts if isinstance(value, UploadFile) and value.filename]
         if not files:

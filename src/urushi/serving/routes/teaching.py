@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Request
 from fastapi import Path as InPath
 from starlette.concurrency import run_in_threadpool
 
@@ -32,10 +32,10 @@ async def begin(request: Request, station: Serving, caller: Administering) -> An
 
 
 @router.post("/{number}/images", response_model=TeachingSet, openapi_extra=_BODY, summary="Bring more images of a set")
-async def add(number: Id, request: Request, station: Serving, _caller: Administering) -> Any:
+async def add(number: Id, request: Request, station: Serving, caller: Administering) -> Any:
     """All of this request or none; a set has a largest number of files and of bytes."""
     files = await brought(request, station.objects, station.limits)
-    return await run_in_threadpool(station.teaching.add, number, files)
+    return await run_in_threadpool(station.teaching.add, number, caller.name, files)
 
 
 @router.get("", response_model=list[TeachingSet], summary="All sets of images to learn from")
@@ -56,7 +56,7 @@ def findings(number: Id, station: Serving, _caller: Administering) -> Any:
     return station.teaching.findings(number)
 
 
-@router.delete("/{number}", status_code=204, response_class=Response, summary="Remove a set")
-def remove(number: Id, station: Serving, caller: Administering) -> None:
-    """Its images, too; detectors that have learnt them stay."""
-    station.teaching.remove(number, caller.name)
+@router.delete("/{number}", response_model=TeachingSet, summary="Remove a set")
+def remove(number: Id, station: Serving, caller: Administering) -> Any:
+    """Its images, too; gives what it was. Detectors that have learnt them stay."""
+    return station.teaching.remove(number, caller.name)

@@ -61,7 +61,6 @@ class TeachingSets:
 
     def begin(self, author: str, files: Sequence[Received]) -> TeachingSet:
         """A new set of these files, which are taken: images, or one zip of them; raises InputError, TooLargeError."""
-        self.remove_old(now())
         with self._changing:
             try:
                 if len(self.all()) >= _MOST_SETS:
@@ -69,18 +68,18 @@ class TeachingSets:
                 made = TeachingSet(id=uuid4().hex, created=now(), author=author)
                 self.images(made.id).mkdir(parents=True)
                 try:
-                    return self._added(made, files)
+                    return self._added(made, files, author)
                 except BaseException:
                     shutil.rmtree(self.root / made.id)
                     raise
             finally:
                 _forget(files)
 
-    def add(self, number: str, files: Sequence[Received]) -> TeachingSet:
+    def add(self, number: str, author: str, files: Sequence[Received]) -> TeachingSet:
         """More of them; raises NotFoundError, InputError, TooLargeError, and then none of these is added."""
         with self._changing:
             try:
-                return self._added(self.get(number), files)
+                return self._added(self.get(number), files, author)
             finally:
                 _forget(files)
 
@@ -92,8 +91,12 @@ class TeachingSets:
             raise NotFoundError(f"there is no teaching set {number}; each is kept for {DAYS} days") from None
 
     def all(self) -> list[TeachingSet]:
-        """Last first."""
-        found = [self.get(place.parent.name) for place in self.root.glob(f"*/{_FACTS}")]
+        """Last first, none that is older than a week."""
+        self.remove_old(now())
+        found = list[TeachingSet]()
+        for place in self.root.glob(f"*/{_FACTS}"):
+            with suppress(NotFoundError):  # removed meanwhile
+                found.append(self.get(place.parent.name))
         return sorted(found, key=lambda one: one.created, reverse=True)
 
     def images(self, number: str) -> Path:
@@ -102,33 +105,39 @@ class TeachingSets:
 
     def findings(self, number: str) -> dict[str, Any]:
         """What is in it and odd about it; the first time every image is looked at. Raises NotFoundError."""
-        with self._changing:
-            names, place = self.get(number).images, self.root / number / _FINDINGS
-            if not place.exists():
-                content = json.dumps(found_in(self.images(number), names), allow_nan=False)
-                atomic_file.replace(place, content.encode())
-            found: dict[str, Any] = json.loads(place.read_bytes())
-            return found
+        place = self.root / self.get(number).id / _FINDINGS
+        if not place.exists():
+            with self._changing:
+                found = found_in(self.images(number), self.get(number).images)
+                atomic_file.replace(place, json.dumps(found, allow_nan=False).encode())
+                return found
+        kept: dict[str, Any] = json.loads(place.read_bytes())
+        return kept
 
-    def remove(self, number: str, author: str) -> None:
-        """Its images as well; raises NotFoundError."""
+    def remove(self, number: str, author: str) -> TeachingSet:
+        """Its images as well; gives what it was. Raises NotFoundError."""
         with self._changing:
             gone = self.get(number)
             shutil.rmtree(self.root / number)
             with self._database.writing() as session:
                 before = {"n_images": len(gone.images)}
                 note_change(session, author, "remove", f"teaching set {number}", before=before, after={})
+            return gone
 
     def remove_old(self, moment: datetime) -> None:
-        """Those that are older than a week, and what a station that was killed has left."""
-        with self._changing:
+        """Those that are older than a week, and what a station that was killed has left; later if one changes now."""
+        if not self._changing.acquire(blocking=False):
+            return
+        try:
             for place in self.root.iterdir():
                 if not (place / _FACTS).exists():
                     shutil.rmtree(place)
                 elif self.get(place.name).created < moment - timedelta(days=DAYS):
                     self.remove(place.name, "retention")
+        finally:
+            self._changing.release()
 
-    def _added(self, to: TeachingSet, files: Sequence[Received]) -> TeachingSet:
+    def _added(self, to: TeachingSet, files: Sequence[Received], author: str) -> TeachingSet:
         incoming = self.root / to.id / f"incoming-{uuid4().hex}"
         incoming.mkdir()
         try:
@@ -141,7 +150,7 @@ class TeachingSets:
         with self._database.writing() as session:
             after = {"n_images": len(changed.images), "n_left_out": len(changed.left_out)}
             before = {"n_images": len(to.images)}
-            note_change(session, to.author, "teach", f"teaching set {to.id}", before=before, after=after)
+            note_change(session, author, "teach", f"teaching set {to.id}", before=before, after=after)
         return changed
 
     def _unpacked(self, to: TeachingSet, files: Sequence[Received], incoming: Path) -> Iterator[Received]:
