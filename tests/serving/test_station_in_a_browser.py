@@ -3,12 +3,14 @@
 With URUSHI_AXE, the path of axe-core's axe.min.js, every page is checked against WCAG 2.2, levels A and AA, as well.
 """
 
+import base64
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,7 +27,7 @@ CHROMIUM, AXE = shutil.which("chromium"), os.environ.get("URUSHI_AXE")
 QUIET = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
 LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 PATHS = ("/", "/gallery", "/images/4", "/review", "/threshold?prevalence=0.1&escape_cost=9&false_alarm_cost=1")
-PATHS += ("/recalibration?rule=youden", "/trends", "/detectors", "/nowhere")
+PATHS += ("/recalibration?rule=youden", "/trends", "/detectors", "/teach", "/nowhere")
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")]
 
@@ -183,6 +185,35 @@ def test_a_picture_is_compared_zoomed_and_judged(served, opened):
     page.keyboard.press("Enter")
     page.wait_for_selector(".history .said")
     assert "dent" in page.text_content(".history")
+    assert errors(page) == []
+
+
+DROP = """content => {
+  const moved = new DataTransfer();
+  moved.items.add(new File([Uint8Array.from(atob(content), (one) => one.charCodeAt(0))], "<i>dropped</i>.png"));
+  document.querySelector("#bring").dispatchEvent(new DragEvent("drop", { dataTransfer: moved, cancelable: true }));
+}"""
+
+
+def test_images_are_brought_by_the_keyboard_and_dropped_and_are_looked_at(served, opened, tmp_path):
+    page = opened()
+    page.goto(f"{served.url}/teach")
+    tabbed(page, "#bring button")
+    page.keyboard.press("Enter")
+    until(page, "document.querySelector('#alert').textContent.startsWith('Nothing was sent')")
+    with zipfile.ZipFile(tmp_path / "good.zip", "w") as archive:
+        archive.writestr("<img src=x onerror=alert(1)>.txt", "x")
+        archive.writestr("1.png", served.png)
+    page.set_input_files("input[name=image]", tmp_path / "good.zip")
+    tabbed(page, "#bring button")
+    entered(page)
+    page.wait_for_url("**/teach?teaching=*")
+    assert page.text_content("#found ~ .verdict") == "1 image to learn from"
+    assert "<img src=x" in page.text_content("#found ~ details ul")
+    first = page.url
+    page.evaluate(DROP, base64.b64encode(served.png).decode())
+    page.wait_for_url(lambda url: "teaching=" in url and url != first)
+    assert page.text_content("#found ~ .verdict") == "1 image to learn from"
     assert errors(page) == []
 
 

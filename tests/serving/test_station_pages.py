@@ -11,6 +11,7 @@ from urushi.serving.page import words
 from urushi.serving.page.words import Words, preferred
 
 PAGES = ("/", "/now", "/gallery", "/review", "/threshold", "/trends", "/detectors", "/recalibration?rule=youden")
+PAGES += ("/teach",)
 OURS = {"Sec-Fetch-Site": "same-origin", "Accept": "text/html", "Accept-Language": "en"}
 HOSTILE = "<script>alert(1)</script>'\"<img src=x onerror=alert(2)>"
 
@@ -140,6 +141,8 @@ def test_a_page_takes_its_role(looked, browser):
     inspect, review = (browser(looked, role=role) for role in ("inspect", "review"))
     assert [inspect.get(path).status_code for path in ("/", "/gallery", "/trends", "/detectors")] == [200] * 4
     assert [inspect.get(path).status_code for path in ("/review", "/threshold", "/recalibration")] == [403] * 3
+    assert review.get("/teach").status_code == 403
+    assert "/teach" not in review.get("/gallery").text
     assert "/review" not in inspect.get("/gallery").text
     asked = {"detector": "exported", "rule": "youden", "version": "1", "reason": "x"}
     assert review.post("/recalibration", data=asked).status_code == 403
@@ -268,7 +271,7 @@ def test_each_word_has_both_languages_and_is_used_and_none_is_missing():
         assert names[0] == names[1], key
         assert english.count("|") == german.count("|"), key
         prefixes = ("verdict_", "theme_", "by_", "state_", "kind_", "figure_", "about_", "problem_")
-        prefixes += ("drift_", "statistic_")
+        prefixes += ("drift_", "statistic_", "recipe_")
         assert re.search(rf'["\']{key}["\']', text) or key.startswith(prefixes), f"{key} is used nowhere"
     assert set(re.findall(r'\bt\(["\'](\w+)["\'][,)]', text)) <= table.keys()
 

@@ -73,16 +73,17 @@ def doctor(
     note_taken(looked_at)
     from urushi.data.diagnosis import diagnose  # late: what was found is said at once
     from urushi.evaluation.luminance import dataset_luminances
+    from urushi.evaluation.statable_rates import statable_rates
 
     found = diagnose(looked_at, bits=bits, track=tracked)
     luminances = dataset_luminances(found.luminances)
-    prepared = _prepared(looked_at, recipe, settings, bits)
+    prepared, rates = _prepared(looked_at, recipe, settings, bits), statable_rates(looked_at, found)
     if as_json:
         facts: dict[str, Any] = {"prepared_luminance": prepared.to_json()} if prepared else {}
-        facts |= {"luminance": luminances.to_json(), "false_alarm_rates": _rates(looked_at, found)}
+        facts |= {"luminance": luminances.to_json(), "false_alarm_rates": rates}
         print(json.dumps(found.to_json() | facts, indent=1))
     else:
-        _show(found, luminances, prepared, _rates(looked_at, found))
+        _show(found, luminances, prepared, rates)
     if found.unreadable or found.problems or found.leaks:
         raise typer.Exit(1)
 
@@ -135,25 +136,6 @@ def _installed(*, as_json: bool) -> None:
 
 def _to_do(package: str) -> str:
     return how_to_install(_EXTRAS[package])
-
-
-def _rates(dataset: "Dataset", found: "Diagnosis") -> dict[str, float] | None:
-    """Of false alarms: the smallest that the good images to learn from allow, and what is stated without a wish.
-
-    None without such images. Each counts once: copies and what cannot be read are left out of a fit.
-    """
-    import numpy as np
-
-    from urushi.calibration import build_rule
-    from urushi.recipe import Recipe
-
-    good = {sample.path for sample in dataset.normal_training()} - {problem.path for problem in found.unreadable}
-    n = len(good) - sum(max(0, len(good & set(group)) - 1) for group in found.duplicates)
-    if n < 1:
-        return None
-    stated = build_rule(Recipe.find("default").threshold, n_defects=0).fit(np.arange(n, dtype=float)).false_alarm_rate
-    assert stated is not None
-    return {"n_good": n, "smallest": 1 / (n + 1), "default": stated}
 
 
 def _about_rates(rates: dict[str, float]) -> str:

@@ -79,6 +79,11 @@ def thumbnail(evidence: Evidence, details: Mapping[str, Any]) -> bytes:
     return webp(_overlay(evidence, details, long_side_px=_SMALL_PX), _SMALL_BYTES)
 
 
+def thumbnail_of(found: Inspection) -> bytes:
+    """The same of an inspection that is not kept."""
+    return thumbnail(unpacked(packed(found)), details_of(found))
+
+
 def _overlay(evidence: Evidence, details: Mapping[str, Any], long_side_px: int = 512) -> np.ndarray:
     regions = [Region(**{name: one[name] for name in Region.__dataclass_fields__}) for one in details["regions"]]
     scale, view = MapScale(**details["map_scale"]), View(**details["view"])

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from urushi.serving.database import Database, note_change, now
 from urushi.serving.history import History, Query
 from urushi.serving.objects import Objects
 from urushi.serving.tables import Inspected, Job
+from urushi.serving.teaching.sets import TeachingSets
 from urushi.serving.versions import Detectors
 
 Kind = Literal["fit", "export"]
@@ -44,7 +46,7 @@ class Asked:
     """What a job is to do: fit a detector on good inspections, or export the one that decides now.
 
     Good are those with the verdict OK, and normal ones without a verdict, of `source` (or the detector itself), with
-    this tag, within this time.
+    this tag, within this time. A teaching set takes their place. What is made decides from then on if it goes live.
     """
 
     kind: Kind
@@ -57,8 +59,16 @@ class Asked:
     recipe: str = "default"
     false_alarm_rate: float | None = None
     to: Engine = "onnx"
+    teaching: str | None = None
+    goes_live: bool = True
 
     def __post_init__(self) -> None:
+        if self.teaching is not None and (
+            self.kind != "fit" or {self.source, self.tag, self.since, self.until} != {None}
+        ):
+            raise InputError(
+                "a teaching set is what a fit learns in place of a history: leave source, tag and times out"
+            )
         if self.recipe not in recipe_names():
             raise InputError(f"{self.recipe!r} is no recipe; there are {', '.join(recipe_names())}")
 
@@ -78,8 +88,11 @@ class Asked:
 class Jobs:
     """Those of a station; a thread of its own does them."""
 
-    def __init__(self, database: Database, objects: Objects, history: History, detectors: Detectors) -> None:
+    def __init__(
+        self, database: Database, objects: Objects, history: History, detectors: Detectors, teaching: TeachingSets
+    ) -> None:
         self._database, self._objects, self._history, self._detectors = database, objects, history, detectors
+        self._teaching = teaching
         self._waiting: SimpleQueue[tuple[int, Asked] | None] = SimpleQueue()
         self._process: subprocess.Popen[str] | None = None
         self._ending: dict[int, State] = {}  # jobs that are not to go on, and what they become
@@ -89,9 +102,11 @@ class Jobs:
         self._thread.start()
 
     def begin(self, asked: Asked, author: str) -> Job:
-        """A job that waits for its turn; raises NotFoundError where there is no such detector."""
+        """A job that waits for its turn; raises NotFoundError where there is no such detector or teaching set."""
         if asked.kind == "export" or asked.source is not None:
             self._detectors.get(asked.source or asked.detector)
+        if asked.teaching is not None:
+            self._teaching.get(asked.teaching)
         plain = {name: _plain(value) for name, value in asdict(asked).items() if value is not None}
         job = Job(kind=asked.kind, detector=asked.detector, asked=plain, state="waiting", author=author, created=now())
         with self._database.writing() as session:
@@ -171,19 +186,26 @@ class Jobs:
             self._gather(asked, good)
             for command in asked.commands(place, good):
                 self._command(number, command)
-            author = self.get(number).author
-            return self._detectors.add(asked.detector, place.read_bytes(), author, asked.reason).row.number
+            made, author = place.read_bytes(), self.get(number).author
+            added = self._detectors.add(asked.detector, made, author, asked.reason, goes_live=asked.goes_live)
+            return added.row.number
 
     def _gather(self, asked: Asked, good: Path) -> None:
+        if asked.teaching is None:
+            self._gather_inspected(asked, good)
+            return
+        names = self._teaching.get(asked.teaching).images
+        for name in names:
+            _link(self._teaching.images(asked.teaching) / name, good / name)
+        if not names:
+            raise InputError("this teaching set has no image that can be read")
+
+    def _gather_inspected(self, asked: Asked, good: Path) -> None:
         rows = [row for row in self._history.all(asked.query()) if _is_good(row)]
         if not rows:
             raise InputError("no inspection is known to be good: normal without a verdict, or with the verdict OK")
         for row in rows:
-            source, place = self._history.original(row), good / f"{row.id}{_suffix(row.source)}"
-            try:
-                os.link(source, place)
-            except OSError:
-                place.write_bytes(source.read_bytes())
+            _link(self._history.original(row), good / f"{row.id}{_suffix(row.source)}")
 
     def _command(self, number: int, arguments: Sequence[str]) -> None:
         environment = os.environ | {LINE_EVERY: _SECONDS_BETWEEN_LINES}
@@ -211,6 +233,14 @@ class Jobs:
     def _note(self, number: int, **values: Any) -> None:
         with self._database.writing() as session:
             session.execute(update(Job).where(Job.id == number).values(**values))
+
+
+def _link(source: Path, place: Path) -> None:
+    """The same file again, or a copy where the disk knows no links."""
+    try:
+        os.link(source, place)
+    except OSError:
+        shutil.copyfile(source, place)
 
 
 def share_of(job: Job) -> float | None:

@@ -13,6 +13,7 @@ from urushi.serving.history import Outcome
 from urushi.serving.jobs import Asked, Kind, State, share_of
 from urushi.serving.review import Recalibration
 from urushi.serving.tables import LARGEST_ID, Job, Version
+from urushi.serving.teaching.sets import ID as TEACHING_ID
 from urushi.serving.versions import NAME
 from urushi.serving.what_if import WhatIf
 
@@ -144,8 +145,8 @@ class VersionFound(BaseModel):
     is_current: bool
 
     @classmethod
-    def of(cls, row: Version, current: int) -> "VersionFound":
-        """From its row, and the number of the version that decides now."""
+    def of(cls, row: Version, current: int | None) -> "VersionFound":
+        """From its row, and the number of the version that decides now, if one does."""
         names = ("number", "threshold", "time", "author", "reason", "digest")
         return cls(**{name: getattr(row, name) for name in names}, is_current=row.number == current)
 
@@ -446,6 +447,10 @@ class JobAsked(BaseModel):
     recipe: Word = "default"
     false_alarm_rate: Annotated[float, Field(gt=0, lt=1)] | None = None
     to: Engine = "onnx"
+    teaching: Annotated[str, Field(pattern=f"^{TEACHING_ID}$")] | None = Field(
+        default=None, description="The set of images that a fit learns in place of inspections."
+    )
+    goes_live: bool = Field(default=True, description="Whether what is made decides from then on.")
 
     def asked(self) -> Asked:
         """As the jobs take it; raises InputError for a recipe that is none."""

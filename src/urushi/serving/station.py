@@ -27,6 +27,7 @@ from urushi.serving.review import Review
 from urushi.serving.sending import Sendings
 from urushi.serving.sessions import Sessions
 from urushi.serving.settings import Limits, Retention
+from urushi.serving.teaching.sets import TeachingSets
 from urushi.serving.tokens import FailedLogins, Tokens
 from urushi.serving.versions import Detectors
 
@@ -60,6 +61,7 @@ class Station:
     gallery: Gallery
     detectors: Detectors
     review: Review
+    teaching: TeachingSets
     jobs: Jobs
     tokens: Tokens
     sessions: Sessions
@@ -104,7 +106,7 @@ class Station:
             objects.sweep(history.names)
         (folder / _UNCLEAN).touch()
         records, monitors = (database, objects, history, detectors), Monitors(database, metrics, announcements)
-        tokens = Tokens(database, hasher)
+        tokens, teaching = Tokens(database, hasher), TeachingSets(folder, database, limits)
         station = cls(
             folder=folder,
             limits=limits,
@@ -115,7 +117,8 @@ class Station:
             gallery=Gallery(database),
             detectors=detectors,
             review=Review(*records),
-            jobs=Jobs(*records),
+            teaching=teaching,
+            jobs=Jobs(*records, teaching),
             tokens=tokens,
             sessions=Sessions(tokens),
             failed_logins=FailedLogins(limits.failed_logins_per_minute),

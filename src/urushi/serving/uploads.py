@@ -15,14 +15,14 @@ from urushi.serving.messages import AboutImage
 from urushi.serving.objects import Objects
 from urushi.serving.settings import Limits
 
-_FORM = "multipart/form-data"
+_FORM, _ZIP = "multipart/form-data", "application/zip"
 _MOST_FIELD_BYTES = 16_384
 _MOST_NAME = 255
 
 
 async def received(request: Request, objects: Objects, limits: Limits) -> tuple[list[Received], AboutImage]:
     """The images on the disk, and what came with them; raises InputError, TooLargeError, ValidationError."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
+    if _kind(request) != _FORM:
         return await _raw(request, objects)
     how: dict[str, Any] = {"max_files": limits.images_per_request + 1, "max_fields": limits.fields_per_request}
     async with request.form(**how, max_part_size=_MOST_FIELD_BYTES) as form:
@@ -34,6 +34,28 @@ async def received(request: Request, objects: Objects, limits: Limits) -> tuple[
         if len(files) > limits.images_per_request:
             raise TooLargeError(f"a request has at most {counted(limits.images_per_request, 'image')}; send the others")
         return await run_in_threadpool(_stored, objects, files), about
+
+
+async def brought(request: Request, objects: Objects, limits: Limits) -> list[Received]:
+    """Images to learn from, of a form, or a zip of them that is the body; raises InputError, TooLargeError."""
+    kind = _kind(request)
+    if kind == _ZIP:
+        zipped = Received(objects.incoming_place(".zip"), "body.zip")
+        await _written(request, zipped)
+        return [zipped]
+    if kind != _FORM:
+        raise InputError("send a form with images in file fields named 'image', or a zip as the body (application/zip)")
+    how: dict[str, Any] = {"max_files": limits.teaching_images, "max_fields": limits.fields_per_request}
+    async with request.form(**how, max_part_size=_MOST_FIELD_BYTES) as form:
+        parts = [value for name, value in form.multi_items() if name == "image"]
+        files = [value for value in parts if isinstance(value, UploadFile) and value.filename]
+        if not files:
+            raise InputError("a form has its images, or one zip of them, in file fields named 'image'")
+        return await run_in_threadpool(_stored, objects, files)
+
+
+def _kind(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _stored(objects: Objects, files: list[UploadFile]) -> list[Received]:
@@ -52,16 +74,20 @@ def _stored(objects: Objects, files: list[UploadFile]) -> list[Received]:
 async def _raw(request: Request, objects: Objects) -> tuple[list[Received], AboutImage]:
     query = [(name, value) for name, value in request.query_params.multi_items() if name != "source"]
     about, name = _about(query), request.query_params.get("source", "image")
-    place = objects.incoming_place(_suffix(name))
-    image = Received(place, _source(name))
+    image = Received(objects.incoming_place(_suffix(name)), _source(name))
+    await _written(request, image)
+    return [image], about
+
+
+async def _written(request: Request, to: Received) -> None:
+    """The body, as it comes."""
     try:
-        with place.open("xb") as file:
+        with to.path.open("xb") as file:
             async for piece in request.stream():
                 await run_in_threadpool(file.write, piece)
     except BaseException:
-        forget(image)
+        forget(to)
         raise
-    return [image], about
 
 
 def _about(fields: list[tuple[str, str]]) -> AboutImage:

@@ -66,6 +66,11 @@ class Detectors:
         with self._database.reading() as session:
             return self._of(_current(session, name))
 
+    def deciding(self, name: str) -> int | None:
+        """The number of the version that decides now; None where none does."""
+        with self._database.reading() as session:
+            return None if (row := _deciding(session, name)) is None else row.number
+
     def version(self, name: str, number: int) -> Loaded:
         """One of the versions; raises NotFoundError."""
         return self._of(next((row for row in self._rows(name) if row.number == number), _missing(name, number)))
@@ -83,9 +88,16 @@ class Detectors:
         return rows
 
     def add(
-        self, name: str, content: bytes | Detector, author: str, reason: str, *, after: int | None = None
+        self,
+        name: str,
+        content: bytes | Detector,
+        author: str,
+        reason: str,
+        *,
+        after: int | None = None,
+        goes_live: bool = True,
     ) -> Loaded:
-        """A new version that decides from now on; raises ConflictError if it does not follow the version `after`."""
+        """A new version, deciding from now on if it goes live; raises ConflictError if it does not follow `after`."""
         content = _saved(content) if isinstance(content, Detector) else content
         with self._objects.keeping() as keeper:
             digest = keeper.put(content)
@@ -97,7 +109,7 @@ class Detectors:
                 row.threshold, row.time, row.author, row.reason = detector.threshold.value, now(), author, reason
                 session.add(row)
                 session.flush()
-                _switch(session, row, author, reason)
+                (_switch if goes_live else _note_waiting)(session, row, author, reason)
         return self._keep(Loaded(row, detector))
 
     def switch(self, name: str, number: int, author: str, reason: str) -> Loaded:
@@ -152,6 +164,10 @@ def _switch(session: Session, row: Version, author: str, reason: str) -> None:
         current.version_id = row.id
     before, after = (_facts(one) for one in (old, row))
     note_change(session, author, "version", row.detector, before=before, after=after, reason=reason)
+
+
+def _note_waiting(session: Session, row: Version, author: str, reason: str) -> None:
+    note_change(session, author, "add version", row.detector, before={}, after=_facts(row), reason=reason)
 
 
 def _facts(row: Version | None) -> dict[str, object]:

@@ -72,4 +72,4 @@ def jobs(view: View) -> dict[str, Any]:
     found = [JobFound.of(one) for one in view.station.jobs.all(_LAST_JOBS)] if view.may("review") else []
     states = {state: view.words(f"state_{state}") for state in ("waiting", "running", *ENDED)}
     running = [one.id for one in found if one.state not in ENDED]
-    return {"jobs": found, "data": {"jobs": running, "states": states, "ended": ENDED}}
+    return {"jobs": found, "data": {"jobs": running, "states": states, "ended": ENDED, "left": view.words("time_left")}}

@@ -30,6 +30,7 @@ _PAGES = {  # and the role that it takes
     "threshold": "review",
     "trends": "inspect",
     "detectors": "inspect",
+    "teach": "admin",
 }
 
 

@@ -41,7 +41,7 @@ def rules(name: Name, station: Serving, _caller: Inspecting) -> Any:
 @router.get("/{name}/versions", response_model=list[VersionFound], summary="Its versions")
 def versions(name: Name, station: Serving, _caller: Inspecting) -> Any:
     """From the first to the last; all are kept."""
-    current = station.detectors.get(name).row.number
+    current = station.detectors.deciding(name)
     return [VersionFound.of(row, current) for row in station.detectors.versions(name)]
 
 

@@ -19,10 +19,14 @@ export const say = (text) => {
   alert.hidden = !text;
 };
 
-/** Asks the API; a refusal is shown, and thrown. */
+/** Asks the API. */
 export const ask = async (method, path, body) => {
   const headers = body === undefined ? {} : { "Content-Type": "application/json" };
-  const answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+  return answered(await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) }));
+};
+
+/** What an answer of the API holds; a refusal is shown, and thrown. */
+export const answered = async (answer) => {
   if (answer.status === 401) location.assign("/login");
   const found = await answer.json();
   if (!answer.ok) {
