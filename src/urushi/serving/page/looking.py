@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AwareDatetime, Field
 
 from urushi.inspection import MapScale
 from urushi.serving import history
@@ -13,6 +13,7 @@ from urushi.serving.database import now
 from urushi.serving.gallery import Order
 from urushi.serving.history import Outcome
 from urushi.serving.messages import Name, Number, VerdictKind, Word
+from urushi.serving.page import form as fields
 from urushi.serving.page.view import InspectorView
 from urushi.serving.tables import LARGEST_ID, Inspected
 
@@ -21,10 +22,8 @@ _ON_A_PAGE = 48
 HOURS = (1, 8, 24, 168)
 
 
-class Filters(BaseModel):
+class Filters(fields.Form):
     """What the address of a gallery asks for; a form sends what was left empty as ''."""
-
-    model_config = ConfigDict(extra="ignore")
 
     detector: Name | None = None
     decision: Outcome | None = None
@@ -36,11 +35,6 @@ class Filters(BaseModel):
     until: AwareDatetime | None = None
     order: Order = "worst"
     cursor: Annotated[int, Field(ge=1, le=LARGEST_ID)] | None = None
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _empty(cls, value: Any) -> Any:
-        return None if value == "" else value
 
     def query(self) -> history.Query:
         """As the history takes it."""

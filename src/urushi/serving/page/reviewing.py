@@ -4,12 +4,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field
 
 from urushi.calibration import compare_rules
 from urushi.errors import InputError
 from urushi.serving import history, review
 from urushi.serving.messages import Name, Sentence, Word
+from urushi.serving.page import form as fields
 from urushi.serving.page.looking import picture
 from urushi.serving.page.view import AdminView, ReviewerView, View
 from urushi.serving.review import Recalibration
@@ -24,10 +25,8 @@ _OPTIONS = {  # of rules, that the page asks for
 _Number = Annotated[float | None, Field(allow_inf_nan=False)]
 
 
-class Asked(BaseModel):
+class Asked(fields.Form):
     """How the threshold is to be chosen anew, as a form says it: what was left empty comes as ''."""
-
-    model_config = ConfigDict(extra="ignore")
 
     detector: Name | None = None
     rule: Word | None = None
@@ -37,11 +36,6 @@ class Asked(BaseModel):
     escape_cost: _Number = None
     false_alarm_cost: _Number = None
     counts_reviewed: bool = False
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _empty(cls, value: Any) -> Any:
-        return None if value == "" else value
 
     def recalibration(self, loaded: Loaded) -> Recalibration:
         """As the review takes it; a band of unsure images is kept."""

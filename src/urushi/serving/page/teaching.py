@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Request
 from fastapi import Path as InPath
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from urushi.data.stream import evenly
@@ -17,6 +17,7 @@ from urushi.serving import evidence
 from urushi.serving.database import now
 from urushi.serving.jobs import Asked
 from urushi.serving.messages import JobFound, Name, Number, Sentence, Word
+from urushi.serving.page import form as fields
 from urushi.serving.page.detectors import jobs
 from urushi.serving.page.looking import HOURS
 from urushi.serving.page.view import AdminView, View
@@ -33,10 +34,8 @@ SetId = Annotated[str, Field(pattern=f"^{ID}$")]
 Kept = Annotated[str, InPath(pattern=r"^[0-9a-f]{32}\.[a-z]{3,5}$")]
 
 
-class Taught(BaseModel):
+class Taught(fields.Form):
     """What a form asks to be learnt; what was left empty comes as ''."""
-
-    model_config = ConfigDict(extra="ignore")
 
     detector: Name
     reason: Sentence
@@ -46,11 +45,6 @@ class Taught(BaseModel):
     source: Name | None = None
     tag: Word | None = None
     hours: Annotated[int, Field(ge=1, le=10_000)] | None = None
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _empty(cls, value: Any) -> Any:
-        return None if value == "" else value
 
     def asked(self) -> Asked:
         """A fit that does not go live by itself; raises InputError."""

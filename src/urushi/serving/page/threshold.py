@@ -4,11 +4,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field
 
 from urushi.calibration import Plant
 from urushi.reporting.histogram import Lane, bin_edges, lane
 from urushi.serving.messages import Name, WhatIfFound
+from urushi.serving.page import form as fields
 from urushi.serving.page.view import ReviewerView, View
 from urushi.serving.review import Recalibration
 from urushi.serving.what_if import WhatIf
@@ -18,20 +19,13 @@ _LANES = {"of_ng": ("ng",), "of_ok": ("ok",), "of_others": ("unsure", None)}  # 
 _DIGITS = 4  # of interval ends, which are shown with three
 
 
-class Plants(BaseModel):
+class Plants(fields.Form):
     """What decisions cost, as a form says it: what was left empty comes as ''."""
-
-    model_config = ConfigDict(extra="ignore")
 
     detector: Name | None = None
     prevalence: Annotated[float, Field(gt=0, lt=1)] | None = None
     escape_cost: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     false_alarm_cost: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _empty(cls, value: Any) -> Any:
-        return None if value == "" else value
 
     def plant(self) -> Plant | None:
         """Once all is given."""
