@@ -31,9 +31,9 @@ class Evidence(NamedTuple):
 
 def packed(found: Inspection) -> bytes:
     """The pictures as a zip of a NumPy file and PNG files."""
-    members = {_MAP: _npy(found.anomaly_map), _IMAGE: png(rgb_bytes(found.image))}
-    if found.reconstruction is not None:
-        members[_RECONSTRUCTION] = png(rgb_bytes(found.reconstruction))
+    members = {_MAP: _npy(found.anomaly_map), _IMAGE: png(rgb_bytes(found.picture))}
+    if (rebuilt := found.rebuilt_picture) is not None:
+        members[_RECONSTRUCTION] = png(rgb_bytes(rebuilt))
     if found.ignored is not None:
         members[_IGNORED] = png(found.ignored)
     buffer = io.BytesIO()
