@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse
 from pydantic import AwareDatetime, Field
 
 from urushi.inspection import MapScale
-from urushi.serving import history
+from urushi.serving import evidence, history
 from urushi.serving.database import now
 from urushi.serving.gallery import Order
 from urushi.serving.history import Outcome
@@ -93,6 +93,8 @@ def picture(view: InspectorView, row: Inspected) -> dict[str, Any] | None:
         "size": row.details["original_size"],
         "view": row.details["view"],
         "regions": row.details["regions"],
+        "shows_similar": view.station.detectors.shows_similar(row.version),
+        "difference_full": evidence.DIFFERENCE_FULL,
         "has_reconstruction": view.station.history.evidence(row).reconstruction is not None,
         "ends": (scale.low, scale.high) if None in ends else ends,
         "in_limits": None not in ends,
