@@ -154,6 +154,10 @@ def find(
     is_reviewed: bool | None = None,
     verdict: VerdictKind | None = None,
     defect_type: Annotated[Word | None, Query(description="That of its last verdict.", examples=["crack"])] = None,
+    is_disputed: Annotated[
+        bool | None,
+        Query(description="OK stands against NG, and no more than half of the people agree with the last of them."),
+    ] = None,
     order: Annotated[Order, Query(description="Worst first leaves out what could not be read.")] = "newest",
     cursor: Annotated[int | None, Query(ge=0, le=LARGEST_ID, description="`next` of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = PAGE,
@@ -172,6 +176,7 @@ def find(
         is_reviewed=is_reviewed,
         verdict=verdict,
         defect_type=defect_type,
+        is_disputed=is_disputed,
     )
     rows, following = station.gallery.page(query, order, after=cursor, limit=limit)
     return {"items": [history.plain(row) for row in rows], "next": following}
