@@ -151,7 +151,7 @@ class Client:
         return self._one(DetectorFound, "POST", f"/v1/detectors/{name}/good-images", json=sent)
 
     def begin(self, kind: Kind, detector: str, reason: str, **asked: Any) -> JobFound:
-        """Begins a job; `asked`: source, tag, since, until, recipe, false_alarm_rate, to, teaching, goes_live."""
+        """Begins a job; `asked`: source, tag, since, until, recipe, false_alarm_rate, to, teaching, goes_live, area."""
         sent = {"kind": kind, "detector": detector, "reason": reason, **asked}
         return self._one(JobFound, "POST", "/v1/jobs", json=sent)
 

@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
+from urushi.data.appearance import FULL_SCALES
 from urushi.data.writing import png
 from urushi.errors import NotFoundError
 from urushi.inspection import Inspection, MapScale, Region
 from urushi.inspection.regions import inspected
 from urushi.inspection.results import View
 from urushi.reporting.heat_map import heat_layer, overlay
-from urushi.reporting.pictures import rgb_bytes, webp
+from urushi.reporting.pictures import display_size, resize_image, rgb_bytes, webp
 
 AS_HELD_OUT = "as_held_out"  # what a threshold learns from a good image beside its score
 DIFFERENCE_FULL = 0.25  # share of full scale that is shown as white, the same for all images and detectors
@@ -98,6 +99,12 @@ def overlay_png(evidence: Evidence, details: Mapping[str, Any]) -> bytes:
 def thumbnail(evidence: Evidence, details: Mapping[str, Any]) -> bytes:
     """The same as a small WebP file, for pages with many."""
     return webp(_overlay(evidence, details, long_side_px=_SMALL_PX), _SMALL_BYTES)
+
+
+def scaled(image: np.ndarray, most_px: int) -> np.ndarray:
+    """A decoded image as (h, w, 3) uint8 RGB, its longer side `most_px` at most."""
+    pixels = rgb_bytes((image if image.ndim == 3 else image[..., None]) / FULL_SCALES[str(image.dtype)])
+    return resize_image(pixels, display_size(pixels.shape[:2], min(most_px, max(pixels.shape[:2]))))
 
 
 def thumbnail_of(found: Inspection) -> bytes:

@@ -10,7 +10,7 @@ from urushi.data.writing import png
 from urushi.detector_file import archive
 from urushi.errors import NotFoundError
 from urushi.reporting.page import render, text
-from urushi.reporting.pictures import data_uri, display_size, resize_image, rgb_bytes
+from urushi.reporting.pictures import data_uri
 from urushi.serving import evidence
 from urushi.serving.history import History, plain, said
 from urushi.serving.objects import Objects
@@ -57,11 +57,7 @@ def _pictures(row: Inspected, history: History, card: Mapping[str, Any]) -> Iter
 
 
 def _original(history: History, row: Inspected) -> str:
-    image = read_image(history.original(row))
-    full = {"uint8": 255, "uint16": 65535, "float32": 1}[str(image.dtype)]
-    pixels = rgb_bytes((image if image.ndim == 3 else image[..., None]) / full)
-    size = display_size(pixels.shape[:2], min(_LONG_SIDE_PX, max(pixels.shape[:2])))
-    return data_uri(resize_image(pixels, size), _MOST_BYTES)
+    return data_uri(evidence.scaled(read_image(history.original(row)), _LONG_SIDE_PX), _MOST_BYTES)
 
 
 def _uri(content: bytes) -> str:

@@ -1,8 +1,8 @@
 """Work that takes long: one job after the other, each by commands in processes of their own, which can be ended."""
 
+import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,18 +16,22 @@ from queue import SimpleQueue
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
+from pydantic import BaseModel
 from sqlalchemy import select, update
 
-from urushi.data.images import IMAGE_SUFFIXES
 from urushi.data.progress import LINE_EVERY
 from urushi.errors import ConflictError, InputError, NotFoundError, UrushiError
+from urushi.preprocessing import Pipeline
 from urushi.printable import printable
+from urushi.recipe import Recipe
 from urushi.recipes.files import recipe_names
 from urushi.runtime.names import Engine
 from urushi.serving.database import Database, note_change, now
 from urushi.serving.history import History, Query
-from urushi.serving.objects import Objects
-from urushi.serving.tables import Inspected, Job
+from urushi.serving.objects import Objects, link
+from urushi.serving.tables import Job
+from urushi.serving.teaching.area import Area
+from urushi.serving.teaching.gathering import good_ones, suffix_of
 from urushi.serving.teaching.sets import TeachingSets
 from urushi.serving.versions import Detectors
 
@@ -61,6 +65,7 @@ class Asked:
     to: Engine = "onnx"
     teaching: str | None = None
     goes_live: bool = True
+    area: Area | None = None
 
     def __post_init__(self) -> None:
         if self.teaching is not None and (
@@ -71,6 +76,15 @@ class Asked:
             )
         if self.recipe not in recipe_names():
             raise InputError(f"{self.recipe!r} is no recipe; there are {', '.join(recipe_names())}")
+        if self.settings and self.kind != "fit":
+            raise InputError("an area is drawn for a fit; an export has that of its detector")
+        if self.settings:
+            Pipeline.of(Recipe.find(self.recipe).with_settings(self.settings))  # not every recipe can have one
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What is changed of the recipe."""
+        return {} if self.area is None else self.area.settings()
 
     def query(self) -> Query:
         """The inspections among which good ones are looked for."""
@@ -81,7 +95,8 @@ class Asked:
         """What makes the detector at a place."""
         if self.kind == "fit":
             rate = [] if self.false_alarm_rate is None else ["--false-alarm-rate", str(self.false_alarm_rate)]
-            yield ["fit", str(good), "-o", str(place), "--layout", "flat", "--recipe", self.recipe, *rate]
+            changes = (f"--set={name}={json.dumps(value)}" for name, value in self.settings.items())
+            yield ["fit", str(good), "-o", str(place), "--layout", "flat", "--recipe", self.recipe, *rate, *changes]
         yield ["export", str(place), "--to", self.to, "--images", str(good)]
 
 
@@ -196,16 +211,16 @@ class Jobs:
             return
         names = self._teaching.get(asked.teaching).images
         for name in names:
-            _link(self._teaching.images(asked.teaching) / name, good / name)
+            link(self._teaching.images(asked.teaching) / name, good / name)
         if not names:
             raise InputError("this teaching set has no image that can be read")
 
     def _gather_inspected(self, asked: Asked, good: Path) -> None:
-        rows = [row for row in self._history.all(asked.query()) if _is_good(row)]
+        rows = list(good_ones(self._history, asked.query()))
         if not rows:
             raise InputError("no inspection is known to be good: normal without a verdict, or with the verdict OK")
         for row in rows:
-            _link(self._history.original(row), good / f"{row.id}{_suffix(row.source)}")
+            link(self._history.original(row), good / f"{row.id}{suffix_of(row.source)}")
 
     def _command(self, number: int, arguments: Sequence[str]) -> None:
         environment = os.environ | {LINE_EVERY: _SECONDS_BETWEEN_LINES}
@@ -235,14 +250,6 @@ class Jobs:
             session.execute(update(Job).where(Job.id == number).values(**values))
 
 
-def _link(source: Path, place: Path) -> None:
-    """The same file again, or a copy where the disk knows no links."""
-    try:
-        os.link(source, place)
-    except OSError:
-        shutil.copyfile(source, place)
-
-
 def share_of(job: Job) -> float | None:
     """How much of what it is at is done, in [0, 1]; None where that is not known."""
     found = _SHARE.search(job.message or "")
@@ -261,15 +268,7 @@ def _stop(process: "subprocess.Popen[str] | None") -> None:
             return
 
 
-def _is_good(row: Inspected) -> bool:
-    last = row.verdicts[-1].verdict if row.verdicts else None
-    return last == "ok" or (last is None and row.decision == "normal")
-
-
-def _suffix(source: str) -> str:
-    suffix = Path(source).suffix.lower()
-    return suffix if suffix in IMAGE_SUFFIXES else ".png"
-
-
 def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
     return value.isoformat() if isinstance(value, datetime) else value

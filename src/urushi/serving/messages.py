@@ -13,6 +13,7 @@ from urushi.serving.history import Outcome
 from urushi.serving.jobs import Asked, Kind, State, share_of
 from urushi.serving.review import Recalibration
 from urushi.serving.tables import LARGEST_ID, Job, Version
+from urushi.serving.teaching.area import Area
 from urushi.serving.teaching.sets import ID as TEACHING_ID
 from urushi.serving.versions import NAME
 from urushi.serving.what_if import WhatIf
@@ -451,10 +452,11 @@ class JobAsked(BaseModel):
         default=None, description="The set of images that a fit learns in place of inspections."
     )
     goes_live: bool = Field(default=True, description="Whether what is made decides from then on.")
+    area: Area | None = Field(default=None, description="What of every image counts; without it, all of it.")
 
     def asked(self) -> Asked:
-        """As the jobs take it; raises InputError for a recipe that is none."""
-        return Asked(**self.model_dump())
+        """As the jobs take it; raises InputError for a recipe that is none, or can have no area."""
+        return Asked(**dict(self))
 
 
 class JobFound(BaseModel):

@@ -2,9 +2,10 @@
 
 from datetime import timedelta
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query
-from fastapi.responses import HTMLResponse
+from fastapi import APIRouter, Form, Query
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import AwareDatetime, Field
 
 from urushi.inspection import MapScale
@@ -15,11 +16,12 @@ from urushi.serving.gallery import Order
 from urushi.serving.history import Outcome
 from urushi.serving.messages import Name, Number, VerdictKind, Word
 from urushi.serving.page import form as fields
-from urushi.serving.page.view import InspectorView
+from urushi.serving.page.view import InspectorView, ReviewerView
 from urushi.serving.tables import LARGEST_ID, Inspected
 
 router = APIRouter(include_in_schema=False)
 _ON_A_PAGE = 48
+_MOST_CHOSEN = 1000
 HOURS = (1, 8, 24, 168)
 
 
@@ -50,6 +52,17 @@ class Filters(fields.Form):
         return {name: value for name, value in plain.items() if (name, value) != ("order", "worst")}
 
 
+class Chosen(Filters):
+    """Several inspections of a gallery, and one verdict on all of them."""
+
+    id: Annotated[list[Number], Field(min_length=1, max_length=_MOST_CHOSEN)]
+    said: VerdictKind
+
+    def back(self) -> dict[str, Any]:
+        """Where they were chosen."""
+        return Filters.model_validate(dict(self)).model_dump(mode="json", exclude_none=True)
+
+
 Filtered = Annotated[Filters, Query()]
 
 
@@ -70,6 +83,17 @@ def gallery(view: InspectorView, asked: Filtered) -> HTMLResponse:
         hours=HOURS,
         n_unreadable=shown.n_unreadable(query) if asked.order == "worst" and asked.cursor is None else 0,
     )
+
+
+@router.post("/gallery/verdicts")
+def judge(view: ReviewerView, asked: Annotated[Chosen, Form()]) -> Response:
+    """The same verdict on all that were chosen, or on none if one of them is not there."""
+    station, numbers = view.station, dict.fromkeys(asked.id)
+    rows = [station.history.get(number) for number in numbers]
+    for row in rows:
+        station.review.judge(row.id, asked.said, view.caller_name)
+        station.metrics.verdicts.labels(row.detector, asked.said).inc()
+    return RedirectResponse(f"/gallery?{urlencode(asked.back())}", 303)
 
 
 @router.get("/images/{number}")

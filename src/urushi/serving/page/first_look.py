@@ -1,0 +1,83 @@
+"""The first look at what was learnt, before it decides anything."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse, Response
+
+from urushi.data.stream import evenly
+from urushi.errors import NotFoundError
+from urushi.reporting.histogram import Lane, bin_edges, lane, score_axis
+from urushi.serving import evidence
+from urushi.serving.messages import JobFound, Number
+from urushi.serving.page.teaching import MOST_SHOWN, Kept
+from urushi.serving.page.view import AdminView, View
+from urushi.serving.teaching.sets import TeachingSet
+from urushi.serving.versions import Loaded
+
+router = APIRouter(include_in_schema=False)
+_N_PICTURES = 6
+
+
+@router.get("/teach/jobs/{number}")
+def first_look(number: Number, view: AdminView) -> HTMLResponse:
+    """At what a job has made, before it decides anything."""
+    job, loaded = _made(view, number)
+    threshold, scores = loaded.detector.threshold, loaded.detector.held_out.scores
+    axis = score_axis(scores, [], threshold.value)
+    assert axis is not None
+    lanes: list[Lane] = [lane(view.words("of_held_out"), scores, axis, bin_edges(axis, threshold.value))]
+    learnt = _learnt(view, job)
+    shown = [] if learnt is None else evenly(sorted(learnt.images), _N_PICTURES)
+    return view.page(
+        "first_look",
+        job=job,
+        loaded=loaded,
+        threshold=threshold,
+        n_above=sum(score > threshold.value for score in scores),
+        n_held_out=len(scores),
+        axis=axis,
+        lanes=lanes,
+        place=axis.place(threshold.value),
+        deciding=view.station.detectors.deciding(job.detector),
+        suspects=_suspects(loaded, learnt)[:MOST_SHOWN],
+        pictures=[(name, learnt.images[name]) for name in shown] if learnt else [],
+    )
+
+
+@router.get("/teach/jobs/{number}/{kept}")
+def picture(number: Number, kept: Kept, view: AdminView) -> Response:
+    """A learnt image under the heat map of what a job has made."""
+    job, loaded = _made(view, number)
+    learnt = _learnt(view, job)
+    if learnt is None or kept not in learnt.images:
+        raise NotFoundError("this image is not there any more")
+    found = loaded.detector.inspect(view.station.teaching.images(learnt.id) / kept)
+    return Response(evidence.thumbnail_of(found), media_type="image/webp")
+
+
+def _made(view: View, number: int) -> tuple[JobFound, Loaded]:
+    job = JobFound.of(view.station.jobs.get(number))
+    if job.version is None:
+        raise NotFoundError(f"job {number} has made no detector")
+    return job, view.station.detectors.version(job.detector, job.version)
+
+
+def _learnt(view: View, job: JobFound) -> TeachingSet | None:
+    """The set that was learnt, if it is still there."""
+    try:
+        return view.station.teaching.get(job.asked["teaching"]) if job.asked.get("teaching") else None
+    except NotFoundError:
+        return None
+
+
+def _suspects(loaded: Loaded, learnt: TeachingSet | None) -> list[tuple[str, float]]:
+    """Names and p-values of learnt images that look as if they were not good; numbers where the set has changed."""
+    facts: Mapping[str, Any] = loaded.detector.card["fit"]
+    names = [] if learnt is None else [learnt.images[kept_as] for kept_as in sorted(learnt.images)]
+    is_same = facts.get("n_images") == len(names)
+    return [
+        (names[one["image"]] if is_same else f"#{one['image'] + 1}", one["p_value"])
+        for one in facts.get("suspicious", [])
+    ]
