@@ -1,5 +1,6 @@
 """Parts come to lie as the template does, places lead back, and what does not fit stays as it is."""
 
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -11,8 +12,8 @@ from hypothesis import strategies as st
 
 from urushi.data.appearance import Appearance
 from urushi.errors import RecipeError, UnreadableImageError
-from urushi.preprocessing import Pipeline
-from urushi.preprocessing._registration import SIDE_PX, between_centres, correlation, square
+from urushi.preprocessing import Pipeline, _registration
+from urushi.preprocessing._registration import SIDE_PX, between_centres, correlation, features, square
 from urushi.preprocessing.alignment import Alignment, align
 from urushi.preprocessing.scale import Scale
 
@@ -173,3 +174,12 @@ def test_an_unfitted_step_and_an_image_that_is_too_long_are_refused(step: Alignm
 def test_the_appearance_is_that_of_the_original(step: Alignment) -> None:
     image = part(50)
     assert Pipeline((step, Scale())).prepare(image).appearance == Appearance.of(image)
+
+
+def test_the_spectrum_has_nothing_of_what_the_memory_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = np.random.default_rng(0).normal(size=(64, 64)).astype(np.float32)
+    expected = features(small)
+    dirty = partial(cv2.warpPolar, dst=np.full((360, 32), np.nan, np.float32))
+    monkeypatch.setattr(_registration.cv2, "warpPolar", dirty)
+    np.testing.assert_array_equal(features(small), expected)
+    assert np.isfinite(expected).all()
