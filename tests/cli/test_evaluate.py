@@ -120,6 +120,7 @@ def test_inverted_masks_are_refused_with_the_reason(urushi, fitted, own, tmp_pat
     assert "pixel " not in result.out
 
 
+@pytest.mark.thorough
 def test_masks_left_out_and_masks_to_look_at_are_counted_with_the_first(urushi, fitted, own, tmp_path):
     first, second, *_ = masks_of(own)
     rewrite(first, lambda mask: mask[:, :40])
@@ -311,6 +312,7 @@ def test_thresholds_that_cannot_be_used_are_named(urushi, fitted, own, tmp_path)
     assert f"warning: no sPRO: {found['saturation_reason']}" in result.err
 
 
+@pytest.mark.thorough
 def test_with_spro_the_table_of_defects_has_a_column_more_on_the_same_screen(urushi, fitted, own, tmp_path):
     as_loco(own, saturation(0.5))
     urushi("evaluate", fitted, own, "--json", tmp_path / "figures.json")

@@ -33,7 +33,7 @@ def cycles(model: Bigan | ConvolutionalBigan, images: torch.Tensor, z: torch.Ten
     return (codes - z).square().mean().item(), (rebuilt - images).square().mean().item()
 
 
-@pytest.mark.parametrize("method", [Gan, Bigan])
+@pytest.mark.parametrize("method", [Gan, pytest.param(Bigan, marks=pytest.mark.thorough)])
 def test_samples_in_evaluation_spread_as_samples_in_training(pictures, method):
     """Averaged weights with the batch statistics of the networks that they are averages of make others."""
     torch.manual_seed(0)

@@ -228,6 +228,7 @@ def test_losses_of_every_epoch_are_logged_for_tensorboard(tmp_path):
 # What it leaves alone
 
 
+@pytest.mark.thorough
 def test_random_numbers_of_the_caller_go_on_as_if_nothing_had_been_trained(tmp_path):
     before = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()
     run(Still(), tmp_path, find_learning_rate=True, max_epochs=1)

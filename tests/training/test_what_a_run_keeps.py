@@ -31,6 +31,7 @@ class Measured(Judged):
         return {"epoch": self.epoch.float()}
 
 
+@pytest.mark.thorough
 def test_what_was_measured_of_the_weights_that_are_kept_is_known_and_shown(tmp_path):
     trained = run(Measured(3.0, 1.0, 2.0, 4.0), tmp_path)
     assert trained.measurements == {"epoch": 2.0}

@@ -96,6 +96,7 @@ def test_an_exposure_gives_the_photons_of_its_charge_and_distance_as_far_as_the_
     assert {row.current_ma for row in needle(voltages_kv=[80]).rows} == {None}
 
 
+@pytest.mark.thorough
 def test_anode_and_scintillator_change_the_photons_that_count():
     usual = needle(voltages_kv=[40]).rows[0]
     angled = needle(voltages_kv=[40], tube=Tube(target_angle_degrees=55)).rows[0]
