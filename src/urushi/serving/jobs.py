@@ -32,13 +32,16 @@ from urushi.serving.objects import Objects, link
 from urushi.serving.tables import Job
 from urushi.serving.teaching.area import Area
 from urushi.serving.teaching.gathering import good_ones, suffix_of
+from urushi.serving.teaching.looks import FirstLooks
 from urushi.serving.teaching.sets import TeachingSets
 from urushi.serving.versions import Detectors
 
 Kind = Literal["fit", "export"]
 State = Literal["waiting", "running", "done", "failed", "cancelled", "interrupted"]
 ENDED: tuple[State, ...] = ("done", "failed", "cancelled", "interrupted")
-_PROGRAM = (sys.executable, "-c", "from urushi.cli import main; main()")
+_PROGRAM = (sys.executable, "-P", "-c", "from urushi.cli import main; main()")
+_LOOK = (sys.executable, "-P", "-m", "urushi.serving.teaching.first_look")
+_DETECTOR, _GOOD = "detector.urushi", "good"
 _SECONDS_BETWEEN_LINES = "1"
 _PATIENCE_SECONDS = 10  # of a process that was told to end
 _MOST_CHARACTERS = 1000
@@ -91,23 +94,29 @@ class Asked:
         detector = self.source or self.detector
         return Query(detector=detector, tag=self.tag, since=self.since, until=self.until)
 
-    def commands(self, place: Path, good: Path) -> Iterator[list[str]]:
-        """What makes the detector at a place."""
+    def commands(self) -> Iterator[list[str]]:
+        """What makes the detector, in a folder that has the good images."""
         if self.kind == "fit":
             rate = [] if self.false_alarm_rate is None else ["--false-alarm-rate", str(self.false_alarm_rate)]
             changes = (f"--set={name}={json.dumps(value)}" for name, value in self.settings.items())
-            yield ["fit", str(good), "-o", str(place), "--layout", "flat", "--recipe", self.recipe, *rate, *changes]
-        yield ["export", str(place), "--to", self.to, "--images", str(good)]
+            yield ["fit", _GOOD, "-o", _DETECTOR, "--layout", "flat", "--recipe", self.recipe, *rate, *changes]
+        yield ["export", _DETECTOR, "--to", self.to, "--images", _GOOD]
 
 
 class Jobs:
     """Those of a station; a thread of its own does them."""
 
     def __init__(
-        self, database: Database, objects: Objects, history: History, detectors: Detectors, teaching: TeachingSets
+        self,
+        database: Database,
+        objects: Objects,
+        history: History,
+        detectors: Detectors,
+        teaching: TeachingSets,
+        looks: FirstLooks,
     ) -> None:
         self._database, self._objects, self._history, self._detectors = database, objects, history, detectors
-        self._teaching = teaching
+        self._teaching, self.looks = teaching, looks
         self._waiting: SimpleQueue[tuple[int, Asked] | None] = SimpleQueue()
         self._process: subprocess.Popen[str] | None = None
         self._ending: dict[int, State] = {}  # jobs that are not to go on, and what they become
@@ -194,13 +203,15 @@ class Jobs:
     def _done(self, number: int, asked: Asked) -> int:
         """The number of the version that it has made."""
         with TemporaryDirectory(prefix="urushi-job-", dir=self._objects.incoming) as scratch:
-            place, good = Path(scratch) / "detector.urushi", Path(scratch) / "good"
+            place, good = Path(scratch) / _DETECTOR, Path(scratch) / _GOOD
             good.mkdir()
             if asked.kind == "export":
                 place.write_bytes(self._objects.path(self._detectors.get(asked.detector).row.digest).read_bytes())
             self._gather(asked, good)
-            for command in asked.commands(place, good):
-                self._command(number, command)
+            for command in asked.commands():
+                self._command(number, [*_PROGRAM, *command], Path(scratch))
+            if asked.kind == "fit":
+                self._look(number, Path(scratch))
             made, author = place.read_bytes(), self.get(number).author
             added = self._detectors.add(asked.detector, made, author, asked.reason, goes_live=asked.goes_live)
             return added.row.number
@@ -222,19 +233,32 @@ class Jobs:
         for row in rows:
             link(self._history.original(row), good / f"{row.id}{suffix_of(row.source)}")
 
-    def _command(self, number: int, arguments: Sequence[str]) -> None:
+    def _look(self, number: int, scratch: Path) -> None:
+        """At planted defects and good images; a detector that cannot be looked at so is one all the same."""
+        said = self.get(number).message
+        try:
+            self._command(number, [*_LOOK, _DETECTOR, _GOOD, "look"], scratch)
+            self.looks.keep(number, scratch / "look")
+        except (InputError, OSError) as error:
+            if number in self._ending or self.is_closing.is_set():
+                raise
+            self.looks.miss(number, printable(str(error))[:_MOST_CHARACTERS])
+        self._note(number, message=said)
+
+    def _command(self, number: int, command: Sequence[str], within: Path) -> None:
         environment = os.environ | {LINE_EVERY: _SECONDS_BETWEEN_LINES}
         with self._changing:
             if number in self._ending or self.is_closing.is_set():
                 raise InputError("ended before it was done")
             self._process = subprocess.Popen(
-                [*_PROGRAM, *arguments],
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
                 errors="replace",
                 env=environment,
+                cwd=within,  # what it says then names no folder of the station
                 start_new_session=True,
             )
         last = ""
@@ -243,7 +267,7 @@ class Jobs:
                 last = printable(line.strip())[:_MOST_CHARACTERS] or last
                 self._note(number, message=last)
         if process.returncode:
-            raise InputError(last or f"urushi {arguments[0]} ended with status {process.returncode}")
+            raise InputError(last or f"{' '.join(command[:4])} ended with status {process.returncode}")
 
     def _note(self, number: int, **values: Any) -> None:
         with self._database.writing() as session:
@@ -252,6 +276,8 @@ class Jobs:
 
 def share_of(job: Job) -> float | None:
     """How much of what it is at is done, in [0, 1]; None where that is not known."""
+    if job.state == "done":
+        return 1.0
     found = _SHARE.search(job.message or "")
     return int(found[1]) / int(found[2]) if found and int(found[2]) else None
 

@@ -27,6 +27,7 @@ from urushi.serving.review import Review
 from urushi.serving.sending import Sendings
 from urushi.serving.sessions import Sessions
 from urushi.serving.settings import Limits, Retention
+from urushi.serving.teaching.looks import FirstLooks
 from urushi.serving.teaching.sets import TeachingSets
 from urushi.serving.tokens import FailedLogins, Tokens
 from urushi.serving.versions import Detectors
@@ -118,7 +119,7 @@ class Station:
             detectors=detectors,
             review=Review(*records),
             teaching=teaching,
-            jobs=Jobs(*records, teaching),
+            jobs=Jobs(*records, teaching, FirstLooks(folder)),
             tokens=tokens,
             sessions=Sessions(tokens),
             failed_logins=FailedLogins(limits.failed_logins_per_minute),
