@@ -446,6 +446,7 @@ class Detector(Summarised):
             brightness=item.appearance.brightness,
             light=item.appearance.light,
             content=item.appearance.content,
+            light_factor=item.light_factor,
         )
 
     @property

@@ -55,6 +55,15 @@ def test_an_image_that_cannot_be_read_is_listed_with_status_1(urushi, quick, dat
     assert (tmp_path / "part.urushi").exists()
 
 
+def test_names_of_scans_are_said_unless_products_are_told(urushi, tmp_path):
+    for n in range(10):
+        write_image(tmp_path / "scans" / f"item-{n // 2}_scan-{n % 2}.png", np.full((9, 9), 20 * n, np.uint8))
+    fit = ("fit", tmp_path / "scans", "-o", tmp_path / "nowhere" / "part.urushi")  # ends before anything is learnt
+    said = r"note: names are those of 5 products with 2 images each"
+    assert said in urushi(*fit).err
+    assert said not in urushi(*fit, "--group-by", r"item-(\d+)").err
+
+
 @pytest.mark.thorough
 def test_a_recipe_can_come_from_a_file(urushi, dataset, tmp_path):
     shown = urushi("recipes", "default").out

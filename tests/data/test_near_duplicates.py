@@ -7,7 +7,7 @@ import pytest
 from urushi.data.dataset import find_dataset
 from urushi.data.diagnosis import diagnose
 from urushi.data.near_duplicates import _N_PAIRS, Imprint, _correlations, _unrelated, connected, near_duplicates
-from urushi.data.proposed_groups import proposed
+from urushi.data.proposed_groups import numbered, proposed
 
 
 def product(seed: int, side: int = 128) -> np.ndarray:
@@ -88,6 +88,33 @@ def test_a_common_pattern_of_the_names_is_proposed(names, expected):
 def test_a_pattern_that_pairs_contradict_is_not_proposed():
     assert proposed([f"item-{n}_scan-{n}.png" for n in range(6)], PAIRS) is None
     assert proposed(["item-1_scan-1.png", "item-1_scan-2.png"] * 3, PAIRS[:2]) is None  # too few pairs to tell
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ([f"item-{n:03}_scan-{k}.png" for n in range(9) for k in range(3)], (r"item-(\d+)", 9, 3)),
+        ([f"item-{n:03}_scan-{k}.png" for n in range(9) for k in range(3)][1:], (r"item-(\d+)", 9, 3)),  # 1 missing
+        ([f"cam{k}_{n:04}.png" for n in range(9) for k in range(2)], (r"^(?:\D*\d+\D+){1}(\d+)", 9, 2)),
+        ([f"{n:03}.png" for n in range(9)], None),
+        ([f"batch-{n // 5}_part-{n}.png" for n in range(50)], None),  # parts count on
+        ([f"2026-11-30_12-{n:02}-{7 * n % 60:02}.png" for n in range(50)], None),
+        ([f"item-{n}_scan-{k}.png" for n in range(3) for k in range(3)], None),  # too few to tell
+        (["a.png", "b.png"], None),
+        ([], None),
+    ],
+)
+def test_names_alone_tell_scans_where_the_same_ones_recur_for_each_product(names, expected):
+    assert numbered(names) == expected
+
+
+def test_a_diagnosis_says_that_names_are_those_of_scans_which_look_unlike(tmp_path):
+    (tmp_path / "train" / "good").mkdir(parents=True)
+    for n in range(20):
+        cv2.imwrite(str(tmp_path / "train" / "good" / f"item-{n // 2}_scan-{n % 2}.png"), product(n))
+    warnings = " ".join(diagnose(find_dataset(tmp_path)).warnings)
+    assert r"names are those of 10 products with 2 images each; if they are, " in warnings
+    assert r"--group-by 'item-(\d+)'" in warnings
 
 
 def test_a_diagnosis_says_what_is_nearly_the_same_and_how_it_is_told(tmp_path):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from urushi.data.appearance import Appearance
 from urushi.errors import RecipeError, UnreadableImageError
 from urushi.preprocessing import Pipeline
-from urushi.preprocessing._registration import SIDE_PX, between_centres, correlation, square
+from urushi.preprocessing._registration import SIDE_PX, between_centres, correlation, features, square
 from urushi.preprocessing.alignment import Alignment, align
 from urushi.preprocessing.scale import Scale
 
@@ -140,6 +140,17 @@ def test_the_template_is_an_ordinary_image_and_nearly_all_folds_choose_it() -> N
     folds = [images[:k] + images[k + 2 :] for k in range(0, 60, 3)]
     same = [np.array_equal(Alignment().fit([odd, *fold]).state()["template"], template) for fold in folds]
     assert np.mean(same) >= 0.7
+
+
+def test_what_memory_held_before_has_no_part_in_the_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    levels = np.random.default_rng(0).random((SIDE_PX, SIDE_PX), np.float32)
+    expected, warp = features(levels), cv2.warpPolar
+
+    def into_what_was_used_before(image: np.ndarray, size: tuple[int, int], *others: Any) -> np.ndarray:
+        return np.asarray(warp(image, size, *others, np.full(size[::-1], np.nan, np.float32)))
+
+    monkeypatch.setattr("urushi.preprocessing._registration.cv2.warpPolar", into_what_was_used_before)
+    np.testing.assert_array_equal(features(levels), expected)
 
 
 def test_its_state_is_all_it_knows_and_the_same_image_gives_the_same_result(step: Alignment) -> None:

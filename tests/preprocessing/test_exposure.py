@@ -5,7 +5,10 @@ import pytest
 
 from urushi.catalogue import options
 from urushi.errors import RecipeError, UnreadableImageError
+from urushi.preprocessing import Pipeline
 from urushi.preprocessing.exposure import Exposure, exposure
+from urushi.preprocessing.gamma import Gamma
+from urushi.preprocessing.scale import Scale
 
 FULL = {np.uint8: 255, np.uint16: 65535, np.float32: 1}
 
@@ -52,3 +55,13 @@ def test_floats_that_are_no_grey_levels_are_refused():
 def test_the_mean_is_a_share(mean):
     with pytest.raises(RecipeError, match=r"step\.mean"):
         options.build(Exposure, {"mean": mean}, "step")
+
+
+def test_the_factor_takes_a_picture_back_to_its_own_light():
+    image = np.random.default_rng(0).random((9, 7, 3), np.float32) * 0.4 + 0.5
+    step = Exposure()
+    assert np.allclose(step.apply(image) / step.light_factor(image), image, atol=1e-6)
+    levels = np.rint(image * 255).astype(np.uint8)
+    assert step.light_factor(levels) == pytest.approx(step.light_factor(image), abs=1e-3)
+    prepared = Pipeline((Scale(), Exposure(), Gamma(exponent=1.0))).prepare(levels)
+    assert np.allclose(prepared.pixels.transpose(1, 2, 0) / prepared.light_factor * 255, levels, atol=1e-3)

@@ -1,10 +1,18 @@
 import base64
 import io
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
-from urushi.reporting.pictures import data_uri, resize_image, resize_map, rgb_bytes
+from urushi.cli._outputs import _overlay
+from urushi.inspection import Inspection
+from urushi.reporting.gallery import Gallery
+from urushi.reporting.pictures import data_uri, from_data_uri, resize_image, resize_map, rgb_bytes
+from urushi.reporting.plots.thumbnail import Thumbnail
+from urushi.serving import evidence
 
 
 def decoded(uri: str) -> Image.Image:
@@ -53,3 +61,20 @@ def test_noise_is_encoded_within_the_byte_limit() -> None:
 def test_data_uri_gives_the_picture_back() -> None:
     picture = np.full((20, 30, 3), (200, 100, 50), np.uint8)
     assert np.abs(np.asarray(decoded(data_uri(picture)), int) - picture).max() < 6
+
+
+@pytest.mark.parametrize(("light_factor", "level"), [(0.5, 128), (4.0, 64)])  # brightened: more is seen
+def test_pictures_for_people_are_not_darker_than_what_was_read(
+    light_factor: float, level: int, inspect: Callable[..., Inspection]
+) -> None:
+    grey = np.full((32, 32, 3), 0.25, np.float32)
+    changes: dict[str, Any] = {"light_factor": light_factor, "image": grey, "reconstruction": grey}
+    found = inspect(**changes, anomaly_map=np.zeros((32, 32), np.float32), score=0.1)
+    small, kept = Thumbnail.of(found, "good"), evidence.unpacked(evidence.packed(found))
+    gallery = Gallery(1)
+    gallery.offer(found, "good", "normal")
+    (card,) = gallery.cards()
+    shown = [small.image, small.reconstruction, kept.image, kept.reconstruction, _overlay(found)]
+    shown += [np.asarray(Image.open(io.BytesIO(from_data_uri(uri)))) for uri in (card.image, str(card.reconstruction))]
+    assert [round(float(np.mean(picture))) for picture in shown if picture is not None] == [level] * 7
+    assert np.array_equal(found.image, grey)  # what is measured stays as the model saw it

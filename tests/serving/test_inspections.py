@@ -95,6 +95,10 @@ def test_pictures_of_an_inspection_are_png_files(connected, pngs):
     assert np.array_equal(decoded(client.picture(found.id, "original")), decoded(pngs[-1]))
     assert decoded(client.picture(found.id, "map")).shape == (32, 32, 4)
     assert decoded(client.picture(found.id, "reconstruction")).shape == (32, 32, 3)
+    seen, rebuilt = (decoded(client.picture(found.id, kind)) for kind in ("seen", "reconstruction"))
+    largest = np.abs(seen.astype(float) - rebuilt).max(axis=2)  # of all channels; a quarter of full scale is white
+    assert (decoded(client.picture(found.id, "difference")) == np.rint(np.minimum(4 * largest, 255))).all()
+    assert largest.max() > 63.75
     overlay = decoded(client.picture(found.id, "overlay"))
     assert overlay.shape == (512, 512, 3)
     assert (overlay[..., 2] > overlay[..., 0] + 30).any()  # it glows

@@ -161,31 +161,72 @@ def test_a_shift_by_the_keyboard_alone_from_a_part_to_another_threshold_and_back
 
 
 def test_a_picture_is_compared_zoomed_and_judged(served, opened):
-    page = opened()
+    page = opened(has_touch=True, viewport={"width": 1000, "height": 900})
     page.goto(f"{served.url}/gallery")
     page.keyboard.press("ArrowRight")
     entered(page)
-    box = "document.querySelector('.picture').getAttribute('viewBox')"
-    whole = page.evaluate(box)
+    shown = "document.querySelector('.picture').getAttribute('viewBox')"
+    assert page.evaluate(shown) == "0 0 32 32"
     page.focus(".viewport")
     page.keyboard.press("+")
     page.keyboard.press("ArrowRight")
-    assert page.evaluate(box) != whole
+    assert page.evaluate(shown).split()[2:] == [str(32 / 1.5)] * 2
     page.keyboard.press("0")
-    assert page.evaluate(box) == whole
-    page.click("[data-compare=rebuilt]")
-    visible = "layer => document.querySelector(`[data-layer=${layer}]`).getAttribute('visibility')"
-    assert (page.evaluate(visible, "rebuilt"), page.evaluate(visible, "heat")) == ("visible", "hidden")
-    page.evaluate(
-        "() => { const s = document.querySelector('[data-swipe]'); s.value = 50; s.dispatchEvent(new Event('input')); }"
-    )
-    assert page.get_attribute("#swiped rect", "x") == "16"
+    assert page.evaluate(shown) == "0 0 32 32"
+    right, left = "[data-side=right]", "[data-side=left]"
+    for layer, file in (("difference", "difference"), ("rebuilt", "reconstruction"), ("seen", "seen"), ("heat", "map")):
+        page.click(f"[data-right={layer}]")
+        assert page.get_attribute(right, "href").endswith(f"/{file}.png")
+    page.click("[data-right=difference]")
+    assert page.is_visible("[data-legend=difference]")
+    assert not page.is_visible("[data-legend=heat]")
+    page.select_option("[data-left]", "heat")  # the line goes to the middle, and moves where it is dragged to
+    assert page.get_attribute("#swiped rect", "x") == page.get_attribute("#unswiped rect", "width") == "16"
+    assert page.get_attribute(left, "href").endswith("/map.png")
+    assert page.is_visible("[data-legend=heat]")
+    box = page.query_selector(".picture").bounding_box()
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(*middle)
+    page.mouse.down()
+    page.mouse.move(middle[0] + box["width"] / 4, middle[1], steps=3)
+    page.mouse.up()
+    assert float(page.get_attribute("#swiped rect", "x")) == pytest.approx(24, abs=1)
+    page.focus("[data-opacity]")
+    page.keyboard.press("Home")
+    assert page.get_attribute(right, "opacity") == "0"
+    page.click("[data-right=heat]")  # each layer keeps its own
+    assert page.get_attribute(right, "opacity") == "0.85"
+
+    tabbed(page, "button[data-region='0']")
+    page.keyboard.press("Enter")
+    assert page.get_attribute("button[data-region='0']", "aria-pressed") == "true"
+    assert page.locator("rect.chosen").count() == 2
+    page.keyboard.press("Enter")
+    assert page.locator("rect.chosen").count() == 0
+    fingers(page, middle, (20, 40))
+    assert page.evaluate(shown).split()[2:] == ["16", "16"]  # twice as far apart
+
     page.fill("[data-new-type]", "dent")
     page.focus("[data-new-type]")
     page.keyboard.press("Enter")
-    page.wait_for_selector(".history .said")
-    assert "dent" in page.text_content(".history")
+    page.wait_for_selector(".history .said:has-text('dent')")
     assert errors(page) == []
+
+
+def fingers(page: "sync_api.Page", middle: tuple[float, float], apart: tuple[float, float]) -> None:
+    """Two fingers, that are moved from one distance to another."""
+    session, (x, y) = page.context.new_cdp_session(page), middle
+
+    def touch(kind: str, *places: float) -> None:
+        points = [{"x": x + place, "y": y, "id": at} for at, place in enumerate(places)]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    y -= page.evaluate("scrollY")
+    touch("touchStart", -apart[0])
+    touch("touchStart", -apart[0], apart[0])
+    touch("touchMove", -apart[1], apart[1])
+    touch("touchEnd")
+    page.wait_for_timeout(100)
 
 
 DROP = """content => {

@@ -54,6 +54,14 @@ def good_images(good: Path, layout: str | None, good_folders: Sequence[str]) -> 
     return GoodImages([sample.path for sample in samples], facts, dataset.samples)
 
 
+def note_scans(paths: Sequence[Path]) -> None:
+    """A line where their names tell that they are scans of products, which a fit takes for independent."""
+    from urushi.data.proposed_groups import scans_by_name
+
+    if said := scans_by_name([path.as_posix() for path in paths]):
+        _console.note(f"note: {printable(said)}")
+
+
 def _is_openable(path: Path) -> bool:
     return path.is_file() and os.access(path, os.R_OK)
 

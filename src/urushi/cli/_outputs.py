@@ -106,7 +106,7 @@ def _overlay(result: Inspection) -> "np.ndarray":
     from urushi.reporting.heat_map import overlay
 
     return overlay(
-        result.image, result.anomaly_map, result.map_scale, result.regions, result.view, ignored=result.ignored
+        result.picture, result.anomaly_map, result.map_scale, result.regions, result.view, ignored=result.ignored
     )
 
 

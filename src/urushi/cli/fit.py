@@ -10,7 +10,7 @@ from urushi.cli import _completion, _console
 from urushi.cli._brightness import warn_of_brightness
 from urushi.cli._datasets import BitsOption, GoodFolderOption, GroupByOption, images_in
 from urushi.cli._going_on import Images, go_on, refuse_beside
-from urushi.cli._good_images import good_images
+from urushi.cli._good_images import good_images, note_scans
 from urushi.cli._interrupts import leaving
 from urushi.cli._places import require_detector_place
 from urushi.cli._plots import write_training
@@ -102,6 +102,8 @@ def fit(
     settings = settings if device is None else [*settings, f"training.accelerator={device}"]
     chosen = chosen_recipe(recipe, settings, false_alarm_rate, region=_region(ignore, inspect_only), group_by=group_by)
     sources, facts, samples = good_images(folder_of_good, layout, good_folder)
+    if chosen.groups is None:
+        note_scans(sources)
     require_detector_place(output, "-o")
     from urushi.detector import Detector  # late: what was found is said at once
 

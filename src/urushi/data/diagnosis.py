@@ -15,7 +15,7 @@ from urushi.data.images import Stated, luminance, read_image
 from urushi.data.mask_diagnosis import CoveredMask, covering_problems, look_at_mask
 from urushi.data.near_duplicates import Imprint, connected, near_duplicates
 from urushi.data.progress import Track, untracked
-from urushi.data.proposed_groups import proposed
+from urushi.data.proposed_groups import proposed, scans_by_name
 from urushi.data.stream import stream
 from urushi.errors import UnreadableImageError
 from urushi.printable import counted, in_px
@@ -103,6 +103,7 @@ def diagnose(dataset: Dataset, *, bits: int | None = None, track: Track = untrac
     unreadable = tuple(problem for problem in found if isinstance(problem, Problem))
     duplicates, leaks = _same_content(looks)
     near, near_leaks, group_by = _nearly_same(dataset.root, looks)
+    by_name = None if group_by else scans_by_name([str(sample.path) for sample in dataset.normal_training()])
     return Diagnosis(
         root=dataset.root,
         layout=dataset.layout,
@@ -122,6 +123,7 @@ def diagnose(dataset: Dataset, *, bits: int | None = None, track: Track = untrac
         warnings=(
             *_warnings(looks, len(duplicates), len(leaks)),
             *_about_near(near, near_leaks, group_by),
+            *((by_name,) if by_name else ()),
             *_of_system(dataset.root),
         ),
     )

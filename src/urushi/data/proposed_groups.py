@@ -1,6 +1,7 @@
-"""How the names of images may tell which show one product, seen from pairs that surely do."""
+"""How the names of images may tell which show one product: seen from pairs that surely do, or from the names alone."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
@@ -9,6 +10,8 @@ from urushi.errors import DatasetError
 
 _LEAST_AGREED = 0.95  # of the pairs: now and then two products look the same
 _FEWEST_PAIRS = 3
+_FEWEST_PRODUCTS = 5
+_LEAST_REGULAR = 0.8  # of the products: a scan may be missing here and there
 
 
 def proposed(paths: Sequence[str], pairs: Sequence[tuple[int, int]]) -> str | None:
@@ -21,6 +24,41 @@ def proposed(paths: Sequence[str], pairs: Sequence[tuple[int, int]]) -> str | No
     ways = {way: len(set(groups)) for way, groups in _ways(paths) if _agrees(groups, pairs)}
     ways = {way: n for way, n in ways.items() if 1 < n < len(paths)}
     return max(ways, key=lambda way: ways[way]) if ways else None
+
+
+def numbered(paths: Sequence[str]) -> tuple[str, int, int] | None:
+    """What to say with `--group-by` where names are a product and its scan; how many products, and scans of most.
+
+    So they are where the same few names recur for each value of one number, as scan-0, scan-1 and scan-2 of each item;
+    numbers that count on, or times, do not recur. Files of one folder, such that the folder is not what recurs.
+    """
+    names = [PurePosixPath(path).name for path in paths]
+    ways = dict.fromkeys(_numbers(PurePosixPath(paths[0]).stem)) if paths else ()
+    found = [(way, *n) for way in ways if (n := _recurring(names, re.compile(way)))]
+    return max(found, key=lambda one: one[1], default=None)
+
+
+def scans_by_name(paths: Sequence[str]) -> str | None:
+    """What to say of images whose names alone tell that they are scans of products."""
+    folder = PurePosixPath(paths[0]).parent if paths else None
+    if (named := numbered([path for path in paths if PurePosixPath(path).parent == folder])) is None:
+        return None
+    way, n_products, n_scans = named
+    return (
+        f"names are those of {n_products} products with {n_scans} images each; if they are, a fit must not take "
+        f"these for independent: --group-by '{way}'"
+    )
+
+
+def _recurring(names: Sequence[str], way: re.Pattern[str]) -> tuple[int, int] | None:
+    rests: dict[str, list[str]] = {}
+    for name in names:
+        if (number := way.search(name)) is None:
+            return None
+        rests.setdefault(number[1], []).append(name[: number.start(1)] + "#" + name[number.end(1) :])
+    usual, n = Counter(tuple(sorted(of_one)) for of_one in rests.values()).most_common(1)[0]
+    is_regular = len(rests) >= _FEWEST_PRODUCTS and n >= _LEAST_REGULAR * len(rests)
+    return (len(rests), len(usual)) if is_regular and 1 < len(usual) < len(rests) else None
 
 
 def _agrees(groups: Sequence[str], pairs: Sequence[tuple[int, int]]) -> bool:

@@ -91,6 +91,7 @@ class Inspection(Summarised):
     ignored: np.ndarray | None = None  # (H, W) bool: what counts for nothing, the map is 0 there; None: all counts
     brightness: float | None = None  # mean of the image as it was read, in shares of full scale; None: not known
     light: Mapping[str, float] = field(default_factory=dict)  # of the image as it was read: as `Appearance.light`
+    light_factor: float = 1.0  # by which preprocessing has multiplied the levels of the image
     content: str = ""  # stands for the pixels of the original image: equal ones have the same; "" where it is not known
 
     def summary(self) -> Mapping[str, Any]:
@@ -110,6 +111,20 @@ class Inspection(Summarised):
         height, width = self.image.shape[:2]
         (left, right), (top, bottom), _ = self.to_original @ np.array([[0, width], [0, height], [1, 1]])
         return View(float(left), float(top), float(right - left), float(bottom - top))
+
+    @property
+    def picture(self) -> np.ndarray:
+        """The image for people, (H, W, C) float32 in [0, 1]: as bright as it was read where the steps darken it."""
+        return self._as_bright(self.image)
+
+    @property
+    def rebuilt_picture(self) -> np.ndarray | None:
+        """The reconstruction, or the most similar good image, in the same light; None without one."""
+        return None if self.reconstruction is None else self._as_bright(self.reconstruction)
+
+    def _as_bright(self, image: np.ndarray) -> np.ndarray:
+        """Dark images stay as preprocessing has brightened them: more is seen."""
+        return image if self.light_factor >= 1 else np.minimum(image / np.float32(self.light_factor), 1)
 
     @property
     def regions(self) -> tuple[Region, ...]:

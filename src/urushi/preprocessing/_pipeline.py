@@ -31,6 +31,7 @@ class Prepared(NamedTuple):
     appearance: Appearance  # of the decoded image
     source: str = "image"  # path or name
     doubts: tuple[str, ...] = ()  # of the steps: why a decision may not hold
+    light_factor: float = 1.0  # by which the steps have multiplied the levels
 
 
 @dataclass(frozen=True)
@@ -60,15 +61,16 @@ class Pipeline:
         seen = self.painted(image)
         _require_finite(seen)
         original_size, to_original = image.shape[:2], np.eye(3)
-        appearance, doubts = Appearance.of(seen), list[str | None]()
+        appearance, doubts, light_factor = Appearance.of(seen), list[str | None](), 1.0
         if seen is not image:  # an image is known again by all of its pixels
             appearance = replace(appearance, content=content_of(image))
         for step in self.steps:
+            light_factor *= step.light_factor(seen)
             seen, back = step.place(seen)
             to_original = to_original @ back
             doubts.append(step.doubt(seen))
         found = Prepared(_as_model_input(seen), to_original, original_size, appearance)
-        return found._replace(doubts=tuple(filter(None, doubts)))
+        return found._replace(doubts=tuple(filter(None, doubts)), light_factor=light_factor)
 
     def painted(self, image: Image) -> Image:
         """What the steps see of an image; raises UnreadableImageError where the region is for another shape."""

@@ -164,7 +164,8 @@ def _amplitudes(small: np.ndarray) -> np.ndarray:
     spectrum = np.fft.fftshift(np.fft.fft2((small - small.mean()) * window))
     middle, size = _COARSE_PX / 2, (_COARSE_PX // 2, 2 * _N_ANGLES)
     amplitudes = np.log1p(np.abs(spectrum)).astype(np.float32)
-    polar = cv2.warpPolar(amplitudes, size, (middle, middle), middle, cv2.WARP_POLAR_LINEAR | cv2.INTER_LINEAR)
+    how = cv2.WARP_POLAR_LINEAR | cv2.INTER_LINEAR | cv2.WARP_FILL_OUTLIERS  # else the outermost is what memory held
+    polar = cv2.warpPolar(amplitudes, size, (middle, middle), middle, how)
     return np.asarray(polar[:_N_ANGLES, 2:])  # the lowest frequencies hold light, not edges
 
 

@@ -39,6 +39,10 @@ class Step(ABC):
         """
         return self.apply(image), np.eye(3)
 
+    def light_factor(self, image: Image) -> float:  # noqa: ARG002  most steps change no light
+        """By what this step multiplies the levels of an image as it comes to it."""
+        return 1.0
+
     def doubt(self, image: Image) -> str | None:  # noqa: ARG002  most steps always do what they should
         """Why the decision on an image may not hold, from what this step has made of it, in whole sentences."""
         return None

@@ -18,12 +18,16 @@ def exposure(image: Image, mean: float) -> Image:
 
     The factor is at most that of an image of mean 0.02. Raises UnreadableImageError if a float image leaves [0, 1].
     """
-    factor = mean / max(_mean(image) / full_scale(image.dtype), _DARKEST)
+    factor = _factor(image, mean)
     if image.dtype.kind == "u":
         return apply_curve(image, lambda levels: factor * levels)
     require_levels(image)
     brighter: Image = np.minimum(image * image.dtype.type(factor), 1)
     return brighter
+
+
+def _factor(image: Image, mean: float) -> float:
+    return mean / max(_mean(image) / full_scale(image.dtype), _DARKEST)
 
 
 def _mean(image: Image) -> float:
@@ -40,3 +44,6 @@ class Exposure(Step):
 
     def apply(self, image: Image) -> Image:
         return exposure(image, self.mean)
+
+    def light_factor(self, image: Image) -> float:
+        return _factor(image, self.mean)

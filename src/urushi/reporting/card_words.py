@@ -1,6 +1,6 @@
 """The card of a detector in words, for people who do not know the names in its file."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from urushi.printable import counted
@@ -10,11 +10,23 @@ _NAMES = {
     "urushi": "made by Urushi",
     "format": "format of the file",
     "trial": "recipes tried",
+    "digests": "digest of",
+    "n_training": "images learnt from",
+    "n_images": "images given",
+    "n_pictures": "pictures kept to be shown",
+    "image_shape": "channels, height and width of what the model sees",
+    "seconds": "seconds of the fit",
+    "versions": "version of",
+    "copies": "copies left out",
+    "suspicious": "images that look anomalous among the good ones",
+    "beside_map": "what counts beside the map",
 }
+_PREFIXES = ("digest of", "version of")
+_MOST_VALUES = 12  # of a list that are shown
 
 
 def in_words(card: Mapping[str, Any]) -> dict[str, Any]:
-    """What a card says, by what it is called; what has no words here keeps its name and value."""
+    """What a card says, one plain value to a row, by what it is called; what has no words here keeps its name."""
     words: dict[str, Any] = {}
     for name, value in card.items():
         match name, value:
@@ -29,11 +41,10 @@ def in_words(card: Mapping[str, Any]) -> dict[str, Any]:
                 words["region"] = of_region(value)
             case "rounds", [*rounds]:
                 words["learning went on"] = "; ".join(map(_round, rounds))
-            case "fit", {"concerns": [_, *_] as concerns}:
-                words["warnings of the fit"] = "; ".join(map(str, concerns))
-                words[name] = value
+            case "fit", {**facts}:
+                words |= _of_fit(facts)
             case _:
-                words[_NAMES.get(name, name)] = value
+                words |= dict(_rows(_named(name), value))
     return words
 
 
@@ -47,6 +58,45 @@ def of_groups(groups: Mapping[str, int], n_images: int) -> str:
     fewest, most = groups["smallest"], groups["largest"]
     each = f"{fewest}" if fewest == most else f"{fewest} to {most}"
     return f"{n_images} images of {groups['n']} products, {each} of each: no product is divided"
+
+
+def _of_fit(facts: Mapping[Any, Any]) -> dict[str, Any]:
+    concerns = facts.get("concerns")
+    words: dict[str, Any] = {"warnings of the fit": "; ".join(map(str, concerns))} if concerns else {}
+    for name, value in facts.items():
+        if name != "concerns":
+            words |= dict(_rows(_NAMES.get(name, f"fit: {_named(name)}"), value))
+    return words
+
+
+def _rows(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """A row for each value, however deep it lies."""
+    if isinstance(value, Mapping) and value:
+        for key, inner in value.items():
+            yield from _rows(f"{name} {_named(key)}" if name in _PREFIXES else f"{name}: {_named(key)}", inner)
+    elif isinstance(value, (list, tuple)):
+        yield name, _listed(value)
+    else:
+        yield name, "none" if isinstance(value, Mapping) else value
+
+
+def _listed(values: list[Any] | tuple[Any, ...]) -> str:
+    shown = [_spoken(value) for value in values[:_MOST_VALUES]]
+    more = len(values) - len(shown)
+    return ", ".join([*shown, *([f"and {more} more"] if more else [])]) or "none"
+
+
+def _spoken(value: Any) -> str:
+    rows = dict(_rows("", value))
+    return ", ".join(f"{key.removeprefix(': ')} {_short(one)}".strip() for key, one in rows.items())
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _named(key: Any) -> str:
+    return _NAMES.get(str(key), str(key).replace("_", " ") if str(key).isidentifier() else str(key))
 
 
 def _of_data(key: str) -> str:

@@ -120,7 +120,7 @@ class Gallery:
 
 
 def _card(number: int, inspection: Inspection, label: str | None, outcome: str, truth: tuple[str, ...]) -> Card:
-    rebuilt, view, size = inspection.reconstruction, inspection.view, _size(inspection)
+    rebuilt, view, size = inspection.rebuilt_picture, inspection.view, _size(inspection)
     return Card(
         number=number,
         source=inspection.source,
@@ -153,7 +153,7 @@ def _size(inspection: Inspection, side_px: int = SIDE_PX) -> tuple[int, int]:
 
 
 def _picture(inspection: Inspection) -> np.ndarray:
-    return resize_image(rgb_bytes(inspection.image), _size(inspection))
+    return resize_image(rgb_bytes(inspection.picture), _size(inspection))
 
 
 def _heat(inspection: Inspection, side_px: int = SIDE_PX) -> np.ndarray:

@@ -27,7 +27,7 @@ from urushi.serving.messages import (
     VersionFound,
 )
 
-Picture = Literal["map", "overlay", "reconstruction", "original"]
+Picture = Literal["map", "overlay", "reconstruction", "difference", "seen", "original"]
 Image = Path | bytes
 _Message = TypeVar("_Message", bound=BaseModel)
 _NONE: Mapping[str, str] = {}

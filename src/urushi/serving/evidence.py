@@ -10,6 +10,7 @@ import numpy as np
 
 from urushi.data.appearance import FULL_SCALES
 from urushi.data.writing import png
+from urushi.errors import NotFoundError
 from urushi.inspection import Inspection, MapScale, Region
 from urushi.inspection.regions import inspected
 from urushi.inspection.results import View
@@ -17,6 +18,7 @@ from urushi.reporting.heat_map import heat_layer, overlay
 from urushi.reporting.pictures import display_size, resize_image, rgb_bytes, webp
 
 AS_HELD_OUT = "as_held_out"  # what a threshold learns from a good image beside its score
+DIFFERENCE_FULL = 0.25  # share of full scale that is shown as white, the same for all images and detectors
 _SMALL_PX, _SMALL_BYTES = 240, 12_000  # of a thumbnail
 _MAP, _IMAGE, _RECONSTRUCTION, _IGNORED = "map.npy", "image.png", "reconstruction.png", "ignored.png"
 
@@ -32,9 +34,9 @@ class Evidence(NamedTuple):
 
 def packed(found: Inspection) -> bytes:
     """The pictures as a zip of a NumPy file and PNG files."""
-    members = {_MAP: _npy(found.anomaly_map), _IMAGE: png(rgb_bytes(found.image))}
-    if found.reconstruction is not None:
-        members[_RECONSTRUCTION] = png(rgb_bytes(found.reconstruction))
+    members = {_MAP: _npy(found.anomaly_map), _IMAGE: png(rgb_bytes(found.picture))}
+    if (rebuilt := found.rebuilt_picture) is not None:
+        members[_RECONSTRUCTION] = png(rgb_bytes(rebuilt))
     if found.ignored is not None:
         members[_IGNORED] = png(found.ignored)
     buffer = io.BytesIO()
@@ -70,6 +72,25 @@ def map_png(evidence: Evidence, details: Mapping[str, Any]) -> bytes:
     return png(heat_layer(evidence.anomaly_map, scale, is_normal=is_normal))
 
 
+def difference_png(evidence: Evidence, _details: Mapping[str, Any]) -> bytes:
+    """How far the image is from its reconstruction in any channel: black for equal, white from `DIFFERENCE_FULL` on.
+
+    Raises NotFoundError without a reconstruction.
+    """
+    apart = cv2.absdiff(evidence.image, _rebuilt(evidence)).max(axis=2).astype(np.float32)
+    return png(np.rint(np.minimum(apart / DIFFERENCE_FULL, 255)).astype(np.uint8))
+
+
+def seen_png(evidence: Evidence, _details: Mapping[str, Any]) -> bytes:
+    """The image as the model saw it, in which light and contrast may be other than in the image as it came."""
+    return png(evidence.image)
+
+
+def reconstruction_png(evidence: Evidence, _details: Mapping[str, Any]) -> bytes:
+    """The reconstruction, or the most similar good image; raises NotFoundError without one."""
+    return png(_rebuilt(evidence))
+
+
 def overlay_png(evidence: Evidence, details: Mapping[str, Any]) -> bytes:
     """The image under its heat map, with boxes round its regions."""
     return png(_overlay(evidence, details))
@@ -89,6 +110,12 @@ def scaled(image: np.ndarray, most_px: int) -> np.ndarray:
 def thumbnail_of(found: Inspection) -> bytes:
     """The same of an inspection that is not kept."""
     return thumbnail(unpacked(packed(found)), details_of(found))
+
+
+def _rebuilt(evidence: Evidence) -> np.ndarray:
+    if evidence.reconstruction is None:
+        raise NotFoundError("this detector rebuilds features, no pixels: it has no picture of what is normal")
+    return evidence.reconstruction
 
 
 def _overlay(evidence: Evidence, details: Mapping[str, Any], long_side_px: int = 512) -> np.ndarray:

@@ -15,6 +15,7 @@ from urushi.inspection import Inspection, Unreadable
 from urushi.serving import evidence
 from urushi.serving.announcements import Announcement, Announcements
 from urushi.serving.database import Database, now
+from urushi.serving.disputes import disputed
 from urushi.serving.objects import Keeper, Objects
 from urushi.serving.tables import Inspected, Tag, Verdict, Version
 
@@ -60,6 +61,7 @@ class Query:
     is_reviewed: bool | None = None
     verdict: str | None = None  # the last one
     defect_type: str | None = None  # that of the last verdict
+    is_disputed: bool | None = None  # people judge it differently
     networks: Sequence[str] = field(default=())  # of the versions that decided; none: any
 
     def conditions(self) -> Iterator[ColumnElement[bool]]:
@@ -83,6 +85,8 @@ class Query:
             yield last_said(Verdict.verdict) == self.verdict
         if self.defect_type is not None:
             yield last_said(Verdict.defect_type) == self.defect_type
+        if self.is_disputed is not None:
+            yield Inspected.id.in_(disputed()) if self.is_disputed else Inspected.id.not_in(disputed())
         if self.networks:
             yield Inspected.version_id.in_(select(Version.id).where(Version.network.in_(self.networks)))
 

@@ -4,10 +4,11 @@ import hashlib
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -39,6 +40,7 @@ class Detectors:
     def __init__(self, database: Database, objects: Objects, load: Load) -> None:
         self._database, self._objects, self._load = database, objects, load
         self._loaded: OrderedDict[int, Loaded] = OrderedDict()
+        self._cards: dict[str, Mapping[str, Any]] = {}  # by the digests of their files, which never change
         self._loading = threading.RLock()
 
     def register(self, path: Path, author: str) -> Loaded:
@@ -80,6 +82,12 @@ class Detectors:
         if (row := next((row for row in self._rows(name) if row.number == number), None)) is None:
             raise _missing(name, number)
         return self._objects.path(row.digest)
+
+    def shows_similar(self, row: Version) -> bool:
+        """Whether what it shows as normal is the most similar good image, not a reconstruction."""
+        if row.digest not in self._cards:
+            self._cards[row.digest] = archive.read(self._objects.path(row.digest))[1]
+        return "n_pictures" in self._cards[row.digest].get("fit", {})
 
     def versions(self, name: str) -> list[Version]:
         """From the first to the last; raises NotFoundError."""

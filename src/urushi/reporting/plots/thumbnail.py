@@ -35,13 +35,13 @@ class Thumbnail:
         """The pictures of an inspection, with the aspect ratio of the original."""
         is_normal = inspection.decision == "normal"
         size = display_size((inspection.view.height, inspection.view.width), long_side_px)
-        rebuilt = inspection.reconstruction
+        rebuilt = inspection.rebuilt_picture
         return cls(
             kind=kind,
             score=inspection.score,
             threshold=inspection.threshold,
             decision=inspection.decision,
-            image=resize_image(rgb_bytes(inspection.image), size),
+            image=resize_image(rgb_bytes(inspection.picture), size),
             reconstruction=None if rebuilt is None else resize_image(rgb_bytes(rebuilt), size),
             heat=heat_map(resize_map(inspection.anomaly_map, size), inspection.map_scale, is_normal=is_normal),
             map_scale=inspection.map_scale,

@@ -9,8 +9,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import AwareDatetime, Field
 
 from urushi.inspection import MapScale
-from urushi.serving import history
+from urushi.serving import evidence, history
 from urushi.serving.database import now
+from urushi.serving.disputes import is_disputed
 from urushi.serving.gallery import Order
 from urushi.serving.history import Outcome
 from urushi.serving.messages import Name, Number, VerdictKind, Word
@@ -32,6 +33,7 @@ class Filters(fields.Form):
     verdict: VerdictKind | None = None
     defect_type: Word | None = None
     tag: Word | None = None
+    is_disputed: bool | None = None
     hours: Annotated[int, Field(ge=1, le=10_000)] | None = None
     since: AwareDatetime | None = None
     until: AwareDatetime | None = None
@@ -41,7 +43,7 @@ class Filters(fields.Form):
     def query(self) -> history.Query:
         """As the history takes it."""
         since = self.since if self.hours is None else now() - timedelta(hours=self.hours)
-        names = ("detector", "decision", "verdict", "defect_type", "tag", "until")
+        names = ("detector", "decision", "verdict", "defect_type", "tag", "is_disputed", "until")
         return history.Query(since=since, **{name: getattr(self, name) for name in names})
 
     def kept(self) -> dict[str, Any]:
@@ -102,6 +104,7 @@ def image(number: Number, view: InspectorView, asked: Filtered) -> HTMLResponse:
     order: Order = "newest" if row.score is None else asked.order
     before, after = view.station.gallery.beside(asked.query(), order, number)
     context: dict[str, Any] = {"one": history.plain(row), "said": [history.said(one) for one in row.verdicts]}
+    context["is_disputed"] = is_disputed(row.verdicts)
     context["defect_types"] = view.station.gallery.choices().defect_types
     return view.page("image", asked=asked, before=before, after=after, shown=picture(view, row), **context)
 
@@ -117,6 +120,8 @@ def picture(view: InspectorView, row: Inspected) -> dict[str, Any] | None:
         "size": row.details["original_size"],
         "view": row.details["view"],
         "regions": row.details["regions"],
+        "shows_similar": view.station.detectors.shows_similar(row.version),
+        "difference_full": evidence.DIFFERENCE_FULL,
         "has_reconstruction": view.station.history.evidence(row).reconstruction is not None,
         "ends": (scale.low, scale.high) if None in ends else ends,
         "in_limits": None not in ends,

@@ -9,6 +9,7 @@ from pydantic import Field
 from urushi.calibration import compare_rules
 from urushi.errors import InputError
 from urushi.serving import history, review
+from urushi.serving.disputes import opinions
 from urushi.serving.messages import Name, Sentence, Word
 from urushi.serving.page import form as fields
 from urushi.serving.page.looking import picture
@@ -22,6 +23,7 @@ _OPTIONS = {  # of rules, that the page asks for
     "fixed": ("value",),
     "least_cost": ("prevalence", "escape_cost", "false_alarm_cost"),
 }
+_MOST_DISPUTED = 12
 _Number = Annotated[float | None, Field(allow_inf_nan=False)]
 
 
@@ -72,6 +74,7 @@ def queue(view: ReviewerView, detector: Name | None = None) -> HTMLResponse:
         defect_types=view.station.gallery.choices().defect_types,
         n_reviewed=n_reviewed,
         n=n,
+        **_disputed(view, name),
     )
 
 
@@ -109,6 +112,15 @@ def _preview(view: View, asked: Asked) -> HTMLResponse:
         rules=[one.rule for one in compare_rules(loaded.detector.held_out)],
         present=loaded.detector.threshold.to_json(),
     )
+
+
+def _disputed(view: View, detector: str) -> dict[str, Any]:
+    """The last images that people judge differently, and who says what; and whether there are more."""
+    rows, following = view.station.history.page(
+        history.Query(detector=detector, is_disputed=True), limit=_MOST_DISPUTED
+    )
+    found = [(history.plain(row), [history.said(one) for one in opinions(row.verdicts)]) for row in rows]
+    return {"disputed": found, "has_more": following is not None}
 
 
 def _said(view: View) -> dict[str, str]:

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from urushi.data.images import read_image
 from urushi.data.writing import png
-from urushi.errors import InputError, NotFoundError, OvertimeError
+from urushi.errors import InputError, OvertimeError
 from urushi.serving import evidence, history
 from urushi.serving.access import Inspecting, Serving
 from urushi.serving.gallery import Order
@@ -31,6 +31,7 @@ router = APIRouter(prefix="/v1", tags=["inspections"])
 
 _PNG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}}, "description": "The picture."}}
 _WEBP: dict[int | str, dict[str, Any]] = {200: {"content": {"image/webp": {}}, "description": "The picture."}}
+_FOR_GOOD = {"Cache-Control": "private, max-age=86400, immutable"}  # pictures of an inspection never change
 _FIELDS = AboutImage.model_json_schema()["properties"]
 _FORM = {
     "type": "object",
@@ -153,6 +154,10 @@ def find(
     is_reviewed: bool | None = None,
     verdict: VerdictKind | None = None,
     defect_type: Annotated[Word | None, Query(description="That of its last verdict.", examples=["crack"])] = None,
+    is_disputed: Annotated[
+        bool | None,
+        Query(description="OK stands against NG, and no more than half of the people agree with the last of them."),
+    ] = None,
     order: Annotated[Order, Query(description="Worst first leaves out what could not be read.")] = "newest",
     cursor: Annotated[int | None, Query(ge=0, le=LARGEST_ID, description="`next` of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = PAGE,
@@ -171,6 +176,7 @@ def find(
         is_reviewed=is_reviewed,
         verdict=verdict,
         defect_type=defect_type,
+        is_disputed=is_disputed,
     )
     rows, following = station.gallery.page(query, order, after=cursor, limit=limit)
     return {"items": [history.plain(row) for row in rows], "next": following}
@@ -201,7 +207,7 @@ def thumbnail(number: Number, station: Serving, _caller: Inspecting) -> Response
     """As its overlay, of 240 px and 12 kB at most; a browser may keep it, since it never changes."""
     row = station.history.get(number)
     content = evidence.thumbnail(station.history.evidence(row), row.details)
-    return Response(content, media_type="image/webp", headers={"Cache-Control": "private, max-age=86400, immutable"})
+    return Response(content, media_type="image/webp", headers=_FOR_GOOD)
 
 
 @router.get(
@@ -209,25 +215,34 @@ def thumbnail(number: Number, station: Serving, _caller: Inspecting) -> Response
 )
 def reconstruction(number: Number, station: Serving, _caller: Inspecting) -> Response:
     """Or the most similar good image; 404 where the method shows neither."""
-    return _of_evidence(station, number, _reconstruction)
+    return _of_evidence(station, number, evidence.reconstruction_png)
+
+
+@router.get("/inspections/{number}/seen.png", response_class=Response, responses=_PNG, summary="What the model saw")
+def seen(number: Number, station: Serving, _caller: Inspecting) -> Response:
+    """Of the image, once it was prepared."""
+    return _of_evidence(station, number, evidence.seen_png)
+
+
+@router.get("/inspections/{number}/difference.png", response_class=Response, responses=_PNG, summary="Its difference")
+def difference(number: Number, station: Serving, _caller: Inspecting) -> Response:
+    """From its reconstruction, or the most similar good image: the largest of all channels, as the model saw them.
+
+    One scale for all: black where they are equal, white from 25 % of full scale on. 404 where the method shows neither.
+    """
+    return _of_evidence(station, number, evidence.difference_png)
 
 
 @router.get("/inspections/{number}/original.png", response_class=Response, responses=_PNG, summary="Its image")
 def original(number: Number, station: Serving, _caller: Inspecting) -> Response:
     """As it came, decoded upright, in its own depth of 8 or 16 bits."""
     path: Path = station.history.original(station.history.get(number))
-    return Response(png(read_image(path)), media_type="image/png")
+    return Response(png(read_image(path)), media_type="image/png", headers=_FOR_GOOD)
 
 
 def _of_evidence(station: Station, number: int, draw: Callable[[evidence.Evidence, dict[str, Any]], bytes]) -> Response:
     row = station.history.get(number)
-    return Response(draw(station.history.evidence(row), row.details), media_type="image/png")
-
-
-def _reconstruction(found: evidence.Evidence, _details: dict[str, Any]) -> bytes:
-    if found.reconstruction is None:
-        raise NotFoundError("this detector rebuilds features, no pixels: it has no picture of what is normal")
-    return png(found.reconstruction)
+    return Response(draw(station.history.evidence(row), row.details), media_type="image/png", headers=_FOR_GOOD)
 
 
 def _in_utc(moment: datetime | None) -> datetime | None:

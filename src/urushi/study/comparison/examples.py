@@ -108,12 +108,12 @@ def _example(data: str, why: str, source: str, sample: Sample, found: Mapping[st
     whole = first.view.height >= first.original_size[0] - 1 and first.view.width >= first.original_size[1] - 1
     size = display_size((first.view.height, first.view.width), _LONG_SIDE_PX)
     truth = outline(sample.mask, first) if sample.mask is not None and whole else ()
-    picture = data_uri(resize_image(rgb_bytes(first.image), size))
+    picture = data_uri(resize_image(rgb_bytes(first.picture), size))
     shown = tuple(_shown(recipe, one) for recipe, one in found.items())
     return Example(data, why, source, str(sample.defect), picture, first.original_size, truth, shown)
 
 
 def _shown(recipe: str, found: Inspection) -> Shown:
-    parts = (found.image, found.anomaly_map, found.map_scale, found.regions, found.view)
+    parts = (found.picture, found.anomaly_map, found.map_scale, found.regions, found.view)
     picture = data_uri(overlay(*parts, long_side_px=_LONG_SIDE_PX, ignored=found.ignored))
     return Shown(recipe, picture, found.score, found.threshold, found.decision)

@@ -9,7 +9,6 @@ const holder = find("[data-stage]");
 
 if (holder) {
   const shown = stage(holder);
-  const isRebuilt = Boolean(find("[data-layer=rebuilt]", holder));
   const numbers = new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 2 });
   const later = new Set();
   let [queue, done, here] = [[], [], null];
@@ -20,9 +19,7 @@ if (holder) {
     here = one;
     for (const element of ["#queue", "#done"]) find(element).hidden = Boolean(one) === (element === "#done");
     if (!one) return;
-    const size = one.original_size;
-    shown.show({ ...one, size, view: one.view ?? { x: 0, y: 0, ...size }, has_reconstruction: isRebuilt });
-    shown.zoomTo(1);
+    shown.show(one);
     const decided = make("span", { className: `decision ${one.decision}` }, `${MARKS[one.decision]} ${data.words[one.decision]}`);
     find("#decided").replaceChildren(decided);
     find("#about").textContent = one.part_id ?? one.source;

@@ -1,89 +1,93 @@
-// A picture with its heat map: zoomed and moved by the part of it that is shown, compared by a line that is swiped over it.
+// A picture and what is laid over it: two layers, one on each side of a line that is swiped over it, and boxes.
 import { find, findAll } from "./page.js";
+import { zooming } from "./zoom.js";
 
 const SVG = "http://www.w3.org/2000/svg";
+const FILES = { heat: "map", rebuilt: "reconstruction", difference: "difference", seen: "seen" };
 
 export const stage = (holder) => {
-  const port = find(".viewport", holder);
   const picture = find(".picture", holder);
-  const [width, height] = [Number(picture.dataset.width), Number(picture.dataset.height)];
-  const layers = Object.fromEntries(findAll("[data-layer]", picture).map((one) => [one.dataset.layer, one]));
-  const opacity = find("[data-opacity]", holder);
-  const swipe = find("[data-swipe]", holder);
-  let [zoom, left, top] = [1, 0, 0];
+  const sides = Object.fromEntries(findAll("[data-side]", picture).map((one) => [one.dataset.side, one]));
+  const edge = find(".edge", picture);
+  const [opacity, swipe, left] = ["[data-opacity]", "[data-swipe]", "[data-left]"].map((one) => find(one, holder));
+  const rows = findAll("[data-region]", holder).filter((one) => one.localName === "button");
+  const opacities = { heat: 85, rebuilt: 100, difference: 100, seen: 100, input: 100 };
+  let { id, view, width, regions } = JSON.parse(picture.dataset.shown);
+  let [right, chosen] = ["heat", null];
 
+  const lay = (side, name) => {
+    const layer = sides[side];
+    layer.setAttribute("visibility", name === "input" ? "hidden" : "visible");
+    if (name === "input") return;
+    layer.setAttribute("href", `/v1/inspections/${id}/${FILES[name]}.png`);
+    layer.setAttribute("opacity", opacities[name] / 100);
+    for (const key of ["x", "y", "width", "height"]) layer.setAttribute(key, view[key]);
+  };
   const draw = () => {
-    left = Math.min(width - width / zoom, Math.max(0, left));
-    top = Math.min(height - height / zoom, Math.max(0, top));
-    picture.setAttribute("viewBox", `${left} ${top} ${width / zoom} ${height / zoom}`);
-    find("[data-zoomed]", holder).textContent = `${Math.round(100 * zoom)} %`;
-  };
-  const zoomTo = (wanted, [x, y] = [0.5, 0.5]) => {
-    const before = zoom;
-    zoom = Math.min(64, Math.max(1, wanted));
-    left += (x * width) / before - (x * width) / zoom;
-    top += (y * height) / before - (y * height) / zoom;
-    draw();
-  };
-  const move = (right, down) => {
-    left += (right * width) / zoom;
-    top += (down * height) / zoom;
-    draw();
-  };
-  const compare = (name) => {
-    for (const button of findAll("[data-compare]", holder)) {
-      button.setAttribute("aria-pressed", String(button.dataset.compare === name));
-    }
-    for (const layer of ["rebuilt", "heat"]) layers[layer]?.setAttribute("visibility", layer === name ? "visible" : "hidden");
+    for (const button of findAll("[data-right]", holder)) button.setAttribute("aria-pressed", String(button.dataset.right === right));
+    for (const legend of findAll("[data-legend]", holder)) legend.hidden = ![right, Number(swipe.value) ? left.value : right].includes(legend.dataset.legend);
+    opacity.value = opacities[right];
+    opacity.disabled = right === "input";
+    lay("right", right);
+    lay("left", left.value);
   };
   const cut = () => {
     const x = (width * Number(swipe.value)) / 100;
-    const edge = find(".edge", picture);
     find("#swiped rect", picture).setAttribute("x", x);
-    for (const end of ["x1", "x2"]) edge.setAttribute(end, x);
+    find("#unswiped rect", picture).setAttribute("width", x);
+    for (const line of edge.children) for (const end of ["x1", "x2"]) line.setAttribute(end, x);
     edge.setAttribute("visibility", x > 0 ? "visible" : "hidden");
   };
+  const swipeTo = (percent) => {
+    swipe.value = percent;
+    cut();
+    draw();
+  };
+  const choose = (number) => {
+    chosen = number === chosen ? null : number;
+    for (const one of findAll("[data-region]", holder)) {
+      const is = one.dataset.region === chosen;
+      if (one.localName === "button") one.setAttribute("aria-pressed", String(is));
+      else one.classList.toggle("chosen", is);
+    }
+    if (chosen === null) shown.fit();
+    else shown.showRegion(regions[chosen]);
+  };
+  const shown = zooming(holder, (target) => target.dataset?.region !== undefined && rows.length && choose(target.dataset.region));
 
-  opacity.addEventListener("input", () => layers.heat.setAttribute("opacity", opacity.value / 100));
-  swipe.addEventListener("input", cut);
-  find("[data-boxes]", holder).addEventListener("change", (event) => holder.classList.toggle("no-boxes", !event.target.checked));
-  for (const button of findAll("[data-compare]", holder)) button.addEventListener("click", () => compare(button.dataset.compare));
-  for (const button of findAll("[data-zoom]", holder)) {
-    button.addEventListener("click", () => zoomTo(Number(button.dataset.zoom) ? zoom * Number(button.dataset.zoom) : 1));
+  for (const button of findAll("[data-right]", holder)) {
+    button.addEventListener("click", () => {
+      right = button.dataset.right;
+      draw();
+    });
   }
-  port.addEventListener("keydown", (event) => {
-    if (event.altKey || event.ctrlKey || event.metaKey) return;
-    const acts = {
-      "+": () => zoomTo(zoom * 1.5), "-": () => zoomTo(zoom / 1.5), 0: () => zoomTo(1),
-      ArrowLeft: () => move(-0.1, 0), ArrowRight: () => move(0.1, 0), ArrowUp: () => move(0, -0.1), ArrowDown: () => move(0, 0.1),
-    };
-    if (!acts[event.key]) return;
-    event.preventDefault();
-    event.stopPropagation();
-    acts[event.key]();
+  left.addEventListener("change", () => swipeTo(Number(swipe.value) || 50));
+  swipe.addEventListener("input", () => swipeTo(swipe.value));
+  opacity.addEventListener("input", () => {
+    opacities[right] = Number(opacity.value);
+    draw();
   });
-  port.addEventListener("wheel", (event) => {
-    if (!event.ctrlKey && document.activeElement !== port) return; // else the page could not be scrolled past it
-    event.preventDefault();
-    const box = picture.getBoundingClientRect();
-    const at = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
-    zoomTo(zoom * (event.deltaY < 0 ? 1.2 : 1 / 1.2), at);
-  }, { passive: false });
-  port.addEventListener("pointerdown", (event) => port.setPointerCapture(event.pointerId));
-  port.addEventListener("pointermove", (event) => {
-    if (!event.buttons || zoom === 1) return;
-    const box = picture.getBoundingClientRect();
-    move(-event.movementX / box.width, -event.movementY / box.height);
+  edge.addEventListener("pointerdown", (event) => edge.setPointerCapture(event.pointerId));
+  edge.addEventListener("pointermove", (event) => {
+    if (event.buttons) swipeTo(Math.min(99, Math.max(1, (100 * shown.place(event)[0]) / width)));
   });
+  find("[data-boxes]", holder).addEventListener("change", (event) => holder.classList.toggle("no-boxes", !event.target.checked));
+  for (const row of rows) row.addEventListener("click", () => choose(row.dataset.region));
+  draw();
 
   /** Shows another inspection, as the API gives it. */
-  const show = ({ id, size, view, regions, has_reconstruction: isRebuilt }) => {
-    const place = { input: { x: 0, y: 0, ...size }, heat: view, rebuilt: view };
-    for (const [name, layer] of Object.entries(layers)) {
-      const file = { input: "original", heat: "map", rebuilt: "reconstruction" }[name];
-      layer.setAttribute("href", name === "rebuilt" && !isRebuilt ? "" : `/v1/inspections/${id}/${file}.png`);
-      for (const [key, value] of Object.entries(place[name])) layer.setAttribute(key, value);
+  const show = (one) => {
+    ({ id, regions } = one);
+    const size = one.original_size;
+    view = one.view ?? { x: 0, y: 0, ...size };
+    width = size.width;
+    const input = find("[data-layer=input]", picture);
+    input.setAttribute("href", `/v1/inspections/${id}/original.png`);
+    for (const key of ["width", "height"]) {
+      for (const element of [input, find("#swiped rect", picture)]) element.setAttribute(key, size[key]);
     }
+    for (const element of [find("#unswiped rect", picture)]) element.setAttribute("height", size.height);
+    for (const line of edge.children) line.setAttribute("y2", size.height);
     find(".boxes", picture).replaceChildren(...regions.slice(0, 50).flatMap((region) =>
       ["outer", "inner"].map((layer) => {
         const rect = document.createElementNS(SVG, "rect");
@@ -91,6 +95,9 @@ export const stage = (holder) => {
         for (const key of ["x", "y", "width", "height"]) rect.setAttribute(key, region[key]);
         return rect;
       })));
+    shown.resize(size);
+    cut();
+    draw();
   };
-  return { show, zoomTo };
+  return { show };
 };
