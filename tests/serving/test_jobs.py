@@ -62,6 +62,7 @@ def test_what_was_running_when_a_station_ended_is_interrupted(opened, connected,
 def test_what_was_running_when_a_station_was_killed_is_interrupted_as_well(opened):
     station = opened()
     parts = (station.database, station.objects, station.history, station.detectors, station.teaching)
+    parts += (station.comparisons,)
     station.jobs.close()  # nobody does what is begun now
     job = station.jobs.begin(FIT, "test")
     assert station.jobs.get(job.id).state == "waiting"

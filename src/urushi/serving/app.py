@@ -10,15 +10,27 @@ from starlette.concurrency import run_in_threadpool
 from urushi import __version__
 from urushi.serving import problems
 from urushi.serving.guard import Guard
+from urushi.serving.page import comparing, entrance, files, live, looking, reviewing, threshold, trends
 from urushi.serving.page import detectors as detectors_page
 from urushi.serving.page import drift as drift_page
-from urushi.serving.page import entrance, files, live, looking, reviewing, threshold, trends
 from urushi.serving.page import teaching as teaching_page
 from urushi.serving.routes import cameras, detectors, events, inspections, jobs, operation, review, teaching
 from urushi.serving.station import Station
 
 _API = (inspections, cameras, detectors, review, teaching, jobs, events, operation)
-_PAGES = (entrance, files, live, looking, reviewing, threshold, detectors_page, trends, drift_page, teaching_page)
+_PAGES = (
+    entrance,
+    files,
+    live,
+    looking,
+    reviewing,
+    threshold,
+    comparing,
+    detectors_page,
+    trends,
+    drift_page,
+    teaching_page,
+)
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"model": problems.Problem, "content": {problems.MEDIA_TYPE: {}}, "description": words}
     for status, words in {

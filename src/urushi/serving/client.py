@@ -11,6 +11,7 @@ import httpx2
 from pydantic import BaseModel, TypeAdapter
 
 from urushi.errors import UrushiError
+from urushi.serving.comparison_messages import ComparisonFound
 from urushi.serving.drift.monitors import Reference
 from urushi.serving.jobs import Kind
 from urushi.serving.messages import (
@@ -151,13 +152,20 @@ class Client:
         return self._one(DetectorFound, "POST", f"/v1/detectors/{name}/good-images", json=sent)
 
     def begin(self, kind: Kind, detector: str, reason: str, **asked: Any) -> JobFound:
-        """Begins a job; `asked`: source, tag, since, until, recipe, false_alarm_rate, to, teaching, goes_live."""
+        """Begins a job; `asked`: source, tag, since, until, recipe, false_alarm_rate, to, teaching, goes_live.
+
+        Of a comparison: version, against (detector, number), is_reviewed, limit.
+        """
         sent = {"kind": kind, "detector": detector, "reason": reason, **asked}
         return self._one(JobFound, "POST", "/v1/jobs", json=sent)
 
     def job(self, number: int) -> JobFound:
         """As it stands."""
         return self._one(JobFound, "GET", f"/v1/jobs/{number}")
+
+    def comparison(self, number: int) -> ComparisonFound:
+        """What a job has found that compared two versions."""
+        return self._one(ComparisonFound, "GET", f"/v1/jobs/{number}/comparison")
 
     def cancel(self, number: int) -> JobFound:
         """Ends a job."""

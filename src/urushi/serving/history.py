@@ -10,13 +10,14 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, ScalarSelect, Select, exists, or_, select
 from sqlalchemy.orm import Session
 
+from urushi.data.images import IMAGE_SUFFIXES
 from urushi.errors import NotFoundError
 from urushi.inspection import Inspection, Unreadable
 from urushi.serving import evidence
 from urushi.serving.announcements import Announcement, Announcements
 from urushi.serving.database import Database, now
 from urushi.serving.disputes import disputed
-from urushi.serving.objects import Keeper, Objects
+from urushi.serving.objects import Keeper, Objects, linked
 from urushi.serving.tables import Inspected, Tag, Verdict, Version
 
 Outcome = Literal["normal", "unsure", "anomalous", "unreadable"]
@@ -182,6 +183,11 @@ class History:
     def original(self, row: Inspected) -> Path:
         """The image as it came; raises NotFoundError where it is not kept."""
         return self._objects.path(_digest(row, row.original))
+
+    def link(self, row: Inspected, folder: Path) -> Path:
+        """The image as it came in another folder, by its id; raises NotFoundError where it is not kept."""
+        suffix = Path(row.source).suffix.lower()
+        return linked(self.original(row), folder / f"{row.id}{suffix if suffix in IMAGE_SUFFIXES else '.png'}")
 
     def names(self, digest: str) -> bool:
         """Whether a row names this content."""

@@ -1,8 +1,8 @@
 """Work that takes long: one job after the other, each by commands in processes of their own, which can be ended."""
 
+import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,22 +18,23 @@ from typing import Any, Literal
 
 from sqlalchemy import select, update
 
-from urushi.data.images import IMAGE_SUFFIXES
 from urushi.data.progress import LINE_EVERY
 from urushi.errors import ConflictError, InputError, NotFoundError, UrushiError
 from urushi.printable import printable
 from urushi.recipes.files import recipe_names
 from urushi.runtime.names import Engine
+from urushi.serving.comparisons import MOST_IMAGES, Comparisons
 from urushi.serving.database import Database, note_change, now
 from urushi.serving.history import History, Query
-from urushi.serving.objects import Objects
-from urushi.serving.tables import Inspected, Job
+from urushi.serving.objects import Objects, linked
+from urushi.serving.tables import Inspected, Job, Version
 from urushi.serving.teaching.sets import TeachingSets
 from urushi.serving.versions import Detectors
 
-Kind = Literal["fit", "export"]
+Kind = Literal["fit", "export", "compare"]
 State = Literal["waiting", "running", "done", "failed", "cancelled", "interrupted"]
 ENDED: tuple[State, ...] = ("done", "failed", "cancelled", "interrupted")
+_COMPARING = (sys.executable, "-c", "from urushi.serving.comparing import main; main()")
 _PROGRAM = (sys.executable, "-c", "from urushi.cli import main; main()")
 _SECONDS_BETWEEN_LINES = "1"
 _PATIENCE_SECONDS = 10  # of a process that was told to end
@@ -43,10 +44,12 @@ _SHARE = re.compile(r": (\d+) of (\d+)$")
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What a job is to do: fit a detector on good inspections, or export the one that decides now.
+    """What a job is to do: fit a detector on good inspections, export the one that decides now, or compare two.
 
     Good are those with the verdict OK, and normal ones without a verdict, of `source` (or the detector itself), with
     this tag, within this time. A teaching set takes their place. What is made decides from then on if it goes live.
+
+    A version of the detector is compared `against` one of the same or another detector, on the last inspections.
     """
 
     kind: Kind
@@ -61,6 +64,10 @@ class Asked:
     to: Engine = "onnx"
     teaching: str | None = None
     goes_live: bool = True
+    version: int | None = None
+    against: tuple[str, int] | None = None  # the name of a detector, and which of its versions
+    is_reviewed: bool | None = None
+    limit: int | None = None
 
     def __post_init__(self) -> None:
         if self.teaching is not None and (
@@ -69,13 +76,20 @@ class Asked:
             raise InputError(
                 "a teaching set is what a fit learns in place of a history: leave source, tag and times out"
             )
+        if (self.kind == "compare") != (self.version is not None and self.against is not None):
+            raise InputError(
+                "to compare takes a `version` of the detector and a version `against` it; others take none"
+            )
+        if self.against == (self.detector, self.version):
+            raise InputError("a version is compared with another one")
         if self.recipe not in recipe_names():
             raise InputError(f"{self.recipe!r} is no recipe; there are {', '.join(recipe_names())}")
 
     def query(self) -> Query:
         """The inspections among which good ones are looked for."""
         detector = self.source or self.detector
-        return Query(detector=detector, tag=self.tag, since=self.since, until=self.until)
+        where = {"tag": self.tag, "since": self.since, "until": self.until, "is_reviewed": self.is_reviewed}
+        return Query(detector=detector, **where)  # type: ignore[arg-type]
 
     def commands(self, place: Path, good: Path) -> Iterator[list[str]]:
         """What makes the detector at a place."""
@@ -89,10 +103,16 @@ class Jobs:
     """Those of a station; a thread of its own does them."""
 
     def __init__(
-        self, database: Database, objects: Objects, history: History, detectors: Detectors, teaching: TeachingSets
+        self,
+        database: Database,
+        objects: Objects,
+        history: History,
+        detectors: Detectors,
+        teaching: TeachingSets,
+        comparisons: Comparisons,
     ) -> None:
         self._database, self._objects, self._history, self._detectors = database, objects, history, detectors
-        self._teaching = teaching
+        self._teaching, self._comparisons = teaching, comparisons
         self._waiting: SimpleQueue[tuple[int, Asked] | None] = SimpleQueue()
         self._process: subprocess.Popen[str] | None = None
         self._ending: dict[int, State] = {}  # jobs that are not to go on, and what they become
@@ -107,6 +127,7 @@ class Jobs:
             self._detectors.get(asked.source or asked.detector)
         if asked.teaching is not None:
             self._teaching.get(asked.teaching)
+        self._versions(asked)
         plain = {name: _plain(value) for name, value in asdict(asked).items() if value is not None}
         job = Job(kind=asked.kind, detector=asked.detector, asked=plain, state="waiting", author=author, created=now())
         with self._database.writing() as session:
@@ -176,19 +197,33 @@ class Jobs:
                 said = str(error) if isinstance(error, (UrushiError, OSError)) else f"unexpected {error!r}"
                 self._note(number, state=state, message=printable(said)[:_MOST_CHARACTERS], ended=now())
 
-    def _done(self, number: int, asked: Asked) -> int:
-        """The number of the version that it has made."""
+    def _done(self, number: int, asked: Asked) -> int | None:
+        """The number of the version that it has made; None where it makes none."""
         with TemporaryDirectory(prefix="urushi-job-", dir=self._objects.incoming) as scratch:
             place, good = Path(scratch) / "detector.urushi", Path(scratch) / "good"
             good.mkdir()
+            if asked.kind == "compare":
+                return self._compare(number, asked, good)
             if asked.kind == "export":
                 place.write_bytes(self._objects.path(self._detectors.get(asked.detector).row.digest).read_bytes())
             self._gather(asked, good)
             for command in asked.commands(place, good):
-                self._command(number, command)
+                self._command(number, [*_PROGRAM, *command])
             made, author = place.read_bytes(), self.get(number).author
             added = self._detectors.add(asked.detector, made, author, asked.reason, goes_live=asked.goes_live)
             return added.row.number
+
+    def _compare(self, number: int, asked: Asked, scratch: Path) -> None:
+        plan, out = scratch / "plan.json", scratch / "out.json"
+        found = self._comparisons.plan(self._versions(asked), asked.query(), asked.limit or MOST_IMAGES, scratch)
+        plan.write_text(json.dumps(found), "utf-8")
+        self._command(number, [*_COMPARING, str(plan), str(out)])
+        self._comparisons.keep(number, found, out)
+
+    def _versions(self, asked: Asked) -> list[Version]:
+        """The two that are compared, if any; raises NotFoundError."""
+        both = [(asked.detector, asked.version), asked.against] if asked.against else []
+        return [self._detectors.row(*one) for one in both]  # type: ignore[misc]
 
     def _gather(self, asked: Asked, good: Path) -> None:
         if asked.teaching is None:
@@ -196,7 +231,7 @@ class Jobs:
             return
         names = self._teaching.get(asked.teaching).images
         for name in names:
-            _link(self._teaching.images(asked.teaching) / name, good / name)
+            linked(self._teaching.images(asked.teaching) / name, good / name)
         if not names:
             raise InputError("this teaching set has no image that can be read")
 
@@ -205,7 +240,7 @@ class Jobs:
         if not rows:
             raise InputError("no inspection is known to be good: normal without a verdict, or with the verdict OK")
         for row in rows:
-            _link(self._history.original(row), good / f"{row.id}{_suffix(row.source)}")
+            self._history.link(row, good)
 
     def _command(self, number: int, arguments: Sequence[str]) -> None:
         environment = os.environ | {LINE_EVERY: _SECONDS_BETWEEN_LINES}
@@ -213,7 +248,7 @@ class Jobs:
             if number in self._ending or self.is_closing.is_set():
                 raise InputError("ended before it was done")
             self._process = subprocess.Popen(
-                [*_PROGRAM, *arguments],
+                arguments,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -228,19 +263,11 @@ class Jobs:
                 last = printable(line.strip())[:_MOST_CHARACTERS] or last
                 self._note(number, message=last)
         if process.returncode:
-            raise InputError(last or f"urushi {arguments[0]} ended with status {process.returncode}")
+            raise InputError(last or f"its process ended with status {process.returncode}")
 
     def _note(self, number: int, **values: Any) -> None:
         with self._database.writing() as session:
             session.execute(update(Job).where(Job.id == number).values(**values))
-
-
-def _link(source: Path, place: Path) -> None:
-    """The same file again, or a copy where the disk knows no links."""
-    try:
-        os.link(source, place)
-    except OSError:
-        shutil.copyfile(source, place)
 
 
 def share_of(job: Job) -> float | None:
@@ -264,11 +291,6 @@ def _stop(process: "subprocess.Popen[str] | None") -> None:
 def _is_good(row: Inspected) -> bool:
     last = row.verdicts[-1].verdict if row.verdicts else None
     return last == "ok" or (last is None and row.decision == "normal")
-
-
-def _suffix(source: str) -> str:
-    suffix = Path(source).suffix.lower()
-    return suffix if suffix in IMAGE_SUFFIXES else ".png"
 
 
 def _plain(value: Any) -> Any:

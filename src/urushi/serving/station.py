@@ -13,6 +13,7 @@ from urushi.detector import Detector
 from urushi.errors import InputError
 from urushi.runtime.backend import usable_cores
 from urushi.serving.announcements import Announcements
+from urushi.serving.comparisons import Comparisons
 from urushi.serving.database import Database
 from urushi.serving.drift.monitors import Monitors
 from urushi.serving.gallery import Gallery
@@ -62,6 +63,7 @@ class Station:
     detectors: Detectors
     review: Review
     teaching: TeachingSets
+    comparisons: Comparisons
     jobs: Jobs
     tokens: Tokens
     sessions: Sessions
@@ -106,6 +108,7 @@ class Station:
             objects.sweep(history.names)
         (folder / _UNCLEAN).touch()
         records, monitors = (database, objects, history, detectors), Monitors(database, metrics, announcements)
+        comparisons = Comparisons(database, objects, history)
         tokens, teaching = Tokens(database, hasher), TeachingSets(folder, database, limits)
         station = cls(
             folder=folder,
@@ -118,7 +121,8 @@ class Station:
             detectors=detectors,
             review=Review(*records),
             teaching=teaching,
-            jobs=Jobs(*records, teaching),
+            comparisons=comparisons,
+            jobs=Jobs(*records, teaching, comparisons),
             tokens=tokens,
             sessions=Sessions(tokens),
             failed_logins=FailedLogins(limits.failed_logins_per_minute),

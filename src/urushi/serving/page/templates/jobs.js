@@ -26,7 +26,7 @@ const follow = (number) => {
     find("[data-left]", row).textContent = left(job);
     find("[data-state]", row).textContent = data.states[job.state];
     find("[data-message]", row).textContent = job.message ?? "";
-    find("progress", row).value = job.share ?? (job.state === "done" ? 1 : 0);
+    find("progress", row).value = job.state === "done" ? 1 : job.share ?? 0;
     if (data.ended.includes(job.state)) location.reload();
   };
   for (const state of Object.keys(data.states)) news.addEventListener(state, show);
