@@ -2,7 +2,7 @@
 
 import json
 import re
-import shutil
+import sys
 from dataclasses import replace
 from html import unescape
 
@@ -145,7 +145,7 @@ def test_a_job_compares_in_a_process_of_its_own_and_can_be_ended(two, browser, m
     assert len(two.comparison(job.id).pairs) == 3
     assert f'href="/detectors/comparisons/{job.id}"' in http.get("/detectors").text
 
-    monkeypatch.setattr("urushi.serving.jobs._COMPARING", (shutil.which("sleep"), "60"))
+    monkeypatch.setattr("urushi.serving.jobs._COMPARING", (sys.executable, "-c", "import time; time.sleep(60)"))
     waiting = two.begin("compare", "exported", "x", **ASKED)
     text = http.get("/detectors").text
     assert f'action="/jobs/{waiting.id}/cancellation"' in text

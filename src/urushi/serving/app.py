@@ -14,10 +14,11 @@ from urushi.serving.page import comparing, entrance, files, live, looking, revie
 from urushi.serving.page import detectors as detectors_page
 from urushi.serving.page import drift as drift_page
 from urushi.serving.page import teaching as teaching_page
-from urushi.serving.routes import cameras, detectors, events, inspections, jobs, operation, review, teaching
+from urushi.serving.page import views as views_page
+from urushi.serving.routes import cameras, detectors, events, inspections, jobs, operation, review, teaching, views
 from urushi.serving.station import Station
 
-_API = (inspections, cameras, detectors, review, teaching, jobs, events, operation)
+_API = (inspections, views, cameras, detectors, review, teaching, jobs, events, operation)
 _PAGES = (
     entrance,
     files,
@@ -30,6 +31,7 @@ _PAGES = (
     trends,
     drift_page,
     teaching_page,
+    views_page,
 )
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"model": problems.Problem, "content": {problems.MEDIA_TYPE: {}}, "description": words}

@@ -27,6 +27,7 @@ from urushi.serving.messages import (
     VerdictSaid,
     VersionFound,
 )
+from urushi.serving.views import ViewFound
 
 Picture = Literal["map", "overlay", "reconstruction", "difference", "seen", "original"]
 Image = Path | bytes
@@ -89,6 +90,22 @@ class Client:
             yield from page.items
             if (cursor := page.next) is None:
                 return
+
+    def views(self) -> list[ViewFound]:
+        """One's own views of the gallery."""
+        return self._all(ViewFound, "GET", "/v1/views")
+
+    def keep_view(self, name: str, **filters: Any) -> ViewFound:
+        """Keeps filters of the gallery by a name."""
+        return self._one(ViewFound, "POST", "/v1/views", json={"name": name, "filters": filters})
+
+    def rename_view(self, number: int, name: str) -> ViewFound:
+        """Gives one of them another name."""
+        return self._one(ViewFound, "PATCH", f"/v1/views/{number}", json={"name": name})
+
+    def remove_view(self, number: int) -> ViewFound:
+        """Removes one of them."""
+        return self._one(ViewFound, "DELETE", f"/v1/views/{number}")
 
     def picture(self, number: int, kind: Picture) -> bytes:
         """A PNG file."""

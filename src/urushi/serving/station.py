@@ -31,6 +31,7 @@ from urushi.serving.settings import Limits, Retention
 from urushi.serving.teaching.sets import TeachingSets
 from urushi.serving.tokens import FailedLogins, Tokens
 from urushi.serving.versions import Detectors
+from urushi.serving.views import Views
 
 _UNCLEAN = "running"  # is there while a station runs, and when it was killed
 
@@ -60,6 +61,7 @@ class Station:
     announcements: Announcements
     history: History
     gallery: Gallery
+    views: Views
     detectors: Detectors
     review: Review
     teaching: TeachingSets
@@ -118,6 +120,7 @@ class Station:
             announcements=announcements,
             history=history,
             gallery=Gallery(database),
+            views=Views(database),
             detectors=detectors,
             review=Review(*records),
             teaching=teaching,
