@@ -65,7 +65,7 @@ def test_what_was_running_when_a_station_was_killed_is_interrupted_as_well(opene
     station.jobs.close()  # nobody does what is begun now
     job = station.jobs.begin(FIT, "test")
     assert station.jobs.get(job.id).state == "waiting"
-    again = Jobs(*records, station.teaching, station.jobs.looks)
+    again = Jobs(*records, station.teaching, station.comparisons, station.jobs.looks)
     assert again.get(job.id).state == "interrupted"
     with pytest.raises(ConflictError, match="is interrupted already"):
         again.cancel(job.id, "test")

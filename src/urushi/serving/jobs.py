@@ -26,21 +26,23 @@ from urushi.printable import printable
 from urushi.recipe import Recipe
 from urushi.recipes.files import recipe_names
 from urushi.runtime.names import Engine
+from urushi.serving.comparisons import MOST_IMAGES, Comparisons
 from urushi.serving.database import Database, note_change, now
 from urushi.serving.history import History, Query
-from urushi.serving.objects import Objects, link
-from urushi.serving.tables import Job
+from urushi.serving.objects import Objects, linked
+from urushi.serving.tables import Job, Version
 from urushi.serving.teaching.area import Area
-from urushi.serving.teaching.gathering import good_ones, suffix_of
+from urushi.serving.teaching.gathering import good_ones
 from urushi.serving.teaching.looks import FirstLooks
 from urushi.serving.teaching.sets import TeachingSets
 from urushi.serving.versions import Detectors
 
-Kind = Literal["fit", "export"]
+Kind = Literal["fit", "export", "compare"]
 State = Literal["waiting", "running", "done", "failed", "cancelled", "interrupted"]
 ENDED: tuple[State, ...] = ("done", "failed", "cancelled", "interrupted")
 _PROGRAM = (sys.executable, "-P", "-c", "from urushi.cli import main; main()")
 _LOOK = (sys.executable, "-P", "-m", "urushi.serving.teaching.first_look")
+_COMPARING = (sys.executable, "-P", "-c", "from urushi.serving.comparing import main; main()")
 _DETECTOR, _GOOD = "detector.urushi", "good"
 _SECONDS_BETWEEN_LINES = "1"
 _PATIENCE_SECONDS = 10  # of a process that was told to end
@@ -50,10 +52,12 @@ _SHARE = re.compile(r": (\d+) of (\d+)$")
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What a job is to do: fit a detector on good inspections, or export the one that decides now.
+    """What a job is to do: fit a detector on good inspections, export the one that decides now, or compare two.
 
     Good are those with the verdict OK, and normal ones without a verdict, of `source` (or the detector itself), with
     this tag, within this time. A teaching set takes their place. What is made decides from then on if it goes live.
+
+    A version of the detector is compared `against` one of the same or another detector, on the last inspections.
     """
 
     kind: Kind
@@ -69,6 +73,10 @@ class Asked:
     teaching: str | None = None
     goes_live: bool = True
     area: Area | None = None
+    version: int | None = None
+    against: tuple[str, int] | None = None  # the name of a detector, and which of its versions
+    is_reviewed: bool | None = None
+    limit: int | None = None
 
     def __post_init__(self) -> None:
         if self.teaching is not None and (
@@ -77,6 +85,12 @@ class Asked:
             raise InputError(
                 "a teaching set is what a fit learns in place of a history: leave source, tag and times out"
             )
+        if (self.kind == "compare") != (self.version is not None and self.against is not None):
+            raise InputError(
+                "to compare takes a `version` of the detector and a version `against` it; others take none"
+            )
+        if self.against == (self.detector, self.version):
+            raise InputError("a version is compared with another one")
         if self.recipe not in recipe_names():
             raise InputError(f"{self.recipe!r} is no recipe; there are {', '.join(recipe_names())}")
         if self.settings and self.kind != "fit":
@@ -92,7 +106,8 @@ class Asked:
     def query(self) -> Query:
         """The inspections among which good ones are looked for."""
         detector = self.source or self.detector
-        return Query(detector=detector, tag=self.tag, since=self.since, until=self.until)
+        where = {"tag": self.tag, "since": self.since, "until": self.until, "is_reviewed": self.is_reviewed}
+        return Query(detector=detector, **where)  # type: ignore[arg-type]
 
     def commands(self) -> Iterator[list[str]]:
         """What makes the detector, in a folder that has the good images."""
@@ -113,10 +128,11 @@ class Jobs:
         history: History,
         detectors: Detectors,
         teaching: TeachingSets,
+        comparisons: Comparisons,
         looks: FirstLooks,
     ) -> None:
         self._database, self._objects, self._history, self._detectors = database, objects, history, detectors
-        self._teaching, self.looks = teaching, looks
+        self._teaching, self._comparisons, self.looks = teaching, comparisons, looks
         self._waiting: SimpleQueue[tuple[int, Asked] | None] = SimpleQueue()
         self._process: subprocess.Popen[str] | None = None
         self._ending: dict[int, State] = {}  # jobs that are not to go on, and what they become
@@ -131,6 +147,7 @@ class Jobs:
             self._detectors.get(asked.source or asked.detector)
         if asked.teaching is not None:
             self._teaching.get(asked.teaching)
+        self._versions(asked)
         plain = {name: _plain(value) for name, value in asdict(asked).items() if value is not None}
         job = Job(kind=asked.kind, detector=asked.detector, asked=plain, state="waiting", author=author, created=now())
         with self._database.writing() as session:
@@ -200,11 +217,13 @@ class Jobs:
                 said = str(error) if isinstance(error, (UrushiError, OSError)) else f"unexpected {error!r}"
                 self._note(number, state=state, message=printable(said)[:_MOST_CHARACTERS], ended=now())
 
-    def _done(self, number: int, asked: Asked) -> int:
-        """The number of the version that it has made."""
+    def _done(self, number: int, asked: Asked) -> int | None:
+        """The number of the version that it has made; None where it makes none."""
         with TemporaryDirectory(prefix="urushi-job-", dir=self._objects.incoming) as scratch:
             place, good = Path(scratch) / _DETECTOR, Path(scratch) / _GOOD
             good.mkdir()
+            if asked.kind == "compare":
+                return self._compare(number, asked, good)
             if asked.kind == "export":
                 place.write_bytes(self._objects.path(self._detectors.get(asked.detector).row.digest).read_bytes())
             self._gather(asked, good)
@@ -216,13 +235,25 @@ class Jobs:
             added = self._detectors.add(asked.detector, made, author, asked.reason, goes_live=asked.goes_live)
             return added.row.number
 
+    def _compare(self, number: int, asked: Asked, scratch: Path) -> None:
+        plan, out = scratch / "plan.json", scratch / "out.json"
+        found = self._comparisons.plan(self._versions(asked), asked.query(), asked.limit or MOST_IMAGES, scratch)
+        plan.write_text(json.dumps(found), "utf-8")
+        self._command(number, [*_COMPARING, str(plan), str(out)])
+        self._comparisons.keep(number, found, out)
+
+    def _versions(self, asked: Asked) -> list[Version]:
+        """The two that are compared, if any; raises NotFoundError."""
+        both = [(asked.detector, asked.version), asked.against] if asked.against else []
+        return [self._detectors.row(*one) for one in both]  # type: ignore[misc]
+
     def _gather(self, asked: Asked, good: Path) -> None:
         if asked.teaching is None:
             self._gather_inspected(asked, good)
             return
         names = self._teaching.get(asked.teaching).images
         for name in names:
-            link(self._teaching.images(asked.teaching) / name, good / name)
+            linked(self._teaching.images(asked.teaching) / name, good / name)
         if not names:
             raise InputError("this teaching set has no image that can be read")
 
@@ -231,7 +262,7 @@ class Jobs:
         if not rows:
             raise InputError("no inspection is known to be good: normal without a verdict, or with the verdict OK")
         for row in rows:
-            link(self._history.original(row), good / f"{row.id}{suffix_of(row.source)}")
+            self._history.link(row, good)
 
     def _look(self, number: int, scratch: Path) -> None:
         """At planted defects and good images; a detector that cannot be looked at so is one all the same."""
@@ -245,7 +276,7 @@ class Jobs:
             self.looks.miss(number, printable(str(error))[:_MOST_CHARACTERS])
         self._note(number, message=said)
 
-    def _command(self, number: int, command: Sequence[str], within: Path) -> None:
+    def _command(self, number: int, command: Sequence[str], within: Path | None = None) -> None:
         environment = os.environ | {LINE_EVERY: _SECONDS_BETWEEN_LINES}
         with self._changing:
             if number in self._ending or self.is_closing.is_set():
@@ -267,7 +298,7 @@ class Jobs:
                 last = printable(line.strip())[:_MOST_CHARACTERS] or last
                 self._note(number, message=last)
         if process.returncode:
-            raise InputError(last or f"{' '.join(command[:4])} ended with status {process.returncode}")
+            raise InputError(last or f"its process ended with status {process.returncode}")
 
     def _note(self, number: int, **values: Any) -> None:
         with self._database.writing() as session:
