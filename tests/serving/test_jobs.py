@@ -61,11 +61,11 @@ def test_what_was_running_when_a_station_ended_is_interrupted(opened, connected,
 
 def test_what_was_running_when_a_station_was_killed_is_interrupted_as_well(opened):
     station = opened()
-    parts = (station.database, station.objects, station.history, station.detectors, station.teaching)
+    records = (station.database, station.objects, station.history, station.detectors)
     station.jobs.close()  # nobody does what is begun now
     job = station.jobs.begin(FIT, "test")
     assert station.jobs.get(job.id).state == "waiting"
-    again = Jobs(*parts)
+    again = Jobs(*records, station.teaching, station.comparisons, station.jobs.looks)
     assert again.get(job.id).state == "interrupted"
     with pytest.raises(ConflictError, match="is interrupted already"):
         again.cancel(job.id, "test")

@@ -82,7 +82,7 @@ def opened(served: SimpleNamespace, tmp_path: Path) -> Iterator[Callable[..., "s
 
 def tabbed(page: "sync_api.Page", selector: str) -> None:
     """Goes by the Tab key to an element, as a person without a mouse does, and sees where the focus is."""
-    for _ in range(80):
+    for _ in range(150):
         if page.evaluate("selector => document.activeElement.matches(selector)", selector):
             outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
             assert outline != "none", selector

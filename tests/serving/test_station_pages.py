@@ -271,7 +271,7 @@ def test_each_word_has_both_languages_and_is_used_and_none_is_missing():
         assert names[0] == names[1], key
         assert english.count("|") == german.count("|"), key
         prefixes = ("verdict_", "theme_", "by_", "state_", "kind_", "figure_", "about_", "problem_")
-        prefixes += ("drift_", "statistic_", "recipe_", "area_")
+        prefixes += ("drift_", "statistic_", "recipe_", "area_", "planted_", "side_")
         assert re.search(rf'["\']{key}["\']', text) or key.startswith(prefixes), f"{key} is used nowhere"
     assert set(re.findall(r'\bt\(["\'](\w+)["\'][,)]', text)) <= table.keys()
 

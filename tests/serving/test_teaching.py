@@ -176,9 +176,10 @@ def test_a_set_is_what_a_fit_learns_and_its_detector_goes_live_only_when_somebod
         f" shutil.copy({str(exported_autoencoder)!r}, sys.argv[4])\n"
     )
     monkeypatch.setattr(jobs, "_PROGRAM", (sys.executable, "-c", program))
+    monkeypatch.setattr(jobs, "_LOOK", (sys.executable, "-c", "print('planting defects: 3 of 4')"))
     begun = client.begin("fit", "new", "first", teaching=learnt["id"], goes_live=False)
     last = list(client.followed(begun.id))[-1]
-    assert (last.state, last.version, last.message) == ("done", 1, "learnt 2"), last.message
+    assert (last.state, last.version, last.message, last.share) == ("done", 1, "learnt 2", 1), last.message
     assert [one.name for one in client.detectors()] == ["exported"]
     (version,) = client.versions("new")
     assert not version.is_current

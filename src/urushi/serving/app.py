@@ -10,14 +10,15 @@ from starlette.concurrency import run_in_threadpool
 from urushi import __version__
 from urushi.serving import problems
 from urushi.serving.guard import Guard
+from urushi.serving.page import comparing, entrance, files, first_look, live, looking, reviewing, threshold, trends
 from urushi.serving.page import detectors as detectors_page
 from urushi.serving.page import drift as drift_page
-from urushi.serving.page import entrance, files, first_look, live, looking, reviewing, threshold, trends
 from urushi.serving.page import teaching as teaching_page
-from urushi.serving.routes import cameras, detectors, events, inspections, jobs, operation, review, teaching
+from urushi.serving.page import views as views_page
+from urushi.serving.routes import cameras, detectors, events, inspections, jobs, operation, review, teaching, views
 from urushi.serving.station import Station
 
-_API = (inspections, cameras, detectors, review, teaching, jobs, events, operation)
+_API = (inspections, views, cameras, detectors, review, teaching, jobs, events, operation)
 _PAGES = (
     entrance,
     files,
@@ -25,11 +26,13 @@ _PAGES = (
     looking,
     reviewing,
     threshold,
+    comparing,
     detectors_page,
     trends,
     drift_page,
     teaching_page,
     first_look,
+    views_page,
 )
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"model": problems.Problem, "content": {problems.MEDIA_TYPE: {}}, "description": words}

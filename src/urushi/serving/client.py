@@ -11,6 +11,7 @@ import httpx2
 from pydantic import BaseModel, TypeAdapter
 
 from urushi.errors import UrushiError
+from urushi.serving.comparison_messages import ComparisonFound
 from urushi.serving.drift.monitors import Reference
 from urushi.serving.jobs import Kind
 from urushi.serving.messages import (
@@ -26,6 +27,7 @@ from urushi.serving.messages import (
     VerdictSaid,
     VersionFound,
 )
+from urushi.serving.views import ViewFound
 
 Picture = Literal["map", "overlay", "reconstruction", "difference", "seen", "original"]
 Image = Path | bytes
@@ -89,6 +91,22 @@ class Client:
             if (cursor := page.next) is None:
                 return
 
+    def views(self) -> list[ViewFound]:
+        """One's own views of the gallery."""
+        return self._all(ViewFound, "GET", "/v1/views")
+
+    def keep_view(self, name: str, **filters: Any) -> ViewFound:
+        """Keeps filters of the gallery by a name."""
+        return self._one(ViewFound, "POST", "/v1/views", json={"name": name, "filters": filters})
+
+    def rename_view(self, number: int, name: str) -> ViewFound:
+        """Gives one of them another name."""
+        return self._one(ViewFound, "PATCH", f"/v1/views/{number}", json={"name": name})
+
+    def remove_view(self, number: int) -> ViewFound:
+        """Removes one of them."""
+        return self._one(ViewFound, "DELETE", f"/v1/views/{number}")
+
     def picture(self, number: int, kind: Picture) -> bytes:
         """A PNG file."""
         return self._sent("GET", f"/v1/inspections/{number}/{kind}.png").content
@@ -151,13 +169,20 @@ class Client:
         return self._one(DetectorFound, "POST", f"/v1/detectors/{name}/good-images", json=sent)
 
     def begin(self, kind: Kind, detector: str, reason: str, **asked: Any) -> JobFound:
-        """Begins a job; `asked`: source, tag, since, until, recipe, false_alarm_rate, to, teaching, goes_live, area."""
+        """Begins a job; `asked`: source, tag, since, until, recipe, false_alarm_rate, to, teaching, goes_live, area.
+
+        Of a comparison: version, against (detector, number), is_reviewed, limit.
+        """
         sent = {"kind": kind, "detector": detector, "reason": reason, **asked}
         return self._one(JobFound, "POST", "/v1/jobs", json=sent)
 
     def job(self, number: int) -> JobFound:
         """As it stands."""
         return self._one(JobFound, "GET", f"/v1/jobs/{number}")
+
+    def comparison(self, number: int) -> ComparisonFound:
+        """What a job has found that compared two versions."""
+        return self._one(ComparisonFound, "GET", f"/v1/jobs/{number}/comparison")
 
     def cancel(self, number: int) -> JobFound:
         """Ends a job."""

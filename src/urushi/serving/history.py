@@ -10,13 +10,14 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, ScalarSelect, Select, exists, or_, select
 from sqlalchemy.orm import Session
 
+from urushi.data.images import IMAGE_SUFFIXES
 from urushi.errors import NotFoundError
 from urushi.inspection import Inspection, Unreadable
 from urushi.serving import evidence
 from urushi.serving.announcements import Announcement, Announcements
 from urushi.serving.database import Database, now
 from urushi.serving.disputes import disputed
-from urushi.serving.objects import Keeper, Objects
+from urushi.serving.objects import Keeper, Objects, linked
 from urushi.serving.tables import Inspected, Tag, Verdict, Version
 
 Outcome = Literal["normal", "unsure", "anomalous", "unreadable"]
@@ -183,6 +184,10 @@ class History:
         """The image as it came; raises NotFoundError where it is not kept."""
         return self._objects.path(_digest(row, row.original))
 
+    def link(self, row: Inspected, folder: Path) -> Path:
+        """The image as it came in another folder, by its id; raises NotFoundError where it is not kept."""
+        return linked(self.original(row), folder / f"{row.id}{suffix_of(row.source)}")
+
     def names(self, digest: str) -> bool:
         """Whether a row names this content."""
         with self._database.reading() as session:
@@ -208,6 +213,12 @@ def required(session: Session, number: int) -> Inspected:
     if (row := session.get(Inspected, number)) is None:
         raise NotFoundError(f"there is no inspection {number}, or not any more")
     return row
+
+
+def suffix_of(source: str) -> str:
+    """By which an image is known as one, whatever name it came with."""
+    suffix = Path(source).suffix.lower()
+    return suffix if suffix in IMAGE_SUFFIXES else ".png"
 
 
 def forget(received: Received) -> None:

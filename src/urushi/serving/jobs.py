@@ -26,19 +26,24 @@ from urushi.printable import printable
 from urushi.recipe import Recipe
 from urushi.recipes.files import recipe_names
 from urushi.runtime.names import Engine
+from urushi.serving.comparisons import MOST_IMAGES, Comparisons
 from urushi.serving.database import Database, note_change, now
 from urushi.serving.history import History, Query
-from urushi.serving.objects import Objects, link
-from urushi.serving.tables import Job
+from urushi.serving.objects import Objects, linked
+from urushi.serving.tables import Job, Version
 from urushi.serving.teaching.area import Area
-from urushi.serving.teaching.gathering import good_ones, suffix_of
+from urushi.serving.teaching.gathering import good_ones
+from urushi.serving.teaching.looks import FirstLooks
 from urushi.serving.teaching.sets import TeachingSets
 from urushi.serving.versions import Detectors
 
-Kind = Literal["fit", "export"]
+Kind = Literal["fit", "export", "compare"]
 State = Literal["waiting", "running", "done", "failed", "cancelled", "interrupted"]
 ENDED: tuple[State, ...] = ("done", "failed", "cancelled", "interrupted")
-_PROGRAM = (sys.executable, "-c", "from urushi.cli import main; main()")
+_PROGRAM = (sys.executable, "-P", "-c", "from urushi.cli import main; main()")
+_LOOK = (sys.executable, "-P", "-m", "urushi.serving.teaching.first_look")
+_COMPARING = (sys.executable, "-P", "-c", "from urushi.serving.comparing import main; main()")
+_DETECTOR, _GOOD = "detector.urushi", "good"
 _SECONDS_BETWEEN_LINES = "1"
 _PATIENCE_SECONDS = 10  # of a process that was told to end
 _MOST_CHARACTERS = 1000
@@ -47,10 +52,12 @@ _SHARE = re.compile(r": (\d+) of (\d+)$")
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What a job is to do: fit a detector on good inspections, or export the one that decides now.
+    """What a job is to do: fit a detector on good inspections, export the one that decides now, or compare two.
 
     Good are those with the verdict OK, and normal ones without a verdict, of `source` (or the detector itself), with
     this tag, within this time. A teaching set takes their place. What is made decides from then on if it goes live.
+
+    A version of the detector is compared `against` one of the same or another detector, on the last inspections.
     """
 
     kind: Kind
@@ -66,6 +73,10 @@ class Asked:
     teaching: str | None = None
     goes_live: bool = True
     area: Area | None = None
+    version: int | None = None
+    against: tuple[str, int] | None = None  # the name of a detector, and which of its versions
+    is_reviewed: bool | None = None
+    limit: int | None = None
 
     def __post_init__(self) -> None:
         if self.teaching is not None and (
@@ -74,6 +85,12 @@ class Asked:
             raise InputError(
                 "a teaching set is what a fit learns in place of a history: leave source, tag and times out"
             )
+        if (self.kind == "compare") != (self.version is not None and self.against is not None):
+            raise InputError(
+                "to compare takes a `version` of the detector and a version `against` it; others take none"
+            )
+        if self.against == (self.detector, self.version):
+            raise InputError("a version is compared with another one")
         if self.recipe not in recipe_names():
             raise InputError(f"{self.recipe!r} is no recipe; there are {', '.join(recipe_names())}")
         if self.settings and self.kind != "fit":
@@ -89,25 +106,33 @@ class Asked:
     def query(self) -> Query:
         """The inspections among which good ones are looked for."""
         detector = self.source or self.detector
-        return Query(detector=detector, tag=self.tag, since=self.since, until=self.until)
+        where = {"tag": self.tag, "since": self.since, "until": self.until, "is_reviewed": self.is_reviewed}
+        return Query(detector=detector, **where)  # type: ignore[arg-type]
 
-    def commands(self, place: Path, good: Path) -> Iterator[list[str]]:
-        """What makes the detector at a place."""
+    def commands(self) -> Iterator[list[str]]:
+        """What makes the detector, in a folder that has the good images."""
         if self.kind == "fit":
             rate = [] if self.false_alarm_rate is None else ["--false-alarm-rate", str(self.false_alarm_rate)]
             changes = (f"--set={name}={json.dumps(value)}" for name, value in self.settings.items())
-            yield ["fit", str(good), "-o", str(place), "--layout", "flat", "--recipe", self.recipe, *rate, *changes]
-        yield ["export", str(place), "--to", self.to, "--images", str(good)]
+            yield ["fit", _GOOD, "-o", _DETECTOR, "--layout", "flat", "--recipe", self.recipe, *rate, *changes]
+        yield ["export", _DETECTOR, "--to", self.to, "--images", _GOOD]
 
 
 class Jobs:
     """Those of a station; a thread of its own does them."""
 
     def __init__(
-        self, database: Database, objects: Objects, history: History, detectors: Detectors, teaching: TeachingSets
+        self,
+        database: Database,
+        objects: Objects,
+        history: History,
+        detectors: Detectors,
+        teaching: TeachingSets,
+        comparisons: Comparisons,
+        looks: FirstLooks,
     ) -> None:
         self._database, self._objects, self._history, self._detectors = database, objects, history, detectors
-        self._teaching = teaching
+        self._teaching, self._comparisons, self.looks = teaching, comparisons, looks
         self._waiting: SimpleQueue[tuple[int, Asked] | None] = SimpleQueue()
         self._process: subprocess.Popen[str] | None = None
         self._ending: dict[int, State] = {}  # jobs that are not to go on, and what they become
@@ -122,6 +147,7 @@ class Jobs:
             self._detectors.get(asked.source or asked.detector)
         if asked.teaching is not None:
             self._teaching.get(asked.teaching)
+        self._versions(asked)
         plain = {name: _plain(value) for name, value in asdict(asked).items() if value is not None}
         job = Job(kind=asked.kind, detector=asked.detector, asked=plain, state="waiting", author=author, created=now())
         with self._database.writing() as session:
@@ -191,19 +217,35 @@ class Jobs:
                 said = str(error) if isinstance(error, (UrushiError, OSError)) else f"unexpected {error!r}"
                 self._note(number, state=state, message=printable(said)[:_MOST_CHARACTERS], ended=now())
 
-    def _done(self, number: int, asked: Asked) -> int:
-        """The number of the version that it has made."""
+    def _done(self, number: int, asked: Asked) -> int | None:
+        """The number of the version that it has made; None where it makes none."""
         with TemporaryDirectory(prefix="urushi-job-", dir=self._objects.incoming) as scratch:
-            place, good = Path(scratch) / "detector.urushi", Path(scratch) / "good"
+            place, good = Path(scratch) / _DETECTOR, Path(scratch) / _GOOD
             good.mkdir()
+            if asked.kind == "compare":
+                return self._compare(number, asked, good)
             if asked.kind == "export":
                 place.write_bytes(self._objects.path(self._detectors.get(asked.detector).row.digest).read_bytes())
             self._gather(asked, good)
-            for command in asked.commands(place, good):
-                self._command(number, command)
+            for command in asked.commands():
+                self._command(number, [*_PROGRAM, *command], Path(scratch))
+            if asked.kind == "fit":
+                self._look(number, Path(scratch))
             made, author = place.read_bytes(), self.get(number).author
             added = self._detectors.add(asked.detector, made, author, asked.reason, goes_live=asked.goes_live)
             return added.row.number
+
+    def _compare(self, number: int, asked: Asked, scratch: Path) -> None:
+        plan, out = scratch / "plan.json", scratch / "out.json"
+        found = self._comparisons.plan(self._versions(asked), asked.query(), asked.limit or MOST_IMAGES, scratch)
+        plan.write_text(json.dumps(found), "utf-8")
+        self._command(number, [*_COMPARING, str(plan), str(out)])
+        self._comparisons.keep(number, found, out)
+
+    def _versions(self, asked: Asked) -> list[Version]:
+        """The two that are compared, if any; raises NotFoundError."""
+        both = [(asked.detector, asked.version), asked.against] if asked.against else []
+        return [self._detectors.row(*one) for one in both]  # type: ignore[misc]
 
     def _gather(self, asked: Asked, good: Path) -> None:
         if asked.teaching is None:
@@ -211,7 +253,7 @@ class Jobs:
             return
         names = self._teaching.get(asked.teaching).images
         for name in names:
-            link(self._teaching.images(asked.teaching) / name, good / name)
+            linked(self._teaching.images(asked.teaching) / name, good / name)
         if not names:
             raise InputError("this teaching set has no image that can be read")
 
@@ -220,21 +262,34 @@ class Jobs:
         if not rows:
             raise InputError("no inspection is known to be good: normal without a verdict, or with the verdict OK")
         for row in rows:
-            link(self._history.original(row), good / f"{row.id}{suffix_of(row.source)}")
+            self._history.link(row, good)
 
-    def _command(self, number: int, arguments: Sequence[str]) -> None:
+    def _look(self, number: int, scratch: Path) -> None:
+        """At planted defects and good images; a detector that cannot be looked at so is one all the same."""
+        said = self.get(number).message
+        try:
+            self._command(number, [*_LOOK, _DETECTOR, _GOOD, "look"], scratch)
+            self.looks.keep(number, scratch / "look")
+        except (InputError, OSError) as error:
+            if number in self._ending or self.is_closing.is_set():
+                raise
+            self.looks.miss(number, printable(str(error))[:_MOST_CHARACTERS])
+        self._note(number, message=said)
+
+    def _command(self, number: int, command: Sequence[str], within: Path | None = None) -> None:
         environment = os.environ | {LINE_EVERY: _SECONDS_BETWEEN_LINES}
         with self._changing:
             if number in self._ending or self.is_closing.is_set():
                 raise InputError("ended before it was done")
             self._process = subprocess.Popen(
-                [*_PROGRAM, *arguments],
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
                 errors="replace",
                 env=environment,
+                cwd=within,  # what it says then names no folder of the station
                 start_new_session=True,
             )
         last = ""
@@ -243,7 +298,7 @@ class Jobs:
                 last = printable(line.strip())[:_MOST_CHARACTERS] or last
                 self._note(number, message=last)
         if process.returncode:
-            raise InputError(last or f"urushi {arguments[0]} ended with status {process.returncode}")
+            raise InputError(last or f"its process ended with status {process.returncode}")
 
     def _note(self, number: int, **values: Any) -> None:
         with self._database.writing() as session:
@@ -252,6 +307,8 @@ class Jobs:
 
 def share_of(job: Job) -> float | None:
     """How much of what it is at is done, in [0, 1]; None where that is not known."""
+    if job.state == "done":
+        return 1.0
     found = _SHARE.search(job.message or "")
     return int(found[1]) / int(found[2]) if found and int(found[2]) else None
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from urushi.runtime.names import Engine
+from urushi.serving.comparisons import MOST_IMAGES
 from urushi.serving.counts import Counts
 from urushi.serving.drift.monitor import State as DriftState
 from urushi.serving.drift.monitors import Reference
@@ -430,8 +431,20 @@ class PreviewFound(BaseModel):
 Name = Annotated[str, Field(pattern=f"^{NAME}$")]
 
 
+class VersionAsked(BaseModel):
+    """A version of a detector."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"detector": "part", "number": 2}})
+
+    detector: Name
+    number: Number
+
+
 class JobAsked(BaseModel):
-    """A detector to fit on good inspections, or to export; good: normal without a verdict, or with the verdict OK."""
+    """A detector to fit on good inspections, or to export; good: normal without a verdict, or with the verdict OK.
+
+    Or a version of it to compare `against` another one, on the last inspections: both inspect them again.
+    """
 
     model_config = ConfigDict(
         extra="forbid",
@@ -453,10 +466,19 @@ class JobAsked(BaseModel):
     )
     goes_live: bool = Field(default=True, description="Whether what is made decides from then on.")
     area: Area | None = Field(default=None, description="What of every image counts; without it, all of it.")
+    version: Number | None = None
+    against: VersionAsked | None = None
+    is_reviewed: bool | None = Field(
+        default=None, description="Of a comparison: only images with a verdict, or without."
+    )
+    limit: (
+        Annotated[int, Field(ge=1, le=MOST_IMAGES, description="Of a comparison: how many images at most.")] | None
+    ) = None
 
     def asked(self) -> Asked:
         """As the jobs take it; raises InputError for a recipe that is none, or can have no area."""
-        return Asked(**dict(self))
+        against = self.against and (self.against.detector, self.against.number)
+        return Asked(**dict(self) | {"against": against})
 
 
 class JobFound(BaseModel):

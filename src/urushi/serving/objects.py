@@ -125,6 +125,15 @@ class Keeper:
         return digest, place
 
 
+def linked(source: Path, place: Path) -> Path:
+    """The same file again at a place, or a copy where the disk knows no links."""
+    try:
+        os.link(source, place)
+    except OSError:
+        shutil.copyfile(source, place)
+    return place
+
+
 def _flush(folder: Path) -> None:
     """That a name is there after a power cut, too; Windows knows no such call."""
     if os.name == "posix":
@@ -133,11 +142,3 @@ def _flush(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def link(source: Path, place: Path) -> None:
-    """The same file again, or a copy where the disk knows no links."""
-    try:
-        os.link(source, place)
-    except OSError:
-        shutil.copyfile(source, place)

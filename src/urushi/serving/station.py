@@ -13,6 +13,7 @@ from urushi.detector import Detector
 from urushi.errors import InputError
 from urushi.runtime.backend import usable_cores
 from urushi.serving.announcements import Announcements
+from urushi.serving.comparisons import Comparisons
 from urushi.serving.database import Database
 from urushi.serving.drift.monitors import Monitors
 from urushi.serving.gallery import Gallery
@@ -27,9 +28,11 @@ from urushi.serving.review import Review
 from urushi.serving.sending import Sendings
 from urushi.serving.sessions import Sessions
 from urushi.serving.settings import Limits, Retention
+from urushi.serving.teaching.looks import FirstLooks
 from urushi.serving.teaching.sets import TeachingSets
 from urushi.serving.tokens import FailedLogins, Tokens
 from urushi.serving.versions import Detectors
+from urushi.serving.views import Views
 
 _UNCLEAN = "running"  # is there while a station runs, and when it was killed
 
@@ -59,9 +62,11 @@ class Station:
     announcements: Announcements
     history: History
     gallery: Gallery
+    views: Views
     detectors: Detectors
     review: Review
     teaching: TeachingSets
+    comparisons: Comparisons
     jobs: Jobs
     tokens: Tokens
     sessions: Sessions
@@ -106,6 +111,7 @@ class Station:
             objects.sweep(history.names)
         (folder / _UNCLEAN).touch()
         records, monitors = (database, objects, history, detectors), Monitors(database, metrics, announcements)
+        comparisons = Comparisons(database, objects, history)
         tokens, teaching = Tokens(database, hasher), TeachingSets(folder, database, limits)
         station = cls(
             folder=folder,
@@ -115,10 +121,12 @@ class Station:
             announcements=announcements,
             history=history,
             gallery=Gallery(database),
+            views=Views(database),
             detectors=detectors,
             review=Review(*records),
             teaching=teaching,
-            jobs=Jobs(*records, teaching),
+            comparisons=comparisons,
+            jobs=Jobs(*records, teaching, comparisons, FirstLooks(folder)),
             tokens=tokens,
             sessions=Sessions(tokens),
             failed_logins=FailedLogins(limits.failed_logins_per_minute),

@@ -158,15 +158,37 @@ class Job(Base):
     __tablename__ = "job"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    kind: Mapped[str] = mapped_column(String(10))  # fit, learn, export
+    kind: Mapped[str] = mapped_column(String(10))  # fit, export, compare
     detector: Mapped[str] = mapped_column(String(64))
     asked: Mapped[dict[str, Any]]
     state: Mapped[str] = mapped_column(String(12))  # waiting, running, done, failed, cancelled, interrupted
     message: Mapped[str | None] = mapped_column(String(1000))  # its last line, or why it failed
-    version: Mapped[int | None]  # that it has made
+    version: Mapped[int | None]  # that it has made, if it makes one
     author: Mapped[str] = mapped_column(String(64))
     created: Mapped[datetime]
     ended: Mapped[datetime | None]
+
+
+class Comparison(Base):
+    """What two versions made of the same images."""
+
+    __tablename__ = "comparison"
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id"), primary_key=True, autoincrement=False)
+    found: Mapped[dict[str, Any]]
+
+
+class GalleryView(Base):
+    """Filters of the gallery that a person has given a name."""
+
+    __tablename__ = "gallery_view"
+    __table_args__ = (UniqueConstraint("owner", "name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner: Mapped[str] = mapped_column(String(64))  # the name of a token
+    name: Mapped[str] = mapped_column(String(100))
+    filters: Mapped[dict[str, Any]]
+    time: Mapped[datetime]
 
 
 class Token(Base):

@@ -75,13 +75,17 @@ class Detectors:
 
     def version(self, name: str, number: int) -> Loaded:
         """One of the versions; raises NotFoundError."""
-        return self._of(next((row for row in self._rows(name) if row.number == number), _missing(name, number)))
+        return self._of(self.row(name, number))
+
+    def row(self, name: str, number: int) -> Version:
+        """What is known of one of them, without loading it; raises NotFoundError."""
+        if (row := next((row for row in self._rows(name) if row.number == number), None)) is None:
+            raise NotFoundError(f"the detector {name!r} has no version {number}")
+        return row
 
     def file(self, name: str, number: int) -> Path:
         """The detector file of a version; raises NotFoundError."""
-        if (row := next((row for row in self._rows(name) if row.number == number), None)) is None:
-            raise _missing(name, number)
-        return self._objects.path(row.digest)
+        return self._objects.path(self.row(name, number).digest)
 
     def shows_similar(self, row: Version) -> bool:
         """Whether what it shows as normal is the most similar good image, not a reconstruction."""
@@ -131,9 +135,7 @@ class Detectors:
         with self._database.reading() as session:
             return list(session.scalars(select(Version).where(Version.detector == name).order_by(Version.number)))
 
-    def _of(self, row: Version | NotFoundError) -> Loaded:
-        if isinstance(row, NotFoundError):
-            raise row
+    def _of(self, row: Version) -> Loaded:
         with self._loading:
             if row.id in self._loaded:
                 self._loaded.move_to_end(row.id)
@@ -203,7 +205,3 @@ def _saved(detector: Detector) -> bytes:
 
 def _unknown(name: str) -> NotFoundError:
     return NotFoundError(f"there is no detector {name!r}")
-
-
-def _missing(name: str, number: int) -> NotFoundError:
-    return NotFoundError(f"the detector {name!r} has no version {number}")

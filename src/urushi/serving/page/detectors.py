@@ -1,15 +1,19 @@
 """Detectors: what they are, which version decides, and files of them; and the jobs that make new ones."""
 
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from urushi.errors import ConflictError
 from urushi.reporting.card_words import in_words
 from urushi.runtime.names import Engine
 from urushi.serving.jobs import ENDED, Asked
-from urushi.serving.messages import JobFound, Name, Sentence
+from urushi.serving.messages import JobFound, Name, Number, Sentence
+from urushi.serving.page import comparing
+from urushi.serving.page.form import own
 from urushi.serving.page.view import AdminView, InspectorView, View
 
 router = APIRouter(include_in_schema=False)
@@ -47,6 +51,8 @@ def detectors(view: InspectorView, detector: Name | None = None) -> HTMLResponse
         names=view.station.detectors.names(),
         versions=versions[::-1],
         card=in_words(loaded.detector.card),
+        comparable=comparing.choices(view),
+        limits=comparing.LIMITS,
         explanation=loaded.detector.threshold.explanation,
         **jobs(view),
     )
@@ -65,6 +71,14 @@ def export(view: AdminView, asked: Annotated[Exported, Form()]) -> Response:
     job = Asked(kind="export", detector=asked.detector, to=asked.to, reason=asked.reason)
     view.station.jobs.begin(job, view.caller_name)
     return RedirectResponse(f"/detectors?detector={asked.detector}#jobs", 303)
+
+
+@router.post("/jobs/{number}/cancellation")
+def cancel(number: Number, view: AdminView, next: Annotated[str, Form(max_length=2000)] = "/detectors") -> Response:
+    """Ends a job; one that has ended meanwhile stays as it is."""
+    with suppress(ConflictError):
+        view.station.jobs.cancel(number, view.caller_name)
+    return RedirectResponse(own(next), 303)
 
 
 def jobs(view: View) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from urushi.errors import AccessError, BusyError
 from urushi.serving.access import by_cookie, log_in, log_out, require_same_origin
+from urushi.serving.page.form import own
 from urushi.serving.page.view import LANGUAGE_COOKIE, THEME_COOKIE, View
 from urushi.serving.page.words import Language
 from urushi.serving.tokens import Caller
@@ -23,19 +24,19 @@ Place = Annotated[str, Form(max_length=2000)]
 @router.get("/login")
 def login(request: Request, next: str = "/") -> HTMLResponse:
     """Asks for a token."""
-    return View(request, None).page("login", next=_own(next))
+    return View(request, None).page("login", next=own(next))
 
 
 @router.post("/login")
 def begin(request: Request, token: Annotated[str, Form(max_length=200)] = "", next: Place = "/") -> Response:
     """Begins a session, or says why not."""
     require_same_origin(request)
-    found = RedirectResponse(_own(next), 303)
+    found = RedirectResponse(own(next), 303)
     try:
         log_in(request, found, token.strip())
     except (AccessError, BusyError) as error:
         status = 429 if isinstance(error, BusyError) else 401
-        return View(request, None).page("login", status, next=_own(next), error=error)
+        return View(request, None).page("login", status, next=own(next), error=error)
     return found
 
 
@@ -57,7 +58,7 @@ def prefer(
 ) -> Response:
     """Language and colours, which the browser keeps for a year."""
     require_same_origin(request)
-    found = RedirectResponse(_own(next), 303)
+    found = RedirectResponse(own(next), 303)
     for name, value in ((LANGUAGE_COOKIE, language), (THEME_COOKIE, theme)):
         if value is not None:
             is_tls = request.url.scheme == "https"
@@ -86,9 +87,3 @@ def _caller(request: Request) -> Caller | None:
         return by_cookie(request)
     except AccessError:
         return None
-
-
-def _own(place: str) -> str:
-    """A path of this station, whatever was asked for."""
-    is_own = place.startswith("/") and not place.startswith(("//", "/\\")) and place.isprintable() and place.isascii()
-    return place if is_own else "/"

@@ -1,23 +1,23 @@
 """The first look at what was learnt, before it decides anything."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter
+from fastapi import Path as InPath
 from fastapi.responses import HTMLResponse, Response
 
-from urushi.data.stream import evenly
 from urushi.errors import NotFoundError
+from urushi.evaluation.intervals import wilson
 from urushi.reporting.histogram import Lane, bin_edges, lane, score_axis
-from urushi.serving import evidence
 from urushi.serving.messages import JobFound, Number
-from urushi.serving.page.teaching import MOST_SHOWN, Kept
+from urushi.serving.page.teaching import MOST_SHOWN
 from urushi.serving.page.view import AdminView, View
+from urushi.serving.teaching.looks import PICTURE
 from urushi.serving.teaching.sets import TeachingSet
 from urushi.serving.versions import Loaded
 
 router = APIRouter(include_in_schema=False)
-_N_PICTURES = 6
 
 
 @router.get("/teach/jobs/{number}")
@@ -29,32 +29,31 @@ def first_look(number: Number, view: AdminView) -> HTMLResponse:
     assert axis is not None
     lanes: list[Lane] = [lane(view.words("of_held_out"), scores, axis, bin_edges(axis, threshold.value))]
     learnt = _learnt(view, job)
-    shown = [] if learnt is None else evenly(sorted(learnt.images), _N_PICTURES)
+    n_above = sum(score > threshold.value for score in scores)
     return view.page(
         "first_look",
         job=job,
         loaded=loaded,
         threshold=threshold,
-        n_above=sum(score > threshold.value for score in scores),
+        n_above=n_above,
         n_held_out=len(scores),
+        interval=wilson(n_above, len(scores)),
         axis=axis,
         lanes=lanes,
         place=axis.place(threshold.value),
         deciding=view.station.detectors.deciding(job.detector),
         suspects=_suspects(loaded, learnt)[:MOST_SHOWN],
-        pictures=[(name, learnt.images[name]) for name in shown] if learnt else [],
+        look=view.station.jobs.looks.get(number),
+        names={} if learnt is None else learnt.images,
+        most=MOST_SHOWN,
     )
 
 
-@router.get("/teach/jobs/{number}/{kept}")
-def picture(number: Number, kept: Kept, view: AdminView) -> Response:
-    """A learnt image under the heat map of what a job has made."""
-    job, loaded = _made(view, number)
-    learnt = _learnt(view, job)
-    if learnt is None or kept not in learnt.images:
-        raise NotFoundError("this image is not there any more")
-    found = loaded.detector.inspect(view.station.teaching.images(learnt.id) / kept)
-    return Response(evidence.thumbnail_of(found), media_type="image/webp")
+@router.get("/teach/jobs/{number}/{file}")
+def picture(number: Number, file: Annotated[str, InPath(pattern=f"^{PICTURE}$")], view: AdminView) -> Response:
+    """A picture of the first look."""
+    headers = {"Cache-Control": "private, max-age=86400"}
+    return Response(view.station.jobs.looks.picture(number, file), media_type="image/webp", headers=headers)
 
 
 def _made(view: View, number: int) -> tuple[JobFound, Loaded]:

@@ -1,4 +1,4 @@
-"""What a form of the page sends."""
+"""What a form of the page sends, and where it leads."""
 
 from typing import Any
 
@@ -14,3 +14,9 @@ class Form(BaseModel):
     @classmethod
     def _empty(cls, value: Any) -> Any:
         return None if value == "" else value
+
+
+def own(place: str) -> str:
+    """A path of this station, whatever was asked for."""
+    is_own = place.startswith("/") and not place.startswith(("//", "/\\")) and place.isprintable() and place.isascii()
+    return place if is_own else "/"

@@ -1,23 +1,21 @@
 """The gallery, and one image."""
 
-from datetime import timedelta
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from pydantic import AwareDatetime, Field
+from pydantic import ConfigDict, Field
 
 from urushi.inspection import MapScale
 from urushi.serving import evidence, history
-from urushi.serving.database import now
 from urushi.serving.disputes import is_disputed
 from urushi.serving.gallery import Order
-from urushi.serving.history import Outcome
-from urushi.serving.messages import Name, Number, VerdictKind, Word
+from urushi.serving.messages import Number, VerdictKind
 from urushi.serving.page import form as fields
 from urushi.serving.page.view import InspectorView, ReviewerView
 from urushi.serving.tables import LARGEST_ID, Inspected
+from urushi.serving.views import GalleryFilters
 
 router = APIRouter(include_in_schema=False)
 _ON_A_PAGE = 48
@@ -25,31 +23,12 @@ _MOST_CHOSEN = 1000
 HOURS = (1, 8, 24, 168)
 
 
-class Filters(fields.Form):
+class Filters(fields.Form, GalleryFilters):
     """What the address of a gallery asks for; a form sends what was left empty as ''."""
 
-    detector: Name | None = None
-    decision: Outcome | None = None
-    verdict: VerdictKind | None = None
-    defect_type: Word | None = None
-    tag: Word | None = None
-    is_disputed: bool | None = None
-    hours: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
-    order: Order = "worst"
+    model_config = ConfigDict(extra="ignore")
+
     cursor: Annotated[int, Field(ge=1, le=LARGEST_ID)] | None = None
-
-    def query(self) -> history.Query:
-        """As the history takes it."""
-        since = self.since if self.hours is None else now() - timedelta(hours=self.hours)
-        names = ("detector", "decision", "verdict", "defect_type", "tag", "is_disputed", "until")
-        return history.Query(since=since, **{name: getattr(self, name) for name in names})
-
-    def kept(self) -> dict[str, Any]:
-        """For the addresses of other pages of the same gallery."""
-        plain = self.model_dump(mode="json", exclude={"cursor"}, exclude_none=True)
-        return {name: value for name, value in plain.items() if (name, value) != ("order", "worst")}
 
 
 class Chosen(Filters):
@@ -80,6 +59,7 @@ def gallery(view: InspectorView, asked: Filtered) -> HTMLResponse:
         asked=asked,
         choices=shown.choices(),
         names=view.station.detectors.names(),
+        views=view.station.views.all(view.caller_name),
         hours=HOURS,
         n_unreadable=shown.n_unreadable(query) if asked.order == "worst" and asked.cursor is None else 0,
     )

@@ -93,6 +93,11 @@ def _query(values: dict[str, Any]) -> str:
     return urlencode({name: value for name, value in values.items() if value not in (None, "")})
 
 
+def address(path: str, values: dict[str, Any]) -> str:
+    """With a query, if there is one."""
+    return f"{path}?{query}" if (query := _query(values)) else path
+
+
 def _inspecting(request: Request, caller: Inspecting) -> View:
     return View(request, caller)
 

@@ -1,7 +1,6 @@
 """News as they come, and what the present shift counts."""
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -10,19 +9,17 @@ from pydantic import AwareDatetime
 
 from urushi.serving import history
 from urushi.serving.access import Inspecting, Serving
-from urushi.serving.announcements import Announcement
 from urushi.serving.counts import counted_now
 from urushi.serving.messages import CountsFound, GroupFound, InspectionFound
 from urushi.serving.messages import Name as Detector
 from urushi.serving.routes.detectors import Name
+from urushi.serving.routes.streaming import Event, Look, streamed
 from urushi.serving.station import Station
 from urushi.serving.trends import By
 from urushi.serving.trends import trends as grouped
 
 router = APIRouter(prefix="/v1", tags=["news"])
 
-_LOOK_SECONDS = 0.25
-_ALIVE_AFTER = 60  # looks without news, after which a comment says that the connection lives
 _EVENTS: dict[int | str, dict[str, Any]] = {
     200: {
         "content": {"text/event-stream": {"example": 'event: inspection\ndata: {"id": 1}\n\n'}},
@@ -36,7 +33,7 @@ def events(
     station: Serving, _caller: Inspecting, detector: Annotated[Detector | None, Query(examples=["part"])] = None
 ) -> StreamingResponse:
     """Server-sent events from now on, each once it is in the history; who is too slow misses the oldest."""
-    return StreamingResponse(_told(station, detector), media_type="text/event-stream")
+    return streamed(_news(station, detector), station)
 
 
 @router.get("/detectors/{name}/shift", response_model=CountsFound, summary="Counts of the shift")
@@ -60,20 +57,11 @@ def trends(
     return [GroupFound.model_validate(one) for one in grouped(station.database, query, by)]
 
 
-async def _told(station: Station, detector: str | None) -> AsyncIterator[str]:
-    n_looks = 0
+async def _news(station: Station, detector: str | None) -> AsyncGenerator[Look]:
     with station.announcements.subscribe() as subscription:
-        yield ": here\n\n"  # at once, so that who asks knows
-        while not (station.jobs.is_closing.is_set() or subscription.is_closed):
+        while not subscription.is_closed:
             one = subscription.next(0)
             if one is None:
-                n_looks += 1
-                if n_looks % _ALIVE_AFTER == 0:
-                    yield ": still there\n\n"
-                await asyncio.sleep(_LOOK_SECONDS)
+                yield None
             elif one.kind == "inspection" and detector in (None, one.content.get("detector")):
-                yield _event(one)
-
-
-def _event(one: Announcement) -> str:
-    return f"event: {one.kind}\ndata: {InspectionFound.model_validate(one.content).model_dump_json()}\n\n"
+                yield Event(one.kind, InspectionFound.model_validate(one.content).model_dump_json())

@@ -1,7 +1,6 @@
 """Jobs: begun, followed, ended."""
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -9,15 +8,15 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from urushi.serving.access import Administering, Reviewing, Serving
+from urushi.serving.comparison_messages import ComparisonFound
 from urushi.serving.history import PAGE
 from urushi.serving.jobs import ENDED
 from urushi.serving.messages import JobAsked, JobFound, Number
+from urushi.serving.routes.streaming import Event, Look, streamed
 from urushi.serving.station import Station
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
-_LOOK_SECONDS = 0.25
-_ALIVE_AFTER = 60  # looks without news, after which a comment says that the connection lives
 _EVENTS: dict[int | str, dict[str, Any]] = {
     200: {
         "content": {"text/event-stream": {"example": 'event: running\ndata: {"id": 1, "state": "running"}\n\n'}},
@@ -28,7 +27,10 @@ _EVENTS: dict[int | str, dict[str, Any]] = {
 
 @router.post("", status_code=202, response_model=JobFound, summary="Begin a job")
 def begin(asked: JobAsked, station: Serving, caller: Administering) -> Any:
-    """Jobs are done one after the other; what one makes is a version that decides from then on. Needs PyTorch."""
+    """Jobs are done one after the other; what one makes is a version that decides from then on, and needs PyTorch.
+
+    A comparison makes none, and needs it for versions alone that were not exported.
+    """
     return JobFound.of(station.jobs.begin(asked.asked(), caller.name))
 
 
@@ -50,24 +52,26 @@ def cancel(number: Number, station: Serving, caller: Administering) -> Any:
     return JobFound.of(station.jobs.cancel(number, caller.name))
 
 
+@router.get("/{number}/comparison", response_model=ComparisonFound, summary="What a comparison has found")
+def comparison(number: Number, station: Serving, _caller: Reviewing) -> Any:
+    """Of two versions on the same images; false alarms and escapes by the verdicts of now."""
+    return ComparisonFound.of(station.comparisons.get(number))
+
+
 @router.get("/{number}/events", response_class=StreamingResponse, responses=_EVENTS, summary="Follow a job")
 def events(number: Number, station: Serving, _caller: Reviewing) -> StreamingResponse:
     """Server-sent events, until the job or the station has ended."""
     station.jobs.get(number)
-    return StreamingResponse(_changes(station, number), media_type="text/event-stream")
+    return streamed(_changes(station, number), station)
 
 
-async def _changes(station: Station, number: int) -> AsyncIterator[str]:
-    last, n_looks = "", 0
+async def _changes(station: Station, number: int) -> AsyncGenerator[Look]:
+    """Once it has ended, no more."""
+    last = ""
     while True:
         found = await run_in_threadpool(station.jobs.get, number)
         data = JobFound.of(found).model_dump_json()
-        if data != last:
-            yield f"event: {found.state}\ndata: {data}\n\n"
-            last, n_looks = data, 0
-        if found.state in ENDED or station.jobs.is_closing.is_set():
+        yield Event(found.state, data) if data != last else None
+        last = data
+        if found.state in ENDED:
             return
-        n_looks += 1
-        if n_looks % _ALIVE_AFTER == 0:
-            yield ": still there\n\n"
-        await asyncio.sleep(_LOOK_SECONDS)

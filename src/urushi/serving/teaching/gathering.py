@@ -5,10 +5,9 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from urushi.data.images import IMAGE_SUFFIXES
 from urushi.errors import InputError, TooLargeError
-from urushi.serving.history import History, Query, Received, forget
-from urushi.serving.objects import Objects, link
+from urushi.serving.history import History, Query, Received, forget, suffix_of
+from urushi.serving.objects import Objects, linked
 from urushi.serving.tables import Inspected
 
 
@@ -33,7 +32,7 @@ def received(rows: Iterable[Inspected], history: History, objects: Objects, most
     try:
         for row in islice(rows, most + 1):
             place = objects.incoming_place(suffix := suffix_of(row.source))
-            link(history.original(row), place)
+            linked(history.original(row), place)
             found.append(Received(place, f"{row.id} {row.part_id or Path(row.source).stem}"[:200] + suffix))
         _require_some(len(found), most)
     except BaseException:
@@ -41,12 +40,6 @@ def received(rows: Iterable[Inspected], history: History, objects: Objects, most
             forget(one)
         raise
     return found
-
-
-def suffix_of(source: str) -> str:
-    """By which an image is known as one, whatever name it came with."""
-    suffix = Path(source).suffix.lower()
-    return suffix if suffix in IMAGE_SUFFIXES else ".png"
 
 
 def _require_some(n: int, most: int) -> None:

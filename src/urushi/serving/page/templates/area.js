@@ -174,10 +174,14 @@ for (const name of ["kind", "shape"]) {
 }
 find("[data-close]", tools).addEventListener("click", close);
 find("[data-undo]", tools).addEventListener("click", undo);
+const image = find("img", canvas);
+const fit = () => (image.width = Math.min(0.68 * innerHeight, 640) * (image.naturalWidth / image.naturalHeight)); // small ones are enlarged
+image.addEventListener("load", fit);
+if (image.complete) fit();
 const others = findAll("#fits button");
 for (const button of others) {
   button.addEventListener("click", () => {
-    find("img", canvas).src = find("img", button).src;
+    image.src = find("img", button).src;
     for (const other of others) other.setAttribute("aria-pressed", String(other === button));
   });
 }

@@ -26,7 +26,9 @@ const follow = (number) => {
     find("[data-left]", row).textContent = left(job);
     find("[data-state]", row).textContent = data.states[job.state];
     find("[data-message]", row).textContent = job.message ?? "";
-    find("progress", row).value = job.share ?? (job.state === "done" ? 1 : 0);
+    const bar = find("progress", row);
+    if (job.share === null && job.state === "running") bar.removeAttribute("value"); // it is at work, nobody knows how far
+    else bar.value = job.share ?? 0;
     if (data.ended.includes(job.state)) location.reload();
   };
   for (const state of Object.keys(data.states)) news.addEventListener(state, show);

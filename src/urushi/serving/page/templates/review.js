@@ -28,6 +28,7 @@ if (holder) {
     find("#told").textContent = [`${numbers.format(ratio)} ×`, words(one)].filter(Boolean).join(" · ");
   };
   const next = async () => {
+    here = null; // until it is known what comes, nothing is judged twice
     if (!queue.length) {
       const seen = new Set([...done, ...later]);
       const found = await ask("GET", `/v1/detectors/${data.detector}/borderline?limit=${LIMIT + later.size}`);
