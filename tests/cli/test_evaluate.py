@@ -85,6 +85,7 @@ def test_the_figures_fit_on_one_screen_in_groups_with_the_hardest_defects_first(
     assert undefined == "undefined: needs 100,000 pixels of normal images; there are 24,576 (pixel aupimo)"
 
 
+@pytest.mark.thorough
 def test_the_schema_wants_a_reason_for_what_is_undefined(usual):
     for figure in ({"value": None, "low": None, "high": None}, {"value": 2.0, "low": 0, "high": 1}, {"value": 1.0}):
         with pytest.raises(ValidationError):
@@ -135,6 +136,7 @@ def test_masks_left_out_and_masks_to_look_at_are_counted_with_the_first(urushi, 
     assert [one["reason"] for one in found["pixel_remarks"]] == ["its mask marks 95% of its image; is that right?"]
 
 
+@pytest.mark.thorough
 def test_masks_written_in_other_ways_give_the_same_figures(urushi, fitted, usual, own, tmp_path):
     for path, kind in zip(masks_of(own), ["labels", "palette", "alpha", "folder", "labels"], strict=True):
         mask = np.asarray(Image.open(path)) > 0

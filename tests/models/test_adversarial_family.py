@@ -135,6 +135,7 @@ def test_the_log_says_how_the_contest_goes(pictures, method, names):
     assert all(0 <= value.item() < 10 for value in found.values())
 
 
+@pytest.mark.thorough
 def test_inversion_from_several_codes_ends_no_worse_and_looks_at_features_too(pictures):
     torch.manual_seed(0)
     images = torch.from_numpy(pictures(3, 32, 1, 0))

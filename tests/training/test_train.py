@@ -162,6 +162,7 @@ def test_learning_rate_finder_gives_a_rate_in_its_range_and_leaves_weights_and_s
     assert_equal_weights(found, given)
 
 
+@pytest.mark.thorough
 def test_learning_rate_finder_takes_an_explosion_as_the_end_of_its_range(tmp_path):
     class Cliff(Still):
         def losses(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:

@@ -100,6 +100,7 @@ def test_the_best_checkpoint_is_the_detector(finished):
     assert (kept["best_epoch"], kept["learning_rate"]) == (made["best_epoch"], made["learning_rate"])
 
 
+@pytest.mark.thorough
 def test_an_earlier_checkpoint_has_the_weights_of_a_shorter_run(finished):
     folder, chosen, _ = finished
     opened = Detector.fit(list(PICTURES), chosen, folder=folder, seed=3, checkpoint="epoch-2")
