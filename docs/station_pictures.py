@@ -1,10 +1,12 @@
 """Makes the pictures of docs/station.md: a station with a history, each page light and dark, on a desk and a phone.
 
-python docs/station_pictures.py part.urushi demo/images docs/station
+python docs/station_pictures.py fill STATION brick.urushi demo/images
+python docs/station_pictures.py show STATION docs/station [LARGE]
 
-The detector is to be one of `urushi demo`, and the images its own, which are those of scikit-image: a defect each is
-synthetic. Needs Playwright and Debian's chromium. With a fourth argument, a folder, every picture is written there as
-large as it is, to be looked at.
+The first makes a station's folder with a day of history and a detector that is newly learnt, which takes minutes; the
+second takes the pictures, and into the folder LARGE each as large as it is, to be looked at. The detector is to be one
+of `urushi demo`, and the images its own, which are those of scikit-image: the defects are synthetic. Needs Playwright
+and Debian's chromium.
 """
 
 import io
@@ -192,24 +194,35 @@ def sheet(pictures: list[Image.Image]) -> Image.Image:
     return made
 
 
-def main(detector: Path, images: Path, folder: Path, large: Path | None = None) -> None:
+def token_of(station: Path) -> str:
+    """A new one for who may do all."""
+    database = open_database(station)
+    token = Tokens(database).create("anna", "admin", "docs")
+    database.close()
+    return token
+
+
+def fill(station: Path, detector: Path, images: Path) -> None:
+    """A day of history, and a detector that was taught."""
+    token = token_of(station)
+    with served(station, detector) as url:
+        inspect(Client(url, token), detector.stem, images)
+    spread(station)
+    with served(station) as url, tempfile.TemporaryDirectory(prefix="urushi-") as scratch:
+        taught(Client(url, token), url, token, images, Path(scratch))
+
+
+def show(station: Path, folder: Path, large: Path | None = None) -> None:
     """Pictures of each page, and a sheet with all windows of it."""
-    with tempfile.TemporaryDirectory(prefix="urushi-pictures-") as scratch:
-        station, found = Path(scratch) / "station", dict[str, dict[str, Image.Image]]()
-        database = open_database(station)
-        token = Tokens(database).create("anna", "admin", "docs")
-        database.close()
-        with served(station, detector) as url:
-            inspect(Client(url, token), detector.stem, images)
-        spread(station)
-        with served(station) as url:
-            client = Client(url, token)
-            job = taught(client, url, token, images, Path(scratch))
-            for name, how, picture in shots(url, token, pages(client.job(job).asked["teaching"], job)):
-                found.setdefault(name, {})[how] = picture
-                if large:
-                    large.mkdir(exist_ok=True)
-                    picture.save(large / f"{name}-{how}.png")
+    token, found = token_of(station), dict[str, dict[str, Image.Image]]()
+    with served(station) as url:
+        jobs = httpx2.get(f"{url}/v1/jobs", headers={"Authorization": f"Bearer {token}"}).json()
+        job = next(job for job in jobs if job["kind"] == "fit")
+        for name, how, picture in shots(url, token, pages(job["asked"]["teaching"], job["id"])):
+            found.setdefault(name, {})[how] = picture
+            if large:
+                large.mkdir(exist_ok=True)
+                picture.save(large / f"{name}-{how}.png")
     (folder / "all").mkdir(parents=True, exist_ok=True)
     for name, of_page in found.items():
         main_one = of_page["phone-light" if name == "review" else "desk-dark" if name == "gallery" else "desk-light"]
@@ -218,4 +231,4 @@ def main(detector: Path, images: Path, folder: Path, large: Path | None = None) 
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    {"fill": fill, "show": show}[sys.argv[1]](*map(Path, sys.argv[2:]))

@@ -161,7 +161,7 @@ def test_from_a_zip_of_good_images_to_the_trends_of_a_shift(served, opened, imag
     for number, content in enumerate(bad):
         client.inspect("exported", [content], part_id=f"bad-{number}", shift="late")
     gone_to(hand, "/review")
-    reviewed(page, hand)
+    reviewed(page, hand, len(good[24:]) + len(bad))
     said = {one.part_id: one.verdict.verdict for one in client.inspections() if one.shift == "late"}
     assert said == {f"good-{n}": "ok" for n in range(8)} | {f"bad-{n}": "ng" for n in range(4)}
 
@@ -193,10 +193,9 @@ def gone_to(hand: Mouse | Keys, path: str) -> None:
     hand.page.wait_for_timeout(300)
 
 
-def reviewed(page: Page, hand: Mouse | Keys) -> None:
+def reviewed(page: Page, hand: Mouse | Keys, n_waiting: int) -> None:
     """Says of all that waits what it is, by the name of its part."""
     page.wait_for_selector("#decided .decision")
-    n_waiting = page.evaluate("(({ max, value }) => max - value)(document.querySelector('#progress'))")
     for n in range(1, n_waiting + 1):
         hand.judge("ng" if "bad" in page.text_content("#about") else "ok")
         until(page, "n => document.querySelectorAll('#given li').length === n", n)
