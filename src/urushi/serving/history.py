@@ -10,6 +10,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, ScalarSelect, Select, exists, or_, select
 from sqlalchemy.orm import Session
 
+from urushi.detector import Detector
 from urushi.errors import NotFoundError
 from urushi.inspection import Inspection, Unreadable
 from urushi.serving import evidence
@@ -91,14 +92,31 @@ class Query:
         return select(Inspected).where(*self.conditions()).order_by(Inspected.id.desc())
 
 
-class History:
-    """Of all detectors of a station."""
+@dataclass(frozen=True)
+class Draft:
+    """A row that is in no database yet, whose files are on the disk already."""
 
-    def __init__(self, database: Database, objects: Objects, announcements: Announcements | None = None) -> None:
+    row: Inspected
+    version: Version
+    keeper: Keeper
+    also: Sequence[Also]  # what is written with it, or neither is
+
+
+class History:
+    """Of all detectors of a station; pictures are shown where it is told what makes them again: the detectors."""
+
+    def __init__(
+        self,
+        database: Database,
+        objects: Objects,
+        announcements: Announcements | None = None,
+        looking_alike: Callable[[Version], Detector] | None = None,
+    ) -> None:
         self._database, self._objects = database, objects
         self._announcements = announcements or Announcements()
+        self._looking_alike = looking_alike
 
-    def record(
+    def draft(
         self,
         version: Version,
         received: Received,
@@ -106,31 +124,41 @@ class History:
         about: About,
         seconds: float,
         also: Sequence[Also] = (),
-    ) -> Inspected:
-        """The row of a result, which is on the disk with all its files when this returns; raises OSError.
-
-        What is to be written `also` is written with it, or neither is.
-        """
+    ) -> Draft:
+        """The row of a result, whose files are on the disk when this returns; to be recorded. Raises OSError."""
         row = Inspected(time=now(), detector=version.detector, version_id=version.id, seconds=seconds, n_bytes=0)
         row.source, row.author = received.source, about.author
         row.part_id, row.serial, row.station, row.shift = about.part_id, about.serial, about.station, about.shift
         row.tags, row.verdicts = [Tag(text=text) for text in dict.fromkeys(about.tags)], []
-        keeper: Keeper | None = None
+        draft = Draft(row, version, Keeper(self._objects), also)
         try:
-            with self._objects.keeping() as keeper:
-                self._fill(row, keeper, received, result)
-                with self._database.writing() as session:
-                    row.version = session.merge(version, load=False)
-                    session.add(row)
-                    session.flush()
-                    for write in also:
-                        write(session, row)
-                    self._announcements.announce(session, Announcement("inspection", plain(row)))
+            self._fill(row, draft.keeper, received, result)
         except BaseException:
-            for digest in keeper.digests if keeper else ():
-                self._objects.remove(digest, self.names)
+            self.drop(draft)
             raise
-        return row
+        return draft
+
+    def record(self, drafts: Sequence[Draft]) -> None:
+        """All or none of them; they are in the database when this returns, in their order. Those of none can be dropped."""
+        rows = [draft.row for draft in drafts]
+        with self._database.writing() as session:
+            for draft in drafts:
+                draft.row.id = None  # type: ignore[assignment]  it has one where a transaction failed
+                draft.row.version = session.merge(draft.version, load=False)
+            session.add_all(rows)
+            session.flush()
+            for draft in drafts:
+                for write in draft.also:
+                    write(session, draft.row)
+                self._announcements.announce(session, Announcement("inspection", plain(draft.row)))
+        for draft in drafts:
+            draft.keeper.close()
+
+    def drop(self, draft: Draft) -> None:
+        """Removes what is not recorded, unless other rows name it."""
+        draft.keeper.close()
+        for digest in draft.keeper.digests:
+            self._objects.remove(digest, self.names)
 
     def _fill(self, row: Inspected, keeper: Keeper, received: Received, result: Inspection | Unreadable) -> None:
         if isinstance(result, Unreadable):
@@ -173,11 +201,17 @@ class History:
 
     def evidence(self, row: Inspected) -> evidence.Evidence:
         """The pictures of an inspection; raises NotFoundError where there are none."""
-        return evidence.unpacked(self._objects.path(_digest(row, row.evidence)).read_bytes())
+        content = self._objects.path(_digest(row, row.evidence)).read_bytes()
+        return evidence.unpacked(content, row.details, lambda: self._detector(row), lambda: self.original(row))
 
     def original(self, row: Inspected) -> Path:
         """The image as it came; raises NotFoundError where it is not kept."""
         return self._objects.path(_digest(row, row.original))
+
+    def _detector(self, row: Inspected) -> Detector:
+        if self._looking_alike is None:
+            raise NotFoundError("this history was opened without the detectors that make pictures again")
+        return self._looking_alike(row.version)
 
     def names(self, digest: str) -> bool:
         """Whether a row names this content."""
@@ -227,7 +261,7 @@ def plain(row: Inspected) -> dict[str, Any]:
         "author",
         "seconds",
     )
-    hidden = ("source", "decision", "score", evidence.AS_HELD_OUT)
+    hidden = ("source", "decision", "score", evidence.HAS_RECONSTRUCTION, evidence.AS_HELD_OUT)
     details = {name: value for name, value in row.details.items() if name not in hidden}
     values = {name: getattr(row, name) for name in names} | {"time": row.time, "version": row.version.number}
     last = row.verdicts[-1] if row.verdicts else None

@@ -58,9 +58,7 @@ class Objects:
         try:
             yield keeper
         finally:
-            with self._changing:
-                self._pinned.subtract(keeper.digests)
-                self._pinned = +self._pinned
+            keeper.close()
 
     def remove(self, digest: str, is_named: Callable[[str], bool]) -> int:
         """Removes what nothing names, and gives its bytes; 0 where it is kept."""
@@ -90,9 +88,14 @@ class Objects:
         with self._changing:
             self._pinned[digest] += 1
 
+    def _unpin(self, digests: list[str]) -> None:
+        with self._changing:
+            self._pinned.subtract(digests)
+            self._pinned = +self._pinned
+
 
 class Keeper:
-    """Puts contents in their places."""
+    """Puts contents in their places, from which they are not removed before it is closed."""
 
     def __init__(self, objects: Objects) -> None:
         self._objects, self.digests = objects, list[str]()
@@ -114,6 +117,10 @@ class Keeper:
                 received.replace(place)
                 _flush(place.parent)
         return digest
+
+    def close(self) -> None:
+        """By now the database names them, or nobody wants them; once."""
+        self._objects._unpin(self.digests)
 
     def _begin(self, digest: str) -> tuple[str, Path]:
         self._objects._pin(digest)

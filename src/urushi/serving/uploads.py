@@ -1,6 +1,6 @@
 """Images out of a request: parts of a form, or its body as it is."""
 
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fastapi import Request
@@ -17,6 +17,7 @@ from urushi.serving.settings import Limits
 
 _FORM, _ZIP = "multipart/form-data", "application/zip"
 _MOST_FIELD_BYTES = 16_384
+_PIECE = 1 << 20
 _MOST_NAME = 255
 
 
@@ -80,14 +81,24 @@ async def _raw(request: Request, objects: Objects) -> tuple[list[Received], Abou
 
 
 async def _written(request: Request, to: Received) -> None:
-    """The body, as it comes."""
+    """The body, as it comes, in pieces that are worth another thread's while."""
+    pieces, n_bytes = list[bytes](), 0
     try:
-        with to.path.open("xb") as file:
-            async for piece in request.stream():
-                await run_in_threadpool(file.write, piece)
+        async for piece in request.stream():
+            pieces.append(piece)
+            n_bytes += len(piece)
+            if n_bytes >= _PIECE:
+                await run_in_threadpool(_append, to.path, pieces)
+                pieces, n_bytes = [], 0
+        await run_in_threadpool(_append, to.path, pieces)
     except BaseException:
         forget(to)
         raise
+
+
+def _append(path: Path, pieces: list[bytes]) -> None:
+    with path.open("ab") as file:
+        file.writelines(pieces)
 
 
 def _about(fields: list[tuple[str, str]]) -> AboutImage:

@@ -39,7 +39,7 @@ class Detectors:
     def __init__(self, database: Database, objects: Objects, load: Load) -> None:
         self._database, self._objects, self._load = database, objects, load
         self._loaded: OrderedDict[int, Loaded] = OrderedDict()
-        self._loading = threading.RLock()
+        self._loading, self._turns = threading.Lock(), dict[int, threading.Lock]()
 
     def register(self, path: Path, author: str) -> Loaded:
         """The detector of a file by its name without suffix; a content that is new is a new version, and decides now.
@@ -74,6 +74,12 @@ class Detectors:
     def version(self, name: str, number: int) -> Loaded:
         """One of the versions; raises NotFoundError."""
         return self._of(next((row for row in self._rows(name) if row.number == number), _missing(name, number)))
+
+    def looking_alike(self, row: Version) -> Detector:
+        """One to which images look as to this version: another threshold makes no difference."""
+        with self._loading:
+            known = next((one for one in self._loaded.values() if one.row.network == row.network), None)
+        return (known or self._of(row)).detector
 
     def file(self, name: str, number: int) -> Path:
         """The detector file of a version; raises NotFoundError."""
@@ -126,10 +132,11 @@ class Detectors:
     def _of(self, row: Version | NotFoundError) -> Loaded:
         if isinstance(row, NotFoundError):
             raise row
-        with self._loading:
-            if row.id in self._loaded:
-                self._loaded.move_to_end(row.id)
-                return self._loaded[row.id]
+        with self._turns.setdefault(row.id, threading.Lock()):  # others need not wait for what takes a second to load
+            with self._loading:
+                if row.id in self._loaded:
+                    self._loaded.move_to_end(row.id)
+                    return self._loaded[row.id]
             return self._keep(Loaded(row, self._load(self._objects.path(row.digest))))
 
     def _keep(self, loaded: Loaded) -> Loaded:

@@ -93,7 +93,7 @@ def picture(view: InspectorView, row: Inspected) -> dict[str, Any] | None:
         "size": row.details["original_size"],
         "view": row.details["view"],
         "regions": row.details["regions"],
-        "has_reconstruction": view.station.history.evidence(row).reconstruction is not None,
+        "has_reconstruction": view.station.history.evidence(row).has_reconstruction,
         "ends": (scale.low, scale.high) if None in ends else ends,
         "in_limits": None not in ends,
         "limit": scale.region_threshold,

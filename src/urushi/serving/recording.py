@@ -1,0 +1,73 @@
+"""Results are recorded by one thread, all that wait in one transaction: the disk is waited for once."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from urushi.serving.history import Draft, History
+
+_AT_ONCE = 32
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A draft, and who is told that it is recorded, or why it is not; that must be quick and raise nothing."""
+
+    draft: Draft
+    tell: Callable[[BaseException | None], None]
+
+
+class Recording:
+    """That of a station, until it is closed."""
+
+    def __init__(self, history: History, undone: Callable[[str], None]) -> None:
+        """`undone` is told of the detector of each result whose transaction failed."""
+        self._history, self._undone = history, undone
+        self._waiting, self._changed, self._is_closing = deque[Wanted](), threading.Condition(), False
+        self._thread = threading.Thread(target=self._run, name="urushi-record")
+        self._thread.start()
+
+    def add(self, draft: Draft, tell: Callable[[BaseException | None], None]) -> None:
+        """To be recorded with what else waits; what cannot be is dropped."""
+        with self._changed:
+            self._waiting.append(Wanted(draft, tell))
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Records what waits."""
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while group := self._next():
+            try:
+                self._record(group)
+            except Exception:  # one of them is to blame: the others are not kept back
+                for wanted in group:
+                    self._record_alone(wanted)
+
+    def _next(self) -> list[Wanted]:
+        """The oldest that wait; none once it is closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._is_closing)
+            return [self._waiting.popleft() for _ in range(min(len(self._waiting), _AT_ONCE))]
+
+    def _record(self, group: Sequence[Wanted]) -> None:
+        try:
+            self._history.record([wanted.draft for wanted in group])
+        except BaseException:
+            for detector in {wanted.draft.version.detector for wanted in group}:
+                self._undone(detector)
+            raise
+        for wanted in group:
+            wanted.tell(None)
+
+    def _record_alone(self, wanted: Wanted) -> None:
+        try:
+            self._record([wanted])
+        except Exception as error:
+            self._history.drop(wanted.draft)
+            wanted.tell(error)
