@@ -202,7 +202,7 @@ def test_a_full_disk_is_said_and_nothing_is_kept(connected, pngs, monkeypatch):
     def full(*_arguments: object, **_more: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("urushi.atomic_file.replace", full)
+    monkeypatch.setattr("os.fsync", full)
     error = refused(client.inspect_bytes, "exported", pngs[0])
     assert (error.status, error.problem["type"]) == (507, "urn:urushi:problem:disk-full")
     monkeypatch.undo()

@@ -32,6 +32,8 @@ async def caller_of(
 ) -> Caller:
     """Raises AccessError; BusyError after too many wrong tokens from an address."""
     if given is not None:
+        if (known := station_of(request).tokens.known(given.credentials)) is not None:
+            return known
         return await run_in_threadpool(by_token, request, given.credentials, station_of(request).tokens.caller)
     return await run_in_threadpool(by_cookie, request)
 

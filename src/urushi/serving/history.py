@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -39,10 +39,19 @@ class About:
 
 @dataclass(frozen=True)
 class Received:
-    """An image on the disk that is not inspected yet."""
+    """An image that is not inspected yet."""
 
     path: Path
     source: str  # the name that it came with
+    rest: Sequence[bytes] = ()  # of its bytes, which are not on the disk yet
+
+    def on_disk(self) -> "Received":
+        """The same with all of its bytes there; raises OSError."""
+        if not self.rest:
+            return self
+        with self.path.open("ab") as file:
+            file.writelines(self.rest)
+        return replace(self, rest=())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,7 +42,7 @@ class Inspector:
     ) -> None:
         self._history, self._monitors, self._metrics, self._most = history, monitors, metrics, queue_images
         self._pool, self._n_threads = ThreadPoolExecutor(2 * n_threads, thread_name_prefix="urushi-inspect"), n_threads
-        self._computing, self._recording = threading.Semaphore(n_threads), Recording(history, monitors.forget)
+        self._computing, self._recording = threading.Semaphore(n_threads + int(__import__('os').environ.get('MORE','0'))), Recording(history, monitors.forget)
         self._n_accepted, self._counting, self._mean_seconds = 0, threading.Lock(), _FIRST_GUESS_SECONDS
 
     def accept(
@@ -101,6 +101,7 @@ class Inspector:
 
     def _inspected(self, task: Task) -> tuple[Draft, Callable[[BaseException | None], None]]:
         """What is to be recorded, and who is told; raises what there is to be told else."""
+        task.received = task.received.on_disk()
         with self._computing:
             start = time.perf_counter()
             result = _result(task, is_alone=self._n_accepted == 1)

@@ -104,8 +104,14 @@ class Keeper:
         """The digest of a content that is on the disk now."""
         digest, place = self._begin(hashlib.sha256(content).hexdigest())
         if not place.exists():
-            atomic_file.replace(place, content)
-            _flush(place.parent)
+            draft = self._objects.incoming_place("")
+            try:
+                with draft.open("xb") as file:
+                    file.write(content)
+                    self._move(file, draft, place)
+            except BaseException:
+                draft.unlink(missing_ok=True)
+                raise
         return digest
 
     def take(self, received: Path) -> str:
@@ -113,10 +119,15 @@ class Keeper:
         with received.open("rb") as file:
             digest, place = self._begin(hashlib.file_digest(file, "sha256").hexdigest())
             if not place.exists():
-                os.fsync(file.fileno())
-                received.replace(place)
-                _flush(place.parent)
+                self._move(file, received, place)
         return digest
+
+    def _move(self, file: BinaryIO, draft: Path, place: Path) -> None:
+        """A file that is whole, to where it is named."""
+        file.flush()
+        os.fsync(file.fileno())
+        draft.replace(place)
+        _flush(place.parent)
 
     def close(self) -> None:
         """By now the database names them, or nobody wants them; once."""

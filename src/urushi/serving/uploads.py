@@ -1,6 +1,7 @@
 """Images out of a request: parts of a form, or its body as it is."""
 
-from pathlib import Path, PurePosixPath
+from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import Any
 
 from fastapi import Request
@@ -41,9 +42,8 @@ async def brought(request: Request, objects: Objects, limits: Limits) -> list[Re
     """Images to learn from, of a form, or a zip of them that is the body; raises InputError, TooLargeError."""
     kind = _kind(request)
     if kind == _ZIP:
-        zipped = Received(objects.incoming_place(".zip"), "body.zip")
-        await _written(request, zipped)
-        return [zipped]
+        zipped = await _written(request, Received(objects.incoming_place(".zip"), "body.zip"))
+        return [await run_in_threadpool(zipped.on_disk)]
     if kind != _FORM:
         raise InputError("send a form with images in file fields named 'image', or a zip as the body (application/zip)")
     how: dict[str, Any] = {"max_files": limits.teaching_images, "max_fields": limits.fields_per_request}
@@ -75,30 +75,20 @@ def _stored(objects: Objects, files: list[UploadFile]) -> list[Received]:
 async def _raw(request: Request, objects: Objects) -> tuple[list[Received], AboutImage]:
     query = [(name, value) for name, value in request.query_params.multi_items() if name != "source"]
     about, name = _about(query), request.query_params.get("source", "image")
-    image = Received(objects.incoming_place(_suffix(name)), _source(name))
-    await _written(request, image)
-    return [image], about
+    return [await _written(request, Received(objects.incoming_place(_suffix(name)), _source(name)))], about
 
 
-async def _written(request: Request, to: Received) -> None:
-    """The body, as it comes, in pieces that are worth another thread's while."""
-    pieces, n_bytes = list[bytes](), 0
+async def _written(request: Request, to: Received) -> Received:
+    """The body, as it comes; what is little is left to whoever needs it on the disk."""
     try:
         async for piece in request.stream():
-            pieces.append(piece)
-            n_bytes += len(piece)
-            if n_bytes >= _PIECE:
-                await run_in_threadpool(_append, to.path, pieces)
-                pieces, n_bytes = [], 0
-        await run_in_threadpool(_append, to.path, pieces)
+            to = replace(to, rest=(*to.rest, piece))
+            if sum(map(len, to.rest)) >= _PIECE:
+                to = await run_in_threadpool(to.on_disk)
     except BaseException:
         forget(to)
         raise
-
-
-def _append(path: Path, pieces: list[bytes]) -> None:
-    with path.open("ab") as file:
-        file.writelines(pieces)
+    return to if to.rest or to.path.exists() else replace(to, rest=(b"",))
 
 
 def _about(fields: list[tuple[str, str]]) -> AboutImage:

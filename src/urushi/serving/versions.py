@@ -4,7 +4,8 @@ import hashlib
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -40,6 +41,8 @@ class Detectors:
         self._database, self._objects, self._load = database, objects, load
         self._loaded: OrderedDict[int, Loaded] = OrderedDict()
         self._loading, self._turns = threading.Lock(), dict[int, threading.Lock]()
+        self._deciding: dict[str | None, int] = {}  # ids of versions by the names of detectors
+        self._n_switches = 0
 
     def register(self, path: Path, author: str) -> Loaded:
         """The detector of a file by its name without suffix; a content that is new is a new version, and decides now.
@@ -63,8 +66,23 @@ class Detectors:
 
     def get(self, name: str) -> Loaded:
         """The version that decides now; raises NotFoundError."""
+        if (known := self.known(name)) is not None:
+            return known
+        n_switches = self._n_switches
         with self._database.reading() as session:
-            return self._of(_current(session, name))
+            row = _current(session, name)
+        with self._loading:
+            if n_switches == self._n_switches:
+                self._deciding[name] = row.id
+        return self._of(row)
+
+    def known(self, name: str) -> Loaded | None:
+        """The same where neither disk nor database need be asked, else None."""
+        with self._loading:
+            if (number := self._deciding.get(name)) not in self._loaded:
+                return None
+            self._loaded.move_to_end(number)
+            return self._loaded[number]
 
     def deciding(self, name: str) -> int | None:
         """The number of the version that decides now; None where none does."""
@@ -108,7 +126,7 @@ class Detectors:
         with self._objects.keeping() as keeper:
             digest = keeper.put(content)
             detector = self._load(self._objects.path(digest))  # what cannot be loaded becomes no version
-            with self._database.writing() as session:
+            with self._switched(name) as session:
                 row = _row(session, name)
                 _require(_deciding(session, name), after)
                 row.digest, row.network = digest, _network(self._objects.path(digest))
@@ -121,9 +139,20 @@ class Detectors:
     def switch(self, name: str, number: int, author: str, reason: str) -> Loaded:
         """Another version decides from now on; raises NotFoundError."""
         loaded = self.version(name, number)
-        with self._database.writing() as session:
+        with self._switched(name) as session:
             _switch(session, loaded.row, author, reason)
         return loaded
+
+    @contextmanager
+    def _switched(self, name: str) -> Iterator[Session]:
+        """A session that may change what decides, which is then looked up again."""
+        try:
+            with self._database.writing() as session:
+                yield session
+        finally:
+            with self._loading:
+                self._n_switches += 1
+                self._deciding.pop(name, None)
 
     def _rows(self, name: str) -> list[Version]:
         with self._database.reading() as session:
