@@ -35,14 +35,16 @@ class Task:
 
 
 class Inspector:
-    """Threads that inspect, as many as compute at once, and others that meanwhile wait for the disk."""
+    """Threads that inspect, and one that records."""
 
     def __init__(
         self, history: History, monitors: Monitors, metrics: Metrics, n_threads: int, queue_images: int
     ) -> None:
         self._history, self._monitors, self._metrics, self._most = history, monitors, metrics, queue_images
-        self._pool, self._n_threads = ThreadPoolExecutor(2 * n_threads, thread_name_prefix="urushi-inspect"), n_threads
-        self._computing, self._recording = threading.Semaphore(n_threads + int(__import__('os').environ.get('MORE','0'))), Recording(history, monitors.forget)
+        self._n_threads = n_threads
+        # While one waits for the disk or for another that runs Python, another computes.
+        self._pool = ThreadPoolExecutor(2 * n_threads, thread_name_prefix="urushi-inspect")
+        self._recording = Recording(history, monitors.forget, self._are_busy)
         self._n_accepted, self._counting, self._mean_seconds = 0, threading.Lock(), _FIRST_GUESS_SECONDS
 
     def accept(
@@ -60,7 +62,7 @@ class Inspector:
         """
         with self._counting:
             if self._n_accepted + len(images) > self._most:
-                seconds = math.ceil(self._n_accepted * self._mean_seconds / self._n_threads)
+                seconds = math.ceil(self._n_accepted * self._mean_seconds / (2 * self._n_threads))
                 raise BusyError(
                     f"{self._n_accepted} of at most {counted(self._most, 'image')} wait or are inspected; these are "
                     f"{len(images)} more",
@@ -102,11 +104,10 @@ class Inspector:
     def _inspected(self, task: Task) -> tuple[Draft, Callable[[BaseException | None], None]]:
         """What is to be recorded, and who is told; raises what there is to be told else."""
         task.received = task.received.on_disk()
-        with self._computing:
-            start = time.perf_counter()
-            result = _result(task, is_alone=self._n_accepted == 1)
-            seconds = time.perf_counter() - start
-            self._mean_seconds += (seconds - self._mean_seconds) / 20
+        start = time.perf_counter()
+        result = _result(task, is_alone=self._n_accepted == 1)
+        seconds = time.perf_counter() - start
+        self._mean_seconds += (seconds - self._mean_seconds) / 20
         if task.given_up.is_set():
             raise OvertimeError("nobody waits for this image any more")
         if isinstance(result, Unreadable) and not task.records_unreadable:
@@ -121,6 +122,10 @@ class Inspector:
             return
         self._metrics.inspected(row.detector, row.decision, time.perf_counter() - start)
         task.future.set_result(row)
+
+    def _are_busy(self, n_waiting: int) -> bool:
+        """Whether there is one to inspect for each thread, beside those that wait for the disk."""
+        return self._n_accepted - n_waiting >= 2 * self._n_threads
 
     def _counted(self, _future: "Future[Inspected]") -> None:
         with self._counting:
