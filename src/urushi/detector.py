@@ -122,8 +122,8 @@ class Detector(Summarised):
     ) -> Inspection:
         """The decision on one image and what explains it; raises UnreadableImageError, for a file of several, too.
 
-        `bits` and `bgr` as in `fit`; without bits, those of the fit. An image that `is_alone` has all computing threads;
-        give False where others are inspected in other threads meanwhile.
+        `bits` and `bgr` as in `fit`; without bits, those of the fit. An image that `is_alone` has all computing
+        threads; give False where other threads inspect others meanwhile.
         """
         (found,) = self._inspect_batch([self.prepare(Stated.of(source, bits=bits, bgr=bgr))], is_alone=is_alone)
         if isinstance(found, Unreadable):
@@ -131,7 +131,7 @@ class Detector(Summarised):
         return found
 
     def seen(self, source: ImageSource) -> np.ndarray:
-        """An image as its model sees it, (H, W, C) float32 in [0, 1] as `Inspection.image`; raises UnreadableImageError."""
+        """An image as its model sees it, as `Inspection.image`; raises UnreadableImageError."""
         prepared = self.prepare(source)
         if isinstance(prepared, Unreadable):
             raise UnreadableImageError(prepared.source, prepared.reason)

@@ -20,7 +20,7 @@ from urushi.reporting.heat_map import heat_layer, overlay
 from urushi.reporting.pictures import rgb_bytes, webp
 
 HAS_RECONSTRUCTION = "has_reconstruction"
-AS_HELD_OUT = "as_held_out"  # what a threshold learns from a good image beside its score
+AS_HELD_OUT = "as_held_out"  # what of this is not in the map
 _SMALL_PX, _SMALL_BYTES = 240, 12_000  # of a thumbnail
 _MAP, _IMAGE, _RECONSTRUCTION, _IGNORED = "map.npy", "image.png", "reconstruction.png", "ignored.png"
 
@@ -78,16 +78,21 @@ def unpacked(
         places,
         details[HAS_RECONSTRUCTION],
         lambda: rgb_bytes(detector().seen(original())),
-        lambda: _rebuilt(detector().inspect(original())),
+        lambda: _reconstruction_of(detector().inspect(original())),
     )
 
 
 def details_of(found: Inspection) -> dict[str, Any]:
     """The values of an inspection that are kept beside its pictures, and that draw the overlay."""
-    counted = inspected(found.anomaly_map, found.ignored)
-    as_held_out = {"map_peak": float(counted.max()), "map_median": float(np.median(counted)), "content": found.content}
+    as_held_out = {"content": found.content}
     shown = {"view": found.view._asdict(), HAS_RECONSTRUCTION: found.reconstruction is not None}
     return {**found.to_json(), "light": dict(found.light), **shown, AS_HELD_OUT: as_held_out}
+
+
+def as_held_out(evidence: Evidence, details: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a good image, what a threshold learns from it beside its score."""
+    counted = inspected(evidence.anomaly_map, evidence.ignored)
+    return {"map_peak": float(counted.max()), "map_median": float(np.median(counted)), **details[AS_HELD_OUT]}
 
 
 def map_png(evidence: Evidence, details: Mapping[str, Any]) -> bytes:
@@ -113,7 +118,7 @@ def thumbnail_of(found: Inspection) -> bytes:
         found.ignored,
         found.reconstruction is not None,
         lambda: rgb_bytes(found.image),
-        lambda: _rebuilt(found),
+        lambda: _reconstruction_of(found),
     )
     return thumbnail(shown, details_of(found))
 
@@ -126,7 +131,7 @@ def _overlay(evidence: Evidence, details: Mapping[str, Any], long_side_px: int =
     return overlay(image, evidence.anomaly_map, scale, regions, view, **how)
 
 
-def _rebuilt(found: Inspection) -> np.ndarray | None:
+def _reconstruction_of(found: Inspection) -> np.ndarray | None:
     return None if found.reconstruction is None else rgb_bytes(found.reconstruction)
 
 

@@ -103,12 +103,19 @@ class Query:
 
 @dataclass(frozen=True)
 class Draft:
-    """A row that is in no database yet, whose files are on the disk already."""
+    """What is to be a row, whose files are on the disk already."""
 
-    row: Inspected
     version: Version
+    values: dict[str, Any]  # of its columns
+    tags: Sequence[str]
     keeper: Keeper
     also: Sequence[Also]  # what is written with it, or neither is
+
+    def row(self, session: Session) -> Inspected:
+        """A new one, whatever became of those before."""
+        words = [Tag(text=text) for text in dict.fromkeys(self.tags)]
+        version = session.merge(self.version, load=False)
+        return Inspected(**self.values, version=version, tags=words, verdicts=[])
 
 
 class History:
@@ -134,34 +141,31 @@ class History:
         seconds: float,
         also: Sequence[Also] = (),
     ) -> Draft:
-        """The row of a result, whose files are on the disk when this returns; to be recorded. Raises OSError."""
-        row = Inspected(time=now(), detector=version.detector, version_id=version.id, seconds=seconds, n_bytes=0)
-        row.source, row.author = received.source, about.author
-        row.part_id, row.serial, row.station, row.shift = about.part_id, about.serial, about.station, about.shift
-        row.tags, row.verdicts = [Tag(text=text) for text in dict.fromkeys(about.tags)], []
-        draft = Draft(row, version, Keeper(self._objects), also)
+        """What is to be recorded of a result, whose files are on the disk when this returns; raises OSError."""
+        sent = {name: getattr(about, name) for name in ("author", "part_id", "serial", "station", "shift")}
+        keeper = Keeper(self._objects)
+        values = {"detector": version.detector, "source": received.source, "seconds": seconds, **sent}
+        draft = Draft(version, values, about.tags, keeper, also)
         try:
-            self._fill(row, draft.keeper, received, result)
+            draft.values.update(self._kept(keeper, received, result))
         except BaseException:
             self.drop(draft)
             raise
         return draft
 
-    def record(self, drafts: Sequence[Draft]) -> None:
-        """All or none of them; they are in the database when this returns, in their order. Those of none can be dropped."""
-        rows = [draft.row for draft in drafts]
+    def record(self, drafts: Sequence[Draft]) -> list[Inspected]:
+        """All or none of them, in their order; they are in the database when this returns. Else each can be dropped."""
         with self._database.writing() as session:
-            for draft in drafts:
-                draft.row.id = None  # type: ignore[assignment]  it has one where a transaction failed
-                draft.row.version = session.merge(draft.version, load=False)
+            rows = [draft.row(session) for draft in drafts]
             session.add_all(rows)
             session.flush()
-            for draft in drafts:
+            for row, draft in zip(rows, drafts, strict=True):
                 for write in draft.also:
-                    write(session, draft.row)
-                self._announcements.announce(session, Announcement("inspection", plain(draft.row)))
+                    write(session, row)
+                self._announcements.announce(session, Announcement("inspection", plain(row)))
         for draft in drafts:
             draft.keeper.close()
+        return rows
 
     def drop(self, draft: Draft) -> None:
         """Removes what is not recorded, unless other rows name it."""
@@ -169,14 +173,20 @@ class History:
         for digest in draft.keeper.digests:
             self._objects.remove(digest, self.names)
 
-    def _fill(self, row: Inspected, keeper: Keeper, received: Received, result: Inspection | Unreadable) -> None:
+    def _kept(self, keeper: Keeper, received: Received, result: Inspection | Unreadable) -> dict[str, Any]:
+        """The columns that come from a result, whose files are kept."""
         if isinstance(result, Unreadable):
-            row.decision, row.details = "unreadable", {"reason": result.reason}
-            return
-        row.decision, row.score, row.details = result.decision, result.score, evidence.details_of(result)
-        content = evidence.packed(result)
-        row.n_bytes = len(content) + received.path.stat().st_size
-        row.original, row.evidence = keeper.take(received.path), keeper.put(content)
+            return {"time": now(), "decision": "unreadable", "details": {"reason": result.reason}, "n_bytes": 0}
+        content, n_bytes = evidence.packed(result), received.path.stat().st_size
+        return {
+            "time": now(),
+            "decision": result.decision,
+            "score": result.score,
+            "details": evidence.details_of(result),
+            "n_bytes": len(content) + n_bytes,
+            "original": keeper.take(received.path),
+            "evidence": keeper.put(content),
+        }
 
     def get(self, number: int) -> Inspected:
         """One inspection; raises NotFoundError."""

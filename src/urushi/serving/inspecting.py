@@ -3,7 +3,7 @@
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -14,7 +14,7 @@ from urushi.printable import counted
 from urushi.serving.drift.monitors import Monitors
 from urushi.serving.history import About, Also, Draft, History, Received, forget
 from urushi.serving.metrics import Metrics
-from urushi.serving.recording import Recording
+from urushi.serving.recording import Recording, Tell
 from urushi.serving.tables import Inspected
 from urushi.serving.versions import Loaded
 
@@ -101,7 +101,7 @@ class Inspector:
         finally:
             forget(task.received)
 
-    def _inspected(self, task: Task) -> tuple[Draft, Callable[[BaseException | None], None]]:
+    def _inspected(self, task: Task) -> tuple[Draft, Tell]:
         """What is to be recorded, and who is told; raises what there is to be told else."""
         task.received = task.received.on_disk()
         start = time.perf_counter()
@@ -114,11 +114,11 @@ class Inspector:
             raise UnreadableImageError(result.source, result.reason)
         also: list[Also] = [*task.also, partial(self._monitors.see, loaded=task.loaded)]
         draft = self._history.draft(task.loaded.row, task.received, result, task.about, seconds, also)
-        return draft, partial(self._recorded, task, draft.row, start)
+        return draft, partial(self._recorded, task, start)
 
-    def _recorded(self, task: Task, row: Inspected, start: float, error: BaseException | None) -> None:
-        if error is not None:
-            task.future.set_exception(error)
+    def _recorded(self, task: Task, start: float, row: Inspected | Exception) -> None:
+        if isinstance(row, Exception):
+            task.future.set_exception(row)
             return
         self._metrics.inspected(row.detector, row.decision, time.perf_counter() - start)
         task.future.set_result(row)

@@ -1,7 +1,7 @@
 """Results are recorded by one thread, all that wait in one transaction: the disk is waited for once.
 
-A transaction of one takes five times as long as the share of one in a transaction of many. So while there is enough else to
-compute, it is waited for more.
+A transaction of one takes five times as long as the share of one in a transaction of many. So while there is enough
+else to compute, it is waited for more.
 """
 
 import threading
@@ -10,7 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from urushi.serving.history import Draft, History
+from urushi.serving.tables import Inspected
 
+Tell = Callable[[Inspected | Exception], None]
 _AT_ONCE = 32
 _ENOUGH = 8  # are worth a transaction
 _PATIENCE_SECONDS = 0.2
@@ -18,10 +20,10 @@ _PATIENCE_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class Wanted:
-    """A draft, and who is told that it is recorded, or why it is not; that must be quick and raise nothing."""
+    """A draft, and who is told its row, or why there is none; that must be quick and raise nothing."""
 
     draft: Draft
-    tell: Callable[[BaseException | None], None]
+    tell: Tell
 
 
 class Recording:
@@ -37,7 +39,7 @@ class Recording:
         self._thread = threading.Thread(target=self._run, name="urushi-record")
         self._thread.start()
 
-    def add(self, draft: Draft, tell: Callable[[BaseException | None], None]) -> None:
+    def add(self, draft: Draft, tell: Tell) -> None:
         """To be recorded with what else waits; what cannot be is dropped."""
         with self._changed:
             self._waiting.append(Wanted(draft, tell))
@@ -71,13 +73,13 @@ class Recording:
 
     def _record(self, group: Sequence[Wanted]) -> None:
         try:
-            self._history.record([wanted.draft for wanted in group])
+            rows = self._history.record([wanted.draft for wanted in group])
         except BaseException:
             for detector in {wanted.draft.version.detector for wanted in group}:
                 self._undone(detector)
             raise
-        for wanted in group:
-            wanted.tell(None)
+        for wanted, row in zip(group, rows, strict=True):
+            wanted.tell(row)
 
     def _record_alone(self, wanted: Wanted) -> None:
         try:

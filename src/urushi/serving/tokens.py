@@ -54,7 +54,7 @@ class Tokens:
         self._database, self._hasher, self._clock = database, hasher or PasswordHasher(), clock
         self._verified: dict[str, tuple[str, str]] = {}  # id -> digest of the whole token, and the hash it fits
         self._verifying = threading.Lock()  # one at a time: each takes 64 MiB
-        self._found: dict[str, tuple[float, Caller]] = {}  # by digest of a whole token: when it was looked up, whose it is
+        self._found: dict[str, tuple[float, Caller]] = {}  # by digest of the whole: when it was looked up, whose it is
 
     def create(self, name: str, role: str, author: str) -> str:
         """A new token, which can't be shown again."""

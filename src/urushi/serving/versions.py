@@ -41,7 +41,7 @@ class Detectors:
         self._database, self._objects, self._load = database, objects, load
         self._loaded: OrderedDict[int, Loaded] = OrderedDict()
         self._loading, self._turns = threading.Lock(), dict[int, threading.Lock]()
-        self._deciding: dict[str | None, int] = {}  # ids of versions by the names of detectors
+        self._deciding: dict[str, int] = {}  # ids of versions by the names of detectors
         self._n_switches = 0
 
     def register(self, path: Path, author: str) -> Loaded:
@@ -79,7 +79,8 @@ class Detectors:
     def known(self, name: str) -> Loaded | None:
         """The same where neither disk nor database need be asked, else None."""
         with self._loading:
-            if (number := self._deciding.get(name)) not in self._loaded:
+            number = self._deciding.get(name)
+            if number is None or number not in self._loaded:
                 return None
             self._loaded.move_to_end(number)
             return self._loaded[number]

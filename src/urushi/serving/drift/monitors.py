@@ -22,7 +22,7 @@ from urushi.serving.versions import Loaded
 Reference = Literal["same", "next"]
 _AUTHOR = "drift"
 _RAISED, _ACKNOWLEDGED = "drift", "drift acknowledged"  # in the audit trail
-_SAVED_EVERY = 100  # images; what came since is read from the history
+_SAVED_EVERY = 1000  # images; what came since is read from the history
 _LATELY = 50  # images, of which is told where values lie now
 _MOST_CHARACTERS = 500
 _SIDES = ("before", "after")

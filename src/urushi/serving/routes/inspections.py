@@ -78,7 +78,8 @@ async def inspect(
     An image that cannot be read has the decision *unreadable* and a reason; if none can, the answer is 422. A request
     that comes again with the same key and content gets the same answer, and adds nothing; with other content, 422.
     """
-    loaded = station.detectors.known(name) or await asyncio.to_thread(station.detectors.get, name)
+    if (loaded := station.detectors.known(name)) is None:
+        loaded = await asyncio.to_thread(station.detectors.get, name)
     images, sent = await received(request, station.objects, station.limits)
     about = About(caller.name, **sent.model_dump())
     try:
