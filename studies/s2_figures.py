@@ -58,7 +58,7 @@ def _luminances(study: Study, records: Sequence[Record]) -> Iterator["Figure"]:
     first, kinds = records[0], np.array(records[0].kinds)
     ordered = sorted(set(first.kinds), key=lambda kind: (kind != "good", kind))
     found = {kind: np.array(first.luminances)[kinds == kind] for kind in ordered}
-    yield luminance_figure(found, title=f"{study.title}, {first.data}: brightness after preprocessing")
+    yield luminance_figure(found, title=f"{first.data.capitalize()}: brightness after preprocessing")
 
 
 def _beside_published(study: Study, summary: Summary, records: Sequence[Record]) -> Iterator["Figure"]:

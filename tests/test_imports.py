@@ -100,7 +100,7 @@ def test_starting_urushi_loads_nothing_that_takes_long(arguments: list[str]) -> 
     assert not loaded & {*HEAVY, "numpy", "cv2", "pydantic", "rich", "markdown_it", "pygments"}
 
 
-@pytest.mark.parametrize("name", ["inspect", "fit", "models"])
+@pytest.mark.parametrize("name", ["inspect", *(pytest.param(n, marks=pytest.mark.thorough) for n in ("fit", "models"))])
 def test_help_of_a_command_loads_what_it_is_drawn_with_and_no_more(name: str) -> None:
     assert not loaded_by([COMMAND, name, "--help"]) & {*HEAVY, "numpy", "cv2"}
 

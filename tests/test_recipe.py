@@ -58,7 +58,12 @@ def test_every_option_of_a_shipped_recipe_is_one_that_its_part_takes():
             assert set(part.options) <= set(checked), name
 
 
-@pytest.mark.parametrize("name", recipe_names())
+def marked(name):
+    """The networks of these are large."""
+    return pytest.param(name, marks=[pytest.mark.thorough] if name.startswith("partial-diffusion") else [])
+
+
+@pytest.mark.parametrize("name", [marked(name) for name in recipe_names()])
 def test_a_shipped_recipe_builds_a_graph(name):
     shipped = Recipe.find(name)  # its size is that of the images it is given
     n_channels = 1 if any(isinstance(step, _grey()) for step in Pipeline.of(shipped).steps) else 3

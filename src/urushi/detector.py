@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,8 +35,6 @@ from urushi.runtime.ways import FLOAT, Ways
 
 if TYPE_CHECKING:
     from urushi.fitting.incremental.present import Present
-
-ROUNDS = "rounds"  # key of the card: when and how learning went on
 
 
 @dataclass(frozen=True, repr=False)
@@ -255,10 +253,11 @@ class Detector(Summarised):
         """
         first, *rest = [one._present() for one in (self, *others)]
         from urushi.fitting.incremental.merging import merge
+        from urushi.fitting.incremental.rounds import history
 
         learnt = merge(first, rest, base._present() if base else None)
         n_images = len(learnt.images.contents) - len(first.images.contents)
-        facts = {"what": "merged", "n_images": n_images, "others": [one._history for one in others]}
+        facts = {"what": "merged", "n_images": n_images, "others": [history(one.origin) for one in others]}
         return self._gone_on(learnt, facts, now, defects)
 
     def final(self) -> "Detector":
@@ -320,27 +319,19 @@ class Detector(Summarised):
         unreadable: tuple[Unreadable, ...] = (),
     ) -> "Detector":
         """The detector of what has been learnt, with one more round in its card; exported graphs are of the old one."""
-        date = (when or datetime.now(UTC)).isoformat(timespec="seconds")
-        n = {"n_training": len(now.images.contents), "n_images": len(now.images.appearances)}
-        before = self.ways.calibrations[FLOAT].threshold.value
-        learning = [*self.origin.get(ROUNDS, ()), {"date": date, **facts, "threshold_before": before}]
+        from urushi.fitting.incremental.rounds import with_round
+
         changed = replace(
             self,
             backend=now.backend,
             ways=Ways.of_fit(now.backend.weights(), now.held_out),
-            origin={**self.origin, "fit": {**self.origin["fit"], **n}, ROUNDS: learning},
+            origin=with_round(self.origin, now, facts, self.ways.calibrations[FLOAT].threshold.value, when),
             unreadable=unreadable,
             familiar=Familiar.of(now.images.appearances),
             learnt=now.images,
             file=None,
         )
         return changed.calibrate(self.recipe.threshold, defects=defects)
-
-    @property
-    def _history(self) -> dict[str, Any]:
-        """What another's card says of it once they are merged."""
-        kept = {key: self.origin[key] for key in ("data", ROUNDS) if key in self.origin}
-        return {"n_images": self.origin["fit"].get("n_images"), **kept}
 
     def _members(self) -> dict[str, bytes]:
         return members.to_members(self.recipe, self.pipeline, self.ways, self.pattern, self.familiar, self.learnt)

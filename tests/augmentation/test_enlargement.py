@@ -119,6 +119,7 @@ def test_synthetic_defects_change_their_image_under_the_mask_and_nowhere_else(ro
         assert record.file.startswith(f"test/synthetic_{record.defect.kind}/")
 
 
+@pytest.mark.thorough
 def test_the_same_seed_writes_the_same_bytes_and_may_be_repeated(root, tmp_path, sequence):
     for name, seed in (("a", 1), ("b", 1), ("a", 1), ("c", 2)):
         run(root, tmp_path / name, sequence(*TRANSFORMS), seed=seed)

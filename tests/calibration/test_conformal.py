@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from urushi.calibration import p_values
-from urushi.calibration.conformal import Conformal, n_needed
+from urushi.calibration.conformal import Conformal, n_allowed, n_needed
 from urushi.errors import CalibrationError, RecipeError
 
 CONTINUOUS = {
@@ -137,3 +137,10 @@ def test_p_values_keep_the_shape():
 def test_p_values_refuse_what_has_no_order(scores, normals):
     with pytest.raises(CalibrationError):
         p_values(scores, normals)
+
+
+@pytest.mark.parametrize("n_normals", [1, 2, 19, 39, 99, 299])
+def test_a_rate_allows_as_many_as_divided_by_all_are_no_more_than_it(n_normals):
+    total = n_normals + 1
+    for rate in (1e-9, 0.005, 0.01, 0.025, 0.05, 0.07, 0.1, 1 / 3, 0.5, 0.999):
+        assert n_allowed(rate, n_normals) == sum(j / total <= rate for j in range(1, total + 1)), rate

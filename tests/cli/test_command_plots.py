@@ -57,6 +57,7 @@ def test_plots_are_pictures(urushi, fitted, dataset, tmp_path):
         assert path.read_bytes().startswith(b"\x89PNG" if path.suffix == ".png" else b"<?xml")
 
 
+@pytest.mark.thorough
 def test_curves_and_page_of_a_training_lie_in_its_folder(tmp_path, capsys):
     trained = {"epochs": 1, "best_epoch": 0, "best_validation_loss": 5.0, "learning_rate": 1e-3, "concern": "<odd>"}
     write_training(tmp_path, "mine", trained)

@@ -85,6 +85,7 @@ def test_the_figures_fit_on_one_screen_in_groups_with_the_hardest_defects_first(
     assert undefined == "undefined: needs 100,000 pixels of normal images; there are 24,576 (pixel aupimo)"
 
 
+@pytest.mark.thorough
 def test_the_schema_wants_a_reason_for_what_is_undefined(usual):
     for figure in ({"value": None, "low": None, "high": None}, {"value": 2.0, "low": 0, "high": 1}, {"value": 1.0}):
         with pytest.raises(ValidationError):
@@ -120,6 +121,7 @@ def test_inverted_masks_are_refused_with_the_reason(urushi, fitted, own, tmp_pat
     assert "pixel " not in result.out
 
 
+@pytest.mark.thorough
 def test_masks_left_out_and_masks_to_look_at_are_counted_with_the_first(urushi, fitted, own, tmp_path):
     first, second, *_ = masks_of(own)
     rewrite(first, lambda mask: mask[:, :40])
@@ -134,6 +136,7 @@ def test_masks_left_out_and_masks_to_look_at_are_counted_with_the_first(urushi, 
     assert [one["reason"] for one in found["pixel_remarks"]] == ["its mask marks 95% of its image; is that right?"]
 
 
+@pytest.mark.thorough
 def test_masks_written_in_other_ways_give_the_same_figures(urushi, fitted, usual, own, tmp_path):
     for path, kind in zip(masks_of(own), ["labels", "palette", "alpha", "folder", "labels"], strict=True):
         mask = np.asarray(Image.open(path)) > 0
@@ -311,6 +314,7 @@ def test_thresholds_that_cannot_be_used_are_named(urushi, fitted, own, tmp_path)
     assert f"warning: no sPRO: {found['saturation_reason']}" in result.err
 
 
+@pytest.mark.thorough
 def test_with_spro_the_table_of_defects_has_a_column_more_on_the_same_screen(urushi, fitted, own, tmp_path):
     as_loco(own, saturation(0.5))
     urushi("evaluate", fitted, own, "--json", tmp_path / "figures.json")

@@ -91,10 +91,12 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str | Non
     }
 
 
+@pytest.mark.thorough
 def test_every_command_writes_a_line_before_it_loads_what_takes_long(first):
     assert {words: loaded & HEAVY for words, (line, loaded) in first.items() if loaded & HEAVY or not line} == {}
 
 
+@pytest.mark.thorough
 def test_no_command_is_left_out(first):
     assert set(names_in(typer.main.get_command(program([])))) == set(EXAMPLE_OF), "give it an example in cli/_help.py"
     assert set(EXAMPLE_OF.values()) < set(first)
@@ -106,6 +108,7 @@ def names_in(command: Any, before: str = "") -> Iterator[str]:
         yield from names_in(one, f"{before}{name} ") if hasattr(one, "commands") else [f"{before}{own}".strip()]
 
 
+@pytest.mark.thorough
 def test_the_first_line_says_what_is_read_or_else_where_is_written(first):
     lines = {words: line for words, (line, _) in first.items()}
     assert lines["urushi fit good -o part.urushi"] == "reading good/"

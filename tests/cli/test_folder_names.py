@@ -62,6 +62,7 @@ def test_folders_declared_good_are_good(urushi, quick, fitted, renamed, command)
     assert result.status == 0
 
 
+@pytest.mark.thorough
 def test_what_was_declared_good_is_remembered_with_the_detector(urushi, quick, renamed):
     folder = renamed(train_good="train/A", test_good="test/B")
     urushi("fit", folder, "--good-folder", "A", "-o", "part.urushi", *quick)
@@ -148,6 +149,7 @@ def test_inspect_takes_a_file_or_folder_that_is_given_whatever_its_name(urushi, 
     assert len(urushi("inspect", fitted, masks).out.splitlines()) == 6
 
 
+@pytest.mark.thorough
 def test_validation_images_of_loco_are_left_out_of_a_fit_with_a_word(urushi, dataset, tmp_path, quick):
     own = shutil.copytree(dataset, tmp_path / "own")
     (own / "validation").mkdir()

@@ -72,6 +72,7 @@ def test_evaluate_says_which_test_images_are_copies_of_others(
     assert "Images that repeat others" in (tmp_path / "page.html").read_text()
 
 
+@pytest.mark.thorough
 def test_nothing_is_said_of_new_images_of_the_right_part(urushi: Any, fitted: Path, dataset: Path) -> None:
     assert "warning" not in urushi("evaluate", fitted, dataset).err
     inspected = urushi("inspect", fitted, dataset / "test", "--format", "json")

@@ -52,6 +52,7 @@ def test_doctor_and_prepare_warn(urushi, bars, step, is_warned):
     assert ("alone tells test/metal" in (bars.parent / "out" / "prepare.html").read_text()) == is_warned
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("step", "is_warned"), [("min_max", True), ("scale", False)])
 def test_fit_and_evaluate_warn(urushi, bars, step, is_warned):
     detector = bars.parent / "bars.urushi"

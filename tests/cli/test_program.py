@@ -297,6 +297,7 @@ def test_plots_leave_nothing_in_the_home_folder_nor_among_temporary_files(tmp_pa
 # --- interrupts -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_an_interrupted_fit_in_closed_form_says_in_one_line_that_nothing_was_written(started, dataset, quick, tmp_path):
     with started(COMMAND, "fit", dataset, "-o", tmp_path / "part.urushi", *quick) as running:
         first = [running.stderr.readline() for _ in range(2)][-1]

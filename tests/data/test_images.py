@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 import cv2
 import numpy as np
 import pytest
+from damaged import damaged, damages, read_or_refused
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -477,46 +478,16 @@ def test_the_limit_of_pixels_is_the_callers_not_pillows(put, monkeypatch):
     assert read_image(path).shape == (32, 24)
 
 
-damage = st.one_of(
-    st.tuples(st.just("cut"), st.integers(0, 3000), st.just(0)),
-    st.tuples(st.just("flip"), st.integers(0, 3000), st.integers(1, 255)),
-    st.tuples(st.just("flip"), st.integers(0, 160), st.integers(1, 255)),  # headers
-)
-
-
-@given(st.sampled_from(sorted(VALID)), st.lists(damage, min_size=1, max_size=4))
+@given(st.sampled_from(sorted(VALID)), damages(0, 160))
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_a_damaged_file_is_read_or_refused_without_a_warning(name, damages):
-    data = bytearray(VALID[name])
-    for kind, place, value in damages:
-        if kind == "cut":
-            del data[place % (len(data) + 1) :]
-        elif data:
-            data[place % len(data)] ^= value
-    read_or_refused(bytes(data))
+def test_a_damaged_file_is_read_or_refused_without_a_warning(name, found):
+    read_or_refused(damaged(VALID[name], found))
 
 
 @given(st.binary(max_size=200), st.sampled_from([data[:12] for data in VALID.values()]))
 @settings(max_examples=100, deadline=None)
 def test_random_bytes_behind_a_true_signature_are_read_or_refused(data, signature):
     read_or_refused(signature + data)
-
-
-def read_or_refused(data: bytes) -> None:
-    with TemporaryDirectory() as folder:
-        path = Path(folder, "x")
-        path.write_bytes(data)
-        try:
-            read = read_image(path, max_pixels=1_000_000)
-        except UnreadableImageError as error:
-            why = error.reason
-        else:
-            why = "none"
-            assert read.dtype in (np.uint8, np.uint16, np.float32)
-            assert read.ndim == 2 or read.shape[2:] == (3,)
-            assert np.isfinite(read).all()
-    assert why
-    assert "\n" not in why
 
 
 def test_filters_of_warnings_are_as_before_after_reading_in_many_threads(put):

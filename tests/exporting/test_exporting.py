@@ -176,6 +176,7 @@ def test_a_file_whose_card_promises_a_threshold_that_it_lacks_is_an_error(both, 
         Detector.load(tmp_path / "forged.urushi", precision="int8")
 
 
+@pytest.mark.thorough
 def test_held_out_images_and_ranges_from_others_keep_the_promise(exported, textures):
     """A detector of one split: its own held-out images, scored by the int8 graph, set the threshold."""
     places = exported.card["fit"]["held_out"]

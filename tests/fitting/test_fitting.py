@@ -95,6 +95,7 @@ def test_images_that_are_no_good_ones_are_named_with_their_p_values():
     assert detector.card["fit"]["n_training"] == 20
 
 
+@pytest.mark.thorough
 def test_on_request_they_are_left_out_of_fit_and_calibration():
     good = smuggled()
     detector = Detector.fit(good, crossed(**{"split.leave_out_suspicious": True}))

@@ -156,6 +156,7 @@ def assert_no_trace(file: Path, images: Iterable[np.ndarray], known: Detector) -
     assert set(Detector.load(file).learnt.pictures) <= set(Detector.load(file).learnt.contents)
 
 
+@pytest.mark.thorough
 def test_a_removed_image_is_not_shown_any_more(old):
     first = old.learnt.pictures[0]
     (place,) = [i for i, image in enumerate(OLD) if old.inspect(image).content == first]
@@ -243,8 +244,12 @@ def test_what_does_not_add_up_says_so_and_what_would(autoencoder, old):
     ("settings", "reason"),
     [
         ({"augmentation.n_copies": 1, "augmentation.transforms": [{"name": "flip"}]}, "varies the images by chance"),
-        ({"tiling.tile_px": 32, "tiling.n_training_tiles": 2}, "tiles, which are drawn by chance"),
-        ({"score": FUSED}, "its score fusion learns from all images together"),
+        pytest.param(
+            {"tiling.tile_px": 32, "tiling.n_training_tiles": 2},
+            "tiles, which are drawn by chance",
+            marks=pytest.mark.thorough,
+        ),
+        pytest.param({"score": FUSED}, "its score fusion learns from all images together", marks=pytest.mark.thorough),
     ],
 )
 def test_recipes_that_need_all_images_keep_no_sums(settings, reason):
@@ -264,6 +269,7 @@ def test_rules_that_need_defects_get_them_again(old):
     assert judged.add(NEW[:1], defects=defects).threshold.n_defects == 4
 
 
+@pytest.mark.thorough
 def test_other_methods_that_add_up_learn_on_too(files):
     small = RECIPE.with_settings(
         {"model.name": "feature_reconstruction", "model.blocks": [4], "model.windows": [0], "model.pictures": 0}

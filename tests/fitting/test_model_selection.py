@@ -88,6 +88,7 @@ def test_it_is_fitted_as_if_the_candidate_had_been_named(good, fitted):
     assert fitted.held_out == direct.held_out
 
 
+@pytest.mark.thorough
 def test_no_candidate_is_begun_after_the_time(good, tmp_path):
     facts = tried(good, recipe(BLIND, SHARP).with_settings({"trial.max_seconds": 0}), tmp_path)
     assert facts["taken"] == "blind"

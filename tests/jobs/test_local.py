@@ -67,6 +67,7 @@ def test_the_jobs_after_a_bad_one_are_run() -> None:
     assert begun == ["bad", "slow", "good"]
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_a_job_over_its_budget_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
     found = run_job(Job("slow", partial(start_another_and_wait, tmp_path / "pids"), 1.0))

@@ -33,7 +33,7 @@ def cycles(model: Bigan | ConvolutionalBigan, images: torch.Tensor, z: torch.Ten
     return (codes - z).square().mean().item(), (rebuilt - images).square().mean().item()
 
 
-@pytest.mark.parametrize("method", [Gan, Bigan])
+@pytest.mark.parametrize("method", [Gan, pytest.param(Bigan, marks=pytest.mark.thorough)])
 def test_samples_in_evaluation_spread_as_samples_in_training(pictures, method):
     """Averaged weights with the batch statistics of the networks that they are averages of make others."""
     torch.manual_seed(0)
@@ -135,6 +135,7 @@ def test_the_log_says_how_the_contest_goes(pictures, method, names):
     assert all(0 <= value.item() < 10 for value in found.values())
 
 
+@pytest.mark.thorough
 def test_inversion_from_several_codes_ends_no_worse_and_looks_at_features_too(pictures):
     torch.manual_seed(0)
     images = torch.from_numpy(pictures(3, 32, 1, 0))

@@ -210,6 +210,7 @@ def test_its_facts_say_whether_the_whole_image_counts(weight, fact):
     assert facts == fact
 
 
+@pytest.mark.thorough
 def test_scores_of_folds_are_those_that_new_images_get(inputs):
     """And those of the images that a fit has seen are not: they would set a threshold that new good parts exceed."""
     array, order = inputs.numpy(), np.random.default_rng(0).permutation(60)

@@ -221,6 +221,7 @@ def test_windows_see_neighbouring_blocks_that_there_are(blocks):
         small(windows=(2,), window_blocks=blocks)
 
 
+@pytest.mark.thorough
 def test_a_texture_that_is_too_coarse_is_seen_by_the_whole_image_first():
     """Every cell of it occurs in normal images, but not so often."""
     rng = np.random.default_rng(0)

@@ -107,8 +107,17 @@ def test_with_the_exact_noise_of_each_step_the_source_s_sampler_comes_back_too()
     assert torch.allclose(made.reconstruct(images()).reconstruction, images(), atol=1e-3)
 
 
-@pytest.mark.parametrize("mode", ["no_diffusion", "diffusion", "full"])
-@pytest.mark.parametrize("sampler", ["ddim", "ddpm"])
+@pytest.mark.parametrize(
+    ("mode", "sampler"),
+    [
+        ("no_diffusion", "ddim"),
+        ("diffusion", "ddpm"),
+        ("full", "ddim"),
+        pytest.param("no_diffusion", "ddpm", marks=pytest.mark.thorough),
+        pytest.param("diffusion", "ddim", marks=pytest.mark.thorough),
+        pytest.param("full", "ddpm", marks=pytest.mark.thorough),
+    ],
+)
 def test_no_image_depends_on_the_others_of_its_batch(mode, sampler):
     made = model(mode=mode, sampler=sampler, total_steps=20, steps=5, n_noises=2, opinion="one_step").eval()
     with torch.no_grad():

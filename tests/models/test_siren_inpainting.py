@@ -105,6 +105,7 @@ def test_hole_shrinks_by_the_tolerance(tolerance, sides):
 # Windows
 
 
+@pytest.mark.thorough
 @settings(max_examples=15)
 @given(st.integers(32, 56), st.integers(32, 56), st.sampled_from([4, 8, 14, 24]), st.sampled_from([0.0, 0.3, 0.75]))
 def test_holes_cover_every_pixel_and_what_was_in_them_gives_the_image_back(height, width, hole_px, overlap):

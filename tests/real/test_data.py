@@ -16,12 +16,8 @@ COUNTS = {  # train good, test good, test anomalous, has masks
 }
 
 
-SOONEST = "xray_weld"  # to read, of those with masks
-
-
-@pytest.mark.parametrize(
-    "category", [pytest.param(name, marks=[] if name == SOONEST else pytest.mark.thorough) for name in COUNTS]
-)
+@pytest.mark.thorough
+@pytest.mark.parametrize("category", COUNTS)
 def test_every_image_of_a_category_can_be_read_and_the_counts_are_those_of_the_readme(category, real_data):
     n_train, n_good, n_anomalous, has_masks = COUNTS[category]
     dataset = find_dataset(real_data / category)

@@ -16,6 +16,7 @@ def figure():
     return drawn
 
 
+@pytest.mark.thorough
 def test_the_same_figure_is_the_same_files(tmp_path):
     first, second = (plot_style.write(figure(), tmp_path / name / "v1.2") for name in "ab")
     assert [path.name for path in first] == ["v1.2.png", "v1.2.svg"]  # a dot in the name is no suffix

@@ -72,6 +72,7 @@ def test_without_tiles_to_learn_from_it_is_refused():
         Recipe.find("autoencoder").with_settings({"tiling.one_pass": True})
 
 
+@pytest.mark.thorough
 def test_export_is_refused(detector):
     with pytest.raises(ExportError, match="any"):
         detector.export([weave(60, 48, 64)])

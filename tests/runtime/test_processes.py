@@ -93,10 +93,8 @@ def run(code: str, folder: Path, *arguments: object) -> None:
     assert done.returncode == 0, done.stderr
 
 
-ENGINES = ["onnx", *(pytest.param(name, marks=pytest.mark.thorough) for name in ("openvino", "torch"))]
-
-
-@pytest.mark.parametrize("runtime", ENGINES)
+@pytest.mark.thorough
+@pytest.mark.parametrize("runtime", ["onnx", "openvino", "torch"])
 def test_a_forked_child_inspects_as_its_parent_does_and_ends_in_peace(runtime, both, tmp_path):
     run(FORK, tmp_path, both, runtime)
 

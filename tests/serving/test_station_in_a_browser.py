@@ -27,7 +27,12 @@ CHROMIUM, AXE = shutil.which("chromium"), os.environ.get("URUSHI_AXE")
 QUIET = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
 LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 PATHS = ("/", "/gallery", "/images/4", "/review", "/threshold?prevalence=0.1&escape_cost=9&false_alarm_cost=1")
-PATHS += ("/recalibration?rule=youden", "/trends", "/detectors", "/teach", "/nowhere")
+PATHS += ("/recalibration?rule=youden", "/trends", "/detectors", "/teach", "/nowhere", "/gallery?is_disputed=true")
+CUT = """[...document.querySelectorAll("main, main *:not(.quiet, .quiet *, svg *)")].filter((one) => {
+  const [box, style] = [one.getBoundingClientRect(), getComputedStyle(one)];
+  const hides = style.overflowX !== "visible" && one.scrollWidth > one.clientWidth + 1;
+  return box.width && (box.right > innerWidth + 1 || box.left < -1 || hides);
+}).map((one) => one.outerHTML.slice(0, 100))"""
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")]
 
@@ -38,7 +43,7 @@ def served(empty_station: Path, tmp_path: Path, pngs: list[bytes]) -> Iterator[S
     folder = tmp_path / "station"
     shutil.copytree(empty_station, folder)
     database = open_database(folder)
-    token = Tokens(database).create("anna", "admin", "test")
+    token, other = (Tokens(database).create(*one, "test") for one in (("anna", "admin"), ("carl", "review")))
     database.close()
     command = [sys.executable, "-c", "from urushi.cli import main; main()", "serve", "--data", folder, "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
@@ -51,7 +56,7 @@ def served(empty_station: Path, tmp_path: Path, pngs: list[bytes]) -> Iterator[S
         client.inspect("exported", [pngs[-1]], shift="early", **hostile)
         for number, said in ((1, "ok"), (2, "ok"), (8, "ng")):
             client.judge(number, said, **({"defect_type": "<b>crack</b>"} if said == "ng" else {}))
-        yield SimpleNamespace(url=url, token=token, client=client, png=pngs[-1])
+        yield SimpleNamespace(url=url, token=token, other=other, client=client, png=pngs[-1])
         http.close()
         process.terminate()
 
@@ -258,6 +263,17 @@ def test_images_are_brought_by_the_keyboard_and_dropped_and_are_looked_at(served
     assert errors(page) == []
 
 
+def accessible(page: "sync_api.Page") -> None:
+    """No violation that axe-core finds, if it is there."""
+    if AXE:
+        how = json.dumps({"runOnly": LEVELS, "resultTypes": ["violations"]})
+        script = f"{Path(AXE).read_text()};axe.run(document, {how}).then(found => JSON.stringify(found.violations))"
+        session = page.context.new_cdp_session(page)  # the page itself lets no script in
+        asked = {"expression": script, "awaitPromise": True, "returnByValue": True}
+        found = json.loads(session.send("Runtime.evaluate", asked)["result"]["value"])
+        assert [(one["id"], one["nodes"][0]["target"]) for one in found] == [], page.url
+
+
 @pytest.mark.parametrize(("width", "scheme", "language"), [(1400, "light", "en"), (420, "dark", "de")])
 def test_every_page_fits_says_nothing_in_the_console_and_can_be_read_by_all(served, opened, width, scheme, language):
     page = opened(viewport={"width": width, "height": 900}, color_scheme=scheme, locale=language)
@@ -265,11 +281,61 @@ def test_every_page_fits_says_nothing_in_the_console_and_can_be_read_by_all(serv
         page.goto(served.url + path)
         page.wait_for_timeout(300)
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, path
-        if AXE:
-            how = json.dumps({"runOnly": LEVELS, "resultTypes": ["violations"]})
-            script = f"{Path(AXE).read_text()};axe.run(document, {how}).then(found => JSON.stringify(found.violations))"
-            session = page.context.new_cdp_session(page)  # the page itself lets no script in
-            asked = {"expression": script, "awaitPromise": True, "returnByValue": True}
-            found = json.loads(session.send("Runtime.evaluate", asked)["result"]["value"])
-            assert [(one["id"], one["nodes"][0]["target"]) for one in found] == [], path
+        accessible(page)
     assert [line for line in errors(page) if "404" not in line] == []
+
+
+def test_on_paper_all_is_black_on_white_and_nothing_is_cut(served, opened):
+    page = opened(color_scheme="dark", viewport={"width": 700, "height": 1000})  # as wide as A4 within its margins
+    page.emulate_media(media="print")
+    for path in (
+        "/images/8",
+        "/threshold?prevalence=0.1&escape_cost=9&false_alarm_cost=1",
+        "/trends",
+        "/review",
+        "/gallery",
+    ):
+        page.goto(served.url + path)
+        page.wait_for_timeout(300)
+        colours = page.evaluate("['backgroundColor', 'color'].map((key) => getComputedStyle(document.body)[key])")
+        assert colours == ["rgb(255, 255, 255)", "rgb(0, 0, 0)"], path
+        assert page.evaluate(CUT) == [], path
+        for hidden in ("header.bar", "footer", "button", ".verdicts", ".pager"):
+            assert page.locator(f"{hidden} >> visible=true").count() == 0, (path, hidden)
+        assert path in page.text_content(".printed"), path
+
+
+def test_two_versions_are_compared_and_what_is_disputed_is_found_by_all(served, opened):
+    client = served.client
+    carl = Client(served.url, served.other, http=httpx2.Client(base_url=served.url, timeout=60))
+    carl.judge(8, "ok", note="<script>alert(3)</script>")
+    carl._http.close()
+    client.recalibrate("exported", 1, "other", rule="fixed", options={"value": 1e9})
+    page = opened()
+    page.goto(f"{served.url}/gallery")
+    page.click("summary:has-text('Views with a name')")
+    page.fill(".keep [name=name]", "<img src=x onerror=alert(4)>")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    assert page.text_content(".views [aria-current]") == "<img src=x onerror=alert(4)>"
+    accessible(page)
+    page.goto(f"{served.url}/review")
+    assert "carl" in page.text_content(".beside")
+    accessible(page)
+    tabbed(page, ".beside")
+    entered(page)
+    assert page.is_visible(".note:has-text('Judged differently')")
+    page.keyboard.press("n")
+    page.wait_for_selector(".history li:nth-child(3)")
+
+    tabbed(page, "nav a[href='/detectors']")
+    entered(page)
+    tabbed(page, "[aria-label='Compare two versions on the same images'] button")
+    entered(page)
+    page.wait_for_selector("a[href='/detectors/comparisons/1']", timeout=30_000)
+    tabbed(page, "a[href='/detectors/comparisons/1']")
+    entered(page)
+    page.wait_for_load_state()
+    assert "8 images were inspected by both" in page.text_content("main")
+    accessible(page)
+    assert errors(page) == []

@@ -82,6 +82,7 @@ def test_a_study_that_was_killed_goes_on_and_gives_the_same_tables(study, datase
     assert [one.key for one in records] == [one.key for one in whole]
 
 
+@pytest.mark.thorough
 def test_a_record_that_was_cut_off_or_is_of_other_images_is_measured_anew(measured_out, tmp_path):
     path = next((measured_out / "records").iterdir())
     (tmp_path / "half.json").write_text(path.read_text()[:200])

@@ -199,6 +199,7 @@ def test_where_the_program_cannot_be_run_again_several_processes_are_refused(mon
     assert strategy(Training(), model) == "auto"
 
 
+@pytest.mark.thorough
 def test_players_that_take_turns_do_not_wait_for_each_others_gradients(monkeypatch) -> None:
     monkeypatch.setattr(sys, "argv", ["urushi"])
     names = {}

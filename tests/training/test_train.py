@@ -162,6 +162,7 @@ def test_learning_rate_finder_gives_a_rate_in_its_range_and_leaves_weights_and_s
     assert_equal_weights(found, given)
 
 
+@pytest.mark.thorough
 def test_learning_rate_finder_takes_an_explosion_as_the_end_of_its_range(tmp_path):
     class Cliff(Still):
         def losses(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
@@ -228,6 +229,7 @@ def test_losses_of_every_epoch_are_logged_for_tensorboard(tmp_path):
 # What it leaves alone
 
 
+@pytest.mark.thorough
 def test_random_numbers_of_the_caller_go_on_as_if_nothing_had_been_trained(tmp_path):
     before = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()
     run(Still(), tmp_path, find_learning_rate=True, max_epochs=1)

@@ -31,6 +31,7 @@ class Measured(Judged):
         return {"epoch": self.epoch.float()}
 
 
+@pytest.mark.thorough
 def test_what_was_measured_of_the_weights_that_are_kept_is_known_and_shown(tmp_path):
     trained = run(Measured(3.0, 1.0, 2.0, 4.0), tmp_path)
     assert trained.measurements == {"epoch": 2.0}
@@ -99,6 +100,7 @@ def test_the_best_checkpoint_is_the_detector(finished):
     assert (kept["best_epoch"], kept["learning_rate"]) == (made["best_epoch"], made["learning_rate"])
 
 
+@pytest.mark.thorough
 def test_an_earlier_checkpoint_has_the_weights_of_a_shorter_run(finished):
     folder, chosen, _ = finished
     opened = Detector.fit(list(PICTURES), chosen, folder=folder, seed=3, checkpoint="epoch-2")

@@ -35,6 +35,7 @@ def test_a_row_is_the_written_formula():
     assert row.cnr == pytest.approx(float(5000 * (n_e @ (alone - pixel)) / noise))
 
 
+@pytest.mark.thorough
 def test_an_object_of_several_pixels_gathers_the_photons_of_all_of_them():
     one, four = (needle(pixel_mm=pixel, voltages_kv=[60]).rows[0] for pixel in (1.0, 0.5))
     assert four.contrast == pytest.approx(one.contrast)
@@ -96,6 +97,7 @@ def test_an_exposure_gives_the_photons_of_its_charge_and_distance_as_far_as_the_
     assert {row.current_ma for row in needle(voltages_kv=[80]).rows} == {None}
 
 
+@pytest.mark.thorough
 def test_anode_and_scintillator_change_the_photons_that_count():
     usual = needle(voltages_kv=[40]).rows[0]
     angled = needle(voltages_kv=[40], tube=Tube(target_angle_degrees=55)).rows[0]

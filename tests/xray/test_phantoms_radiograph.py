@@ -268,6 +268,7 @@ def test_grey_levels_of_potatoes_suit_the_preset_of_the_source(seed):
     assert radiograph.image[radiograph.masks[0]].min() < np.percentile(potato, 1)
 
 
+@pytest.mark.thorough
 def test_grey_levels_of_chocolate_suit_the_preset_of_the_source():
     scene = scene_of("chocolate", "steel_ball")
     pattern = pattern_of(scene.product)
@@ -279,6 +280,7 @@ def test_grey_levels_of_chocolate_suit_the_preset_of_the_source():
     assert 170 < np.percentile(bar, 2) < np.percentile(bar, 98) < 235
 
 
+@pytest.mark.thorough
 def test_a_higher_voltage_lets_more_through():
     scene = coarse_scene("potato", None)
     scanners = (dataclasses.replace(scene.product.scanner, voltage_kv=kv) for kv in (50.0, 80.0))
@@ -299,6 +301,7 @@ def test_an_impossible_voltage_is_refused():
         dataclasses.replace(find_product("potato").scanner, voltage_kv=0.0).beam()
 
 
+@pytest.mark.thorough
 def test_a_hollow_heart_is_hollow_and_stays_below_the_skin():
     for seed in range(6):
         scene = coarse_scene("potato", "hollow_heart", seed)

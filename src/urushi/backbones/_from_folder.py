@@ -197,5 +197,8 @@ def _loaded(family: type[FolderNetwork], folder: Folder, config: str, taken: tup
 
 @lru_cache(maxsize=1)
 def _loaded_once(family: type[FolderNetwork], path: Path, config: str, taken: tuple[int, ...], _: object) -> nn.Module:
-    """The network of a folder, read once for all folds of a fit, to be copied by each user."""
+    """The network of a folder, read once for all folds of a fit, to be copied by each user.
+
+    By `deepcopy`: a package's classes may tie weights together or refer to modules in ways of their own.
+    """
     return family.loaded(json.loads(config), taken, Folder(path))

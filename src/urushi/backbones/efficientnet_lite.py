@@ -86,7 +86,10 @@ class LiteBackbone(Backbone):
 
 
 def _copied(module: Any) -> Any:
-    """A frozen module with weights of its own; `deepcopy`, which looks into everything, takes five times as long."""
+    """A frozen module with weights of its own, where no module stands in two places and only modules hold modules.
+
+    `deepcopy`, which looks into everything, takes five times as long.
+    """
     made = module.__new__(type(module))
     made.__dict__ = {name: value.copy() if isinstance(value, dict) else value for name, value in vars(module).items()}
     made._parameters = {

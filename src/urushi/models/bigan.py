@@ -1,27 +1,26 @@
 """Bidirectional GAN (S3; Donahue et al., Dumoulin et al. 2017): an encoder joins the contest, and images come back."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Annotated
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.optim import Adam, Optimizer
 
 from urushi.losses import adversarial
-from urushi.models.base import Extra, Generative, Reconstruction, require_size
+from urushi.models._bidirectional import Bidirectional
+from urushi.models.base import Extra, Reconstruction, require_size
 from urushi.models.networks import contest
-from urushi.models.networks.averaging import averaged, settle
-from urushi.models.networks.collapse import concern_of, contest_measurements
+from urushi.models.networks.averaging import settle
+from urushi.models.networks.collapse import contest_measurements
 from urushi.models.networks.contest import Architecture, GradientPenalty, Width
 
-_BETAS = (0.5, 0.9)
 _SETTLING_BATCHES, _SETTLING_IMAGES = 8, 64  # of noise, for batch statistics of averaged weights
 _HIDDEN = 128
 _CONTEST: adversarial.Contest = "non_saturating"
 
 
-class Bigan(Generative):
+class Bigan(Bidirectional):
     """The discriminator sees pairs of image and code, (s, E(s)) or (G(z), z), and has to tell which is which.
 
     Where it cannot, E and G undo each other. S3 names as a limit that nothing promotes good reconstructions, which
@@ -54,9 +53,7 @@ class Bigan(Generative):
         backbone, n_features = contest.features(architecture, image_shape, width, is_bounded=False)
         self.encoder = nn.Sequential(backbone, nn.Linear(n_features, latent_dimension))
         self.generator = contest.generator(architecture, image_shape, latent_dimension, width)
-        self.averages = nn.ModuleDict(
-            {"encoder": averaged(self.encoder, averaging), "generator": averaged(self.generator, averaging)}
-        )
+        self.averages = self.averages_of_both(averaging)
         is_bounded = not gradient_penalty
         self.gradient_penalty = gradient_penalty
         self.features, n_features = contest.features(architecture, image_shape, width, is_bounded=is_bounded)
@@ -86,30 +83,15 @@ class Bigan(Generative):
         fooling = fooling + adversarial.generator_loss(_CONTEST, -self.discriminate(inputs, z))  # labels changed round
         cycles = (self.generator(z) - inputs).square().mean() + 0.1 * (self.encoder(made) - noise).square().mean()
         yield "encoder_generator", fooling + self.reconstruction_weight * cycles
-        if self.training:
-            self.averages["encoder"].update_parameters(self.encoder)  # type: ignore[operator]
-            self.averages["generator"].update_parameters(self.generator)  # type: ignore[operator]
+        self.move_averages()
 
     def _penalty(self, images: Tensor, z: Tensor) -> Tensor:
         if not (self.gradient_penalty and self.training):
             return images.new_zeros(())
         return self.gradient_penalty * adversarial.real_gradient_penalty(self.discriminate, images, z)
 
-    def optimizers(self) -> dict[str, Optimizer]:
-        parts = (self.features, self.of_code, self.joined, self.head)
-        critic = [p for part in parts for p in part.parameters()]
-        both = [*self.encoder.parameters(), *self.generator.parameters()]
-        return {
-            "discriminator": Adam(critic, lr=self.learning_rate, betas=_BETAS),
-            "encoder_generator": Adam(both, lr=self.learning_rate, betas=_BETAS),
-        }
-
     def settle(self) -> None:
         settle(self.averages["generator"], (self._noise(_SETTLING_IMAGES) for _ in range(_SETTLING_BATCHES)))
-
-    def validation_loss(self, inputs: Tensor) -> Tensor:
-        """‖G(E(s)) − s‖², which the contest's own losses do not tell."""
-        return (self.generate(self.latents(inputs)) - inputs).square().mean()
 
     def measurements(self, inputs: Tensor) -> dict[str, Tensor]:
         noise = self._noise(len(inputs))
@@ -118,14 +100,6 @@ class Bigan(Generative):
         found = contest_measurements(inputs, made, adversarial.accuracy(_CONTEST, *outputs))
         lengths = {"code_length": z.square().mean().sqrt()}  # of codes over the prior's: 1 where they reach it
         return found | {"code_error": (self.latents(made) - noise).square().mean()} | lengths
-
-    def concern(self, measured: Mapping[str, float]) -> str | None:
-        return concern_of(measured)
-
-    def latents(self, inputs: Tensor) -> Tensor:
-        """(B, C, H, W) -> E(s), (B, J)."""
-        z: Tensor = self.averages["encoder"](inputs)
-        return z
 
     def reconstruct(self, inputs: Tensor) -> Reconstruction:
         z = self.latents(inputs)
@@ -137,10 +111,6 @@ class Bigan(Generative):
     def latent_shape(self, height_px: int, width_px: int) -> tuple[int, ...]:
         require_size(self.image_shape, height_px, width_px)
         return (self.latent_dimension,)
-
-    def generate(self, z: Tensor) -> Tensor:
-        images: Tensor = self.averages["generator"](z)
-        return images
 
     def _noise(self, n: int) -> Tensor:
         return torch.randn(n, self.latent_dimension, device=next(self.parameters()).device)

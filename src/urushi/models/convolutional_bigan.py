@@ -1,6 +1,6 @@
 """Fully convolutional BiGAN (S3, "Fully Convolutional Anomaly Detection by GANs"): patches in, maps of any size out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Annotated
 
@@ -8,23 +8,21 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
-from torch.optim import Adam, Optimizer
 
 from urushi.errors import InputError, RecipeError
 from urushi.losses import adversarial
-from urushi.models.base import Extra, Generative, Reconstruction
-from urushi.models.networks.averaging import averaged
-from urushi.models.networks.collapse import concern_of, contest_measurements
+from urushi.models._bidirectional import Bidirectional
+from urushi.models.base import Extra, Reconstruction
+from urushi.models.networks.collapse import contest_measurements
 from urushi.models.networks.contest import GradientPenalty, Width
 from urushi.printable import in_px
 
 STRIDE = 8  # px of the image per cell of the latent map
-_BETAS = (0.5, 0.9)
 _LEAK = 0.2
 _CONTEST: adversarial.Contest = "least_squares"
 
 
-class ConvolutionalBigan(Generative):
+class ConvolutionalBigan(Bidirectional):
     """Every layer is convolutional and z is a map at 1/8 of the resolution; least-squares losses.
 
     Its map comes from the score `adversarial`: α(D(s, E(s)) − 1)² + (1 − α)‖G(E(s)) − s‖². Trained on the tiles of
@@ -62,9 +60,7 @@ class ConvolutionalBigan(Generative):
         self.reconstruction_weight = reconstruction_weight
         self.encoder = nn.Sequential(_down(channels, width), nn.Conv2d(4 * width, latent_channels, 3, padding=1))
         self.generator = _up(latent_channels, channels, width)
-        self.averages = nn.ModuleDict(
-            {"encoder": averaged(self.encoder, averaging), "generator": averaged(self.generator, averaging)}
-        )
+        self.averages = self.averages_of_both(averaging)
         is_bounded = not gradient_penalty
         self.gradient_penalty = gradient_penalty
         self.features, deep = _down(channels, width, is_bounded=is_bounded), 4 * width
@@ -89,9 +85,7 @@ class ConvolutionalBigan(Generative):
         fooling = fooling + 0.5 * self.discriminate(inputs, z).square().mean()  # labels changed round
         penalty = (self.generator(z) - inputs).square().mean()
         yield "encoder_generator", fooling + self.reconstruction_weight * penalty
-        if self.training:
-            self.averages["encoder"].update_parameters(self.encoder)  # type: ignore[operator]
-            self.averages["generator"].update_parameters(self.generator)  # type: ignore[operator]
+        self.move_averages()
 
     def _penalty(self, images: Tensor, z: Tensor) -> Tensor:
         """Of each image's mean over its cells, as an image of any size is one."""
@@ -100,19 +94,6 @@ class ConvolutionalBigan(Generative):
         found = adversarial.real_gradient_penalty(lambda *pair: self.discriminate(*pair).mean(dim=(2, 3)), images, z)
         return self.gradient_penalty * found
 
-    def optimizers(self) -> dict[str, Optimizer]:
-        parts = (self.features, self.of_code, self.joined, self.head)
-        critic = [p for part in parts for p in part.parameters()]
-        both = [*self.encoder.parameters(), *self.generator.parameters()]
-        return {
-            "discriminator": Adam(critic, lr=self.learning_rate, betas=_BETAS),
-            "encoder_generator": Adam(both, lr=self.learning_rate, betas=_BETAS),
-        }
-
-    def validation_loss(self, inputs: Tensor) -> Tensor:
-        """‖G(E(s)) − s‖², which the contest's own losses do not tell."""
-        return (self.generate(self.latents(inputs)) - inputs).square().mean()
-
     def measurements(self, inputs: Tensor) -> dict[str, Tensor]:
         noise = self._noise(inputs)
         made = self.generate(noise)
@@ -120,14 +101,6 @@ class ConvolutionalBigan(Generative):
         outputs = self.discriminate(inputs, z), self.discriminate(made, noise)
         found = contest_measurements(inputs, made, adversarial.accuracy(_CONTEST, *outputs))
         return found | {"code_length": z.square().mean().sqrt()}  # over the prior's: 1 where codes reach it
-
-    def concern(self, measured: Mapping[str, float]) -> str | None:
-        return concern_of(measured)
-
-    def latents(self, inputs: Tensor) -> Tensor:
-        """(B, C, H, W) -> E(s), (B, J, H/8, W/8)."""
-        z: Tensor = self.averages["encoder"](inputs)
-        return z
 
     def reconstruct(self, inputs: Tensor) -> Reconstruction:
         z = self.latents(inputs)
@@ -140,10 +113,6 @@ class ConvolutionalBigan(Generative):
                 f"images of {in_px((height_px, width_px))} were asked for: sides are multiples of {STRIDE} px"
             )
         return self.latent_channels, height_px // STRIDE, width_px // STRIDE
-
-    def generate(self, z: Tensor) -> Tensor:
-        images: Tensor = self.averages["generator"](z)
-        return images
 
     def _noise(self, images: Tensor) -> Tensor:
         shape = self.latent_shape(*images.shape[-2:])

@@ -1,1 +1,1 @@
-"""The recipes that come with Urushi, one TOML each, and how recipes are read from files."""
+"""The sections of a recipe, the recipes that come with Urushi, one TOML each, and how recipes are read from files."""

@@ -14,7 +14,8 @@ from urushi.study.summary import Summary
 def cautions(study: Study, summary: Summary, records: Sequence[Record]) -> list[str]:
     """A sentence for each, of the methods at their chosen values."""
     chosen = [record for record in records if record.value == study.chosen(record.method)]
-    bright = {f"{one.data}: {warning}" for one in chosen for warning in of_brightness(one)}
+    firsts = {(one.data, one.method): one for one in reversed(chosen)}.values()  # repeats hardly differ in brightness
+    bright = {f"{one.data}: {warning}" for one in firsts for warning in of_brightness(one)}
     low = below_chance(dict(_roc_aucs(study, summary, chosen)))
     return [*_of_commits(records), *sorted(bright), *([low] if low else [])]
 

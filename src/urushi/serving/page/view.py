@@ -12,6 +12,7 @@ from markupsafe import Markup
 from urushi.reporting.heat_map import colour_stops
 from urushi.reporting.page import environment, to_json
 from urushi.serving.access import Administering, Inspecting, Reviewing, station_of
+from urushi.serving.database import now
 from urushi.serving.page import files
 from urushi.serving.page.words import LANGUAGES, Language, Words, preferred
 from urushi.serving.station import Station
@@ -44,7 +45,7 @@ class View:
         self.language: Language = next((one for one in LANGUAGES if one == chosen), accepted)
         theme = request.cookies.get(THEME_COOKIE)
         self.theme = theme if theme in files.THEMES else "system"
-        self.words = Words(self.language)
+        self.words, self.time = Words(self.language), now()
 
     @property
     def station(self) -> Station:
