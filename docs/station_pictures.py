@@ -19,7 +19,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 from sqlalchemy import select
 
+from urushi.errors import NotFoundError
 from urushi.serving.client import Client
 from urushi.serving.station import open_database
 from urushi.serving.tables import Inspected
@@ -139,7 +140,7 @@ def pages(teaching: str, job: int) -> dict[str, tuple[str, Callable[[Page], None
         "image": ("/gallery", first_part),
         "review": ("/review", None),
         "threshold": (f"/threshold?{COSTS}", None),
-        "recalibration": ("/recalibration?rule=youden", at("#changes")),
+        "recalibration": ("/recalibration?rule=conformal&false_alarm_rate=0.02", at("#changes")),
         "trends": ("/trends?by=hour", None),
         "detectors": ("/detectors", None),
         "teach": (f"/teach?teaching={teaching}", at("#found")),
@@ -197,7 +198,10 @@ def sheet(pictures: list[Image.Image]) -> Image.Image:
 def token_of(station: Path) -> str:
     """A new one for who may do all."""
     database = open_database(station)
-    token = Tokens(database).create("anna", "admin", "docs")
+    tokens = Tokens(database)
+    with suppress(NotFoundError):
+        tokens.revoke("anna", "docs")
+    token = tokens.create("anna", "admin", "docs")
     database.close()
     return token
 

@@ -5,12 +5,14 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from sqlalchemy import update
 from test_inspections import refused
 
 from urushi import Detector, Recipe
 from urushi.evaluation.intervals import wilson
 from urushi.recipe import parse_setting
 from urushi.serving.review import Recalibration
+from urushi.serving.tables import Version
 from weave import scratched, texture
 
 SMALL = (
@@ -162,3 +164,14 @@ def test_false_alarms_are_learnt_as_good_images_and_exported_again(opened, conne
 
 def png(image: np.ndarray) -> bytes:
     return cv2.imencode(".png", image)[1].tobytes()
+
+
+def test_the_progress_of_a_review_counts_what_its_queue_gives(connected, pngs):
+    client = connected()
+    found = client.inspect("exported", pngs[:3])
+    client.judge(found[0].id, "ok")
+    station, loaded = client.station, client.station.detectors.get("exported")
+    assert (station.review.progress(loaded), len(station.review.borderline(loaded, 10))) == ((1, 3), 2)
+    with station.database.writing() as session:  # another fit goes on under the same name
+        session.execute(update(Version).values(network="of an older fit"))
+    assert (station.review.progress(loaded), len(station.review.borderline(loaded, 10))) == ((0, 0), 0)

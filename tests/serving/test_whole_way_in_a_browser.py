@@ -62,6 +62,9 @@ class Mouse:
     def choose_tiny(self) -> None:
         self.press("input[value=tiny_pc]")
 
+    def choose_rule(self, name: str) -> None:
+        self.page.select_option("select[name=rule]", name)
+
     def judge(self, verdict: str) -> None:
         self.press(f"[data-verdict={verdict}]:not([data-type])")
 
@@ -111,6 +114,10 @@ class Keys:
     def choose_tiny(self) -> None:
         tabbed(self.page, "input[name=recipe]:checked")
         self.page.keyboard.press("ArrowUp")  # from the first one to the last
+
+    def choose_rule(self, name: str) -> None:
+        tabbed(self.page, "select[name=rule]")
+        self.page.keyboard.type(name)
 
     def judge(self, verdict: str) -> None:
         self.page.keyboard.press(verdict[0])
@@ -175,8 +182,8 @@ def test_from_a_zip_of_good_images_to_the_trends_of_a_shift(served, opened, imag
     gone_to(hand, "/review")
     hand.press("a[href^='/recalibration']")
     page.wait_for_url("**/recalibration?*")
+    hand.choose_rule("youden")
     hand.press("form[method=get] button.main")
-    page.wait_for_selector("#changes")
     applied(page, hand, "from the verdicts of the shift", "#v4")
 
     gone_to(hand, "/trends")

@@ -149,11 +149,12 @@ class Review:
         return Query(detector=loaded.row.detector, since=asked.since, until=asked.until, networks=networks)
 
     def progress(self, loaded: Loaded) -> tuple[int, int]:
-        """How many inspections of a detector have a verdict, and how many there are."""
-        of_detector, n = Inspected.detector == loaded.row.detector, func.count()
-        judged = select(func.count(Verdict.inspected_id.distinct())).join(Inspected).where(of_detector)
+        """How many inspections have a verdict, and how many there are, of those that `borderline` gives."""
+        query = Query(detector=loaded.row.detector, networks=(loaded.row.network,))
+        which = (*query.conditions(), Inspected.score.is_not(None))
+        judged = select(func.count(Verdict.inspected_id.distinct())).join(Inspected).where(*which)
         with self._database.reading() as session:
-            of = session.scalar(select(n).select_from(Inspected).where(of_detector, Inspected.score.is_not(None)))
+            of = session.scalar(select(func.count()).select_from(Inspected).where(*which))
             return session.scalar(judged) or 0, of or 0
 
     def seen(self, loaded: Loaded, asked: Recalibration) -> list[Seen]:
