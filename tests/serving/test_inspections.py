@@ -122,7 +122,7 @@ def test_pictures_are_made_again_by_the_version_that_decided_and_are_the_same_ea
     assert np.array_equal(shown.image, rgb_bytes(fresh.image))
     assert np.array_equal(shown.anomaly_map, fresh.anomaly_map)
     client.station.close()
-    again = connected(opened())
+    again = connected(opened(), token=client.token)
     assert {name: again.picture(found.id, name) for name in names} == before
 
 

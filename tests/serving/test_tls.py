@@ -2,6 +2,7 @@
 
 import signal
 import ssl
+import sys
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from studies.station_kills import Served, token_of
 
+from urushi.cli import main
 from urushi.errors import InputError
 from urushi.serving.client import Client
 from urushi.serving.server import require_certificate
@@ -61,10 +63,14 @@ def test_files_that_no_connection_can_be_encrypted_with_are_refused_with_the_rea
             require_certificate(*files)
 
 
-def test_a_wrong_key_ends_the_command_before_anything_is_made(tmp_path, run, exported_autoencoder, capsys):
+def test_a_wrong_key_ends_the_command_before_anything_is_made(tmp_path, monkeypatch, exported_autoencoder, capsys):
     one, other = pair(tmp_path, "one"), pair(tmp_path, "other")
-    files = ("--certificate", one.certificate, "--key", other.key)
-    assert run("serve", exported_autoencoder, "--data", tmp_path / "station", "--port", 0, *files) == 2
+    files = ("--certificate", str(one.certificate), "--key", str(other.key))
+    where = ("--data", str(tmp_path / "station"), "--port", "0")
+    monkeypatch.setattr(sys, "argv", ["urushi", "serve", str(exported_autoencoder), *where, *files])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
     assert "the key is not that of the certificate" in capsys.readouterr().err
     assert not (tmp_path / "station").exists()
 
