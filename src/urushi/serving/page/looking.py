@@ -57,7 +57,7 @@ def gallery(view: InspectorView, asked: Filtered) -> HTMLResponse:
         found=[history.plain(row) for row in rows],
         following=following,
         asked=asked,
-        choices=shown.choices(),
+        choices=shown.choices(asked.detector),
         names=view.station.detectors.names(),
         views=view.station.views.all(view.caller_name),
         hours=HOURS,
@@ -85,7 +85,7 @@ def image(number: Number, view: InspectorView, asked: Filtered) -> HTMLResponse:
     before, after = view.station.gallery.beside(asked.query(), order, number)
     context: dict[str, Any] = {"one": history.plain(row), "said": [history.said(one) for one in row.verdicts]}
     context["is_disputed"] = is_disputed(row.verdicts)
-    context["defect_types"] = view.station.gallery.choices().defect_types
+    context["defect_types"] = view.station.gallery.choices(row.detector).defect_types
     return view.page("image", asked=asked, before=before, after=after, shown=picture(view, row), **context)
 
 
