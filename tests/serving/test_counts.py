@@ -95,8 +95,8 @@ def test_what_is_inspected_is_told_to_who_follows(connected, pngs):
     assert first.startswith(": here")
     kind, data = second.strip().split("\n")
     assert kind == "event: inspection"
-    told = json.loads(data.removeprefix("data: "))
-    assert (told["part_id"], told["decision"]) == ("A-17", "anomalous")
+    heard = json.loads(data.removeprefix("data: "))
+    assert (heard["part_id"], heard["decision"]) == ("A-17", "anomalous")
     assert client.station.announcements._subscriptions == ()
 
 
