@@ -40,6 +40,7 @@ PAGES = {
     "gallery, a rare tag": "/gallery?tag=rare",
     "gallery, a type of defect": "/gallery?defect_type=scratch",
     "gallery, the last day": "/gallery?hours=24",
+    "gallery, judged differently": "/gallery?is_disputed=true",
     "one image": "/images/{middle}",
     "review": "/review",
     "threshold": "/threshold",

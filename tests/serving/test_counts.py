@@ -11,7 +11,8 @@ from urushi.evaluation.intervals import wilson
 from urushi.serving.counts import counted_now
 from urushi.serving.database import now
 from urushi.serving.history import Query
-from urushi.serving.routes.events import _told
+from urushi.serving.routes.events import news
+from urushi.serving.routes.streaming import told
 from urushi.serving.tables import Inspected
 from urushi.serving.trends import trends
 
@@ -83,19 +84,19 @@ def test_what_is_inspected_is_told_to_who_follows(connected, pngs):
     client = connected()
 
     async def followed() -> list[str]:
-        news = _told(client.station, "exported")
-        said = [await anext(news)]
+        events = told(news(client.station, "exported"), client.station)
+        said = [await anext(events)]
         await asyncio.to_thread(client.inspect_bytes, "exported", pngs[-1], part_id="A-17")
-        said.append(await anext(news))
-        await news.aclose()
+        said.append(await anext(events))
+        await events.aclose()
         return said
 
     first, second = asyncio.run(followed())
     assert first.startswith(": here")
     kind, data = second.strip().split("\n")
     assert kind == "event: inspection"
-    told = json.loads(data.removeprefix("data: "))
-    assert (told["part_id"], told["decision"]) == ("A-17", "anomalous")
+    heard = json.loads(data.removeprefix("data: "))
+    assert (heard["part_id"], heard["decision"]) == ("A-17", "anomalous")
     assert client.station.announcements._subscriptions == ()
 
 
@@ -103,9 +104,9 @@ def test_who_follows_is_let_go_when_the_station_ends(connected):
     station = connected().station
 
     async def followed() -> list[str]:
-        news = _told(station, None)
-        said = [await anext(news)]
+        events = told(news(station, None), station)
+        said = [await anext(events)]
         station.jobs.is_closing.set()
-        return said + [one async for one in news]
+        return said + [one async for one in events]
 
     assert asyncio.run(followed()) == [": here\n\n"]

@@ -47,7 +47,7 @@ class Pair(NamedTuple):
 
     def is_wrong(self, at: int) -> bool:
         """Whether the first (0) or the second (1) is wrong by the verdict."""
-        return self.verdict is not None and self[1 + at].decision == _WRONG.get(self.verdict)
+        return self.verdict is not None and (self.first, self.second)[at].decision == _WRONG.get(self.verdict)
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class Comparisons:
                 raise NotFoundError(f"job {number} has compared nothing, or not yet")
             numbers = [int(name) for name in row.found["images"]]
             said = select(Verdict.inspected_id, Verdict.verdict).where(Verdict.inspected_id.in_(numbers))
-            verdicts = dict(tuple(one) for one in session.execute(said.order_by(Verdict.id)))
+            verdicts = {at: verdict for at, verdict in session.execute(said.order_by(Verdict.id))}  # noqa: C416  rows
         return _compared(row.found, verdicts)
 
     def _linked(self, row: Inspected, scratch: Path) -> str | None:
@@ -156,11 +156,15 @@ class Comparisons:
 
 
 def _compared(found: dict[str, Any], verdicts: dict[int, str]) -> Compared:
-    both = {int(number): [Result(**one) for one in results] for number, results in found["images"].items() if results}
-    pairs = [Pair(number, *results, verdicts.get(number)) for number, results in both.items()]
-    said = [pair.verdict for pair in pairs]
-    first, second = (
-        Side(*found["versions"][at], found["thresholds"][at], [pair[1 + at] for pair in pairs], said) for at in (0, 1)
+    pairs = [
+        Pair(int(number), Result(**both[0]), Result(**both[1]), verdicts.get(int(number)))
+        for number, both in found["images"].items()
+        if both
+    ]
+    said, n_unread = [pair.verdict for pair in pairs], len(found["images"]) - len(pairs)
+    (first, second), limits = found["versions"], found["thresholds"]
+    sides = (
+        Side(first[0], first[1], limits[0], [pair.first for pair in pairs], said),
+        Side(second[0], second[1], limits[1], [pair.second for pair in pairs], said),
     )
-    n_unreadable = found["n_unreadable"] + len(found["images"]) - len(both)
-    return Compared((first, second), pairs, found["n_asked"], n_unreadable, found["n_gone"])
+    return Compared(sides, pairs, found["n_asked"], found["n_unreadable"] + n_unread, found["n_gone"])

@@ -223,7 +223,8 @@ class Jobs:
             place, good = Path(scratch) / _DETECTOR, Path(scratch) / _GOOD
             good.mkdir()
             if asked.kind == "compare":
-                return self._compare(number, asked, good)
+                self._compare(number, asked, good)
+                return None
             if asked.kind == "export":
                 place.write_bytes(self._objects.path(self._detectors.get(asked.detector).row.digest).read_bytes())
             self._gather(asked, good)
@@ -244,8 +245,9 @@ class Jobs:
 
     def _versions(self, asked: Asked) -> list[Version]:
         """The two that are compared, if any; raises NotFoundError."""
-        both = [(asked.detector, asked.version), asked.against] if asked.against else []
-        return [self._detectors.row(*one) for one in both]  # type: ignore[misc]
+        if asked.version is None or asked.against is None:
+            return []
+        return [self._detectors.row(*one) for one in ((asked.detector, asked.version), asked.against)]
 
     def _gather(self, asked: Asked, good: Path) -> None:
         if asked.teaching is None:

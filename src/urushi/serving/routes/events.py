@@ -33,7 +33,7 @@ def events(
     station: Serving, _caller: Inspecting, detector: Annotated[Detector | None, Query(examples=["part"])] = None
 ) -> StreamingResponse:
     """Server-sent events from now on, each once it is in the history; who is too slow misses the oldest."""
-    return streamed(_news(station, detector), station)
+    return streamed(news(station, detector), station)
 
 
 @router.get("/detectors/{name}/shift", response_model=CountsFound, summary="Counts of the shift")
@@ -57,7 +57,8 @@ def trends(
     return [GroupFound.model_validate(one) for one in grouped(station.database, query, by)]
 
 
-async def _news(station: Station, detector: str | None) -> AsyncGenerator[Look]:
+async def news(station: Station, detector: str | None) -> AsyncGenerator[Look]:
+    """Inspections from now on, of one detector or of all."""
     with station.announcements.subscribe() as subscription:
         while not subscription.is_closed:
             one = subscription.next(0)

@@ -1,7 +1,7 @@
 """Server-sent events: looks for news again and again until there can be no more, or the station ends."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import NamedTuple
 
@@ -26,10 +26,11 @@ Look = Event | None  # None: nothing new
 
 def streamed(looks: AsyncGenerator[Look], station: Station) -> StreamingResponse:
     """Each event as it comes; after a look without one there is a pause."""
-    return StreamingResponse(_told(looks, station), media_type=MEDIA_TYPE)
+    return StreamingResponse(told(looks, station), media_type=MEDIA_TYPE)
 
 
-async def _told(looks: AsyncGenerator[Look], station: Station) -> AsyncIterator[str]:
+async def told(looks: AsyncGenerator[Look], station: Station) -> AsyncGenerator[str]:
+    """As the browser reads them, with a comment now and then that says that the connection lives."""
     n_looks = 0
     async with aclosing(looks):
         async for event in looks:
