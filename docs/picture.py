@@ -52,7 +52,7 @@ def main(report: Path, picture: Path) -> None:
     parts = [window[: found[SCORES].stop + MARGIN_PX], gap]
     for first, last in ((FIRST, FIRST), (worst, worst + 1)):
         parts.append(window[found[first].start - MARGIN_PX : found[last].stop + MARGIN_PX])
-    Image.fromarray(np.concatenate(parts)).quantize(256).save(picture, optimize=True)
+    Image.fromarray(np.concatenate(parts)).quantize(128).save(picture, optimize=True)
 
 
 if __name__ == "__main__":

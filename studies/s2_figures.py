@@ -43,7 +43,7 @@ def figures(name: str, study: Study, records: Sequence[Record]) -> Iterator[Draw
         if not own:
             continue
         place = f"{name}-{data.name}"
-        yield from ((f"luminance-{place}", figure) for figure in _luminances(study, own))
+        yield from ((f"luminance-{place}", figure) for figure in _luminances(own))
         yield from ((f"published-{place}", figure) for figure in _beside_published(study, summary, own))
         wanted = {"over": curves.over_values, "ratio": curves.over_ratios}
         for stem, draw in wanted.items():
@@ -53,7 +53,7 @@ def figures(name: str, study: Study, records: Sequence[Record]) -> Iterator[Draw
             yield from _of_method(study, summary, own, method.name, place)
 
 
-def _luminances(study: Study, records: Sequence[Record]) -> Iterator["Figure"]:
+def _luminances(records: Sequence[Record]) -> Iterator["Figure"]:
     """S2 figs 6.16 and 6.20: of the first method, whose preprocessing is that of all."""
     first, kinds = records[0], np.array(records[0].kinds)
     ordered = sorted(set(first.kinds), key=lambda kind: (kind != "good", kind))

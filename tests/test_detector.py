@@ -164,6 +164,18 @@ def test_brightness_is_that_of_the_image_before_preprocessing(exported_autoencod
     assert found.image.mean() > 0.4
 
 
+def test_pictures_have_the_light_of_the_file_with_and_without_inspecting(exported_autoencoder):
+    steps = Pipeline.of(recipe(steps=[*GREY, {"name": "exposure", "mean": 0.3}]))
+    detector, image = replace(Detector.load(exported_autoencoder), pipeline=steps), np.full((32, 32), 204, np.uint8)
+    found = detector.inspect(image)
+    assert found.image.mean() == pytest.approx(0.3)
+    assert found.picture.mean() == pytest.approx(0.8)
+    assert found.rebuilt_picture.mean() == pytest.approx(
+        np.minimum(found.reconstruction / found.light_factor, 1).mean()
+    )
+    assert np.array_equal(detector.picture(image), found.picture)
+
+
 def test_colours_of_maps_are_on_one_scale_whatever_is_inspected(detector):
     found = list(detector.inspect_many([*pictures(2), *defective(2)]))
     assert {inspection.map_scale for inspection in found} == {detector.held_out.map_scale()}

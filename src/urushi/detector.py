@@ -23,6 +23,8 @@ from urushi.detector_file import archive, members
 from urushi.errors import CalibrationError, InputError, UnreadableImageError
 from urushi.inspection import Beside, Caution, Inspection, MapScale, Unreadable
 from urushi.inspection.regions import find_places, middle_of
+from urushi.inspection.results import as_bright
+from urushi.inspection.turning import as_original_lies
 from urushi.preprocessing import Pipeline, Prepared
 from urushi.printable import Summarised
 from urushi.recipe import Part, Recipe
@@ -114,15 +116,26 @@ class Detector(Summarised):
         detectors = (cls(**one.fields(origin), bits=bits) for one in fitted)
         return tuple(one.calibrate(one.recipe.threshold, defects=defects, progress=progress) for one in detectors)
 
-    def inspect(self, source: ImageSource, *, bits: int | None = None, bgr: bool = False) -> Inspection:
+    def inspect(
+        self, source: ImageSource, *, bits: int | None = None, bgr: bool = False, is_alone: bool = True
+    ) -> Inspection:
         """The decision on one image and what explains it; raises UnreadableImageError, for a file of several, too.
 
-        `bits` and `bgr` as in `fit`; without bits, those of the fit.
+        `bits` and `bgr` as in `fit`; without bits, those of the fit. An image that `is_alone` has all computing
+        threads; give False where other threads inspect others meanwhile.
         """
-        (found,) = self._inspect_batch([self.prepare(Stated.of(source, bits=bits, bgr=bgr))], is_alone=True)
+        (found,) = self._inspect_batch([self.prepare(Stated.of(source, bits=bits, bgr=bgr))], is_alone=is_alone)
         if isinstance(found, Unreadable):
             raise UnreadableImageError(found.source, found.reason)
         return found
+
+    def picture(self, source: ImageSource) -> np.ndarray:
+        """An image as `Inspection.picture` shows it, without inspecting it; raises UnreadableImageError."""
+        prepared = self.prepare(source)
+        if isinstance(prepared, Unreadable):
+            raise UnreadableImageError(prepared.source, prepared.reason)
+        shown = as_bright(prepared.pixels.transpose(1, 2, 0), prepared.light_factor)
+        return as_original_lies(shown, prepared.to_original, prepared.original_size)
 
     def inspect_many(
         self,

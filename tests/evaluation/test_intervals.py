@@ -188,3 +188,13 @@ def test_figures_of_decisions_lie_between_those_of_the_least_and_the_most_of_bot
     for name, (low, high) in {"macro_recall": balanced, "f1": f1}.items():
         expected = np.quantile(low, 0.025), np.quantile(high, 0.975)
         assert (found[name].low, found[name].high) == pytest.approx(expected, abs=0.01), name
+
+
+@pytest.mark.parametrize(
+    ("name", "hits", "n"),
+    [("accuracy", 25, 35), ("error_rate", 10, 35), ("precision", 7, 13), ("recall", 7, 11), ("specificity", 18, 24)],
+)
+def test_shares_of_images_have_the_interval_of_their_hits(name, hits, n):
+    labels, decided = np.repeat([1, 0], [11, 24]), np.repeat([True, False, True, False], [7, 4, 6, 18])
+    found = decision_figures(confusion(labels, decided), n_resamples=0)[name]
+    assert (found.value, found.low, found.high) == (hits / n, *wilson(hits, n))

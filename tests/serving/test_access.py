@@ -8,10 +8,10 @@ from argon2 import PasswordHasher
 from sqlalchemy import select
 from test_inspections import refused
 
-from urushi.errors import BusyError, InputError, NotFoundError
+from urushi.errors import AccessError, BusyError, InputError, NotFoundError
 from urushi.serving.client import Client
 from urushi.serving.tables import Base
-from urushi.serving.tokens import FailedLogins
+from urushi.serving.tokens import FailedLogins, Tokens
 
 
 def with_token(client: Client, token: str) -> Client:
@@ -49,6 +49,21 @@ def test_a_revoked_token_is_worth_nothing_at_once_though_it_was_verified_before(
     assert refused(other.detectors).status == 401
     with pytest.raises(NotFoundError, match="no token 'line 1'"):
         client.station.tokens.revoke("line 1", "test")
+
+
+def test_a_token_that_another_process_revokes_is_worth_nothing_after_a_second(opened):
+    station, moment = opened(), [0.0]
+    here, there = (Tokens(station.database, PasswordHasher(1, 8, 1), lambda: moment[0]) for _ in range(2))
+    token = here.create("line 1", "inspect", "test")
+    assert here.known(token) is None
+    assert here.caller(token) == here.known(token)
+    there.revoke("line 1", "test")
+    moment[0] = 0.9
+    assert here.known(token).name == "line 1"
+    moment[0] = 1.1
+    assert here.known(token) is None
+    with pytest.raises(AccessError):
+        here.caller(token)
 
 
 def test_each_role_may_do_what_those_before_it_may_and_no_more(connected, pngs):

@@ -1,11 +1,13 @@
 """Images in, decisions out, and both found again: by the client, as a line would."""
 
 import errno
+import io
 import logging
 import sqlite3
 import struct
 import subprocess
 import sys
+import zipfile
 import zlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +18,9 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from urushi import Detector
-from urushi.serving import problems
+from urushi.data.writing import png
+from urushi.reporting.pictures import rgb_bytes
+from urushi.serving import evidence, problems
 from urushi.serving.client import RefusedError
 
 
@@ -102,6 +106,48 @@ def test_pictures_of_an_inspection_are_png_files(connected, pngs):
     overlay = decoded(client.picture(found.id, "overlay"))
     assert overlay.shape == (512, 512, 3)
     assert (overlay[..., 2] > overlay[..., 0] + 30).any()  # it glows
+
+
+def test_pictures_are_made_again_by_the_version_that_decided_and_are_the_same_each_time(connected, pngs, opened):
+    client = connected()
+    found = client.inspect_bytes("exported", pngs[-1])
+    names = ("map", "overlay", "reconstruction", "original")
+    before = {name: client.picture(found.id, name) for name in names}
+    row = client.station.history.get(found.id)
+    with zipfile.ZipFile(client.station.objects.path(row.evidence)) as kept:
+        assert kept.namelist() == ["map.npy"]
+    fresh = client.station.detectors.get("exported").detector.inspect(client.station.history.original(row))
+    assert before["reconstruction"] == png(rgb_bytes(fresh.reconstruction))
+    shown = client.station.history.evidence(row)
+    assert np.array_equal(shown.image, rgb_bytes(fresh.image))
+    assert np.array_equal(shown.anomaly_map, fresh.anomaly_map)
+    client.station.close()
+    again = connected(opened(), token=client.token)
+    assert {name: again.picture(found.id, name) for name in names} == before
+
+
+def test_pictures_that_an_older_station_kept_are_shown_as_they_are(connected, pngs):
+    client = connected()
+    found = client.inspect_bytes("exported", pngs[0])
+    station, row = client.station, client.station.history.get(found.id)
+    old, grey = io.BytesIO(), np.full((32, 32, 3), 99, np.uint8)
+    with zipfile.ZipFile(old, "w") as archive, zipfile.ZipFile(station.objects.path(row.evidence)) as new:
+        archive.writestr("map.npy", new.read("map.npy"))
+        archive.writestr("image.png", png(grey))
+        archive.writestr("reconstruction.png", png(grey + 1))
+    details = {name: value for name, value in row.details.items() if name != "has_reconstruction"}
+    shown = evidence.unpacked(old.getvalue(), details, lambda: pytest.fail("made again"), lambda: pytest.fail("read"))
+    assert (shown.image.mean(), shown.reconstruction.mean(), shown.has_reconstruction) == (99, 100, True)
+
+
+def test_a_large_body_comes_to_the_disk_in_pieces(connected, pngs):
+    client, rng = connected(), np.random.default_rng(0)
+    large = png(rng.integers(0, 256, (800, 800, 3)).astype(np.uint8))
+    assert len(large) > 1.5e6
+    found = client.inspect_bytes("exported", large)
+    assert client.station.history.original(client.station.history.get(found.id)).read_bytes() == large
+    assert refused(client.inspect_bytes, "exported", b"").status == 422
+    assert list(client.station.objects.incoming.iterdir()) == []
 
 
 def test_an_image_that_cannot_be_read_is_refused_with_its_reason_and_kept_in_the_record(connected, pngs):
@@ -206,7 +252,7 @@ def test_a_full_disk_is_said_and_nothing_is_kept(connected, pngs, monkeypatch):
     def full(*_arguments: object, **_more: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("urushi.atomic_file.replace", full)
+    monkeypatch.setattr("os.fsync", full)
     error = refused(client.inspect_bytes, "exported", pngs[0])
     assert (error.status, error.problem["type"]) == (507, "urn:urushi:problem:disk-full")
     monkeypatch.undo()

@@ -19,9 +19,9 @@ class Slow:
     def __init__(self, detector: Detector) -> None:
         self.detector, self.go = detector, threading.Event()
 
-    def inspect(self, path: Path) -> object:
+    def inspect(self, path: Path, **how: object) -> object:
         assert self.go.wait(10)
-        return self.detector.inspect(path)
+        return self.detector.inspect(path, **how)
 
 
 @pytest.fixture

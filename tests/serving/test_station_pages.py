@@ -259,6 +259,19 @@ def test_the_file_of_a_version_is_downloaded_by_who_may(looked, browser, exporte
     assert browser(looked).get(path.replace("/1/", "/7/")).status_code == 404
 
 
+def test_types_of_defects_are_offered_that_this_detector_has_seen(browser, looked, pngs):
+    station = looked.station
+    station.detectors.add("other", station.detectors.get("exported").detector, "test", "another part")
+    (other,) = looked.inspect("other", [pngs[0]])
+    looked.judge(other.id, "ng", defect_type="bone")
+    http = browser(looked)
+    for path in ("/review", "/gallery", f"/images/{looked.found[0].id}"):
+        page = http.get(path + "?detector=exported").text
+        assert "crack" in page, path
+        assert "bone" not in page, path
+    assert "bone" in http.get(f"/images/{other.id}").text
+
+
 def test_each_word_has_both_languages_and_is_used_and_none_is_missing():
     table = words.table()
     package = words.resources.files("urushi.serving.page")

@@ -78,18 +78,21 @@ def evidence(
     require("cryptography", "serve")
     from urushi import atomic_file
     from urushi.cli._places import require_file_place
+    from urushi.detector import Detector
     from urushi.serving.database import now
     from urushi.serving.evidence_page import page
     from urushi.serving.history import History
     from urushi.serving.objects import Objects
     from urushi.serving.signing import Signer
+    from urushi.serving.versions import Detectors
 
     require_file_place(output, "-o")
     if output.suffix != ".html":
         raise InputError(f"{output.name} has another suffix than .html, which evidence is written as")
     with closing(_database(station_folder, database)) as opened:
         objects, signer = Objects(station_folder), Signer(station_folder)
-        history = History(opened, objects)
+        detectors = Detectors(opened, objects, Detector.load)
+        history = History(opened, objects, looking_alike=detectors.looking_alike)
         content = signer.signed(page(history.get(number), history, objects, signer.fingerprint, now()))
     atomic_file.replace(output, content)
     _console.note(f"{printable(str(output))}: signed by the key {signer.fingerprint[:16]}…")

@@ -83,6 +83,8 @@ def run(
     from urushi.serving.line.line import Line
     from urushi.serving.settings import Limits, Retention
 
+    if certificate is not None and key is not None:
+        server.require_certificate(certificate, key)
     connections = None if line is None else Line.read(line)
     limits = Limits(
         queue_images=queue_images,

@@ -64,6 +64,11 @@ class Caution:
     text: str  # whole sentences
 
 
+def as_bright(image: np.ndarray, light_factor: float) -> np.ndarray:
+    """A prepared image (…) in [0, 1] as bright as it was read; what was brightened stays so: more is seen."""
+    return image if light_factor >= 1 else np.minimum(image / np.float32(light_factor), 1)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Inspection(Summarised):
     """One inspected image; a higher score is more anomalous, and it is anomalous if score > threshold.
@@ -115,16 +120,12 @@ class Inspection(Summarised):
     @property
     def picture(self) -> np.ndarray:
         """The image for people, (H, W, C) float32 in [0, 1]: as bright as it was read where the steps darken it."""
-        return self._as_bright(self.image)
+        return as_bright(self.image, self.light_factor)
 
     @property
     def rebuilt_picture(self) -> np.ndarray | None:
         """The reconstruction, or the most similar good image, in the same light; None without one."""
-        return None if self.reconstruction is None else self._as_bright(self.reconstruction)
-
-    def _as_bright(self, image: np.ndarray) -> np.ndarray:
-        """Dark images stay as preprocessing has brightened them: more is seen."""
-        return image if self.light_factor >= 1 else np.minimum(image / np.float32(self.light_factor), 1)
+        return None if self.reconstruction is None else as_bright(self.reconstruction, self.light_factor)
 
     @property
     def regions(self) -> tuple[Region, ...]:

@@ -38,6 +38,13 @@ def _inside(corners: Sequence[np.ndarray], to_original: np.ndarray, original_siz
     return np.asarray(is_inside)
 
 
+def as_original_lies(
+    picture: np.ndarray, to_original: np.ndarray, original_size: tuple[int, int], beyond: float = 0
+) -> np.ndarray:
+    """`turned_back` where preprocessing has turned the image, else as it is."""
+    return turned_back(picture, to_original, original_size, beyond) if is_turned(to_original) else picture
+
+
 def turned_back(
     picture: np.ndarray, to_original: np.ndarray, original_size: tuple[int, int], beyond: float
 ) -> np.ndarray:

@@ -4,12 +4,13 @@ A browser sends a cookie whoever has written the page that asks. So it is `SameS
 may change something has to come from a page of this very station; one with a token needs no such proof.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.concurrency import run_in_threadpool
 
 from urushi.errors import AccessError
 from urushi.serving.station import Station
@@ -26,11 +27,15 @@ def station_of(request: Request) -> Station:
     return station
 
 
-def caller_of(request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Caller:
+async def caller_of(
+    request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Caller:
     """Raises AccessError; BusyError after too many wrong tokens from an address."""
     if given is not None:
-        return by_token(request, given.credentials, station_of(request).tokens.caller)
-    return by_cookie(request)
+        if (known := station_of(request).tokens.known(given.credentials)) is not None:
+            return known
+        return await run_in_threadpool(by_token, request, given.credentials, station_of(request).tokens.caller)
+    return await run_in_threadpool(by_cookie, request)
 
 
 def by_token(request: Request, token: str, find: Callable[[str], Found]) -> Found:
@@ -85,15 +90,19 @@ def _is_tls(request: Request) -> bool:
     return request.url.scheme == "https"
 
 
-def _having(role: Role) -> Callable[[Caller], Caller]:
-    def having(caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
+async def _served(request: Request) -> Station:
+    return station_of(request)  # what waits for nothing is no work for another thread
+
+
+def _having(role: Role) -> Callable[[Caller], Awaitable[Caller]]:
+    async def having(caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
         caller.require(role)
         return caller
 
     return having
 
 
-Serving = Annotated[Station, Depends(station_of)]
+Serving = Annotated[Station, Depends(_served)]
 Inspecting = Annotated[Caller, Depends(_having("inspect"))]
 Reviewing = Annotated[Caller, Depends(_having("review"))]
 Administering = Annotated[Caller, Depends(_having("admin"))]

@@ -1,15 +1,19 @@
-"""What shows why a decision fell: anomaly map, the image as the model saw it, and its reconstruction, in one file."""
+"""What shows why a decision fell: anomaly map, the image as the model saw it, and its reconstruction."""
 
 import io
 import zipfile
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
 from urushi.data.appearance import FULL_SCALES
 from urushi.data.writing import png
+from urushi.detector import Detector
 from urushi.errors import NotFoundError
 from urushi.inspection import Inspection, MapScale, Region
 from urushi.inspection.regions import inspected
@@ -17,26 +21,40 @@ from urushi.inspection.results import View
 from urushi.reporting.heat_map import heat_layer, overlay
 from urushi.reporting.pictures import display_size, resize_image, rgb_bytes, webp
 
-AS_HELD_OUT = "as_held_out"  # what a threshold learns from a good image beside its score
+HAS_RECONSTRUCTION = "has_reconstruction"
+AS_HELD_OUT = "as_held_out"  # what of this is not in the map
 DIFFERENCE_FULL = 0.25  # share of full scale that is shown as white, the same for all images and detectors
 _SMALL_PX, _SMALL_BYTES = 240, 12_000  # of a thumbnail
 _MAP, _IMAGE, _RECONSTRUCTION, _IGNORED = "map.npy", "image.png", "reconstruction.png", "ignored.png"
 
 
-class Evidence(NamedTuple):
-    """The pictures of one inspection."""
+@dataclass(frozen=True)
+class Evidence:
+    """The pictures of one inspection: the map as it was kept, the others as the same detector makes them again."""
 
     anomaly_map: np.ndarray  # (H, W) float32
-    image: np.ndarray  # (H, W, 3) uint8
-    reconstruction: np.ndarray | None  # the same; None where the method rebuilds no pixels
     ignored: np.ndarray | None  # (H, W) bool
+    has_reconstruction: bool  # not where the method rebuilds no pixels
+    _seen: Callable[[], np.ndarray]
+    _rebuilt: Callable[[], np.ndarray | None]
+
+    @cached_property
+    def image(self) -> np.ndarray:
+        """(H, W, 3) uint8, as the model saw it; raises what keeps it from being made again."""
+        return self._seen()
+
+    @cached_property
+    def reconstruction(self) -> np.ndarray | None:
+        """The same; None where there is none."""
+        return self._rebuilt() if self.has_reconstruction else None
 
 
 def packed(found: Inspection) -> bytes:
-    """The pictures as a zip of a NumPy file and PNG files."""
-    members = {_MAP: _npy(found.anomaly_map), _IMAGE: png(rgb_bytes(found.picture))}
-    if (rebuilt := found.rebuilt_picture) is not None:
-        members[_RECONSTRUCTION] = png(rgb_bytes(rebuilt))
+    """What cannot be made again from the image, as a zip of a NumPy file and, where something is ignored, a PNG file.
+
+    To encode the pictures as well takes a third of the time of inspecting.
+    """
+    members = {_MAP: _npy(found.anomaly_map)}
     if found.ignored is not None:
         members[_IGNORED] = png(found.ignored)
     buffer = io.BytesIO()
@@ -46,24 +64,38 @@ def packed(found: Inspection) -> bytes:
     return buffer.getvalue()
 
 
-def unpacked(content: bytes) -> Evidence:
-    """The inverse of `packed`."""
+def unpacked(
+    content: bytes, details: Mapping[str, Any], detector: Callable[[], Detector], original: Callable[[], Path]
+) -> Evidence:
+    """The pictures of what was `packed`; files of an older Urushi have image and reconstruction in them."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
-    rebuilt, ignored = members.get(_RECONSTRUCTION), members.get(_IGNORED)
+    ignored = members.get(_IGNORED)
+    anomaly_map = np.load(io.BytesIO(members[_MAP]), allow_pickle=False)
+    places = None if ignored is None else _picture(ignored)[..., 0] > 0
+    if _IMAGE in members:
+        rebuilt = None if _RECONSTRUCTION not in members else _picture(members[_RECONSTRUCTION])
+        return Evidence(anomaly_map, places, rebuilt is not None, lambda: _picture(members[_IMAGE]), lambda: rebuilt)
     return Evidence(
-        np.load(io.BytesIO(members[_MAP]), allow_pickle=False),
-        _picture(members[_IMAGE]),
-        None if rebuilt is None else _picture(rebuilt),
-        None if ignored is None else _picture(ignored)[..., 0] > 0,
+        anomaly_map,
+        places,
+        details[HAS_RECONSTRUCTION],
+        lambda: rgb_bytes(detector().picture(original())),
+        lambda: _reconstruction_of(detector().inspect(original())),
     )
 
 
 def details_of(found: Inspection) -> dict[str, Any]:
     """The values of an inspection that are kept beside its pictures, and that draw the overlay."""
-    counted = inspected(found.anomaly_map, found.ignored)
-    as_held_out = {"map_peak": float(counted.max()), "map_median": float(np.median(counted)), "content": found.content}
-    return {**found.to_json(), "light": dict(found.light), "view": found.view._asdict(), AS_HELD_OUT: as_held_out}
+    as_held_out = {"content": found.content}
+    shown = {"view": found.view._asdict(), HAS_RECONSTRUCTION: found.reconstruction is not None}
+    return {**found.to_json(), "light": dict(found.light), **shown, AS_HELD_OUT: as_held_out}
+
+
+def as_held_out(evidence: Evidence, details: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a good image, what a threshold learns from it beside its score."""
+    counted = inspected(evidence.anomaly_map, evidence.ignored)
+    return {"map_peak": float(counted.max()), "map_median": float(np.median(counted)), **details[AS_HELD_OUT]}
 
 
 def map_png(evidence: Evidence, details: Mapping[str, Any]) -> bytes:
@@ -109,7 +141,14 @@ def scaled(image: np.ndarray, most_px: int) -> np.ndarray:
 
 def thumbnail_of(found: Inspection) -> bytes:
     """The same of an inspection that is not kept."""
-    return thumbnail(unpacked(packed(found)), details_of(found))
+    shown = Evidence(
+        found.anomaly_map,
+        found.ignored,
+        found.reconstruction is not None,
+        lambda: rgb_bytes(found.picture),
+        lambda: _reconstruction_of(found),
+    )
+    return thumbnail(shown, details_of(found))
 
 
 def _rebuilt(evidence: Evidence) -> np.ndarray:
@@ -124,6 +163,10 @@ def _overlay(evidence: Evidence, details: Mapping[str, Any], long_side_px: int =
     image = evidence.image.astype(np.float32) / 255
     how: dict[str, Any] = {"long_side_px": long_side_px, "ignored": evidence.ignored}
     return overlay(image, evidence.anomaly_map, scale, regions, view, **how)
+
+
+def _reconstruction_of(found: Inspection) -> np.ndarray | None:
+    return None if (rebuilt := found.rebuilt_picture) is None else rgb_bytes(rebuilt)
 
 
 def _npy(values: np.ndarray) -> bytes:

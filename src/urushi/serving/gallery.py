@@ -58,9 +58,11 @@ class Gallery:
             )
         return before, after
 
-    def choices(self) -> Choices:
-        """Types that verdicts name, and tags."""
+    def choices(self, detector: str | None = None) -> Choices:
+        """Types that verdicts name, of one detector or of all, and tags."""
         types = select(Verdict.defect_type).where(Verdict.defect_type.is_not(None)).distinct()
+        if detector is not None:
+            types = types.join(Inspected, Inspected.id == Verdict.inspected_id).where(Inspected.detector == detector)
         tags = select(Tag.text).distinct()
         with self._database.reading() as session:
             found = [sorted(filter(None, session.scalars(one.limit(_MOST_CHOICES)))) for one in (types, tags)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, ScalarSelect, Select, exists, or_, select
 from sqlalchemy.orm import Session
 
 from urushi.data.images import IMAGE_SUFFIXES
+from urushi.detector import Detector
 from urushi.errors import NotFoundError
 from urushi.inspection import Inspection, Unreadable
 from urushi.serving import evidence
@@ -40,10 +41,19 @@ class About:
 
 @dataclass(frozen=True)
 class Received:
-    """An image on the disk that is not inspected yet."""
+    """An image that is not inspected yet."""
 
     path: Path
     source: str  # the name that it came with
+    rest: Sequence[bytes] = ()  # of its bytes, which are not on the disk yet
+
+    def on_disk(self) -> "Received":
+        """The same with all of its bytes there; raises OSError."""
+        if not self.rest:
+            return self
+        with self.path.open("ab") as file:
+            file.writelines(self.rest)
+        return replace(self, rest=())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,14 +106,38 @@ class Query:
         return select(Inspected).where(*self.conditions()).order_by(Inspected.id.desc())
 
 
-class History:
-    """Of all detectors of a station."""
+@dataclass(frozen=True)
+class Draft:
+    """What is to be a row, whose files are on the disk already."""
 
-    def __init__(self, database: Database, objects: Objects, announcements: Announcements | None = None) -> None:
+    version: Version
+    values: dict[str, Any]  # of its columns
+    tags: Sequence[str]
+    keeper: Keeper
+    also: Sequence[Also]  # what is written with it, or neither is
+
+    def row(self, session: Session) -> Inspected:
+        """A new one, whatever became of those before."""
+        words = [Tag(text=text) for text in dict.fromkeys(self.tags)]
+        version = session.merge(self.version, load=False)
+        return Inspected(**self.values, version=version, tags=words, verdicts=[])
+
+
+class History:
+    """Of all detectors of a station; pictures are shown where it is told what makes them again: the detectors."""
+
+    def __init__(
+        self,
+        database: Database,
+        objects: Objects,
+        announcements: Announcements | None = None,
+        looking_alike: Callable[[Version], Detector] | None = None,
+    ) -> None:
         self._database, self._objects = database, objects
         self._announcements = announcements or Announcements()
+        self._looking_alike = looking_alike
 
-    def record(
+    def draft(
         self,
         version: Version,
         received: Received,
@@ -111,40 +145,53 @@ class History:
         about: About,
         seconds: float,
         also: Sequence[Also] = (),
-    ) -> Inspected:
-        """The row of a result, which is on the disk with all its files when this returns; raises OSError.
-
-        What is to be written `also` is written with it, or neither is.
-        """
-        row = Inspected(time=now(), detector=version.detector, version_id=version.id, seconds=seconds, n_bytes=0)
-        row.source, row.author = received.source, about.author
-        row.part_id, row.serial, row.station, row.shift = about.part_id, about.serial, about.station, about.shift
-        row.tags, row.verdicts = [Tag(text=text) for text in dict.fromkeys(about.tags)], []
-        keeper: Keeper | None = None
+    ) -> Draft:
+        """What is to be recorded of a result, whose files are on the disk when this returns; raises OSError."""
+        sent = {name: getattr(about, name) for name in ("author", "part_id", "serial", "station", "shift")}
+        keeper = Keeper(self._objects)
+        values = {"detector": version.detector, "source": received.source, "seconds": seconds, **sent}
+        draft = Draft(version, values, about.tags, keeper, also)
         try:
-            with self._objects.keeping() as keeper:
-                self._fill(row, keeper, received, result)
-                with self._database.writing() as session:
-                    row.version = session.merge(version, load=False)
-                    session.add(row)
-                    session.flush()
-                    for write in also:
-                        write(session, row)
-                    self._announcements.announce(session, Announcement("inspection", plain(row)))
+            draft.values.update(self._kept(keeper, received, result))
         except BaseException:
-            for digest in keeper.digests if keeper else ():
-                self._objects.remove(digest, self.names)
+            self.drop(draft)
             raise
-        return row
+        return draft
 
-    def _fill(self, row: Inspected, keeper: Keeper, received: Received, result: Inspection | Unreadable) -> None:
+    def record(self, drafts: Sequence[Draft]) -> list[Inspected]:
+        """All or none of them, in their order; they are in the database when this returns. Else each can be dropped."""
+        with self._database.writing() as session:
+            rows = [draft.row(session) for draft in drafts]
+            session.add_all(rows)
+            session.flush()
+            for row, draft in zip(rows, drafts, strict=True):
+                for write in draft.also:
+                    write(session, row)
+                self._announcements.announce(session, Announcement("inspection", plain(row)))
+        for draft in drafts:
+            draft.keeper.close()
+        return rows
+
+    def drop(self, draft: Draft) -> None:
+        """Removes what is not recorded, unless other rows name it."""
+        draft.keeper.close()
+        for digest in draft.keeper.digests:
+            self._objects.remove(digest, self.names)
+
+    def _kept(self, keeper: Keeper, received: Received, result: Inspection | Unreadable) -> dict[str, Any]:
+        """The columns that come from a result, whose files are kept."""
         if isinstance(result, Unreadable):
-            row.decision, row.details = "unreadable", {"reason": result.reason}
-            return
-        row.decision, row.score, row.details = result.decision, result.score, evidence.details_of(result)
-        content = evidence.packed(result)
-        row.n_bytes = len(content) + received.path.stat().st_size
-        row.original, row.evidence = keeper.take(received.path), keeper.put(content)
+            return {"time": now(), "decision": "unreadable", "details": {"reason": result.reason}, "n_bytes": 0}
+        content, n_bytes = evidence.packed(result), received.path.stat().st_size
+        return {
+            "time": now(),
+            "decision": result.decision,
+            "score": result.score,
+            "details": evidence.details_of(result),
+            "n_bytes": len(content) + n_bytes,
+            "original": keeper.take(received.path),
+            "evidence": keeper.put(content),
+        }
 
     def get(self, number: int) -> Inspected:
         """One inspection; raises NotFoundError."""
@@ -178,7 +225,8 @@ class History:
 
     def evidence(self, row: Inspected) -> evidence.Evidence:
         """The pictures of an inspection; raises NotFoundError where there are none."""
-        return evidence.unpacked(self._objects.path(_digest(row, row.evidence)).read_bytes())
+        content = self._objects.path(_digest(row, row.evidence)).read_bytes()
+        return evidence.unpacked(content, row.details, lambda: self._detector(row), lambda: self.original(row))
 
     def original(self, row: Inspected) -> Path:
         """The image as it came; raises NotFoundError where it is not kept."""
@@ -187,6 +235,11 @@ class History:
     def link(self, row: Inspected, folder: Path) -> Path:
         """The image as it came in another folder, by its id; raises NotFoundError where it is not kept."""
         return linked(self.original(row), folder / f"{row.id}{suffix_of(row.source)}")
+
+    def _detector(self, row: Inspected) -> Detector:
+        if self._looking_alike is None:
+            raise NotFoundError("this history was opened without the detectors that make pictures again")
+        return self._looking_alike(row.version)
 
     def names(self, digest: str) -> bool:
         """Whether a row names this content."""
@@ -242,7 +295,7 @@ def plain(row: Inspected) -> dict[str, Any]:
         "author",
         "seconds",
     )
-    hidden = ("source", "decision", "score", evidence.AS_HELD_OUT)
+    hidden = ("source", "decision", "score", evidence.HAS_RECONSTRUCTION, evidence.AS_HELD_OUT)
     details = {name: value for name, value in row.details.items() if name not in hidden}
     values = {name: getattr(row, name) for name in names} | {"time": row.time, "version": row.version.number}
     last = row.verdicts[-1] if row.verdicts else None

@@ -44,6 +44,7 @@ class Metrics:
         names = ["detector", "statistic"]
         self._drift = Gauge("urushi_drift_evidence", "That it has moved; 1 raises the alarm", names, registry=own)
         self._drift_alarm = Gauge("urushi_drift_alarm", "1 while an alarm stands", names, registry=own)
+        self._drifts: dict[tuple[str, str], tuple[Gauge, ...]] = {}
 
     def inspected(self, detector: str, decision: str, seconds: float) -> None:
         """Counts one image."""
@@ -52,8 +53,11 @@ class Metrics:
 
     def drifted(self, detector: str, statistic: str, evidence: float, *, is_alarm: bool) -> None:
         """How far a statistic of normal images has moved."""
-        self._drift.labels(detector, statistic).set(evidence)
-        self._drift_alarm.labels(detector, statistic).set(is_alarm)
+        if (gauges := self._drifts.get((detector, statistic))) is None:
+            gauges = tuple(gauge.labels(detector, statistic) for gauge in (self._drift, self._drift_alarm))
+            self._drifts[detector, statistic] = gauges  # to find them takes longer than to set them
+        for gauge, value in zip(gauges, (evidence, is_alarm), strict=True):
+            gauge.set(value)
 
     def text(self) -> bytes:
         """In the text format."""

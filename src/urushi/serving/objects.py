@@ -58,9 +58,7 @@ class Objects:
         try:
             yield keeper
         finally:
-            with self._changing:
-                self._pinned.subtract(keeper.digests)
-                self._pinned = +self._pinned
+            keeper.close()
 
     def remove(self, digest: str, is_named: Callable[[str], bool]) -> int:
         """Removes what nothing names, and gives its bytes; 0 where it is kept."""
@@ -90,9 +88,14 @@ class Objects:
         with self._changing:
             self._pinned[digest] += 1
 
+    def _unpin(self, digests: list[str]) -> None:
+        with self._changing:
+            self._pinned.subtract(digests)
+            self._pinned = +self._pinned
+
 
 class Keeper:
-    """Puts contents in their places."""
+    """Puts contents in their places, from which they are not removed before it is closed."""
 
     def __init__(self, objects: Objects) -> None:
         self._objects, self.digests = objects, list[str]()
@@ -101,8 +104,14 @@ class Keeper:
         """The digest of a content that is on the disk now."""
         digest, place = self._begin(hashlib.sha256(content).hexdigest())
         if not place.exists():
-            atomic_file.replace(place, content)
-            _flush(place.parent)
+            draft = self._objects.incoming_place("")
+            try:
+                with draft.open("xb") as file:
+                    file.write(content)
+                    self._move(file, draft, place)
+            except BaseException:
+                draft.unlink(missing_ok=True)
+                raise
         return digest
 
     def take(self, received: Path) -> str:
@@ -110,10 +119,19 @@ class Keeper:
         with received.open("rb") as file:
             digest, place = self._begin(hashlib.file_digest(file, "sha256").hexdigest())
             if not place.exists():
-                os.fsync(file.fileno())
-                received.replace(place)
-                _flush(place.parent)
+                self._move(file, received, place)
         return digest
+
+    def _move(self, file: BinaryIO, draft: Path, place: Path) -> None:
+        """A file that is whole, to where it is named."""
+        file.flush()
+        os.fsync(file.fileno())
+        draft.replace(place)
+        _flush(place.parent)
+
+    def close(self) -> None:
+        """By now the database names them, or nobody wants them; once."""
+        self._objects._unpin(self.digests)
 
     def _begin(self, digest: str) -> tuple[str, Path]:
         self._objects._pin(digest)

@@ -1,7 +1,7 @@
 """Verdicts of people on inspections, and what follows from them: another threshold, or more good images."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ from urushi.inspection import Decision
 from urushi.printable import counted
 from urushi.recipe import Part
 from urushi.serving.database import Database, note_change, now
-from urushi.serving.evidence import AS_HELD_OUT
+from urushi.serving.evidence import AS_HELD_OUT, as_held_out
 from urushi.serving.history import History, Query, last_verdicts, required, said
 from urushi.serving.objects import Objects
 from urushi.serving.tables import Inspected, Verdict
@@ -184,7 +184,21 @@ class Review:
         }
         if not fresh:
             raise InputError("no image of this time has the verdict OK and is none that the detector was fitted on")
-        return _as_held_out(loaded.detector.held_out, list(fresh.values()))
+        return self._as_held_out(loaded.detector.held_out, list(fresh.values()))
+
+    def _as_held_out(self, present: HeldOut, rows: Sequence[Inspected]) -> HeldOut:
+        """One entry per inspected image, each its own product; what its descriptor decides is not told apart."""
+        known = [as_held_out(self._history.evidence(row), row.details) for row in rows]
+        contents = tuple(one["content"] for one in known)
+        return replace(
+            present,
+            scores=tuple(row.score for row in rows if row.score is not None),
+            map_peaks=tuple(one["map_peak"] for one in known),
+            map_medians=tuple(one["map_median"] for one in known),
+            contents=contents if present.contents else (),
+            summands=(0.0,) * len(rows) if present.summands else (),
+            groups=contents if present.groups else (),
+        )
 
     def _to_learn(self, loaded: Loaded, numbers: Sequence[int] | None) -> list[Inspected]:
         if numbers is None:
@@ -245,21 +259,6 @@ def plain(preview: Preview) -> dict[str, Any]:
         "flips": [flip._asdict() for flip in preview.flips[:_MOST_LISTED]],
         "cautions": preview.cautions,
     }
-
-
-def _as_held_out(present: HeldOut, rows: Sequence[Inspected]) -> HeldOut:
-    """One entry per inspected image, each its own product; what its descriptor decides is not told apart."""
-    of: Callable[[str], tuple[Any, ...]] = lambda name: tuple(row.details[AS_HELD_OUT][name] for row in rows)  # noqa: E731
-    contents = of("content")
-    return replace(
-        present,
-        scores=tuple(row.score for row in rows if row.score is not None),
-        map_peaks=of("map_peak"),
-        map_medians=of("map_median"),
-        contents=contents if present.contents else (),
-        summands=(0.0,) * len(rows) if present.summands else (),
-        groups=contents if present.groups else (),
-    )
 
 
 def _facts(verdict: Verdict) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -24,8 +25,10 @@ def run(
 ) -> None:
     """Serves until SIGINT or SIGTERM; then no more is accepted, and what was accepted is answered.
 
-    `is_up` is told the address. Raises InputError if it is taken, or the certificate is none.
+    `is_up` is told the address. Raises InputError if it is taken, or for what `require_certificate` refuses.
     """
+    if certificate is not None and key is not None:
+        require_certificate(certificate, key)
     config = uvicorn.Config(
         create(station, is_tls=certificate is not None),
         log_level="warning",
@@ -34,14 +37,26 @@ def run(
         ssl_keyfile=key,
         h11_max_incomplete_event_size=64 << 10,  # of the headers of a request
     )
-    try:
-        config.load()
-    except OSError as error:  # ssl.SSLError is one
-        raise InputError(f"the certificate cannot be used: {error}") from None
     with _listening(host, port) as listening:
         address = f"[{host}]" if ":" in host else host
         is_up(f"{'https' if certificate else 'http'}://{address}:{listening.getsockname()[1]}")
         _Server(config, station).run(sockets=[listening])
+
+
+def require_certificate(certificate: Path, key: Path) -> None:
+    """Raises InputError for files that no connection could be encrypted with."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, _no_password)
+    except ssl.SSLError as error:
+        is_another = error.reason == "KEY_VALUES_MISMATCH"
+        reason = "the key is not that of the certificate" if is_another else "one of them holds none in PEM format"
+        raise InputError(f"{certificate} and {key} cannot be used for HTTPS: {reason}; give others") from None
+    except OSError as error:
+        raise InputError(f"{certificate} or {key} cannot be read: {error.strerror}") from None
+
+
+def _no_password() -> str:
+    raise InputError("the key is encrypted, and a station asks nobody for a password: give it one that is not")
 
 
 def is_loopback(host: str) -> bool:

@@ -106,7 +106,8 @@ class Station:
             raise
         objects, metrics = Objects(folder), Metrics()
         announcements = Announcements()
-        history, detectors = History(database, objects, announcements), Detectors(database, objects, load)
+        detectors = Detectors(database, objects, load)
+        history = History(database, objects, announcements, detectors.looking_alike)
         if (folder / _UNCLEAN).exists():
             objects.sweep(history.names)
         (folder / _UNCLEAN).touch()

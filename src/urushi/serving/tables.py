@@ -81,7 +81,7 @@ class Inspected(Base):
     seconds: Mapped[float]
     details: Mapped[dict[str, Any]]  # all other values of the result, or why it could not be read
     original: Mapped[str | None] = mapped_column(String(64), index=True)  # the digest of the file as it came
-    evidence: Mapped[str | None] = mapped_column(String(64), index=True)  # that of map, image and reconstruction
+    evidence: Mapped[str | None] = mapped_column(String(64), index=True)  # of the map and what else is kept
     n_bytes: Mapped[int]  # of both
 
     version: Mapped[Version] = relationship(lazy="joined", innerjoin=True)

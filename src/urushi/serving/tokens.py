@@ -1,6 +1,7 @@
 """Who may do what: tokens with a role, of whose secrets only hashes are kept."""
 
 import hashlib
+import math
 import re
 import secrets
 import threading
@@ -23,6 +24,8 @@ ROLES: tuple[Role, ...] = ("inspect", "review", "admin")  # each may do what tho
 _FORM = re.compile(r"urushi-([0-9a-f]{16})-([A-Za-z0-9_-]{43})")
 _NAME = re.compile(r"[A-Za-z0-9][\w .@-]{0,63}", re.ASCII)
 _MINUTE = 60.0
+_KNOWN_SECONDS = 1.0  # for which a token is not looked up again: another process may revoke it
+_MOST_KNOWN = 1000
 _MOST_ADDRESSES = 10_000
 
 
@@ -42,10 +45,16 @@ class Caller:
 class Tokens:
     """Those of a station; raises InputError for names and roles that are none."""
 
-    def __init__(self, database: Database, hasher: PasswordHasher | None = None) -> None:
-        self._database, self._hasher = database, hasher or PasswordHasher()
+    def __init__(
+        self,
+        database: Database,
+        hasher: PasswordHasher | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database, self._hasher, self._clock = database, hasher or PasswordHasher(), clock
         self._verified: dict[str, tuple[str, str]] = {}  # id -> digest of the whole token, and the hash it fits
         self._verifying = threading.Lock()  # one at a time: each takes 64 MiB
+        self._found: dict[str, tuple[float, Caller]] = {}  # by digest of the whole: when it was looked up, whose it is
 
     def create(self, name: str, role: str, author: str) -> str:
         """A new token, which can't be shown again."""
@@ -71,6 +80,7 @@ class Tokens:
             token.revoked = now()
             before = {"id": token.id, "role": token.role}
             note_change(session, author, "token", name, before=before, after={})
+        self._found.clear()
 
     def all(self) -> list[Token]:
         """Those that are not revoked."""
@@ -83,9 +93,21 @@ class Tokens:
         digest, _ = self._verified.get(found[1], ("", "")) if found else ("", "")
         return secrets.compare_digest(digest, _digest(text))
 
+    def known(self, text: str) -> Caller | None:
+        """Whose token it is, if it was looked up within the last second."""
+        looked_up, caller = self._found.get(_digest(text), (-math.inf, None))
+        return caller if self._clock() - looked_up < _KNOWN_SECONDS else None
+
     def caller(self, text: str) -> Caller:
         """Whose token it is; raises AccessError."""
-        found = _FORM.fullmatch(text)
+        found, start = _FORM.fullmatch(text), self._clock()
+        caller = self._looked_up(found, text)
+        if len(self._found) >= _MOST_KNOWN:
+            self._found.clear()
+        self._found[_digest(text)] = (start, caller)
+        return caller
+
+    def _looked_up(self, found: re.Match[str] | None, text: str) -> Caller:
         with self._database.reading() as session:
             token = session.get(Token, found[1]) if found else None
         if found is None or token is None or token.revoked is not None or not self._fits(token, found[2], text):

@@ -1,5 +1,6 @@
 """Images out of a request: parts of a form, or its body as it is."""
 
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -17,6 +18,7 @@ from urushi.serving.settings import Limits
 
 _FORM, _ZIP = "multipart/form-data", "application/zip"
 _MOST_FIELD_BYTES = 16_384
+_PIECE = 1 << 20
 _MOST_NAME = 255
 
 
@@ -40,9 +42,8 @@ async def brought(request: Request, objects: Objects, limits: Limits) -> list[Re
     """Images to learn from, of a form, or a zip of them that is the body; raises InputError, TooLargeError."""
     kind = _kind(request)
     if kind == _ZIP:
-        zipped = Received(objects.incoming_place(".zip"), "body.zip")
-        await _written(request, zipped)
-        return [zipped]
+        zipped = await _written(request, Received(objects.incoming_place(".zip"), "body.zip"))
+        return [await run_in_threadpool(zipped.on_disk)]
     if kind != _FORM:
         raise InputError("send a form with images in file fields named 'image', or a zip as the body (application/zip)")
     how: dict[str, Any] = {"max_files": limits.teaching_images, "max_fields": limits.fields_per_request}
@@ -74,20 +75,20 @@ def _stored(objects: Objects, files: list[UploadFile]) -> list[Received]:
 async def _raw(request: Request, objects: Objects) -> tuple[list[Received], AboutImage]:
     query = [(name, value) for name, value in request.query_params.multi_items() if name != "source"]
     about, name = _about(query), request.query_params.get("source", "image")
-    image = Received(objects.incoming_place(_suffix(name)), _source(name))
-    await _written(request, image)
-    return [image], about
+    return [await _written(request, Received(objects.incoming_place(_suffix(name)), _source(name)))], about
 
 
-async def _written(request: Request, to: Received) -> None:
-    """The body, as it comes."""
+async def _written(request: Request, to: Received) -> Received:
+    """The body, as it comes; what is little is left to whoever needs it on the disk."""
     try:
-        with to.path.open("xb") as file:
-            async for piece in request.stream():
-                await run_in_threadpool(file.write, piece)
+        async for piece in request.stream():
+            to = replace(to, rest=(*to.rest, piece))
+            if sum(map(len, to.rest)) >= _PIECE:
+                to = await run_in_threadpool(to.on_disk)
     except BaseException:
         forget(to)
         raise
+    return to if to.rest or to.path.exists() else replace(to, rest=(b"",))
 
 
 def _about(fields: list[tuple[str, str]]) -> AboutImage:

@@ -4,7 +4,8 @@ import hashlib
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -41,7 +42,9 @@ class Detectors:
         self._database, self._objects, self._load = database, objects, load
         self._loaded: OrderedDict[int, Loaded] = OrderedDict()
         self._cards: dict[str, Mapping[str, Any]] = {}  # by the digests of their files, which never change
-        self._loading = threading.RLock()
+        self._loading, self._turns = threading.Lock(), dict[int, threading.Lock]()
+        self._deciding: dict[str, int] = {}  # ids of versions by the names of detectors
+        self._n_switches = 0
 
     def register(self, path: Path, author: str) -> Loaded:
         """The detector of a file by its name without suffix; a content that is new is a new version, and decides now.
@@ -65,8 +68,24 @@ class Detectors:
 
     def get(self, name: str) -> Loaded:
         """The version that decides now; raises NotFoundError."""
+        if (known := self.known(name)) is not None:
+            return known
+        n_switches = self._n_switches
         with self._database.reading() as session:
-            return self._of(_current(session, name))
+            row = _current(session, name)
+        with self._loading:
+            if n_switches == self._n_switches:
+                self._deciding[name] = row.id
+        return self._of(row)
+
+    def known(self, name: str) -> Loaded | None:
+        """The same where neither disk nor database need be asked, else None."""
+        with self._loading:
+            number = self._deciding.get(name)
+            if number is None or number not in self._loaded:
+                return None
+            self._loaded.move_to_end(number)
+            return self._loaded[number]
 
     def deciding(self, name: str) -> int | None:
         """The number of the version that decides now; None where none does."""
@@ -82,6 +101,12 @@ class Detectors:
         if (row := next((row for row in self._rows(name) if row.number == number), None)) is None:
             raise NotFoundError(f"the detector {name!r} has no version {number}")
         return row
+
+    def looking_alike(self, row: Version) -> Detector:
+        """One to which images look as to this version: another threshold makes no difference."""
+        with self._loading:
+            known = next((one for one in self._loaded.values() if one.row.network == row.network), None)
+        return (known or self._of(row)).detector
 
     def file(self, name: str, number: int) -> Path:
         """The detector file of a version; raises NotFoundError."""
@@ -114,7 +139,7 @@ class Detectors:
         with self._objects.keeping() as keeper:
             digest = keeper.put(content)
             detector = self._load(self._objects.path(digest))  # what cannot be loaded becomes no version
-            with self._database.writing() as session:
+            with self._switched(name) as session:
                 row = _row(session, name)
                 _require(_deciding(session, name), after)
                 row.digest, row.network = digest, _network(self._objects.path(digest))
@@ -127,19 +152,31 @@ class Detectors:
     def switch(self, name: str, number: int, author: str, reason: str) -> Loaded:
         """Another version decides from now on; raises NotFoundError."""
         loaded = self.version(name, number)
-        with self._database.writing() as session:
+        with self._switched(name) as session:
             _switch(session, loaded.row, author, reason)
         return loaded
+
+    @contextmanager
+    def _switched(self, name: str) -> Iterator[Session]:
+        """A session that may change what decides, which is then looked up again."""
+        try:
+            with self._database.writing() as session:
+                yield session
+        finally:
+            with self._loading:
+                self._n_switches += 1
+                self._deciding.pop(name, None)
 
     def _rows(self, name: str) -> list[Version]:
         with self._database.reading() as session:
             return list(session.scalars(select(Version).where(Version.detector == name).order_by(Version.number)))
 
     def _of(self, row: Version) -> Loaded:
-        with self._loading:
-            if row.id in self._loaded:
-                self._loaded.move_to_end(row.id)
-                return self._loaded[row.id]
+        with self._turns.setdefault(row.id, threading.Lock()):  # others need not wait for what takes a second to load
+            with self._loading:
+                if row.id in self._loaded:
+                    self._loaded.move_to_end(row.id)
+                    return self._loaded[row.id]
             return self._keep(Loaded(row, self._load(self._objects.path(row.digest))))
 
     def _keep(self, loaded: Loaded) -> Loaded:

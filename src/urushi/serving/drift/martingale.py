@@ -8,6 +8,7 @@ is that of Shiryaev and Roberts: R_n − n is a martingale, so R reaches A withi
 (Vovk et al., *Retrain or not retrain: conformal test martingales for change-point detection*, 2021).
 """
 
+import math
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
@@ -16,7 +17,7 @@ import numpy as np
 
 Way = Literal["up", "down", "apart"]
 _WAYS: tuple[Way, ...] = ("up", "down", "apart")
-_EXPONENTS = np.array([0.2, 0.4, 0.7])  # of the bets ε p^(ε−1): for what changes much, and for what changes little
+_EXPONENTS = (0.2, 0.4, 0.7)  # of the bets ε p^(ε−1): for what changes much, and for what changes little
 _LEAST = 1e-12  # of a p-value, which has no 0
 
 
@@ -40,35 +41,41 @@ class Martingale:
         self.reference, self.values = list(reference), list[float]()
         self._sorted = sorted(self.reference)
         n_bets = len(_WAYS) * len(_EXPONENTS)
-        self._sums, self._gains, self._starts = np.zeros(n_bets), np.zeros(n_bets), np.zeros(n_bets, int)
+        self._sums, self._gains, self._starts = [0.0] * n_bets, [0.0] * n_bets, [0] * n_bets
 
     def add(self, value: float, chance: float) -> None:
         """One more value; `chance`, uniform in [0, 1) and independent of all values, breaks ties."""
-        bets = _bets(self._p_value(value, chance))
-        self._sums = (1 + self._sums) * bets
-        self._gains = np.maximum(self._gains + np.log(bets), 0)
         self.values.append(value)
-        self._starts[self._gains == 0] = len(self.values)
+        for number, bet in enumerate(_bets(self._p_value(value, chance))):
+            self._sums[number] = (1 + self._sums[number]) * bet
+            self._gains[number] = max(self._gains[number] + math.log(bet), 0.0)
+            if self._gains[number] == 0:
+                self._starts[number] = len(self.values)
         insort(self._sorted, value)
 
     @property
     def evidence(self) -> float:
         """The mean of all sums: within n values it reaches A with probability n/A at most while nothing changes."""
-        return float(self._sums.mean())
+        return sum(self._sums) / len(self._sums)
 
     @property
     def way(self) -> Way:
         """How the values have changed, if they have: by the bet that has won most."""
-        return _WAYS[int(self._sums.argmax()) // len(_EXPONENTS)]
+        return _WAYS[self._best // len(_EXPONENTS)]
 
     @property
     def changed(self) -> list[float]:
         """The values since the likeliest start of a change, all of them where there is none."""
-        return self.values[self._starts[self._sums.argmax()] :] or self.values
+        return self.values[self._starts[self._best] :] or self.values
+
+    @property
+    def _best(self) -> int:
+        """The bet that has won most, the first of equal ones."""
+        return self._sums.index(max(self._sums))
 
     def to_json(self) -> dict[str, Any]:
         """The inverse of `from_json`."""
-        bets = {"sums": self._sums.tolist(), "gains": self._gains.tolist(), "starts": self._starts.tolist()}
+        bets = {"sums": self._sums, "gains": self._gains, "starts": self._starts}
         return {"reference": self.reference, "values": self.values, **bets}
 
     @classmethod
@@ -76,8 +83,7 @@ class Martingale:
         """As it was."""
         found = cls(data["reference"])
         found.values, found._sorted = list(data["values"]), sorted([*data["reference"], *data["values"]])
-        found._sums, found._gains = np.array(data["sums"]), np.array(data["gains"])
-        found._starts = np.array(data["starts"], int)
+        found._sums, found._gains, found._starts = (list(data[name]) for name in ("sums", "gains", "starts"))
         return found
 
     def _p_value(self, value: float, chance: float) -> float:
@@ -86,7 +92,7 @@ class Martingale:
         return (n - right + (1 - chance) * (right - left + 1)) / (n + 1)
 
 
-def _bets(p: float) -> np.ndarray:
-    """What each bet makes of a stake of 1."""
-    up, down = (_EXPONENTS * max(side, _LEAST) ** (_EXPONENTS - 1) for side in (p, 1 - p))
-    return np.concatenate([up, down, (up + down) / 2])
+def _bets(p: float) -> list[float]:
+    """What each bet makes of a stake of 1; nine numbers are too few for arrays to pay."""
+    up, down = ([e * max(side, _LEAST) ** (e - 1) for e in _EXPONENTS] for side in (p, 1 - p))
+    return [*up, *down, *((one + other) / 2 for one, other in zip(up, down, strict=True))]

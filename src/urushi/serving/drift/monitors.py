@@ -22,7 +22,7 @@ from urushi.serving.versions import Loaded
 Reference = Literal["same", "next"]
 _AUTHOR = "drift"
 _RAISED, _ACKNOWLEDGED = "drift", "drift acknowledged"  # in the audit trail
-_SAVED_EVERY = 100  # images; what came since is read from the history
+_SAVED_EVERY = 1000  # images; what came since is read from the history
 _LATELY = 50  # images, of which is told where values lie now
 _MOST_CHARACTERS = 500
 _SIDES = ("before", "after")
@@ -52,8 +52,7 @@ class Monitors:
 
         If the transaction fails, the monitor is to be forgotten.
         """
-        current = session.get(Current, row.detector)
-        if not _counts(row) or current is None or current.version_id != row.version_id:
+        if not _counts(row) or _current(session, row.detector) != row.version_id:
             return
         with self._changing:
             kept = self._of(session, loaded, before=row.id)
@@ -148,6 +147,14 @@ def _read(session: Session, name: str) -> _Kept | None:
     if (row := session.get(Drift, name)) is None or row.state["tests"].keys() != set(STATISTICS):
         return None
     return _Kept(row.version_id, Monitor.from_json(row.state), row.last_id, row.alarmed)
+
+
+def _current(session: Session, name: str) -> int | None:
+    """The id of the version that decides now; asked once in a transaction, in which none writes it beside results."""
+    known: dict[str, int | None] = session.info.setdefault("current", {})
+    if name not in known:
+        known[name] = session.scalar(select(Current.version_id).where(Current.detector == name))
+    return known[name]
 
 
 def _counts(row: Inspected) -> bool:

@@ -57,7 +57,7 @@ def gallery(view: InspectorView, asked: Filtered) -> HTMLResponse:
         found=[history.plain(row) for row in rows],
         following=following,
         asked=asked,
-        choices=shown.choices(),
+        choices=shown.choices(asked.detector),
         names=view.station.detectors.names(),
         views=view.station.views.all(view.caller_name),
         hours=HOURS,
@@ -85,7 +85,7 @@ def image(number: Number, view: InspectorView, asked: Filtered) -> HTMLResponse:
     before, after = view.station.gallery.beside(asked.query(), order, number)
     context: dict[str, Any] = {"one": history.plain(row), "said": [history.said(one) for one in row.verdicts]}
     context["is_disputed"] = is_disputed(row.verdicts)
-    context["defect_types"] = view.station.gallery.choices().defect_types
+    context["defect_types"] = view.station.gallery.choices(row.detector).defect_types
     return view.page("image", asked=asked, before=before, after=after, shown=picture(view, row), **context)
 
 
@@ -102,7 +102,7 @@ def picture(view: InspectorView, row: Inspected) -> dict[str, Any] | None:
         "regions": row.details["regions"],
         "shows_similar": view.station.detectors.shows_similar(row.version),
         "difference_full": evidence.DIFFERENCE_FULL,
-        "has_reconstruction": view.station.history.evidence(row).reconstruction is not None,
+        "has_reconstruction": view.station.history.evidence(row).has_reconstruction,
         "ends": (scale.low, scale.high) if None in ends else ends,
         "in_limits": None not in ends,
         "limit": scale.region_threshold,

@@ -71,7 +71,7 @@ def queue(view: ReviewerView, detector: Name | None = None) -> HTMLResponse:
         names=view.station.detectors.names(),
         shown=picture(view, found[0]) if found else None,
         data={"detector": name, "n_reviewed": n_reviewed, "n": n, "words": _said(view)},
-        defect_types=view.station.gallery.choices().defect_types,
+        defect_types=view.station.gallery.choices(name).defect_types,
         n_reviewed=n_reviewed,
         n=n,
         **_disputed(view, name),

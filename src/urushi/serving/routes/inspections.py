@@ -79,7 +79,8 @@ async def inspect(
     An image that cannot be read has the decision *unreadable* and a reason; if none can, the answer is 422. A request
     that comes again with the same key and content gets the same answer, and adds nothing; with other content, 422.
     """
-    loaded = await asyncio.to_thread(station.detectors.get, name)
+    if (loaded := station.detectors.known(name)) is None:
+        loaded = await asyncio.to_thread(station.detectors.get, name)
     images, sent = await received(request, station.objects, station.limits)
     about = About(caller.name, **sent.model_dump())
     try:
@@ -103,6 +104,7 @@ async def _answered_once(
 ) -> list[Inspected]:
     """Those that are recorded already, and the others inspected now."""
     async with station.sendings.turn(about.author, key):
+        images = await asyncio.to_thread(lambda: [image.on_disk() for image in images])
         sending = await asyncio.to_thread(Sending.of, key, loaded.row.detector, images, about)
         present = await asyncio.to_thread(station.sendings.answered, sending)
         missing = [place for place in range(len(images)) if place not in present]
