@@ -79,6 +79,7 @@ def opened(empty_station: Path, database_url: str | None, tmp_path: Path) -> Ite
             if not folder.exists():
                 shutil.copytree(empty_station, folder)
             station = Station.open(folder, url=database_url, hasher=QUICK, load=loaded, **how)
+            stack.callback(station.database.close)  # of which some tests read once the station is closed
             stack.callback(station.close)
             return station
 
