@@ -114,7 +114,7 @@ def difference_png(evidence: Evidence, _details: Mapping[str, Any]) -> bytes:
 
 
 def seen_png(evidence: Evidence, _details: Mapping[str, Any]) -> bytes:
-    """The image as the model saw it, in which light and contrast may be other than in the image as it came."""
+    """The image as the model saw it, not darker than it came; size and contrast may be other."""
     return png(evidence.image)
 
 
