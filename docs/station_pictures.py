@@ -140,7 +140,7 @@ def pages(teaching: str, job: int) -> dict[str, tuple[str, Callable[[Page], None
         "image": ("/gallery", first_part),
         "review": ("/review", None),
         "threshold": (f"/threshold?{COSTS}", None),
-        "recalibration": ("/recalibration?rule=conformal&false_alarm_rate=0.02", at("#changes")),
+        "recalibration": ("/recalibration?rule=youden", at("#changes")),
         "trends": ("/trends?by=hour", None),
         "detectors": ("/detectors", None),
         "teach": (f"/teach?teaching={teaching}", at("#found")),
