@@ -11,22 +11,15 @@ import httpx2
 from pydantic import BaseModel, TypeAdapter
 
 from urushi.errors import UrushiError
-from urushi.serving.comparison_messages import ComparisonFound
 from urushi.serving.drift.monitors import Reference
 from urushi.serving.jobs import Kind
-from urushi.serving.messages import (
-    ChangeFound,
-    DetectorFound,
-    DriftFound,
-    InspectionFound,
-    InspectionPage,
-    JobFound,
-    PreviewFound,
-    RuleFound,
-    VerdictKind,
-    VerdictSaid,
-    VersionFound,
-)
+from urushi.serving.messages.comparison import ComparisonFound
+from urushi.serving.messages.detectors import DetectorFound, DriftFound, RuleFound, VersionFound
+from urushi.serving.messages.fields import VerdictKind
+from urushi.serving.messages.inspections import InspectionFound, InspectionPage, VerdictSaid
+from urushi.serving.messages.jobs import JobFound
+from urushi.serving.messages.operation import ChangeFound
+from urushi.serving.messages.review import PreviewFound
 from urushi.serving.views import ViewFound
 
 Picture = Literal["map", "overlay", "reconstruction", "difference", "seen", "original"]

@@ -20,7 +20,7 @@ from urushi.serving.gallery import Gallery
 from urushi.serving.history import History
 from urushi.serving.inspecting import Inspector
 from urushi.serving.jobs import Jobs
-from urushi.serving.messages import Triggered
+from urushi.serving.messages.inspections import Triggered
 from urushi.serving.metrics import Metrics
 from urushi.serving.objects import Objects
 from urushi.serving.retention import Retaining

@@ -12,7 +12,7 @@ from urushi.data.images import IMAGE_SUFFIXES
 from urushi.errors import InputError, TooLargeError
 from urushi.printable import counted, printable
 from urushi.serving.history import Received, forget
-from urushi.serving.messages import AboutImage
+from urushi.serving.messages.inspections import AboutImage
 from urushi.serving.objects import Objects
 from urushi.serving.settings import Limits
 

@@ -12,7 +12,7 @@ from urushi.errors import ConflictError, InputError, NotFoundError
 from urushi.serving.database import Database, now
 from urushi.serving.gallery import Order
 from urushi.serving.history import Outcome, Query
-from urushi.serving.messages import Name, VerdictKind, Word
+from urushi.serving.messages.fields import Name, VerdictKind, Word
 from urushi.serving.tables import GalleryView
 
 MOST_VIEWS = 50  # of one person

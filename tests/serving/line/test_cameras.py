@@ -13,7 +13,7 @@ from urushi.serving.client import RefusedError
 from urushi.serving.history import Query
 from urushi.serving.line.cameras import StationCamera
 from urushi.serving.line.settings import Camera
-from urushi.serving.messages import Triggered
+from urushi.serving.messages.inspections import Triggered
 
 
 @pytest.fixture

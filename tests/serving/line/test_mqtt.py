@@ -12,7 +12,7 @@ from urushi.serving.announcements import Announcement
 from urushi.serving.history import Query
 from urushi.serving.line.line import Line
 from urushi.serving.line.settings import LineSettings
-from urushi.serving.messages import InspectionFound
+from urushi.serving.messages.inspections import InspectionFound
 from urushi.serving.tables import Delivery
 
 pytestmark = pytest.mark.thorough

@@ -8,7 +8,7 @@ from other_end import free_port, inspected, until
 
 from urushi.errors import InputError
 from urushi.serving.line.settings import OpcUa
-from urushi.serving.messages import InspectionFound
+from urushi.serving.messages.inspections import InspectionFound
 
 pytest.importorskip("asyncua", reason="needs urushi[line]")
 from asyncua import ua

@@ -24,7 +24,7 @@ from urushi.serving.client import Client
 from urushi.serving.line.outbox import Outbox
 from urushi.serving.line.settings import LineSettings, Webhook
 from urushi.serving.line.webhooks import WebhookDestination, signature
-from urushi.serving.messages import InspectionFound
+from urushi.serving.messages.inspections import InspectionFound
 from urushi.serving.tables import Change, Delivery
 
 KEY = b"a secret of the line"

@@ -12,7 +12,7 @@ from urushi.serving.history import SIMULATED, About, Received
 from urushi.serving.line.arrivals import key_of
 from urushi.serving.line.recorder import EndingError, Recorder
 from urushi.serving.line.settings import Camera
-from urushi.serving.messages import Triggered
+from urushi.serving.messages.inspections import Triggered
 from urushi.serving.station import Station
 
 _FRAME_SECONDS = 10.0  # after a trigger

@@ -22,7 +22,7 @@ from urushi.errors import DeliveryError
 from urushi.printable import counted
 from urushi.serving.announcements import Announcement, Announcements
 from urushi.serving.database import Database, note_change, now
-from urushi.serving.messages import InspectionFound
+from urushi.serving.messages.inspections import InspectionFound
 from urushi.serving.metrics import Metrics
 from urushi.serving.tables import Delivery
 

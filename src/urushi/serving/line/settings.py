@@ -11,7 +11,7 @@ from pydantic import model_validator as checked
 
 from urushi.errors import InputError
 from urushi.recipes.files import parse_toml
-from urushi.serving.messages import Word
+from urushi.serving.messages.fields import Word
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]
 _MOST_BYTES = 1 << 20

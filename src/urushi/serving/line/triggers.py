@@ -10,7 +10,8 @@ from pydantic import Field, ValidationError
 
 from urushi.errors import UrushiError
 from urushi.serving.line.recorder import EndingError
-from urushi.serving.messages import Triggered, Word
+from urushi.serving.messages.fields import Word
+from urushi.serving.messages.inspections import Triggered
 from urushi.serving.station import Camera
 
 _MOST_BYTES = 4096

@@ -12,7 +12,7 @@ from urushi.reporting.histogram import Axis, score_axis
 from urushi.serving import evidence, history
 from urushi.serving.comparisons import MOST_IMAGES, Compared, Pair, Side
 from urushi.serving.jobs import Asked
-from urushi.serving.messages import Number
+from urushi.serving.messages.fields import Number
 from urushi.serving.page import form as fields
 from urushi.serving.page.view import AdminView, ReviewerView, View
 from urushi.serving.versions import NAME

@@ -11,7 +11,8 @@ from urushi.errors import ConflictError
 from urushi.reporting.card_words import in_words
 from urushi.runtime.names import Engine
 from urushi.serving.jobs import ENDED, Asked
-from urushi.serving.messages import JobFound, Name, Number, Sentence
+from urushi.serving.messages.fields import Name, Number, Sentence
+from urushi.serving.messages.jobs import JobFound
 from urushi.serving.page import comparing
 from urushi.serving.page.form import own
 from urushi.serving.page.view import AdminView, InspectorView, View

@@ -6,7 +6,8 @@ from fastapi import APIRouter, Form
 from fastapi.responses import RedirectResponse, Response
 from pydantic import ConfigDict
 
-from urushi.serving.messages import AcknowledgeAsked, Name
+from urushi.serving.messages.detectors import AcknowledgeAsked
+from urushi.serving.messages.fields import Name
 from urushi.serving.page.view import AdminView, View
 from urushi.serving.versions import Loaded
 

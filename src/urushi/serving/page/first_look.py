@@ -10,7 +10,8 @@ from fastapi.responses import HTMLResponse, Response
 from urushi.errors import NotFoundError
 from urushi.evaluation.intervals import wilson
 from urushi.reporting.histogram import Lane, bin_edges, lane, score_axis
-from urushi.serving.messages import JobFound, Number
+from urushi.serving.messages.fields import Number
+from urushi.serving.messages.jobs import JobFound
 from urushi.serving.page.teaching import MOST_SHOWN
 from urushi.serving.page.view import AdminView, View
 from urushi.serving.teaching.looks import PICTURE

@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse
 from urushi.serving import history
 from urushi.serving.counts import counted_now
 from urushi.serving.history import Query
-from urushi.serving.messages import Name
+from urushi.serving.messages.fields import Name
 from urushi.serving.page.view import InspectorView, View
 
 router = APIRouter(include_in_schema=False)

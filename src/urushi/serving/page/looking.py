@@ -11,7 +11,7 @@ from urushi.inspection import MapScale
 from urushi.serving import evidence, history
 from urushi.serving.disputes import is_disputed
 from urushi.serving.gallery import Order
-from urushi.serving.messages import Number, VerdictKind
+from urushi.serving.messages.fields import Number, VerdictKind
 from urushi.serving.page import form as fields
 from urushi.serving.page.view import InspectorView, ReviewerView
 from urushi.serving.tables import LARGEST_ID, Inspected

@@ -10,7 +10,7 @@ from urushi.calibration import compare_rules
 from urushi.errors import InputError
 from urushi.serving import history, review
 from urushi.serving.disputes import opinions
-from urushi.serving.messages import Name, Sentence, Word
+from urushi.serving.messages.fields import Name, Sentence, Word
 from urushi.serving.page import form as fields
 from urushi.serving.page.looking import picture
 from urushi.serving.page.view import AdminView, ReviewerView, View

@@ -18,7 +18,7 @@ from urushi.serving import evidence
 from urushi.serving.database import now
 from urushi.serving.history import Query
 from urushi.serving.jobs import Asked
-from urushi.serving.messages import Name, Number, Sentence, Word
+from urushi.serving.messages.fields import Name, Number, Sentence, Word
 from urushi.serving.page import form as fields
 from urushi.serving.page.detectors import jobs
 from urushi.serving.page.looking import HOURS

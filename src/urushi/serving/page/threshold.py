@@ -8,7 +8,8 @@ from pydantic import Field
 
 from urushi.calibration import Plant
 from urushi.reporting.histogram import Lane, bin_edges, lane
-from urushi.serving.messages import Name, WhatIfFound
+from urushi.serving.messages.fields import Name
+from urushi.serving.messages.figures import WhatIfFound
 from urushi.serving.page import form as fields
 from urushi.serving.page.view import ReviewerView, View
 from urushi.serving.review import Recalibration

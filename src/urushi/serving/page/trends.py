@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse
 from urushi.reporting.histogram import Axis
 from urushi.serving import history
 from urushi.serving.database import now
-from urushi.serving.messages import Name
+from urushi.serving.messages.fields import Name
 from urushi.serving.page.drift import drift
 from urushi.serving.page.view import InspectorView, View
 from urushi.serving.trends import By, Group, trends

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Form
 from fastapi.responses import RedirectResponse, Response
 from pydantic import ConfigDict
 
-from urushi.serving.messages import Number, Word
+from urushi.serving.messages.fields import Number, Word
 from urushi.serving.page import form as fields
 from urushi.serving.page.view import InspectorView, address
 from urushi.serving.views import GalleryFilters, ViewRenamed

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from urushi.errors import ConflictError, NotFoundError
 from urushi.serving import history
 from urushi.serving.access import Inspecting, Serving
-from urushi.serving.messages import CameraFound, InspectionFound, Triggered
+from urushi.serving.messages.inspections import CameraFound, InspectionFound, Triggered
 from urushi.serving.problems import MEDIA_TYPE, Problem
 
 router = APIRouter(prefix="/v1/cameras", tags=["cameras"])

@@ -9,7 +9,14 @@ from pydantic import Field
 
 from urushi.calibration import compare_rules
 from urushi.serving.access import Administering, Inspecting, Reviewing, Serving
-from urushi.serving.messages import AcknowledgeAsked, DetectorFound, DriftFound, RuleFound, SwitchAsked, VersionFound
+from urushi.serving.messages.detectors import (
+    AcknowledgeAsked,
+    DetectorFound,
+    DriftFound,
+    RuleFound,
+    SwitchAsked,
+    VersionFound,
+)
 from urushi.serving.versions import NAME, Loaded
 
 router = APIRouter(prefix="/v1/detectors", tags=["detectors"])

@@ -10,8 +10,9 @@ from pydantic import AwareDatetime
 from urushi.serving import history
 from urushi.serving.access import Inspecting, Serving
 from urushi.serving.counts import counted_now
-from urushi.serving.messages import CountsFound, GroupFound, InspectionFound
-from urushi.serving.messages import Name as Detector
+from urushi.serving.messages.fields import Name as Detector
+from urushi.serving.messages.figures import CountsFound, GroupFound
+from urushi.serving.messages.inspections import InspectionFound
 from urushi.serving.routes.detectors import Name
 from urushi.serving.routes.streaming import Event, Look, streamed
 from urushi.serving.station import Station

@@ -18,7 +18,8 @@ from urushi.serving.access import Inspecting, Serving
 from urushi.serving.gallery import Order
 from urushi.serving.history import PAGE, About, Outcome, Received
 from urushi.serving.inspecting import Task
-from urushi.serving.messages import AboutImage, InspectionFound, InspectionPage, Number, VerdictKind, Word
+from urushi.serving.messages.fields import Number, VerdictKind, Word
+from urushi.serving.messages.inspections import AboutImage, InspectionFound, InspectionPage
 from urushi.serving.problems import MEDIA_TYPE, Problem, answer
 from urushi.serving.routes.detectors import Name
 from urushi.serving.sending import Sending

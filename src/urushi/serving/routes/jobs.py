@@ -8,10 +8,11 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from urushi.serving.access import Administering, Reviewing, Serving
-from urushi.serving.comparison_messages import ComparisonFound
 from urushi.serving.history import PAGE
 from urushi.serving.jobs import ENDED
-from urushi.serving.messages import JobAsked, JobFound, Number
+from urushi.serving.messages.comparison import ComparisonFound
+from urushi.serving.messages.fields import Number
+from urushi.serving.messages.jobs import JobAsked, JobFound
 from urushi.serving.routes.streaming import Event, Look, streamed
 from urushi.serving.station import Station
 

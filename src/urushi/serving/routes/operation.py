@@ -8,7 +8,7 @@ from sqlalchemy import select
 from urushi import __version__
 from urushi.serving.access import Administering, Inspecting, Serving
 from urushi.serving.history import PAGE
-from urushi.serving.messages import ChangeFound, Health
+from urushi.serving.messages.operation import ChangeFound, Health
 from urushi.serving.metrics import Metrics
 from urushi.serving.tables import LARGEST_ID, Change
 

@@ -8,18 +8,11 @@ from urushi.calibration import Plant
 from urushi.serving import history, review
 from urushi.serving.access import Administering, Inspecting, Reviewing, Serving
 from urushi.serving.history import PAGE
-from urushi.serving.messages import (
-    ApplyAsked,
-    DetectorFound,
-    InspectionFound,
-    LearnAsked,
-    Number,
-    PreviewFound,
-    RecalibrationAsked,
-    VerdictAsked,
-    VerdictSaid,
-    WhatIfFound,
-)
+from urushi.serving.messages.detectors import DetectorFound
+from urushi.serving.messages.fields import Number
+from urushi.serving.messages.figures import WhatIfFound
+from urushi.serving.messages.inspections import InspectionFound, VerdictAsked, VerdictSaid
+from urushi.serving.messages.review import ApplyAsked, LearnAsked, PreviewFound, RecalibrationAsked
 from urushi.serving.review import Recalibration
 from urushi.serving.routes.detectors import Name, found
 from urushi.serving.what_if import WhatIf

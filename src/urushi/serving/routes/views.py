@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from urushi.serving.access import Inspecting, Serving
-from urushi.serving.messages import Number
+from urushi.serving.messages.fields import Number
 from urushi.serving.views import ViewAsked, ViewFound, ViewRenamed
 
 router = APIRouter(prefix="/v1/views", tags=["views"])

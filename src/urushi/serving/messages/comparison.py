@@ -4,7 +4,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from urushi.serving.comparisons import Compared
 from urushi.serving.history import Outcome
-from urushi.serving.messages import ShareFound, VerdictKind
+from urushi.serving.messages.fields import VerdictKind
+from urushi.serving.messages.figures import ShareFound
 
 
 class ResultFound(BaseModel):
