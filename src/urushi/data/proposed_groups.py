@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from urushi.data.groups import groups_of, section_of
 from urushi.errors import DatasetError
+from urushi.printable import counted
 
 _LEAST_AGREED = 0.95  # of the pairs: now and then two products look the same
 _FEWEST_PAIRS = 3
@@ -45,7 +46,7 @@ def scans_by_name(paths: Sequence[str]) -> str | None:
         return None
     way, n_products, n_scans = named
     return (
-        f"names are those of {n_products} products with {n_scans} images each; if they are, a fit must not take "
+        f"names are those of {n_products} products with {counted(n_scans, 'image')} each; if they are, a fit must not take "
         f"these for independent: --group-by '{way}'"
     )
 
