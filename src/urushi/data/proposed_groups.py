@@ -46,8 +46,8 @@ def scans_by_name(paths: Sequence[str]) -> str | None:
         return None
     way, n_products, n_scans = named
     return (
-        f"names are those of {n_products} products with {counted(n_scans, 'image')} each; if they are, a fit must not take "
-        f"these for independent: --group-by '{way}'"
+        f"names are those of {n_products} products with {counted(n_scans, 'image')} each; if they are, a fit must not "
+        f"take these for independent: --group-by '{way}'"
     )
 
 
