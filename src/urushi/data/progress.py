@@ -31,7 +31,8 @@ def untracked(items: Iterable[T], text: str, total: int | None = None) -> Iterat
 
 def tracked(items: Iterable[T], text: str, total: int | None = None) -> Iterator[T]:
     """The items, with the time that remains where stderr is a terminal, and there a line a minute where it is none."""
-    if not sys.stderr.isatty():  # rich alone takes a tenth of a second to load
+    # While a bar is shown rich stands in for stderr, and may say that it is none. To load it takes a tenth of a second.
+    if _shown is None and not sys.stderr.isatty():
         yield from with_lines(items, text, total)
         return
     total = len(items) if total is None and isinstance(items, Sized) else total
