@@ -259,6 +259,12 @@ def test_the_file_of_a_version_is_downloaded_by_who_may(looked, browser, exporte
     assert browser(looked).get(path.replace("/1/", "/7/")).status_code == 404
 
 
+def test_a_gallery_without_pictures_has_no_script_that_chooses_them(browser, looked):
+    http = browser(looked)
+    assert "choosing.js" in http.get("/gallery").text
+    assert "choosing.js" not in http.get("/gallery?is_disputed=true").text
+
+
 def test_types_of_defects_are_offered_that_this_detector_has_seen(browser, looked, pngs):
     station = looked.station
     station.detectors.add("other", station.detectors.get("exported").detector, "test", "another part")
