@@ -38,11 +38,9 @@ def _inside(corners: Sequence[np.ndarray], to_original: np.ndarray, original_siz
     return np.asarray(is_inside)
 
 
-def as_original_lies(
-    picture: np.ndarray, to_original: np.ndarray, original_size: tuple[int, int], beyond: float = 0
-) -> np.ndarray:
-    """`turned_back` where preprocessing has turned the image, else as it is."""
-    return turned_back(picture, to_original, original_size, beyond) if is_turned(to_original) else picture
+def as_original_lies(picture: np.ndarray, to_original: np.ndarray, original_size: tuple[int, int]) -> np.ndarray:
+    """`turned_back`, dark beyond the original, where preprocessing has turned the image; else as it is."""
+    return turned_back(picture, to_original, original_size, 0) if is_turned(to_original) else picture
 
 
 def turned_back(
