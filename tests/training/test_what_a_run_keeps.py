@@ -137,8 +137,15 @@ def test_the_page_of_a_run_shows_what_was_rebuilt_and_how_it_learnt(finished):
     page = write_training_page(folder, "autoencoder", training).read_text("utf-8")
     assert '<th scope="row">what came</th>' in page
     assert f"epoch {training['best_epoch']}</th>" in page
-    assert page.count('<th scope="row">epoch ') == 7  # of twelve, evenly on a logarithmic scale
+    shown = [one.name for one in read_reconstructions(folder, training["best_epoch"])]
+    assert page.count('<th scope="row">epoch ') == len(shown) - 1
     assert "as the recipe says" in page  # no range test
+
+
+@pytest.mark.parametrize(("best", "shown"), [(5, [0, 1, 2, 4, 5, 7, 11]), (7, [0, 1, 2, 4, 7, 11])])
+def test_of_many_epochs_some_are_shown_evenly_on_a_logarithmic_scale_and_the_best(finished, best, shown):
+    _, *epochs = [one.name for one in read_reconstructions(finished[0], best)]
+    assert epochs == [f"epoch {number}" for number in shown]
 
 
 def test_a_damaged_picture_is_an_error_of_its_own(tmp_path):
