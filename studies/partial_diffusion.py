@@ -166,7 +166,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path)
     parser.add_argument("--checkpoints", type=Path, help="where an interrupted fit leaves what it goes on from")
     options = parser.parse_args()
-    settings = {name: getattr(options, name) for name in DEFAULTS}
+    settings = {"steps": options.steps, "recipe": Path(options.recipe).stem}
     wanted = product(options.seeds, options.learnt, options.categories)
     fits = ({"learnt": learnt, "category": category, "seed": seed} for seed, learnt, category in wanted)
     study, about = jobs.named("partial_diffusion", settings, DEFAULTS), ABOUT.format(**settings)
