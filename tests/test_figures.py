@@ -100,6 +100,25 @@ def test_the_table_of_presets_is_that_of_the_benchmark(row: str) -> None:
     assert cells(DOCS / "recipes.md", row) == expected
 
 
+REBUILDING = ("pixel-pca", "autoencoder", "variational-autoencoder", "ganomaly", "bigan", "gan")
+
+
+def of_scores(recipe: str, file: str, category: str | None = None) -> str:
+    """Mean image ROC-AUC by `relative`, over all seven categories or of one."""
+    rows = [row for row in record(STUDIES / f"{file}.json")["rows"] if row["recipe"] == recipe]
+    if len({row["category"] for row in rows}) < len(SEVEN) - 1:
+        return "—"
+    some = [row for row in rows if category in (None, row["category"])]
+    return f"{mean(row['scores']['relative, average then max']['test'] for row in some):.3f}"
+
+
+@pytest.mark.parametrize("recipe", REBUILDING)
+def test_the_table_of_networks_that_rebuild_pixels_is_that_of_the_study(recipe: str) -> None:
+    beside, alone = "recipe_scores-64px", "recipe_scores-64px-networks_alone"
+    expected = [of_scores(recipe, beside), of_scores(recipe, beside, "screw_head"), of_scores(recipe, alone)]
+    assert cells(DOCS / "measured.md", f"`{recipe}`")[:3] == expected
+
+
 # --- in sentences -----------------------------------------------------------------------------------------------------
 
 
