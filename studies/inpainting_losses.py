@@ -108,7 +108,8 @@ def measure(
         if options.pictures and part is ERROR:
             write_sheet(options.pictures / f"{texture}-{seed}-{variant}.png", results)
     good_test = [sample.path for sample in dataset.test() if not sample.label]
-    yield row | restoring(detectors[0], good_test) | {"mse_of_learnt": mse(*restored(detectors[0], good[: len(good_test)]))}
+    learnt, found = mse(*restored(detectors[0], good[: len(good_test)])), restoring(detectors[0], good_test)
+    yield row | found | {"mse_of_learnt": learnt, "gap_over_variance": (found["mse"] - learnt) / found["variance"]}
 
 
 def restored(detector: Detector, paths: Sequence[Path]) -> tuple[Tensor, Tensor]:
@@ -132,7 +133,8 @@ def restoring(detector: Detector, paths: Sequence[Path]) -> dict[str, float]:
         network = build_loss_network(Part.model_validate({**LITE0, "perceptual": 1.0, "style": 0.0}))
         assert network is not None
         perceptual = network(made, true).item()
-    return {"mse": mse(true, made), "perceptual": perceptual}
+    found = {"mse": mse(true, made), "variance": true.var().item(), "perceptual": perceptual}
+    return found | {"error_over_variance": found["mse"] / found["variance"]}
 
 
 def markdown(found: dict[str, Any]) -> str:
