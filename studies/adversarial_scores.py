@@ -52,9 +52,7 @@ def measure(recipe: str, category: str, seed: int, options: argparse.Namespace) 
     """A row for each score, of one fit."""
     dataset = find_dataset(DATA / category)
     epochs = options.epochs if recipe == "bigan" else options.tile_epochs
-    changed = Recipe.find(recipe).with_settings(
-        {"training.max_epochs": epochs, "training.patience_epochs": epochs}
-    )
+    changed = Recipe.find(recipe).with_settings({"training.max_epochs": epochs, "training.patience_epochs": epochs})
     parts, good = scores(OPINIONS[recipe]), [sample.path for sample in dataset.normal_training()]
     detectors = Detector.fit_scores(good, changed, parts, seed=seed)
     for part, detector in zip(parts, detectors, strict=True):

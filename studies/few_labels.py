@@ -3,9 +3,9 @@
 Naming types of real defects from a few labelled images (S3): accuracy on the others over the number of labels per
 type, by what encodes them: an autoencoder trained on good parts, on all images without their labels as S3 means it, or
 left with random weights, frozen or trained on with the labels, and the frozen features of the default method. On all
-images means that those named later are among them. Each seed fits its own encoders and draws its own labels. Images of one magnetic tile under several
-exposures are among those learnt from and those named, so figures on magnetic_tile are too good for new tiles. What was
-interrupted goes on. Results: studies/results/few_labels.json and .md.
+images means that those named later are among them. Each seed fits its own encoders and draws its own labels. Images of
+one magnetic tile under several exposures are among those learnt from and those named, so figures on magnetic_tile are
+too good for new tiles. What was interrupted goes on. Results: studies/results/few_labels.json and .md.
 """
 
 import argparse
@@ -100,7 +100,7 @@ def markdown(found: dict[str, Any]) -> str:
 def main() -> None:
     options = command_line.parser(__doc__, RESULTS, epochs=60, tune_epochs=40, seeds=(0, 1, 2, 3, 4)).parse_args()
     about = (
-        f"Accuracy on the images that were not learnt from, mean ± standard error over seeds. "
+        "Accuracy on the images that were not learnt from, mean ± standard error over seeds. "
         "Each fits encoders of its own and draws its own labels. "
         f"Autoencoder: S4's network at 64 px, {options.epochs} epochs on good parts, or on all images without "
         f"labels, those named later among them; tuned: {options.tune_epochs} epochs on the labels. "

@@ -1,8 +1,9 @@
 """python -m studies.gradient_penalty [--recipes bigan,ganomaly] [--categories …] [--seeds 0,1] [--steps 400]
 
 Spectral norm or a gradient penalty in the discriminator: which one should be the default? Fits of the same recipe that
-differ in `gradient_penalty` alone (0 is spectral norm), compared on good images that were held out, and on the same with
-faint defects planted in them; test images have no part in it. Results: studies/results/gradient_penalty.json and .md.
+differ in `gradient_penalty` alone (0 is spectral norm), compared on good images that were held out, and on the same
+with faint defects planted in them; test images have no part in it.
+Results: studies/results/gradient_penalty.json and .md.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""python -m studies.inpainting_losses [--textures brick,knit] [--epochs 60] [--seeds 0,1,2] [--variants …] [--pictures DIR]
+"""python -m studies.inpainting_losses [--textures brick,knit] [--epochs 60] [--seeds 0,1,2] [--pictures DIR]
 
 What discriminators, losses and convolutions do for `siren_inpainting` on regular textures, as S1 has them: patches of
 128 px of scikit-image's `brick` and of a synthetic knit, elastically distorted (`urushi texture`), synthetic cracks and
@@ -61,8 +61,8 @@ ABOUT = (
     "scratches."
 )
 HEADER = (
-    "| texture | seed | variant | MSE ×10⁻⁴ (learnt) | perceptual | ROC-AUC by error | by distance | pixel ROC-AUC | AUPRO@0.3 "
-    "| fit s |"
+    "| texture | seed | variant | MSE ×10⁻⁴ (learnt) | perceptual | ROC-AUC by error | by distance | pixel ROC-AUC "
+    "| AUPRO@0.3 | fit s |"
 )
 
 
