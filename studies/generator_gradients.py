@@ -16,13 +16,13 @@ from benchmarks import command_line, record
 from torch import Tensor
 
 from studies import RESULTS, jobs
-from studies.samples import digits, nanofiber
+from studies.samples import IMAGES
 from urushi.losses import adversarial
 from urushi.models import build_model
 from urushi.models.gan import Gan
 from urushi.recipe import Part
 
-IMAGES = {"digits": digits, "nanofiber_sem": nanofiber}
+STEPS = (5, 20, 80)
 LOSSES: tuple[adversarial.Contest, ...] = ("minimax", "non_saturating")
 BATCH = 32
 ABOUT = (
@@ -69,7 +69,7 @@ def markdown(found: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    options = command_line.parser(__doc__, RESULTS, steps=(5, 20, 80), seeds=(0, 1, 2, 3, 4)).parse_args()
+    options = command_line.parser(__doc__, RESULTS, steps=STEPS, seeds=(0, 1, 2, 3, 4)).parse_args()
     pairs = ({"data": data, "seed": seed} for seed, data in product(options.seeds, IMAGES))
     settings = {"ahead": list(options.steps)}
     study = options.results, "generator_gradients"

@@ -108,8 +108,9 @@ def measure(
         if options.pictures and part is ERROR:
             write_sheet(options.pictures / f"{texture}-{seed}-{variant}.png", results)
     good_test = [sample.path for sample in dataset.test() if not sample.label]
-    learnt, found = mse(*restored(detectors[0], good[: len(good_test)])), restoring(detectors[0], good_test)
-    yield row | found | {"mse_of_learnt": learnt, "gap_over_variance": (found["mse"] - learnt) / found["variance"]}
+    learnt = [path for place, path in enumerate(good) if place not in detectors[0].card["fit"]["held_out"]]
+    found, by_heart = restoring(detectors[0], good_test), mse(*restored(detectors[0], learnt[: len(good_test)]))
+    yield row | found | {"mse_of_learnt": by_heart, "gap_over_variance": (found["mse"] - by_heart) / found["variance"]}
 
 
 def restored(detector: Detector, paths: Sequence[Path]) -> tuple[Tensor, Tensor]:

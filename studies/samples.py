@@ -64,6 +64,9 @@ def nanofiber() -> tuple[np.ndarray, np.ndarray]:
     return np.stack(train_tiles), np.stack(other)
 
 
+IMAGES = {"digits": digits, "nanofiber_sem": nanofiber}
+
+
 def _tile(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     y, x = rng.integers(0, [side - 63 for side in image.shape])
     return image[None, y : y + 64, x : x + 64]
@@ -91,7 +94,7 @@ def nearest(images: np.ndarray, known: np.ndarray) -> float:
 
 
 def measure(data: str, loss: str, seed: int, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    known, held = {"digits": digits, "nanofiber_sem": nanofiber}[data]()
+    known, held = IMAGES[data]()
     torch.manual_seed(seed)  # of the first weights
     model = build_model(Part.model_validate({"name": "gan", "loss": loss}), known.shape[1:])
     assert isinstance(model, Gan)
@@ -126,7 +129,7 @@ def sampled(model: Gan) -> np.ndarray:
 
 def markdown(found: dict[str, Any]) -> str:
     lines = ["# Samples of each loss", "", found["about"], ""]
-    for data in ("digits", "nanofiber_sem"):
+    for data in IMAGES:
         rows = [row for row in found["rows"] if row["data"] == data]
         lines += [f"## {data}", "", HEADER, "|---" * HEADER.count(" | ") + "|---|"]
         for row in rows:
@@ -143,7 +146,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path)
     options = parser.parse_args()
     settings = {"epochs": options.epochs}
-    columns = product(options.seeds, ("digits", "nanofiber_sem"), options.losses)
+    columns = product(options.seeds, IMAGES, options.losses)
     contests = ({"data": name, "loss": loss, "seed": seed} for seed, name, loss in columns)
     study, about = (options.results, "samples"), ABOUT.format(**settings)
     jobs.run(study, contests, partial(measure, options=options), markdown, about=about, settings=settings)
