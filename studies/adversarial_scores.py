@@ -42,6 +42,7 @@ OPINIONS: dict[str, tuple[Opinion, ...]] = {
     "bigan": get_args(Opinion),
     "convolutional-bigan": ("posterior", "likelihood"),
 }
+DEFAULTS = {"epochs": 150, "tile_epochs": 12}
 ABOUT = (
     "Image ROC-AUC [95 % interval over images, of the first seed], and its mean over the seeds. α is the share of the "
     "opinion, 0 the reconstruction error alone. Terms are joined as they are, without scaling. bigan: 64 px, {epochs} "
@@ -117,14 +118,16 @@ def markdown(found: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = command_line.parser(__doc__, RESULTS, epochs=150, tile_epochs=12, seeds=(0, 1, 2))
+    parser = command_line.parser(__doc__, RESULTS, seeds=(0, 1, 2), **DEFAULTS)
     parser.add_argument("--pictures", type=Path)
     options = parser.parse_args()
     settings = {"epochs": options.epochs, "tile_epochs": options.tile_epochs}
     columns = product(options.seeds, CATEGORIES, OPINIONS)
     fits = ({"recipe": recipe, "category": category, "seed": seed} for seed, category, recipe in columns)
-    study, about = (options.results, "adversarial_scores"), ABOUT.format(**settings)
-    jobs.run(study, fits, partial(measure, options=options), markdown, about=about, settings=settings)
+    study = options.results, jobs.named("adversarial_scores", settings, DEFAULTS)
+    jobs.run(
+        study, fits, partial(measure, options=options), markdown, about=ABOUT.format(**settings), settings=settings
+    )
 
 
 if __name__ == "__main__":

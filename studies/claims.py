@@ -71,7 +71,7 @@ class Figures(_Table):
     """A table: published figures, and below them ours."""
 
     title: str
-    columns: Annotated[tuple[Column, ...], Field(min_length=1)]
+    columns: tuple[Column, ...] = ()  # none: those of the source
     lines: Annotated[tuple[Line, ...], Field(min_length=1)]
     digits: int = 3
     note: str = ""
@@ -83,6 +83,7 @@ class Source(_Table):
     title: str
     about: str  # what was measured there and here, and how they differ
     groups: dict[str, tuple[str, ...]] = {}  # data sets that a place may name together
+    columns: tuple[Column, ...] = ()  # of tables that have none of their own
     records: Annotated[tuple[Records, ...], Field(min_length=1)]
     tables: tuple[Figures, ...] = ()
     claims: Annotated[tuple[Claim, ...], Field(min_length=1)]

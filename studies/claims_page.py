@@ -1,5 +1,6 @@
 """The page of a source: published figures beside ours, and a verdict for each claim. Written by `studies.claims`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import record
@@ -35,7 +36,14 @@ def written(found: Found, made: str) -> str:
     """The page, and at its end how it was made."""
     source = found.source
     tables = [markdown(_verdicts(found)), *(markdown(_figures(found, one)) for one in source.tables)]
-    parts = [f"# {source.title}", source.about.strip(), *tables, source.end.strip(), made]
+    parts = [
+        f"# {source.title}",
+        source.about.strip(),
+        *tables,
+        OURS if source.tables else "",
+        source.end.strip(),
+        made,
+    ]
     return record.remarked("\n\n".join(filter(None, parts)))
 
 
@@ -64,26 +72,25 @@ def _reason(said: Judged) -> str:
 
 
 def _figures(found: Found, table: Figures) -> Table:
-    note = " ".join(filter(None, [table.note.strip(), OURS]))
-    rows = tuple((*_head(line), *_cells(found, line, table)) for line in table.lines)
-    return Table(table.title, ("", "", *(column.label for column in table.columns)), rows, note)
+    columns = table.columns or found.source.columns
+    rows = tuple((*_head(line), *_cells(found, line, columns, table.digits)) for line in table.lines)
+    return Table(table.title, ("", "", *(column.label for column in columns)), rows, table.note.strip())
 
 
 def _head(line: Line) -> tuple[str, str]:
     return (line.label, line.where if line.place is None else "**ours**")
 
 
-def _cells(found: Found, line: Line, table: Figures) -> list[str]:
+def _cells(found: Found, line: Line, columns: Sequence[Column], digits: int) -> list[str]:
     if line.place is None:
-        return [NONE if value is None else f"{value:.{table.digits}f}" for value in line.published or ()]
-    return [_cell(found, line.place, column, table.digits) for column in table.columns]
+        return [NONE if value is None else f"{value:.{digits}f}" for value in line.published or ()]
+    return [_cell(found, line.place.joined(column.place), digits) for column in columns]
 
 
-def _cell(found: Found, place: Place, column: Column, digits: int) -> str:
-    joined = place.joined(column.place)
-    values = list(found.figures_at(joined).values())
+def _cell(found: Found, place: Place, digits: int) -> str:
+    values = list(found.figures_at(place).values())
     if not values:
         return NONE
     mean, error = record.mean_and_error(values)
-    mark = f" {MARK}" if "roc_auc" in (joined.figure or "roc_auc") and mean < 0.5 else ""
+    mark = f" {MARK}" if "roc" in (place.figure or "roc_auc").lower() and mean < 0.5 else ""
     return f"{mean:.{digits}f}" + (f" ± {error:.{digits}f}" if len(values) > 1 else "") + mark

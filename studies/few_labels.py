@@ -24,6 +24,7 @@ from urushi.defect_types import Encoder
 from urushi.defect_types._head import Head
 
 N_LABELS = {"magnetic_tile": (2, 5, 10), "screw": (2, 5, 8)}
+DEFAULTS = {"epochs": 60, "tune_epochs": 40}
 ENCODERS = ("default", "trained", "trained on all", "random")
 WAYS = ("default, frozen",)
 WAYS += tuple(f"{name}, {state}" for state in ("frozen", "tuned") for name in ("trained", "trained on all", "random"))
@@ -98,7 +99,7 @@ def markdown(found: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    options = command_line.parser(__doc__, RESULTS, epochs=60, tune_epochs=40, seeds=(0, 1, 2, 3, 4)).parse_args()
+    options = command_line.parser(__doc__, RESULTS, seeds=(0, 1, 2, 3, 4), **DEFAULTS).parse_args()
     about = (
         "Accuracy on the images that were not learnt from, mean ± standard error over seeds. "
         "Each fits encoders of its own and draws its own labels. "
@@ -109,7 +110,7 @@ def main() -> None:
     columns = product(options.seeds, N_LABELS, ENCODERS)
     todo = ({"data": data, "encoder": encoder, "seed": seed} for seed, data, encoder in columns)
     settings = {"epochs": options.epochs, "tune_epochs": options.tune_epochs}
-    study = options.results, "few_labels"
+    study = options.results, jobs.named("few_labels", settings, DEFAULTS)
     jobs.run(study, todo, partial(measure, options), markdown, about=about, settings=settings)
 
 

@@ -28,6 +28,7 @@ from urushi.runtime.torch_backend import TorchBackend
 
 PENALTIES = ("0", "0.5")
 CATEGORIES = ("xray_weld", "screw_head", "magnetic_tile", "nanofiber_sem")
+DEFAULTS = {"steps": 400}
 COLUMNS = {
     "squared error ×10⁻⁴": "error",
     "code length": "code_length",
@@ -88,14 +89,14 @@ def line(row: dict[str, Any]) -> str:
 
 def main() -> None:
     options: argparse.Namespace = command_line.parser(
-        __doc__, RESULTS, recipes=("bigan", "ganomaly"), categories=CATEGORIES, seeds=(0, 1), steps=400
+        __doc__, RESULTS, recipes=("bigan", "ganomaly"), categories=CATEGORIES, seeds=(0, 1), **DEFAULTS
     ).parse_args()
     columns = product(options.seeds, options.recipes, options.categories, PENALTIES)
     names = "seed", "recipe", "category", "penalty"
     todo = (dict(zip(names, job, strict=True)) for job in columns)
     settings = {"steps": options.steps}
-    study, about = (options.results, "gradient_penalty"), ABOUT.format(**settings)
-    jobs.run(study, todo, partial(measure, **settings), markdown, about=about, settings=settings)
+    study = options.results, jobs.named("gradient_penalty", settings, DEFAULTS)
+    jobs.run(study, todo, partial(measure, **settings), markdown, about=ABOUT.format(**settings), settings=settings)
 
 
 if __name__ == "__main__":

@@ -52,6 +52,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "triplet + perceptual and style": {"discriminator": {"name": "triplet"}, "loss_network": LITE0},
     "triplet, jointly": {"discriminator": {"name": "triplet"}, "objective": "joint"},
 }
+DEFAULTS = {"epochs": 60}
 ERROR = Part.model_validate({"name": "squared_error", "pooling": "top"})
 DISTANCE = Part.model_validate({"name": "adversarial", "opinion": "posterior", "alpha": 1.0, "pooling": "max"})
 ABOUT = (
@@ -158,13 +159,14 @@ def markdown(found: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = command_line.parser(__doc__, RESULTS, textures=("brick", "knit"), epochs=60, seeds=(0, 1, 2))
+    parser = command_line.parser(__doc__, RESULTS, textures=("brick", "knit"), seeds=(0, 1, 2), **DEFAULTS)
     parser.add_argument("--variants", type=lambda text: text.split(";"), default=tuple(VARIANTS))
     parser.add_argument("--pictures", type=Path)
     options = parser.parse_args()
     columns = product(options.seeds, options.textures, options.variants)  # an interrupted study has some of everything
     wanted = ({"texture": texture, "variant": name, "seed": seed} for seed, texture, name in columns)
-    study, settings = (options.results, "inpainting_losses"), {"epochs": options.epochs, "patch_px": 128}
+    settings = {"epochs": options.epochs}
+    study = options.results, jobs.named("inpainting_losses", settings, DEFAULTS)
     with tempfile.TemporaryDirectory() as folder:
         datasets = {texture: textured(texture, Path(folder) / texture) for texture in options.textures}
         fitting = partial(measure, datasets=datasets, options=options)

@@ -38,6 +38,7 @@ from urushi.recipe import Part, Recipe, Training
 from urushi.training import train
 
 BLOCK, N_SAMPLES, N_SHOWN = 4, 512, 36
+DEFAULTS = {"epochs": 60}
 HEADER = "| loss | seed | Fréchet | nearest | diversity | accuracy of D | seconds | concern |"
 ABOUT = (
     "{epochs} epochs, recipe's other settings. Fréchet distance: between 512 samples and held-out images on pooled "
@@ -142,13 +143,13 @@ def markdown(found: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = command_line.parser(__doc__, RESULTS, losses=get_args(Contest), epochs=60, seeds=(0, 1, 2))
+    parser = command_line.parser(__doc__, RESULTS, losses=get_args(Contest), seeds=(0, 1, 2), **DEFAULTS)
     parser.add_argument("--pictures", type=Path)
     options = parser.parse_args()
     settings = {"epochs": options.epochs}
     columns = product(options.seeds, IMAGES, options.losses)
     contests = ({"data": name, "loss": loss, "seed": seed} for seed, name, loss in columns)
-    study, about = (options.results, "samples"), ABOUT.format(**settings)
+    study, about = (options.results, jobs.named("samples", settings, DEFAULTS)), ABOUT.format(**settings)
     jobs.run(study, contests, partial(measure, options=options), markdown, about=about, settings=settings)
 
 
