@@ -11,7 +11,7 @@ interrupted goes on. Results: studies/results/inpainting_losses.json and .md.
 import argparse
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -20,17 +20,15 @@ from typing import Any
 import numpy as np
 import torch
 from benchmarks import command_line
-from skimage import data
 from torch import Tensor
 
 from studies import RESULTS, jobs
 from studies.contact_sheet import write_sheet
+from studies.regular_textures import textured
 from studies.table import interval
 from urushi import Detector, Recipe, Unreadable
-from urushi.augmentation import TextureWish, make_texture_set
-from urushi.data.dataset import Dataset, find_dataset
+from urushi.data.dataset import Dataset
 from urushi.data.masks import read_mask
-from urushi.data.writing import write_image
 from urushi.evaluation import evaluate
 from urushi.losses.parts import build_loss_network
 from urushi.recipe import Part
@@ -65,30 +63,6 @@ HEADER = (
     "| texture | seed | variant | MSE ×10⁻⁴ (learnt) | perceptual | ROC-AUC by error | by distance | pixel ROC-AUC "
     "| AUPRO@0.3 | fit s |"
 )
-
-
-def photograph(texture: str) -> np.ndarray:
-    """(512, 512) uint8."""
-    if texture == "knit":
-        return knit(512)
-    found: Callable[[], np.ndarray] = getattr(data, texture)
-    return found()
-
-
-def knit(side_px: int, stitch_px: tuple[int, int] = (14, 18)) -> np.ndarray:
-    """Columns of stitches, each two legs that meet in a V, of height and width `stitch_px`, with a little noise."""
-    y, x = np.mgrid[:side_px, :side_px]
-    across = np.abs(x % stitch_px[1] / stitch_px[1] - 0.5) * 2  # 0 in the middle of a column, 1 between two
-    legs = np.cos(2 * np.pi * (y / stitch_px[0] + 0.7 * across)) * (1 - across**6)
-    noise = np.random.default_rng(0).normal(scale=0.02, size=(side_px, side_px))
-    return (255 * np.clip(0.45 + 0.3 * legs - 0.2 * across**6 + noise, 0, 1)).astype(np.uint8)
-
-
-def textured(texture: str, folder: Path) -> Dataset:
-    picture = folder.with_suffix(".png")
-    write_image(picture, photograph(texture))
-    make_texture_set(picture, folder, TextureWish(patch_px=128, n_patches=200, defects=("crack", "scratch")))
-    return find_dataset(folder)
 
 
 def measure(
