@@ -43,6 +43,8 @@ def test_a_claim_of_no_data_set_or_a_group_is_paired_over_data_sets_each_countin
     wild = [*ROWS, *[("brick", "new", seed, 0.0) for seed in (0, 1, 2)]]  # a later row of the same place counts
     every, textures = (found(tmp_path, wild).judged(claim) for claim in (BETTER, of_data("textures")))
     assert (every.n_pairs, textures.n_pairs) == (3, 2)
+    of_old = found(tmp_path, ROWS).figures_at(Place(method="old"))
+    assert of_old == pytest.approx(dict.fromkeys(("brick", "knit", "screw"), 0.6))  # the mean of three repeats
     assert found(tmp_path, ROWS).judged(BETTER).verdict == "holds"
     assert every.verdict == "not decidable"
 
@@ -90,3 +92,23 @@ def test_what_is_not_decided_has_a_reason(tmp_path, rows, reason):
 def test_the_pages_are_those_of_the_records(name):
     """`python -m studies.claims` writes them anew."""
     assert (PAGES / f"{name}.md").read_text(encoding="utf-8") == page(name)
+
+
+def test_differences_of_several_data_sets_say_of_which_they_are(tmp_path):
+    several = BETTER.model_copy(update={"at": (Place(data="brick"), Place(data="screw"))})
+    assert found(tmp_path, ROWS).judged(several).differences.startswith("brick new − old: +0.011 (")
+    assert found(tmp_path, ROWS).judged(of_data("brick")).differences.startswith("new − old: +0.011 (")
+
+
+def test_ours_stand_below_what_was_published(tmp_path):
+    of_rows = found(tmp_path, ROWS)
+    columns = [{"label": name, "place": {"method": name}} for name in ("old", "new", "newer")]
+    lines = [{"label": "Carpet", "where": "table 1", "published": [0.71, 0.46, None]}]
+    lines += [{"label": "knit", "place": {"data": "knit"}}, {"label": "low", "place": {"data": "low"}}]
+    low = found(tmp_path, [*ROWS, ("low", "old", 0, 0.4)])
+    table = {"title": "ROC-AUC", "columns": columns, "lines": lines, "digits": 2}
+    source = Source.model_validate(of_rows.source.model_dump(by_alias=True) | {"tables": [table]})
+    page_of = written(Found(source=source, folder=low.folder), "")
+    assert "| Carpet | table 1 | 0.71 | 0.46 | — |" in page_of
+    assert "| knit | **ours** | 0.60 ± 0.06 | 0.61 ± 0.06 | — |" in page_of
+    assert "| low | **ours** | 0.40 ▼ | — | — |" in page_of
