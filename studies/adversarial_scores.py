@@ -43,6 +43,7 @@ OPINIONS: dict[str, tuple[Opinion, ...]] = {
     "convolutional-bigan": ("posterior", "likelihood"),
 }
 DEFAULTS = {"epochs": 150, "tile_epochs": 12}
+ALONE = {"bigan": {"model.linear_path": False}}  # the source has no principal components beside its networks
 ABOUT = (
     "Image ROC-AUC [95 % interval over images, of the first seed], and its mean over the seeds. α is the share of the "
     "opinion, 0 the reconstruction error alone. Terms are joined as they are, without scaling. bigan: 64 px, {epochs} "
@@ -60,7 +61,8 @@ def measure(recipe: str, category: str, seed: int, options: argparse.Namespace) 
     """A row for each score, of one fit."""
     dataset = find_dataset(DATA / category)
     epochs = options.epochs if recipe == "bigan" else options.tile_epochs
-    changed = Recipe.find(recipe).with_settings({"training.max_epochs": epochs, "training.patience_epochs": epochs})
+    settings = {"training.max_epochs": epochs, "training.patience_epochs": epochs}
+    changed = Recipe.find(recipe).with_settings(settings | ALONE.get(recipe, {}))
     parts, good = scores(OPINIONS[recipe]), [sample.path for sample in dataset.normal_training()]
     detectors = Detector.fit_scores(good, changed, parts, seed=seed)
     tested = scored(detectors, [sample.path for sample in dataset.test()])

@@ -33,7 +33,9 @@ WAYS += tuple(f"{name}, {state}" for state in ("frozen", "tuned") for name in ("
 def detector(dataset: Dataset, encoder: str, epochs: int, seed: int) -> Detector:
     """The default method; an autoencoder trained on good parts, on these and all defects, or by next to nothing."""
     side = {"preprocessing.resize.height": 64, "preprocessing.resize.width": 64}
-    net = Recipe.find("autoencoder").with_settings({**side, "model.architecture": "inspection"})
+    net = Recipe.find("autoencoder").with_settings(
+        {**side, "model.architecture": "inspection", "model.linear_path": False}
+    )
     recipes = {
         "default": Recipe.find("default").with_settings({"split.n_folds": 0}),
         "trained": net.with_settings({"training.max_epochs": epochs}),

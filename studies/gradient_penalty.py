@@ -1,8 +1,9 @@
-"""python -m studies.gradient_penalty [--recipes bigan,ganomaly] [--categories …] [--seeds 0,1] [--steps 400]
+"""python -m studies.gradient_penalty [--recipes bigan,ganomaly] [--categories …] [--networks alone,beside] [--seeds …]
 
 Spectral norm or a gradient penalty in the discriminator: which one should be the default? Fits of the same recipe that
 differ in `gradient_penalty` alone (0 is spectral norm), compared on good images that were held out, and on the same
-with faint defects planted in them; test images have no part in it.
+with faint defects planted in them; test images have no part in it. The networks alone, or as the recipe has them,
+beside principal components (`--networks beside`). `--steps` is of a fit, 400.
 Results: studies/results/gradient_penalty.json and .md.
 """
 
@@ -44,8 +45,11 @@ ABOUT = (
 )
 
 
-def measure(recipe: str, category: str, penalty: str, seed: int, *, steps: int) -> Iterator[dict[str, Any]]:
-    chosen = prepared(Recipe.find(recipe), steps, 0).with_settings({"model.gradient_penalty": float(penalty)})
+def measure(
+    recipe: str, category: str, networks: str, penalty: str, seed: int, *, steps: int
+) -> Iterator[dict[str, Any]]:
+    found = prepared(Recipe.find(recipe), steps, 0, networks_alone=networks == "alone")
+    chosen = found.with_settings({"model.gradient_penalty": float(penalty)})
     good, start = [sample.path for sample in find_dataset(DATA / category).normal_training()], time.monotonic()
     detector = Detector.fit(good, chosen, seed=seed)
     seconds = time.monotonic() - start
@@ -74,8 +78,8 @@ def markdown(found: dict[str, Any]) -> str:
     rows = found["rows"]
     lines = ["# Spectral norm or a gradient penalty", "", found["about"]]
     for recipe in dict.fromkeys(row["recipe"] for row in rows):
-        lines += ["", f"## {recipe}", "", f"| category | seed | penalty | {' | '.join(COLUMNS)} | fit s |"]
-        lines += ["|---" * (len(COLUMNS) + 4) + "|"]
+        lines += ["", f"## {recipe}", "", f"| category | networks | seed | penalty | {' | '.join(COLUMNS)} | fit s |"]
+        lines += ["|---" * (len(COLUMNS) + 5) + "|"]
         lines += [line(row) for row in rows if row["recipe"] == recipe]
 
     return "\n".join(lines)
@@ -83,16 +87,22 @@ def markdown(found: dict[str, Any]) -> str:
 
 def line(row: dict[str, Any]) -> str:
     shown = (f"{row[key]:.3g}" if key in row else "—" for key in COLUMNS.values())
-    cells = [row["category"], str(row["seed"]), row["penalty"], *shown, f"{row['fit_seconds']:.0f}"]
+    cells = [row["category"], row["networks"], str(row["seed"]), row["penalty"], *shown, f"{row['fit_seconds']:.0f}"]
     return f"| {' | '.join(cells)} |"
 
 
 def main() -> None:
     options: argparse.Namespace = command_line.parser(
-        __doc__, RESULTS, recipes=("bigan", "ganomaly"), categories=CATEGORIES, seeds=(0, 1), **DEFAULTS
+        __doc__,
+        RESULTS,
+        recipes=("bigan", "ganomaly"),
+        categories=CATEGORIES,
+        networks=("alone",),
+        seeds=(0, 1),
+        **DEFAULTS,
     ).parse_args()
-    columns = product(options.seeds, options.recipes, options.categories, PENALTIES)
-    names = "seed", "recipe", "category", "penalty"
+    columns = product(options.seeds, options.networks, options.recipes, options.categories, PENALTIES)
+    names = "seed", "networks", "recipe", "category", "penalty"
     todo = (dict(zip(names, job, strict=True)) for job in columns)
     settings = {"steps": options.steps}
     study = options.results, jobs.named("gradient_penalty", settings, DEFAULTS)
