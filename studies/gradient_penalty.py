@@ -3,7 +3,7 @@
 Spectral norm or a gradient penalty in the discriminator: which one should be the default? Fits of the same recipe that
 differ in `gradient_penalty` alone (0 is spectral norm), compared on good images that were held out, and on the same
 with faint defects planted in them; test images have no part in it. The networks alone, or as the recipe has them,
-beside principal components (`--networks beside`). `--steps` is of a fit, 400.
+beside principal components (`--networks beside`). `--steps` is of a fit, 400, `--side` in px, 32.
 Results: studies/results/gradient_penalty.json and .md.
 """
 
@@ -29,7 +29,7 @@ from urushi.runtime.torch_backend import TorchBackend
 
 PENALTIES = ("0", "0.5")
 CATEGORIES = ("xray_weld", "screw_head", "magnetic_tile", "nanofiber_sem")
-DEFAULTS = {"steps": 400}
+DEFAULTS = {"steps": 400, "side": 32}
 COLUMNS = {
     "squared error ×10⁻⁴": "error",
     "code length": "code_length",
@@ -38,7 +38,7 @@ COLUMNS = {
     "planted, ROC-AUC": "planted",
 }
 ABOUT = (
-    "{steps} gradient steps, 30 % of the good images held out. All figures are of these: the squared error of their "
+    "{side} px, {steps} gradient steps, 30 % of the good images held out. All figures are of these: the squared error of their "
     "reconstructions, the length of their codes over that of the prior's draws (1 where they reach it), the share of "
     "the adversarial term in the generator's loss, and how well the recipe's score tells them from the same with one "
     "faint defect each at four opacities. A penalty of 0 is spectral norm."
@@ -46,10 +46,15 @@ ABOUT = (
 
 
 def measure(
-    recipe: str, category: str, networks: str, penalty: str, seed: int, *, steps: int
+    recipe: str, category: str, networks: str, penalty: str, seed: int, *, steps: int, side: int
 ) -> Iterator[dict[str, Any]]:
-    found = prepared(Recipe.find(recipe), steps, 0, networks_alone=networks == "alone")
-    chosen = found.with_settings({"model.gradient_penalty": float(penalty)})
+    found = prepared(Recipe.find(recipe), steps, side, networks_alone=networks == "alone")
+    settings = {
+        "model.gradient_penalty": float(penalty),
+        "training.max_epochs": steps,
+        "training.patience_epochs": steps,
+    }
+    chosen = found.with_settings(settings)  # a contest may need a hundred steps before its images are better than grey
     good, start = [sample.path for sample in find_dataset(DATA / category).normal_training()], time.monotonic()
     detector = Detector.fit(good, chosen, seed=seed)
     seconds = time.monotonic() - start
@@ -104,7 +109,7 @@ def main() -> None:
     columns = product(options.seeds, options.networks, options.recipes, options.categories, PENALTIES)
     names = "seed", "networks", "recipe", "category", "penalty"
     todo = (dict(zip(names, job, strict=True)) for job in columns)
-    settings = {"steps": options.steps}
+    settings = {"steps": options.steps, "side": options.side}
     study = options.results, jobs.named("gradient_penalty", settings, DEFAULTS)
     jobs.run(study, todo, partial(measure, **settings), markdown, about=ABOUT.format(**settings), settings=settings)
 
