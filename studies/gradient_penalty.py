@@ -38,10 +38,10 @@ COLUMNS = {
     "planted, ROC-AUC": "planted",
 }
 ABOUT = (
-    "{side} px, {steps} gradient steps, 30 % of the good images held out. All figures are of these: the squared error of "
-    "their reconstructions, the length of their codes over that of the prior's draws (1 where they reach it), the share of "
-    "the adversarial term in the generator's loss, and how well the recipe's score tells them from the same with one "
-    "faint defect each at four opacities. A penalty of 0 is spectral norm."
+    "{side} px, {steps} gradient steps, 30 % of the good images held out. All figures are of these: the squared error "
+    "of their reconstructions, the length of their codes over that of the prior's draws (1 where they reach it), the "
+    "share of the adversarial term in the generator's loss, and how well the recipe's score tells them from the same "
+    "with one faint defect each at four opacities. A penalty of 0 is spectral norm."
 )
 
 
