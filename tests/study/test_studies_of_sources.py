@@ -1,6 +1,7 @@
 """The studies whose records the pages in docs/published are made of: what they fit, on what, and how they go on."""
 
 from argparse import Namespace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -75,6 +76,19 @@ def test_all_strategies_have_the_source_s_network_and_the_same_training():
     assert "'inspection'" in inner
     assert "100" in inner
     assert {read.model.model_dump()["strategy"] for read in recipes} == set(orientation.STRATEGIES)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "side"),
+    [
+        (orientation.recipe("none", Namespace(**orientation.DEFAULTS)), 128),
+        (Recipe.find(str(Path(orientation.__file__).parent / "ganomaly_as_published.toml")), 64),
+    ],
+)
+def test_what_stands_for_a_source_s_network_has_no_principal_components_beside_it(recipe, side):
+    modules = [type(module).__name__ for module in build_model(recipe.model, (1, side, side), 0).modules()]
+    assert len(modules) > 10
+    assert "LinearPath" not in modules
 
 
 def test_one_category_is_learnt_in_colour_and_all_that_is_compared_can_be_built():
