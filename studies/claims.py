@@ -38,7 +38,7 @@ class Records(_Table):
     is_of: dict[str, str] = Field(default={}, alias="of")  # what all rows are of: parts of a `Place`
     columns: dict[str, str]  # parts of a `Place`, and the seed, by the path of where a row says it
     each: str | None = None  # the path of a list of which each element becomes a row beside the rest
-    figures: dict[str, str]  # by name, the path of the number
+    figures: dict[str, str | float]  # by name, the path of the number; or the number, of which all rows are said to be
 
     def measured(self, folder: Path) -> Iterator[tuple[Place, int, Mapping[str, float]]]:
         """Place, seed and figures of each row; nothing where the study was not run."""
@@ -47,7 +47,7 @@ class Records(_Table):
             for one in [row] if self.each is None else [row | element for element in at(row, self.each) or ()]:
                 parts = {part: at(one, column) for part, column in self.columns.items()}
                 seed = parts.pop("seed", 0)
-                found = {name: at(one, column) for name, column in self.figures.items()}
+                found = {name: at(one, of) if isinstance(of, str) else of for name, of in self.figures.items()}
                 yield Place(**self.is_of | parts), seed, {k: v for k, v in found.items() if v is not None}
 
 

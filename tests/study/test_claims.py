@@ -65,6 +65,16 @@ def test_the_elements_of_a_list_in_a_row_are_rows(tmp_path):
     assert listed.figures_at(Place(data="brick", method="new", value=2)) == {0: 0.8}
 
 
+def test_a_figure_is_compared_with_a_number_that_the_file_says(tmp_path):
+    """A ROC-AUC with what guessing gives."""
+    of_rows = found(tmp_path, ROWS, figures={"roc_auc": "auc", "chance": 0.5, "far": 0.9})
+    screw = {"text": "t", "at": [{"data": "screw", "method": "new"}], "above": {}}
+    above, far = (Claim.model_validate(screw | {"below": [{"figure": name}]}) for name in ("chance", "far"))
+    assert (of_rows.judged(above).verdict, of_rows.judged(above).n_pairs) == ("not decidable", 3)
+    assert of_rows.judged(far).verdict == "does not"
+    assert of_rows.judged(above.model_copy(update={"within": 0.5})).verdict == "holds"
+
+
 ONE_PAIR, WILD = ROWS[:10], [*ROWS[:9], ("brick", "new", 0, 0.2), ("brick", "new", 1, 0.9)]
 
 
