@@ -236,7 +236,7 @@ def test_python_runs_it_as_a_module(monkeypatch, capsys):
     from urushi import __version__
 
     monkeypatch.setattr(sys, "argv", ["urushi", "--version"])
-    with pytest.raises(SystemExit, match="^0$"):
+    with pytest.raises(SystemExit, match=r"^0$"):
         runpy.run_module("urushi", run_name="__main__")
     assert capsys.readouterr().out.strip() == __version__
 
