@@ -50,6 +50,7 @@ def test_of_a_video_each_so_many_frames_or_seconds(urushi, exported, film):
         (["--camera", "0", "--report"], "has no last image"),
         ([".", "--every-frames", "2"], "go with --camera"),
         ([".", "--idle-seconds", "2"], "goes with --watch or --camera"),
+        ([".", "--out", "out"], "nothing would be written to out: give --maps, --masks or --report"),
         (["--camera", "0", "--only-new"], "goes with --watch"),
         (["--camera", "rtsp://127.0.0.1:1/x", "--idle-seconds", "0.1"], "no frame came from rtsp://127.0.0.1:1/x"),
         (["--camera", "0", "--every-frames", "2", "--every-seconds", "1"], "give --every-frames or"),

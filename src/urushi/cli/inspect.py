@@ -64,7 +64,9 @@ def inspect(
         int | None, typer.Option(min=1, help="With --camera: each so many frames; without it, every one.")
     ] = None,
     every_seconds: Annotated[float | None, typer.Option(min=0.001, help="With --camera: or after so long.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for maps and report.")] = Path("inspection"),
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for maps, masks, report or parts.", show_default="inspection")
+    ] = None,
     output_format: Annotated[Format, typer.Option("--format", help="What is printed.")] = Format.table,
     maps: Annotated[bool, typer.Option("--maps", help="Write an overlay of the heat map for each image.")] = False,
     maps_as: Annotated[
@@ -115,6 +117,8 @@ def inspect(
     endless = {"--watch": watch, "--camera": camera}
     _refuse_what_does_not_go_together(paths, endless, report=report, false_discovery_rate=false_discovery_rate)
     _refuse_out_of_place(endless, every_frames, every_seconds, only_new=only_new, idle_seconds=idle_seconds)
+    _refuse_out_without_use(out, maps or maps_as or masks or report or engine == EngineName.ray)
+    out = out or Path("inspection")
     if engine == EngineName.ray:
         asked: dict[str, object] = {
             **endless,
@@ -196,6 +200,13 @@ def _refuse_on_ray(names: list[str]) -> None:
     if names:
         raise InputError(f"--engine ray writes decisions, and no pictures: leave out {', '.join(names)}")
     require("ray", "ray")
+
+
+def _refuse_out_without_use(out: Path | None, is_used: object) -> None:
+    from urushi.errors import InputError
+
+    if out is not None and not is_used:
+        raise InputError(f"nothing would be written to {printable(str(out))}: give --maps, --masks or --report, too")
 
 
 def _camera(text: str) -> "CameraSource":
