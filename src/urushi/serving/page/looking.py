@@ -102,7 +102,7 @@ def picture(view: InspectorView, row: Inspected) -> dict[str, Any] | None:
         "regions": row.details["regions"],
         "shows_similar": view.station.detectors.shows_similar(row.version),
         "difference_full": evidence.DIFFERENCE_FULL,
-        "has_reconstruction": view.station.history.evidence(row).has_reconstruction,
+        "has_reconstruction": view.station.shown.evidence(row).has_reconstruction,
         "ends": (scale.low, scale.high) if None in ends else ends,
         "in_limits": None not in ends,
         "limit": scale.region_threshold,
