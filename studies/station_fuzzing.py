@@ -172,7 +172,8 @@ class Fuzzed:
             "n_wrong": len(self.counting.wrong),
             "written_outside": sorted(str(path) for path in places(self.outside) - self.before),
             "tracebacks": errors.count("Traceback"),
-            "said": errors[-6000:] if self.counting.wrong else "",
+            "warnings": errors.count("Warning:"),
+            "said": errors[-6000:],
         }
 
 
@@ -200,7 +201,7 @@ def page(result: dict[str, Any]) -> str:
     lines = ["# The station, fuzzed", "", " ".join((__doc__ or "").split("\n\n")[1].split()), ""]
     lines += [
         f"{row['requests']:,} requests, at most {result['examples']} of each kind, {row['n_wrong']} wrong answers, "
-        f"{row['tracebacks']} tracebacks; written outside: {len(row['written_outside'])}; {ending(row)}; "
+        f"{row['tracebacks']} tracebacks, {row['warnings']} warnings; written outside: {len(row['written_outside'])}; {ending(row)}; "
         f"seed {result['seed']}, {result['database']}.",
         "",
         f"Not got through in {result['minutes']:g} minutes: {', '.join(row['not_got_through']) or 'none'}.",
