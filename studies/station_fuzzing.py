@@ -201,8 +201,8 @@ def page(result: dict[str, Any]) -> str:
     lines = ["# The station, fuzzed", "", " ".join((__doc__ or "").split("\n\n")[1].split()), ""]
     lines += [
         f"{row['requests']:,} requests, at most {result['examples']} of each kind, {row['n_wrong']} wrong answers, "
-        f"{row['tracebacks']} tracebacks, {row['warnings']} warnings; written outside: {len(row['written_outside'])}; {ending(row)}; "
-        f"seed {result['seed']}, {result['database']}.",
+        f"{row['tracebacks']} tracebacks, {row['warnings']} warnings; written outside: {len(row['written_outside'])}; "
+        f"{ending(row)}; seed {result['seed']}, {result['database']}.",
         "",
         f"Not got through in {result['minutes']:g} minutes: {', '.join(row['not_got_through']) or 'none'}.",
         "",
