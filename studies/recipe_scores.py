@@ -1,10 +1,11 @@
-"""python -m studies.recipe_scores [--recipes gan,…] [--categories …] [--steps 1500] [--side 0] [--results DIR]
+"""python -m studies.recipe_scores [--recipes gan,…] [--categories …] [--steps 1500] [--side 0] [--networks-alone] …
 
 Which score suits a method that rebuilds pixels. Each recipe is fitted once on each category; all scores are then given
 by the same reconstructions, of good images that were held out, of the same with faint defects planted in them, and of
 the test images. The score of a recipe is the one with the best mean over planted defects; test images choose nothing,
 they show what the choice is worth. `--side` is another size of the images in px. A fit takes at most `--steps` gradient
-steps. Results: studies/results/recipe_scores.json and .md; a run that was interrupted goes on.
+steps. `--networks-alone` takes the principal components away that recipes have beside their networks.
+Results: studies/results/recipe_scores….json and .md; a run that was interrupted goes on.
 """
 
 import statistics
@@ -52,8 +53,10 @@ ABOUT = (
 )
 
 
-def measure(recipe: str, category: str, seed: int, *, steps: int, side: int) -> Iterator[dict[str, Any]]:
-    dataset, chosen = find_dataset(DATA / category), prepared(Recipe.find(recipe), steps, side)
+def measure(
+    recipe: str, category: str, seed: int, *, steps: int, side: int, networks_alone: bool
+) -> Iterator[dict[str, Any]]:
+    dataset, chosen = find_dataset(DATA / category), prepared(Recipe.find(recipe), steps, side, networks_alone)
     good = [sample.path for sample in dataset.normal_training()]
     scores = {OWN: chosen.score} | SCORES
     start = time.monotonic()
@@ -76,12 +79,14 @@ def measure(recipe: str, category: str, seed: int, *, steps: int, side: int) -> 
     yield {"fit_seconds": round(seconds, 1), "epochs": training.get("epochs"), "scores": found}
 
 
-def prepared(recipe: Recipe, steps: int, side: int) -> Recipe:
+def prepared(recipe: Recipe, steps: int, side: int, networks_alone: bool) -> Recipe:
     settings: dict[str, Any] = dict(HELD_OUT)
     if recipe.training is not None:
         settings["training.max_steps"] = steps
     if side:
         settings |= {"preprocessing.resize.height": side, "preprocessing.resize.width": side}
+    if networks_alone and "linear_path" in recipe.model.options:
+        settings["model.linear_path"] = False
     return recipe.with_settings(settings)
 
 
@@ -155,17 +160,22 @@ def main() -> None:
     parser = command_line.parser(
         __doc__, RESULTS, recipes=RECIPES, categories=CATEGORIES, seeds=[0], steps=1500, side=0
     )
+    parser.add_argument("--networks-alone", action="store_true")
     options = parser.parse_args()
-    settings = {"steps": options.steps, "side": options.side}
+    settings = {"steps": options.steps, "side": options.side, "networks_alone": options.networks_alone}
     todo = (
         {"recipe": recipe, "category": category, "seed": seed}
         for recipe in options.recipes
         for seed in options.seeds
         for category in options.categories
     )
-    name = "recipe_scores" if not options.side else f"recipe_scores-{options.side}px"
+    parts = [
+        "recipe_scores",
+        *([f"{options.side}px"] if options.side else []),
+        *(["networks_alone"] * options.networks_alone),
+    ]
     jobs.run(
-        (options.results, name),
+        (options.results, "-".join(parts)),
         todo,
         lambda **job: measure(**job, **settings),
         markdown,

@@ -115,7 +115,7 @@ def test_a_recipe_is_found_by_the_path_of_a_toml_file(tmp_path):
             "default",
             {"model.name": "feature_autoencoder", "score.top_fraction": 0.03, "split.n_folds": 0},
         ),
-        ("ganomaly", "gan", {"model.name": "ganomaly", "score.name": "adversarial"}),
+        ("ganomaly", "gan", {"model.name": "ganomaly"}),
         ("auto", "default", {"trial.candidates": [{"name": "default"}, {"name": "nearest"}]}),
     ],
 )
@@ -133,7 +133,7 @@ def test_a_shipped_recipe_with_a_base_is_the_base_but_for_what_it_changes(name, 
 def test_x_ray_recipes_have_the_method_of_s2_and_paper_ones_its_training(name, n_latents):
     small, paper = Recipe.find(name), Recipe.find(f"{name}-paper")
     assert small.model.name == "variational_autoencoder"
-    assert small.model.options == {"latent_dimension": n_latents, "output_layer": "transposed"}
+    assert small.model.options == {"latent_dimension": n_latents, "linear_path": False, "output_layer": "transposed"}
     for section in ("preprocessing", "augmentation", "model", "score"):
         assert getattr(paper, section) == getattr(small, section)
     assert (paper.training.batch_size, paper.training.max_epochs, paper.training.checkpoint_epochs) == (256, 2000, 200)
@@ -161,7 +161,7 @@ def test_a_recipe_with_a_base_says_only_what_differs_and_is_printed_whole(tmp_pa
 
 def test_options_of_the_same_part_are_kept_and_those_of_another_part_are_not(tmp_path):
     same = Recipe.find(written(tmp_path, 'base = "autoencoder"\n[model]\nname = "autoencoder"\nloss = "l1"\n'))
-    assert same.model.options == {"latent_dimension": 64, "loss": "l1"}
+    assert same.model.options == {"latent_dimension": 64, "linear_path": True, "loss": "l1"}
     other = Recipe.find(written(tmp_path, 'base = "autoencoder"\n[model]\nname = "denoising_autoencoder"\n'))
     assert other.model.options == {}
 

@@ -39,8 +39,13 @@ def test_a_network_that_is_hardly_trained_is_warned_of(autoencoder):
     assert any("by a PCA of pixels with 32 components" in concern for concern in concerns)
 
 
-def test_one_that_rebuilds_better_or_that_has_no_pixels_is_not():
-    assert not list(worse_than_pixel_pca({"pixel_pca": {"n_components": 32, "mse": 1e-3, "mse_of_pixel_pca": 2e-3}}))
+@pytest.mark.parametrize(("mse", "is_worse"), [(1e-3, False), (2.1e-3, False), (2.3e-3, True)])
+def test_only_one_that_rebuilds_clearly_worse_is(mse, is_worse):
+    facts = {"pixel_pca": {"n_components": 32, "mse": mse, "mse_of_pixel_pca": 2e-3}}
+    assert bool(list(worse_than_pixel_pca(facts))) == is_worse
+
+
+def test_one_that_has_no_pixels_is_not():
     assert not list(worse_than_pixel_pca({}))
 
 

@@ -91,6 +91,7 @@ TRAINED = [name for name in NAMES if not CLASSES[name].is_closed_form]
 CLOSED = [name for name in NAMES if CLASSES[name].is_closed_form]
 NEAR = {"partial_diffusion"}  # which starts from the image itself: its error is small before it has learnt anything
 HEAVY = {"partial_diffusion", "siren_inpainting"}  # whose smallest images take many passes
+HEAVY |= {"orientation_normalisation", "feature_autoencoder"}  # which learn twice
 
 
 @cache
@@ -99,8 +100,8 @@ def is_contest(name: str) -> bool:
 
 
 def marked(name: str, *more: Any, **how: Any) -> Any:
-    """Two stages or a contest take their time: `make check` has them, the default suite their own tests only."""
-    is_slow = CLASSES[name].pretrain is not Reconstructor.pretrain or name in HEAVY or is_contest(name)
+    """A contest or many passes take their time: `make check` has them, the default suite their own tests only."""
+    is_slow = name in HEAVY or is_contest(name)
     return pytest.param(name, *more, marks=[pytest.mark.slow] if is_slow else [], **how)
 
 

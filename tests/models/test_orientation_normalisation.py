@@ -97,6 +97,16 @@ def test_every_strategy_learns_the_error_of_the_centre_as_it_came(strategy, inne
     assert bool(angle & moved) == (strategy in ("random", "pretrained_finetuned"))
 
 
+@pytest.mark.parametrize("strategy", ["none", "random"])
+def test_a_wrapped_method_learns_before_the_first_step_what_it_gets_to_see(strategy):
+    made = model(strategy, inner=MLP | {"linear_path": True})
+    images = torch.rand(6, 1, 32, 32)
+    with torch.no_grad():
+        expected = made._turned(images)[0].flatten(1).mean(dim=0)
+    made.pretrain([images[:4], images[4:]])
+    assert made.inner.path.mean.numpy() == pytest.approx(expected.numpy(), abs=1e-5)
+
+
 def test_corrupted_places_weigh_where_they_lie_in_the_image():
     noisy = MLP | {"corruption": {"name": "blocks"}}
     made, images = model("random", inner=noisy), torch.rand(3, 1, 32, 32)

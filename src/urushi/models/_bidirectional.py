@@ -52,9 +52,17 @@ class Bidirectional(Generative):
 
     def latents(self, inputs: Tensor) -> Tensor:
         """(B, C, H, W) -> E(s), (B, *latent_shape)."""
-        z: Tensor = self.averages["encoder"](inputs)
-        return z
+        return self.code(self.averages["encoder"], inputs)
 
     def generate(self, z: Tensor) -> Tensor:
-        images: Tensor = self.averages["generator"](z)
+        return self.image(self.averages["generator"], z)
+
+    def code(self, encoder: nn.Module, images: Tensor) -> Tensor:
+        """What an encoder, the one that is trained or its average, makes of images."""
+        z: Tensor = encoder(images)
+        return z
+
+    def image(self, generator: nn.Module, z: Tensor) -> Tensor:
+        """What a generator, the one that is trained or its average, makes of codes."""
+        images: Tensor = generator(z)
         return images

@@ -1,6 +1,6 @@
 """Bidirectional GAN (S3; Donahue et al., Dumoulin et al. 2017): an encoder joins the contest, and images come back."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 import torch
@@ -14,6 +14,7 @@ from urushi.models.networks import contest
 from urushi.models.networks.averaging import settle
 from urushi.models.networks.collapse import contest_measurements
 from urushi.models.networks.contest import Architecture, GradientPenalty, Width
+from urushi.models.networks.linear_path import LinearPathOption, path_beside
 
 _SETTLING_BATCHES, _SETTLING_IMAGES = 8, 64  # of noise, for batch statistics of averaged weights
 _HIDDEN = 128
@@ -37,6 +38,7 @@ class Bigan(Bidirectional):
         architecture: Architecture = "dcgan",
         latent_dimension: Annotated[int, Field(ge=1, le=1024, description="J, of the code")] = 32,
         width: Width = 16,
+        linear_path: LinearPathOption = False,
         gradient_penalty: GradientPenalty = 0.0,
         joint_layers: Annotated[
             int, Field(ge=1, le=4, description="that see image and code together; above 1 the code has one alone first")
@@ -53,6 +55,7 @@ class Bigan(Bidirectional):
         backbone, n_features = contest.features(architecture, image_shape, width, is_bounded=False)
         self.encoder = nn.Sequential(backbone, nn.Linear(n_features, latent_dimension))
         self.generator = contest.generator(architecture, image_shape, latent_dimension, width)
+        self.path = path_beside(linear_path, image_shape, latent_dimension, self.encoder, self.generator)
         self.averages = self.averages_of_both(averaging)
         is_bounded = not gradient_penalty
         self.gradient_penalty = gradient_penalty
@@ -75,15 +78,28 @@ class Bigan(Bidirectional):
         return found
 
     def losses(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
-        z, noise = self.encoder(inputs), self._noise(len(inputs))
-        made = self.generator(noise)
+        z, noise = self.code(self.encoder, inputs), self._noise(len(inputs))
+        made = self.image(self.generator, noise)
         outputs = self.discriminate(inputs, z.detach()), self.discriminate(made.detach(), noise)
         yield "discriminator", adversarial.discriminator_loss(_CONTEST, *outputs) + self._penalty(inputs, z)
         fooling = adversarial.generator_loss(_CONTEST, self.discriminate(made, noise))
         fooling = fooling + adversarial.generator_loss(_CONTEST, -self.discriminate(inputs, z))  # labels changed round
-        cycles = (self.generator(z) - inputs).square().mean() + 0.1 * (self.encoder(made) - noise).square().mean()
-        yield "encoder_generator", fooling + self.reconstruction_weight * cycles
+        yield "encoder_generator", fooling + self.reconstruction_weight * self._cycles(inputs, z, made, noise)
         self.move_averages()
+
+    def _cycles(self, inputs: Tensor, z: Tensor, made: Tensor, noise: Tensor) -> Tensor:
+        """‖G(E(s)) − s‖² and a tenth of ‖E(G(z)) − z‖², means."""
+        of_images = (self.image(self.generator, z) - inputs).square().mean()
+        return of_images + 0.1 * (self.code(self.encoder, made) - noise).square().mean()
+
+    def code(self, encoder: nn.Module, images: Tensor) -> Tensor:
+        return self.path.code(images, encoder(images))
+
+    def image(self, generator: nn.Module, z: Tensor) -> Tensor:
+        return self.path.image(z, generator(z))
+
+    def pretrain(self, batches: Iterable[Tensor]) -> None:
+        self.path.learn(batches)
 
     def _penalty(self, images: Tensor, z: Tensor) -> Tensor:
         if not (self.gradient_penalty and self.training):

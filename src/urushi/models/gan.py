@@ -1,6 +1,6 @@
 """Generative adversarial networks (S3; S1 §2.2), and anomaly detection with them by inversion (AnoGAN)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, ClassVar
 
 import torch
@@ -15,6 +15,7 @@ from urushi.models.networks import contest
 from urushi.models.networks.averaging import averaged, settle
 from urushi.models.networks.collapse import concern_of, contest_measurements, distribution_distance
 from urushi.models.networks.contest import Architecture, GradientPenalty, Width
+from urushi.models.networks.linear_path import LinearPathOption, path_beside
 
 _BETAS = (0.5, 0.9)
 _SETTLING_BATCHES, _SETTLING_IMAGES = 8, 64  # of noise, for batch statistics of averaged weights
@@ -40,6 +41,7 @@ class Gan(Generative):
         architecture: Architecture = "dcgan",
         latent_dimension: Annotated[int, Field(ge=1, le=1024, description="J, of the noise")] = 32,
         width: Width = 16,
+        linear_path: LinearPathOption = False,
         loss: ContestOption = "non_saturating",
         gradient_penalty: GradientPenalty = 0.0,
         critic_steps: Annotated[int, Field(ge=1, le=20, description="of the discriminator per generator step")] = 1,
@@ -71,6 +73,7 @@ class Gan(Generative):
         self.gradient_penalty = 0.0 if is_free else gradient_penalty
         is_bounded = not is_free and not gradient_penalty
         self.generator = contest.generator(architecture, image_shape, latent_dimension, width)
+        self.path = path_beside(linear_path, image_shape, latent_dimension, self.generator)
         self.average = averaged(self.generator, averaging)
         self.features, n_features = contest.features(architecture, image_shape, width, is_bounded=is_bounded)
         head: list[nn.Module] = [contest.MinibatchDiscrimination(n_features)] if minibatch_discrimination else []
@@ -84,7 +87,7 @@ class Gan(Generative):
 
     def losses(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
         for _ in range(self.critic_steps):
-            made = self.generator(self._noise(len(inputs))).detach()
+            made = self._made(len(inputs)).detach()
             loss = adversarial.discriminator_loss(self.loss, self.discriminate(inputs), self.discriminate(made))
             if self.loss == "wasserstein_penalty" and self.training:
                 loss = loss + adversarial.gradient_penalty(self.discriminate, inputs, made)
@@ -100,13 +103,16 @@ class Gan(Generative):
             self.average.update_parameters(self.generator)
 
     def _generator_loss(self, inputs: Tensor) -> Tensor:
-        features = self.features(self.generator(self._noise(len(inputs))))
+        features = self.features(self._made(len(inputs)))
         loss = adversarial.generator_loss(self.loss, self.head(features))
         if not self.feature_matching:
             return loss
         apart = features.mean(dim=0) - self.features(inputs).detach().mean(dim=0)
         matching: Tensor = self.feature_matching * apart.square().mean()
         return loss + matching
+
+    def pretrain(self, batches: Iterable[Tensor]) -> None:
+        self.path.learn(batches)
 
     def optimizers(self) -> dict[str, Optimizer]:
         critic = [*self.features.parameters(), *self.head.parameters()]
@@ -141,7 +147,7 @@ class Gan(Generative):
     def latents(self, inputs: Tensor) -> Tensor:
         """The codes (B, J) whose images come near; each image's own sum of errors, so no other moves them."""
         n, images = self.inversion_restarts, inputs.repeat(self.inversion_restarts, 1, 1, 1)
-        z = self._starts().to(inputs).repeat_interleave(len(inputs), dim=0).requires_grad_(True)
+        z = self.path.code(images, self._starts().to(inputs).repeat_interleave(len(inputs), dim=0)).requires_grad_(True)
         optimizer = Adam([z], lr=_INVERSION_RATE)
         for _ in range(self.inversion_steps):
             (z.grad,) = torch.autograd.grad(self._distance(images, z).sum(), z)
@@ -153,7 +159,7 @@ class Gan(Generative):
         return ends[best, torch.arange(len(inputs), device=inputs.device)]
 
     def _starts(self) -> Tensor:
-        """Codes from which inversion starts, the same for every image: 0, then draws from the prior."""
+        """Codes from which inversion starts, beside those of a linear path: 0, then draws from the prior."""
         drawn = torch.randn(self.inversion_restarts, self.latent_dimension, generator=torch.Generator().manual_seed(0))
         drawn[0] = 0
         return drawn
@@ -172,8 +178,12 @@ class Gan(Generative):
         return (self.latent_dimension,)
 
     def generate(self, z: Tensor) -> Tensor:
-        images: Tensor = self.average(z)
-        return images
+        return self.path.image(z, self.average(z))
+
+    def _made(self, n: int) -> Tensor:
+        """Images of codes from the prior, by the weights that are trained, (n, C, H, W)."""
+        z = self._noise(n)
+        return self.path.image(z, self.generator(z))
 
     def _noise(self, n: int) -> Tensor:
         return torch.randn(n, self.latent_dimension, device=next(self.parameters()).device)

@@ -1,6 +1,6 @@
 """GANomaly (Akcay et al. 2018; reference method of S1 and S5): encoder, decoder, encoder; the codes tell anomalies."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 from pydantic import Field
@@ -11,6 +11,7 @@ from urushi.losses import adversarial
 from urushi.models.base import Extra, Reconstruction, Reconstructor
 from urushi.models.networks import contest
 from urushi.models.networks.contest import GradientPenalty, Width
+from urushi.models.networks.linear_path import LinearPathOption, path_beside
 
 _BETAS = (0.5, 0.9)
 _ARCHITECTURE = "dcgan"
@@ -31,6 +32,7 @@ class Ganomaly(Reconstructor):
         *,
         latent_dimension: Annotated[int, Field(ge=1, le=1024, description="J, of both codes")] = 64,
         width: Width = 16,
+        linear_path: LinearPathOption = False,
         gradient_penalty: GradientPenalty = 0.0,
         context_weight: Annotated[float, Field(ge=0, description="of |s − ŝ|")] = 50.0,
         code_weight: Annotated[float, Field(ge=0, description="of the squared distance of both codes")] = 1.0,
@@ -42,14 +44,15 @@ class Ganomaly(Reconstructor):
         self.learning_rate = learning_rate
         self.encoder, self.second_encoder = (_encoder(image_shape, width, latent_dimension) for _ in range(2))
         self.decoder = contest.generator(_ARCHITECTURE, image_shape, latent_dimension, width)
+        self.path = path_beside(linear_path, image_shape, latent_dimension, self.encoder, self.decoder)
         is_bounded = not gradient_penalty
         self.gradient_penalty = gradient_penalty
         self.features, n_features = contest.features(_ARCHITECTURE, image_shape, width, is_bounded=is_bounded)
         self.head = contest.bounded_linear(n_features, 1, is_bounded=is_bounded)
 
     def losses(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
-        z = self.encoder(inputs)
-        rebuilt = self.decoder(z)
+        z = self.latents(inputs)
+        rebuilt = self.decode(z)
         seen = self.features(inputs)
         outputs = self.head(seen), self.head(self.features(rebuilt.detach()))
         yield "discriminator", adversarial.discriminator_loss("non_saturating", *outputs) + self._penalty(inputs)
@@ -67,6 +70,9 @@ class Ganomaly(Reconstructor):
             return images.new_zeros(())
         found = adversarial.real_gradient_penalty(lambda seen: self.head(self.features(seen)), images)
         return self.gradient_penalty * found
+
+    def pretrain(self, batches: Iterable[Tensor]) -> None:
+        self.path.learn(batches)
 
     def optimizers(self) -> dict[str, Optimizer]:
         parts = (self.encoder, self.decoder, self.second_encoder)
@@ -86,8 +92,8 @@ class Ganomaly(Reconstructor):
 
     def measurements(self, inputs: Tensor) -> dict[str, Tensor]:
         """The share of the adversarial term in the generator's loss, and how often the discriminator is right."""
-        z = self.encoder(inputs)
-        rebuilt = self.decoder(z)
+        z = self.latents(inputs)
+        rebuilt = self.decode(z)
         *others, matched = self._generator_terms(inputs, z, rebuilt)
         judged = (self.head(self.features(images)) for images in (inputs, rebuilt))
         accuracy = adversarial.accuracy("non_saturating", *judged)
@@ -95,12 +101,15 @@ class Ganomaly(Reconstructor):
 
     def latents(self, inputs: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, J)."""
-        z: Tensor = self.encoder(inputs)
-        return z
+        return self.path.code(inputs, self.encoder(inputs))
+
+    def decode(self, z: Tensor) -> Tensor:
+        """(B, J) -> (B, C, H, W) in [0, 1]."""
+        return self.path.image(z, self.decoder(z))
 
     def reconstruct(self, inputs: Tensor) -> Reconstruction:
         z = self.latents(inputs)
-        rebuilt = self.decoder(z)
+        rebuilt = self.decode(z)
         critique = adversarial.critique("non_saturating", self.head(self.features(inputs)))
         apart = (z - self.second_encoder(rebuilt)).abs().mean(dim=1)
         return Reconstruction(inputs, rebuilt, z, critique[:, :, None, None], apart)

@@ -1,6 +1,6 @@
 """Orientation normalisation (S4): images are turned to one orientation, rebuilt there, and turned back."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, Any, Literal
 
 import torch
@@ -116,17 +116,20 @@ class OrientationNormalisation(Reconstructor):
         return found
 
     def pretrain(self, batches: Iterable[Tensor]) -> None:
-        """Teaches the localisation network eq. 7 on images in all orientations."""
-        if self.localisation is None or self.strategy == "random":
-            return
-        self.localisation.requires_grad_(True)
-        optimizer = Adam(self.localisation.parameters(), lr=self.pretraining_rate, weight_decay=1e-5)
+        """Teaches the localisation network eq. 7 on images in all orientations, then the method on turned ones."""
+        if self.localisation is not None and self.strategy != "random":
+            self._pretrain_localisation(self.localisation, batches)
+        self.inner.pretrain(_Each(batches, lambda images: self._turned(images)[0].detach()))
+
+    def _pretrain_localisation(self, localisation: Localisation, batches: Iterable[Tensor]) -> None:
+        localisation.requires_grad_(True)
+        optimizer = Adam(localisation.parameters(), lr=self.pretraining_rate, weight_decay=1e-5)
         for _ in range(self.pretraining_epochs):
             for images in batches:
                 optimizer.zero_grad()
                 torch.autograd.backward(self.orientation_loss(images))
                 optimizer.step()
-        self.localisation.requires_grad_(self.strategy != "pretrained_frozen")
+        localisation.requires_grad_(self.strategy != "pretrained_frozen")
 
     def orientation_loss(self, images: Tensor) -> Tensor:
         """S4 eq. 7 of images (B, C, H, H), reduced to 64 px and turned at random; the network has to find the turn."""
@@ -147,6 +150,16 @@ class OrientationNormalisation(Reconstructor):
             return inputs, None
         angles = self.localisation(inputs)
         return rotate(inputs, angles, self.sampling).clamp(0, 1), angles
+
+
+class _Each:
+    """Batches, each changed when it is asked for."""
+
+    def __init__(self, batches: Iterable[Tensor], change: Callable[[Tensor], Tensor]) -> None:
+        self.batches, self.change = batches, change
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return map(self.change, self.batches)
 
 
 def _taken_over(inner: Reconstructor, sampling: Sampling) -> TurnedLoss | None:

@@ -1,7 +1,7 @@
 """Convolutional variational autoencoder (S2 §6.1.1, tables 6.1, 6.2): an autoencoder with latents near N(0, I)."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal
 
 import torch
@@ -13,6 +13,7 @@ from urushi.losses import parts
 from urushi.losses.parts import LossOption
 from urushi.models.base import Generative, Reconstruction, require_size
 from urushi.models.networks import strided
+from urushi.models.networks.linear_path import LinearPathOption, path_beside
 from urushi.models.networks.strided import OutputLayer
 
 _HIDDEN = 200
@@ -33,6 +34,7 @@ class VariationalAutoencoder(Generative):
         *,
         latent_dimension: Annotated[int, Field(ge=1, le=4096, description="J, the size of the bottleneck")] = 64,
         output_layer: OutputLayer = "convolution",
+        linear_path: LinearPathOption = False,
         loss: LossOption = parts.MSE,
         reduction: Annotated[
             Literal["sum", "mean"], Field(description="of the loss over an image's pixels; S2 eq. 6.2 writes a mean")
@@ -57,27 +59,36 @@ class VariationalAutoencoder(Generative):
             nn.Tanh(),
             strided.decoder(channels, n_layers, batch_norm=False, output_layer=output_layer),
         )
+        adding = (self.mean, self.log_variance, self.decoder)
+        self.path = path_beside(linear_path, image_shape, latent_dimension, *adding)
+        self.linear_weight = beta * math.prod(image_shape) / self.loss_weight  # of the divergence beside a sum
 
     def latents(self, inputs: Tensor) -> Tensor:
         """(B, C, H, W) -> the posterior's mean μ, (B, J)."""
-        mean: Tensor = self.mean(self.encoder(inputs))
-        return mean
+        return self._posterior(inputs)[0]
+
+    def _posterior(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Its mean and the logarithm of its variance, (B, J) each."""
+        hidden = self.encoder(inputs)
+        log_variance = self.log_variance(hidden) + self.path.log_variance(self.linear_weight)
+        return self.path.code(inputs, self.mean(hidden)), log_variance
 
     def reconstruct(self, inputs: Tensor) -> Reconstruction:
         z = self.latents(inputs)
-        return Reconstruction(inputs, self.decoder(z), z)
+        return Reconstruction(inputs, self.generate(z), z)
 
     def losses(self, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
-        hidden = self.encoder(inputs)
-        mean, log_variance = self.mean(hidden), self.log_variance(hidden)
+        mean, log_variance = self._posterior(inputs)
         z = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
-        error = self.loss_weight * self.loss(self.decoder(z), inputs, None, self.latents)
+        error = self.loss_weight * self.loss(self.generate(z), inputs, None, self.latents)
         yield "autoencoder", error + self.beta * kl_divergence(mean, log_variance).mean()
 
     def divergence(self, inputs: Tensor) -> Tensor:
         """KL(q(z|x) ‖ N(0, I)) in nats, (B, C, H, W) -> (B,); near zero for every image means a collapsed posterior."""
-        hidden = self.encoder(inputs)
-        return kl_divergence(self.mean(hidden), self.log_variance(hidden))
+        return kl_divergence(*self._posterior(inputs))
+
+    def pretrain(self, batches: Iterable[Tensor]) -> None:
+        self.path.learn(batches)
 
     def optimizers(self) -> dict[str, Optimizer]:
         return {"autoencoder": Adam(self.parameters(), lr=self.learning_rate)}
@@ -87,8 +98,7 @@ class VariationalAutoencoder(Generative):
         return (self.latent_dimension,)
 
     def generate(self, z: Tensor) -> Tensor:
-        images: Tensor = self.decoder(z)
-        return images
+        return self.path.image(z, self.decoder(z))
 
 
 def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
