@@ -191,8 +191,9 @@ def measure(chosen: Any, publish: Callable[[dict[str, Any]], None]) -> dict[str,
 
 
 def places(folder: Path) -> set[Path]:
-    """All but the station's, here and where a path that leads out would lead."""
-    found = {path for path in folder.rglob("*") if "station" not in path.relative_to(folder).parts}
+    """All but the station's, whose files come and go, here and where a path that leads out would lead."""
+    beside = [path for path in folder.iterdir() if path.name != "station"]
+    found = {inner for path in beside for inner in (path, *path.rglob("*"))}
     return found | set(Path("/tmp").glob("*escaped*")) | set(Path.cwd().glob("*escaped*"))
 
 
