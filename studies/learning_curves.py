@@ -1,4 +1,4 @@
-"""python -m studies.learning_curves [--categories …] [--recipes gan,…] [--results DIR]
+"""python -m studies.learning_curves [--categories …] [--recipes gan,…] [--seeds 0]
 
 Why the adversarial family is near chance: fits each recipe with a checkpoint every fifth of its epochs, inspects the
 test images with the weights of each, and asks how much of the final score is the image's own texture: the image ROC-AUC
@@ -9,6 +9,7 @@ at only to draw the curve; nothing is chosen by them. Results: studies/results/l
 import tempfile
 import time
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -35,22 +36,22 @@ ABOUT = (
 )
 
 
-def measure(recipe: str, category: str) -> Iterator[dict[str, Any]]:
+def measure(recipe: str, category: str, seed: int) -> Iterator[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
-        yield learnt(recipe, find_dataset(DATA / category), Path(folder) / "training")
+        yield learnt(recipe, find_dataset(DATA / category), seed, Path(folder) / "training")
 
 
-def learnt(name: str, dataset: Dataset, folder: Path) -> dict[str, Any]:
+def learnt(name: str, dataset: Dataset, seed: int, folder: Path) -> dict[str, Any]:
     """Fits, and inspects the test images at every checkpoint."""
     epochs = EPOCHS[name]
     every = {"max_epochs": epochs, "patience_epochs": epochs, "checkpoint_epochs": epochs // N_POINTS}
     settings = {f"training.{key}": value for key, value in every.items()} | {"split.n_folds": 0}
     start, recipe = time.monotonic(), Recipe.find(name).with_settings(settings)
-    detector = Detector.fit([sample.path for sample in dataset.normal_training()], recipe, seed=0, folder=folder)
+    detector = Detector.fit([sample.path for sample in dataset.normal_training()], recipe, seed=seed, folder=folder)
     seconds, best = time.monotonic() - start, scores(detector, dataset)
     by_epoch = {epoch: auc(scores(with_weights(detector, folder, epoch), dataset), dataset) for epoch in kept(folder)}
     return (
-        {"seed": 0, "fit_seconds": round(seconds, 1)}
+        {"fit_seconds": round(seconds, 1)}
         | {"auc_of_best": auc(best, dataset), "auc_by_epoch": by_epoch}
         | {"losses": read_learning_curves(folder).losses, "concern": detector.card["fit"]["training"].get("concern")}
         | texture(detector, dataset, best)
@@ -124,9 +125,12 @@ def markdown(found: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    options = command_line.parser(__doc__, RESULTS, recipes=tuple(EPOCHS), categories=CATEGORIES).parse_args()
-    pairs = ({"recipe": name, "category": category} for name in options.recipes for category in options.categories)
-    rows = jobs.run((options.results, "learning_curves"), pairs, measure, markdown, about=ABOUT)
+    options = command_line.parser(
+        __doc__, RESULTS, recipes=tuple(EPOCHS), categories=CATEGORIES, seeds=(0,)
+    ).parse_args()
+    columns = product(options.seeds, options.recipes, options.categories)
+    fits = ({"recipe": recipe, "category": category, "seed": seed} for seed, recipe, category in columns)
+    rows = jobs.run((options.results, "learning_curves"), fits, measure, markdown, about=ABOUT)
     draw(rows, options.results / "learning_curves")
 
 

@@ -1,15 +1,17 @@
-"""python -m studies.orientation [--places screw,texture] [--architecture strided] [--side 64] [--repeats 3] …
+"""python -m studies.orientation [--places screw,magnetic_tile,brick] [--repeats 5] [--steps 3000] [--checkpoints DIR] …
 
-The four strategies of orientation normalisation (S4, tables 3–9), CPU-sized: on `screw`, on its defects thread_top
-alone, on other categories by their names, and on a texture in all orientations (tiles of scikit-image's `brick`,
-synthetic defects). All strategies learn the same error of the centre. MSE and SSIM of the rebuilt centre of good test
-images; pixel ROC-AUC, PRC-AUC and IoU-AUC of the SSIM and the squared residual of the centre; mean ranks. The source
-has `--architecture inspection --latent-dimension 100 --side 128`. What was interrupted goes on.
-Results: studies/results/orientation.json and .md.
+The four strategies of orientation normalisation (S4, tables 3–9) with the source's network (table 1, d = 100, 128 px):
+on `screw` and on its defects thread_top alone, on another category whose images are each turned by an angle of their
+own, and on `brick`, tiles of scikit-image's wall in all orientations with synthetic defects. All strategies learn the
+same error of the centre. MSE and SSIM of the rebuilt centre of good test images; pixel ROC-AUC, PRC-AUC and IoU-AUC of
+the SSIM and the squared residual of the centre; mean ranks. What was interrupted goes on: with the next fit, and with
+--checkpoints within a fit. Results: studies/results/orientation.json and .md; other options than the defaults get files
+of their own. The page of claims: `python -m studies.claims`.
 """
 
 import argparse
 import tempfile
+import time
 from collections.abc import Iterator
 from functools import partial
 from itertools import product
@@ -22,8 +24,9 @@ from benchmarks import command_line, record
 
 from studies import DATA, RESULTS, jobs
 from urushi import Detector, Recipe
-from urushi.data.dataset import find_dataset
+from urushi.data.dataset import Dataset, find_dataset
 from urushi.data.defects import apply, draw
+from urushi.data.images import read_image
 from urushi.data.masks import read_mask
 from urushi.data.writing import write_image
 from urushi.evaluation import evaluate
@@ -32,17 +35,34 @@ from urushi.recipe import Part
 STRATEGIES = ("none", "random", "pretrained_finetuned", "pretrained_frozen")
 SCORES = (Part(name="ssim"), Part(name="squared_error"))
 ABOUT = (
-    "Means ± standard errors of {repeats} repeats. Images of {side} px, padded and turned; {epochs} epochs of the "
-    "method ({architecture}, {latent_dimension} latent numbers), {pretraining_epochs} of the localisation network. The "
-    "texture's defects are synthetic. All figures are of the image alone: the frame of the padding counts in none, and "
-    "no strategy learns it."
+    "Means ± standard errors over repeats: {repeats} are planned. Images of {side} px, padded and turned; {steps} "
+    "gradient steps of {batch} images (architecture `{architecture}`, {latent_dimension} latent numbers), "
+    "{pretraining_epochs} epochs of the localisation network. `magnetic_tile` is turned, each image by an angle of its "
+    "own; the defects of `brick` are synthetic. All figures are of the image alone: the frame of the padding counts in "
+    "none, and no strategy learns it."
 )
+DEFAULTS: dict[str, Any] = {
+    **{"architecture": "inspection", "latent_dimension": 100, "side": 128},
+    **{"steps": 3000, "batch": 16, "pretraining_epochs": 300},
+}
+PLACES = ("screw", "magnetic_tile", "brick")
+UPRIGHT = ("magnetic_tile", "xray_weld", "solar_cell")  # categories that lie one way
 PIXEL_FIGURES = ("roc_auc", "pr_auc", "iou_auc")
 FIGURES = ("mse", "ssim", *(f"{metric} {score.name}" for metric in PIXEL_FIGURES for score in SCORES))
 TILE_PX = 96
+RATE = 5e-4  # S4 has 2e-4 and some ten times as many steps
 
 
-def texture(folder: Path, seed: int = 0) -> Path:
+def dataset_of(place: str, scratch: Path) -> Dataset:
+    """In all orientations: as it is, turned, or cut out of the wall; made once below `scratch`."""
+    if place != "brick" and place not in UPRIGHT:
+        return find_dataset(DATA / place)
+    if not (folder := scratch / place).exists():
+        bricks(folder) if place == "brick" else all_turned(find_dataset(DATA / place), folder)
+    return find_dataset(folder)
+
+
+def bricks(folder: Path, seed: int = 0) -> None:
     """Tiles of a brick wall turned by any angle; training and test tiles share no pixel."""
     from skimage import data
 
@@ -58,30 +78,61 @@ def texture(folder: Path, seed: int = 0) -> Path:
                 tile, mask = apply(tile, draw(rng, tile.shape, kinds=["scratch", "blob", "crack", "hole"]))
                 write_image(folder / "ground_truth" / "x" / f"{number:03}_mask.png", mask)
             write_image(folder / part / f"{number:03}.png", tile)
-    return folder
 
 
-def turned(wall: np.ndarray, centre: tuple[int, int], degrees: float) -> np.ndarray:
+def all_turned(dataset: Dataset, folder: Path, seed: int = 0) -> None:
+    """Of each image the largest square that fits at any angle; images whose defects lie outside are left out."""
+    rng = np.random.default_rng(seed)
+    for part, samples in (("train", dataset.normal_training()), ("test", dataset.test())):
+        for sample in samples:
+            image, degrees = read_image(sample.path), rng.uniform(0, 360)
+            place = f"{sample.defect}/{sample.path.stem}"
+            if sample.label:
+                mask = middle(read_mask(sample.mask).astype(np.uint8), degrees, cv2.INTER_NEAREST)
+                if not mask.any():
+                    continue
+                write_image(folder / "ground_truth" / f"{place}_mask.png", mask.astype(bool))
+            write_image(folder / part / f"{place}.png", middle(image, degrees, cv2.INTER_CUBIC))
+
+
+def middle(image: np.ndarray, degrees: float, interpolation: int) -> np.ndarray:
+    height, width = image.shape[:2]
+    return turned(image, (width // 2, height // 2), degrees, int(min(height, width) / 2**0.5), interpolation)
+
+
+def turned(
+    image: np.ndarray,
+    centre: tuple[int, int],
+    degrees: float,
+    side: int = TILE_PX,
+    interpolation: int = cv2.INTER_CUBIC,
+) -> np.ndarray:
     matrix = cv2.getRotationMatrix2D((float(centre[0]), float(centre[1])), degrees, 1.0)
-    matrix[:, 2] += TILE_PX / 2 - np.array(centre)
-    return cv2.warpAffine(wall, matrix, (TILE_PX, TILE_PX), flags=cv2.INTER_CUBIC)
+    matrix[:, 2] += side / 2 - np.array(centre)
+    return cv2.warpAffine(image, matrix, (side, side), flags=interpolation)
 
 
 def recipe(strategy: str, options: argparse.Namespace) -> Recipe:
     side = {"preprocessing.resize.height": options.side, "preprocessing.resize.width": options.side}
     model = {"model.strategy": strategy, "model.pretraining_epochs": options.pretraining_epochs}
     network = {"architecture": options.architecture, "latent_dimension": options.latent_dimension}
-    inner = {"model.inner": {"name": "autoencoder", **network}}
-    return Recipe.find("oriented").with_settings(side | model | inner | {"training.max_epochs": options.epochs})
+    inner = {"model.inner": {"name": "autoencoder", "learning_rate": RATE, **network}}
+    training = {"max_epochs": options.steps, "patience_epochs": options.steps, "max_steps": options.steps}
+    training |= {"batch_size": options.batch, "checkpoint_epochs": 100, "picture_epochs": 0}
+    return Recipe.find("oriented").with_settings(
+        side | model | inner | {f"training.{key}": value for key, value in training.items()}
+    )
 
 
 def measure(
-    place: str, strategy: str, seed: int, texture_folder: Path, options: argparse.Namespace
+    place: str, strategy: str, seed: int, scratch: Path, options: argparse.Namespace
 ) -> Iterator[dict[str, Any]]:
     """Figures of one fit on all test images and, on screws, on thread_top alone."""
-    dataset = find_dataset(texture_folder if place == "texture" else DATA / place)
+    dataset, start = dataset_of(place, scratch), time.monotonic()
     good = [sample.path for sample in dataset.normal_training()]
-    detectors = Detector.fit_scores(good, recipe(strategy, options), SCORES, seed=seed)
+    with jobs.kept(options.checkpoints, f"{place}-{strategy}-{seed}") as how:
+        detectors = Detector.fit_scores(good, recipe(strategy, options), SCORES, seed=seed, **how)
+    seconds = round(time.monotonic() - start, 1)
     results = [
         list(zip(dataset.test(), d.inspect_many(s.path for s in dataset.test()), strict=True)) for d in detectors
     ]
@@ -89,7 +140,7 @@ def measure(
     for name in ("all", *({"thread_top"} & kinds)):
         chosen = [[(s, r) for s, r in one if name == "all" or s.defect == name or not s.label] for one in results]
         found = figures([evaluate(one, read_mask=read_mask, n_resamples=2).to_json() for one in chosen])
-        yield {"data": place if name == "all" else f"{place}, {name}", "figures": found}
+        yield {"data": place if name == "all" else f"{place}, {name}", "figures": found, "fit_seconds": seconds}
 
 
 def figures(found: list[dict[str, Any]]) -> dict[str, float]:
@@ -136,17 +187,18 @@ def markdown(found: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    how: dict[str, Any] = {"side": 64, "latent_dimension": 64, "epochs": 40, "pretraining_epochs": 150, "repeats": 3}
-    parser = command_line.parser(__doc__, RESULTS, places=("screw", "texture"), **how)
-    parser.add_argument("--architecture", choices=("strided", "inspection"), default="strided")
+    whole = {name: value for name, value in DEFAULTS.items() if name != "architecture"}
+    parser = command_line.parser(__doc__, RESULTS, places=PLACES, repeats=5, **whole)
+    parser.add_argument("--architecture", choices=("strided", "inspection"), default=DEFAULTS["architecture"])
+    parser.add_argument("--checkpoints", type=Path, help="where an interrupted fit leaves what it goes on from")
     options = parser.parse_args()
+    settings = {name: getattr(options, name) for name in DEFAULTS}
     wanted = product(range(options.repeats), options.places, STRATEGIES)
     columns = ({"place": place, "strategy": strategy, "seed": seed} for seed, place, strategy in wanted)
-    settings = {name: getattr(options, name) for name in ("architecture", *how) if name != "repeats"}
-    about = ABOUT.format(**settings, repeats=options.repeats)
+    about, study = ABOUT.format(**settings, repeats=options.repeats), jobs.named("orientation", settings, DEFAULTS)
     with tempfile.TemporaryDirectory() as scratch:
-        fitting = partial(measure, texture_folder=texture(Path(scratch) / "texture"), options=options)
-        jobs.run((options.results, "orientation"), columns, fitting, markdown, about=about, settings=settings)
+        fitting = partial(measure, scratch=Path(scratch), options=options)
+        jobs.run((options.results, study), columns, fitting, markdown, about=about, settings=settings)
 
 
 if __name__ == "__main__":

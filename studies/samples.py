@@ -1,4 +1,4 @@
-"""python -m studies.samples [--epochs 60] [--pictures DIR]
+"""python -m studies.samples [--epochs 60] [--seeds 0,1,2] [--pictures DIR]
 
 What a GAN of each loss makes: of scikit-learn's digits at 32 px, and of 64 px tiles of `nanofiber_sem`. A distance of
 Fréchet's kind between 512 samples and as many held-out images, on pooled features of the frozen backbone (blocks 4,
@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any, get_args
 
@@ -37,7 +38,8 @@ from urushi.recipe import Part, Recipe, Training
 from urushi.training import train
 
 BLOCK, N_SAMPLES, N_SHOWN = 4, 512, 36
-HEADER = "| loss | Fréchet | nearest | diversity | accuracy of D | seconds | concern |"
+DEFAULTS = {"epochs": 60}
+HEADER = "| loss | seed | Fréchet | nearest | diversity | accuracy of D | seconds | concern |"
 ABOUT = (
     "{epochs} epochs, recipe's other settings. Fréchet distance: between 512 samples and held-out images on pooled "
     "features of the frozen backbone; in brackets that of training images. Nearest: median distance of samples to the "
@@ -61,6 +63,9 @@ def nanofiber() -> tuple[np.ndarray, np.ndarray]:
     parts = (order[held:], 1200), (order[:held], N_SAMPLES)
     train_tiles, other = ([_tile(images[rng.choice(part)], rng) for _ in range(n)] for part, n in parts)
     return np.stack(train_tiles), np.stack(other)
+
+
+IMAGES = {"digits": digits, "nanofiber_sem": nanofiber}
 
 
 def _tile(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -89,24 +94,24 @@ def nearest(images: np.ndarray, known: np.ndarray) -> float:
     return float(torch.cdist(*flat).min(dim=1).values.median())
 
 
-def measure(data: str, loss: str, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    known, held = {"digits": digits, "nanofiber_sem": nanofiber}[data]()
+def measure(data: str, loss: str, seed: int, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    known, held = IMAGES[data]()
+    torch.manual_seed(seed)  # of the first weights
     model = build_model(Part.model_validate({"name": "gan", "loss": loss}), known.shape[1:])
     assert isinstance(model, Gan)
     settings = Training(max_epochs=options.epochs, patience_epochs=options.epochs, batch_size=32, accelerator="cpu")
     start, backbone = time.monotonic(), LiteBackbone([BLOCK]).eval()
     with tempfile.TemporaryDirectory() as folder:
         rows = Rows(known, np.arange(len(known))), Rows(held, np.arange(256))
-        trained = train(model, *rows, settings, seed=0, folder=Path(folder))
+        trained = train(model, *rows, settings, seed=seed, folder=Path(folder))
     seconds, made = time.monotonic() - start, sampled(model)
     with torch.no_grad():
         measured = model.measurements(torch.tensor(held))
     if options.pictures:
         options.pictures.mkdir(parents=True, exist_ok=True)
-        write_grid(options.pictures / f"{data}-{loss}.png", made[:N_SHOWN].transpose(0, 2, 3, 1))
+        write_grid(options.pictures / f"{data}-{loss}-{seed}.png", made[:N_SHOWN].transpose(0, 2, 3, 1))
     reference = moments(held, backbone)
     yield {
-        "seed": 0,
         "seconds": round(seconds, 1),
         "best_epoch": trained.best_epoch,
         "concern": trained.concern,
@@ -125,25 +130,26 @@ def sampled(model: Gan) -> np.ndarray:
 
 def markdown(found: dict[str, Any]) -> str:
     lines = ["# Samples of each loss", "", found["about"], ""]
-    for data in ("digits", "nanofiber_sem"):
+    for data in IMAGES:
         rows = [row for row in found["rows"] if row["data"] == data]
         lines += [f"## {data}", "", HEADER, "|---" * HEADER.count(" | ") + "|---|"]
         for row in rows:
             distance = f"{row['frechet']:.3f} ({row['frechet_of_training']:.3f})"
             shown = (f"{row[key]:.2f}" for key in ("nearest", "diversity", "discriminator_accuracy"))
-            cells = row["loss"], distance, *shown, f"{row['seconds']:.0f}", row["concern"] or "—"
+            cells = row["loss"], str(row["seed"]), distance, *shown, f"{row['seconds']:.0f}", row["concern"] or "—"
             lines.append(f"| {' | '.join(cells)} |")
         lines.append("")
     return "\n".join(lines)
 
 
 def main() -> None:
-    parser = command_line.parser(__doc__, RESULTS, losses=get_args(Contest), epochs=60)
+    parser = command_line.parser(__doc__, RESULTS, losses=get_args(Contest), seeds=(0, 1, 2), **DEFAULTS)
     parser.add_argument("--pictures", type=Path)
     options = parser.parse_args()
     settings = {"epochs": options.epochs}
-    contests = ({"data": name, "loss": loss} for name in ("digits", "nanofiber_sem") for loss in options.losses)
-    study, about = (options.results, "samples"), ABOUT.format(**settings)
+    columns = product(options.seeds, IMAGES, options.losses)
+    contests = ({"data": name, "loss": loss, "seed": seed} for seed, name, loss in columns)
+    study, about = (options.results, jobs.named("samples", settings, DEFAULTS)), ABOUT.format(**settings)
     jobs.run(study, contests, partial(measure, options=options), markdown, about=about, settings=settings)
 
 

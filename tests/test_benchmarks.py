@@ -217,6 +217,50 @@ def test_study_of_parity_compares_every_way_on_images_that_no_fit_has_seen(data:
 
 
 @pytest.mark.slow
+def test_study_of_orientation_has_all_strategies_of_a_repeat_and_goes_on(data: Path) -> None:
+    how = ["--places", "one", "--repeats", "1", "--steps", "2", "--pretraining-epochs", "1", "--side", "32"]
+    how += ["--batch", "8", "--latent-dimension", "4", "--results", str(data.parent), "--checkpoints", str(data / "ck")]
+    done = run("studies.orientation", *how, URUSHI_DATA=str(data))
+    assert done.returncode == 0, done.stderr
+    (path,) = data.parent.glob("orientation-*-side-32-*.json")
+    rows = json.loads(path.read_text(), parse_constant=fail_on)["rows"]
+    assert [row["strategy"] for row in rows] == ["none", "random", "pretrained_finetuned", "pretrained_frozen"]
+    assert all(len(row["figures"]) == 8 and row["data"] == "one" for row in rows)
+    assert list((data / "ck").iterdir()) == []
+    assert run("studies.orientation", *how, URUSHI_DATA=str(data)).returncode == 0
+    assert json.loads(path.read_text())["rows"] == rows
+
+
+TINY_DIFFUSION = """
+base = "partial-diffusion"
+[model]
+width = 8
+levels = 2
+steps = 10
+"""
+
+
+@pytest.mark.slow
+def test_study_of_partial_diffusion_has_every_mode_and_what_planted_defects_say(data: Path) -> None:
+    recipe = data / "tiny.toml"
+    recipe.write_text(TINY_DIFFUSION)
+    how = ["--recipe", str(recipe), "--categories", "one,two", "--learnt", "all t,detail", "--steps", "1"]
+    done = run("studies.partial_diffusion", *how, "--results", str(data.parent), URUSHI_DATA=str(data))
+    assert done.returncode == 0, done.stderr
+    (path,) = data.parent.glob("partial_diffusion-steps-1-recipe-tiny.json")
+    rows = json.loads(path.read_text(), parse_constant=fail_on)["rows"]
+    assert [(row["learnt"], row["category"]) for row in rows] == [
+        (m, c) for m in ("all t", "detail") for c in ("one", "two")
+    ]
+    assert [[one["mode"] for one in row["modes"]] for row in rows][1:3] == [
+        ["no_diffusion", "diffusion", "full"],
+        ["no_diffusion", "diffusion"],
+    ]
+    assert all(0 <= row["planted"] <= 1 for row in rows)
+    assert ["in_over_out" in row["modes"][0] for row in rows] == [True, False, True, False]  # only `one` has masks
+
+
+@pytest.mark.slow
 def test_study_of_tiling_finds_what_was_planted_and_measures_seams(tmp_path: Path) -> None:
     small = [
         "--recipes",

@@ -5,8 +5,10 @@ its mean. A claim holds if every comparison holds at 95 %; it does not if one is
 together (Bonferroni). With fewer than two repeats nothing is decided: one fit says nothing of another.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 
@@ -32,9 +34,37 @@ def verdict(differences: Sequence[np.ndarray], within: float | None = None) -> V
     return "does not" if any(one[1] < low or one[0] > high for one in apart) else "not decidable"
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What was found of a claim: the verdict, and the differences (n,) of each comparison, paired."""
+
+    verdict: Verdict
+    comparisons: tuple[tuple[Place, Place, np.ndarray], ...]
+
+    @property
+    def n_pairs(self) -> int:
+        """Of the comparison that has the fewest."""
+        return min(len(found) for *_, found in self.comparisons)
+
+    @property
+    def differences(self) -> str:
+        """Each comparison with the mean difference and its interval."""
+        several = len({above.data for above, *_ in self.comparisons}) > 1
+        return "; ".join(
+            f"{f'{above.data} ' if several else ''}{_name(above, below)}: {_shown(found)}"
+            for above, below, found in self.comparisons
+        )
+
+
+def judged(claim: Claim, figures_at: Callable[[Place], Mapping[Any, float]]) -> Judged:
+    """The claim, judged by the figure that each place has in each repeat, or whatever else both sides share."""
+    found = tuple((above, below, _paired(figures_at(above), figures_at(below))) for above, below in claim.pairs())
+    return Judged(verdict([one for *_, one in found], claim.within), found)
+
+
 def verdict_table(study: Study, summary: Summary, records: Sequence[Record]) -> Table:
     """A line for each claim: the verdict, and each difference with its interval."""
-    rows = tuple(_row(study, claim, summary, records) for claim in study.claims)
+    rows = tuple(_row(claim, judged(claim, partial(_by_repeat, study, summary, records))) for claim in study.claims)
     note = (
         "*Difference*: what is said to be higher less the other, paired over repeats, with its 95 % interval "
         "(Student). Test images are the same in all repeats: no interval says anything of other ones. *Does not*: at "
@@ -43,22 +73,18 @@ def verdict_table(study: Study, summary: Summary, records: Sequence[Record]) -> 
     return Table(_TITLE, ("claim", "verdict", "of", "repeats", "difference"), rows, note)
 
 
-def _row(study: Study, claim: Claim, summary: Summary, records: Sequence[Record]) -> tuple[str, ...]:
-    found = [(above, below, _differences(study, above, below, summary, records)) for above, below in claim.pairs()]
-    said = verdict([one for *_, one in found], claim.within)
-    shown = (f"{_name(above, below)}: {_shown(one)}" for above, below, one in found)
+def _row(claim: Claim, found: Judged) -> tuple[str, ...]:
     text = claim.text if claim.within is None else f"{claim.text} (within {claim.within:g})"
-    return (text, said, claim.source, str(min(len(one) for *_, one in found)), "; ".join(shown))
+    return (text, found.verdict, claim.source, str(found.n_pairs), found.differences)
 
 
-def _differences(study: Study, above: Place, below: Place, summary: Summary, records: Sequence[Record]) -> np.ndarray:
-    """(n,) of the repeats that have both."""
-    high, low = (_by_repeat(study, place, summary, records) for place in (above, below))
-    both = [high[seed] - low[seed] for seed in sorted(high.keys() & low.keys())]
+def _paired(above: Mapping[Any, float], below: Mapping[Any, float]) -> np.ndarray:
+    """(n,) of what both have."""
+    both = [above[key] - below[key] for key in sorted(above.keys() & below.keys())]
     return np.array([one for one in both if np.isfinite(one)])
 
 
-def _by_repeat(study: Study, place: Place, summary: Summary, records: Sequence[Record]) -> Mapping[int, float]:
+def _by_repeat(study: Study, summary: Summary, records: Sequence[Record], place: Place) -> Mapping[int, float]:
     own = next((r for r in records if (r.data, r.method) == (place.data, place.method)), None)
     if own is None:
         return {}
