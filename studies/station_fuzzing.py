@@ -1,9 +1,12 @@
-"""python -m studies.station_fuzzing --detector exported.urushi [--examples N] [--seed N] [--database URL]
+"""python -m studies.station_fuzzing --detector exported.urushi [--examples N] [--minutes N] [--seed N] [--database URL]
 
-Requests to a running station that its description allows and that it does not, for every operation, made by
-Schemathesis (`pip install schemathesis`, which is no part of Urushi); damaged images of every format, bombs, a body of
-100 MB, and paths, HTML and SQL in every text field. Right is an answer below 500, or 501 and 507, which say what is
-missing; nothing may be written outside the folder of the station. Results: studies/results/station_fuzzing.json, .md.
+Requests to a running station that its description allows and that it does not, for every operation and every page, made
+by Schemathesis (`pip install schemathesis`, which is no part of Urushi); damaged images of every format, bombs, a body
+of 100 MB, and paths, HTML and SQL in every text field. Right is an answer below 500, or 501 and 507, which say what is
+missing; nothing may be written outside the folder of the station. An answer that does not come within a minute counts
+as wrong, with status 0. Of what need not end only the beginning is read, and jobs that were begun are ended at once.
+
+Results: studies/results/station_fuzzing.json and .md, written again after each kind of request.
 """
 
 import argparse
@@ -13,25 +16,23 @@ import os
 import random
 import signal
 import struct
+import sys
 import tempfile
 import threading
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
 from benchmarks import record
-from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
-from hypothesis.errors import Unsatisfiable
 
 from studies import RESULTS, fuzzing
 from studies.station_kills import Served, token_of
+from studies.station_operations import Asking, Counting, of_description, prepared
 
-HARMLESS = {501, 507}
 TEXTS = (
     "../../../../escaped",
     "..\\..\\escaped",
@@ -49,64 +50,7 @@ TEXTS = (
     "=cmd|'/c calc'!A0",
     "x" * 100_000,
 )
-QUIETLY: dict[str, Any] = {
-    "database": None,
-    "deadline": None,
-    "verbosity": Verbosity.quiet,
-    "phases": [Phase.generate],
-    "suppress_health_check": list(HealthCheck),
-}
-PRESENT = {"name": "part", "number": 1}
 FIELDS = ("part_id", "serial", "station", "shift", "tag", "source")
-
-
-class Counting:
-    """What was answered, by kind of request and status, and each answer that is not right."""
-
-    def __init__(self) -> None:
-        self.statuses: dict[str, Counter[int]] = {}
-        self.wrong: list[dict[str, Any]] = []
-
-    def add(self, kind: str, status: int, what: str) -> None:
-        self.statuses.setdefault(kind, Counter())[status] += 1
-        if status >= 500 and status not in HARMLESS:
-            self.wrong.append({"kind": kind, "status": status, "request": what[:600]})
-
-
-def of_description(url: str, headers: dict[str, str], examples: int, number: int, counting: Counting) -> None:
-    """Requests for each operation, as it is described and otherwise."""
-    import schemathesis
-
-    schema = schemathesis.openapi.from_url(f"{url}/openapi.json")
-    for result in schema.get_all_operations():
-        operation = result.ok()
-        named = {parameter.name: PRESENT[parameter.name] for parameter in operation.path_parameters}
-        for mode in schemathesis.GenerationMode:
-            kind = f"{operation.label}, {mode.value}"
-            drawn = operation.as_strategy(generation_mode=mode)
-            of_operation(kind, drawn, headers, (examples, number), counting)
-            if named:  # what is drawn is seldom there
-                drawn = operation.as_strategy(generation_mode=mode, path_parameters=named)
-                of_operation(f"{kind}, of what is there", drawn, headers, (examples, number), counting)
-
-
-def of_operation(kind: str, cases: Any, headers: dict[str, str], how: tuple[int, int], counting: Counting) -> None:
-    """So many requests, by a seed."""
-    examples, number = how
-
-    @seed(number)
-    @settings(max_examples=examples, **QUIETLY)
-    @given(case=cases)
-    def send(case: Any) -> None:
-        try:
-            answer = case.call(headers=headers, timeout=60)
-        except (ValueError, UnicodeError):  # what no client can send
-            return
-        what = f"{answer.request.method} {answer.request.url} {answer.request.body!r:.300}"
-        counting.add(kind, answer.status_code, what)
-
-    with suppress(Unsatisfiable):  # there are operations with nothing to get wrong
-        send()
 
 
 def hostile_files(rng: random.Random, n: int) -> Iterator[tuple[str, bytes]]:
@@ -181,50 +125,75 @@ def of_sizes(client: httpx2.Client, path: str, counting: Counting) -> None:
             counting.add("100 MB", 413, "the connection was closed")
 
 
-def measure(detector: Path, examples: int, number: int) -> dict[str, Any]:
-    counting, rng = Counting(), random.Random(number)
-    with tempfile.TemporaryDirectory() as scratch:
-        outside = Path(scratch)
-        folder, file = outside / "station", outside / "part.urushi"
+class Fuzzed:
+    """A station that is asked, and what is known so far."""
+
+    def __init__(self, detector: Path, outside: Path) -> None:
+        self.counting, self.outside, self.folder = Counting(), outside, outside / "station"
+        file = outside / "part.urushi"
         file.write_bytes(detector.read_bytes())
-        headers = {"Authorization": f"Bearer {token_of(folder, 'fuzzing', 'admin')}"}
-        before = places(outside)
-        served, said = Served(folder, file), list[str]()
-        threading.Thread(target=lambda: said.extend(served.process.stderr or ()), daemon=True).start()
+        self.headers = {"Authorization": f"Bearer {token_of(self.folder, 'fuzzing', 'admin')}"}
+        self.headers["Sec-Fetch-Site"] = "same-origin"  # as a browser says of what a page of the station sends
+        self.before, self.said = places(outside), list[str]()
+        self.served = Served(self.folder, file)
+        threading.Thread(target=lambda: self.said.extend(self.served.process.stderr or ()), daemon=True).start()
+
+    def ask(self, chosen: Any, note: Callable[[], None]) -> None:
+        """All that is wrong, then every operation."""
+        client = httpx2.Client(base_url=self.served.url, headers=self.headers, timeout=120)
+        path, image = "/v1/detectors/part/inspections", fuzzing.images()["grey.png"]
+        there = prepared(client, image)
+        note()
+        of_uploads(client, path, hostile_files(random.Random(chosen.seed), chosen.examples), self.counting)
+        of_texts(client, path, image, self.counting)
+        of_sizes(client, path, self.counting)
+        note()
+        asking = Asking(self.served.url, self.headers, chosen.examples, chosen.seed)
+        of_description(asking, there, 60 * chosen.minutes, self.counting, note)
+
+    def is_ready(self) -> bool:
+        answer = httpx2.get(f"{self.served.url}/readyz", timeout=120)
+        return answer.status_code == 200 and self.served.process.poll() is None
+
+    def end(self) -> int:
+        self.served.process.send_signal(signal.SIGTERM)
+        return self.served.process.wait(60)
+
+    def found(self) -> dict[str, Any]:
+        """As far as it has come."""
+        kinds, errors = self.counting.kinds, "".join(self.said)
+        statuses = sum((one.statuses for one in kinds.values()), Counter[int]())
+        return {
+            "requests": statuses.total(),
+            "by_status": dict(sorted(statuses.items())),
+            "by_kind": {kind: one.to_json() for kind, one in sorted(kinds.items())},
+            "not_got_through": [kind for kind, one in kinds.items() if not one.is_through],
+            "wrong": self.counting.wrong[:100],
+            "n_wrong": len(self.counting.wrong),
+            "written_outside": sorted(str(path) for path in places(self.outside) - self.before),
+            "tracebacks": errors.count("Traceback"),
+            "warnings": errors.count("Warning:"),
+            "said": errors[-6000:],
+        }
+
+
+def measure(chosen: Any, publish: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """Publishes what is known after each kind of request."""
+    with tempfile.TemporaryDirectory() as scratch:
+        station = Fuzzed(chosen.detector, Path(scratch))
         try:
-            client = httpx2.Client(base_url=served.url, headers=headers, timeout=120)
-            path = "/v1/detectors/part/inspections"
-            image = fuzzing.images()["grey.png"]
-            of_uploads(client, path, hostile_files(rng, examples), counting)
-            of_texts(client, path, image, counting)
-            of_sizes(client, path, counting)
-            of_description(served.url, headers, examples, number, counting)
-            health = client.get("/readyz").status_code
-            status = served.process.poll()
+            station.ask(chosen, lambda: publish(station.found()))
+            is_ready = station.is_ready()
         finally:
-            served.process.send_signal(signal.SIGTERM)
-            ended = served.process.wait(60)
-        added = sorted(str(path) for path in places(outside) - before)
-        strays = list((folder / "incoming").iterdir())
-    errors = "".join(said)
-    return {
-        "requests": sum(sum(one.values()) for one in counting.statuses.values()),
-        "by_status": dict(sorted(sum(counting.statuses.values(), Counter()).items())),
-        "by_kind": {kind: dict(sorted(one.items())) for kind, one in sorted(counting.statuses.items())},
-        "wrong": counting.wrong[:100],
-        "n_wrong": len(counting.wrong),
-        "written_outside": added,
-        "left_behind": len(strays),
-        "is_ready_afterwards": health == 200 and status is None,
-        "exit_status": ended,
-        "tracebacks": errors.count("Traceback"),
-        "said": errors[-6000:] if counting.wrong else "",
-    }
+            ended = station.end()
+        left = {"left_behind": len(list((station.folder / "incoming").iterdir()))}
+        return station.found() | left | {"is_ready_afterwards": is_ready, "exit_status": ended}
 
 
 def places(folder: Path) -> set[Path]:
-    """All but the station's, here and where a path that leads out would lead."""
-    found = {path for path in folder.rglob("*") if "station" not in path.relative_to(folder).parts}
+    """All but the station's, whose files come and go, here and where a path that leads out would lead."""
+    beside = [path for path in folder.iterdir() if path.name != "station"]
+    found = {inner for path in beside for inner in (path, *path.rglob("*"))}
     return found | set(Path("/tmp").glob("*escaped*")) | set(Path.cwd().glob("*escaped*"))
 
 
@@ -232,34 +201,55 @@ def page(result: dict[str, Any]) -> str:
     row = result["found"]
     lines = ["# The station, fuzzed", "", " ".join((__doc__ or "").split("\n\n")[1].split()), ""]
     lines += [
-        f"{row['requests']:,} requests, {row['n_wrong']} wrong answers, {row['tracebacks']} tracebacks; "
-        f"written outside: {len(row['written_outside'])}, left behind: {row['left_behind']}; "
-        f"ready afterwards: {row['is_ready_afterwards']}; seed {result['seed']}, {result['database']}.",
+        f"{row['requests']:,} requests, at most {result['examples']} of each kind, {row['n_wrong']} wrong answers, "
+        f"{row['tracebacks']} tracebacks, {row['warnings']} warnings; written outside: {len(row['written_outside'])}; "
+        f"{ending(row)}; seed {result['seed']}, {result['database']}.",
         "",
-        "| requests | " + " | ".join(map(str, row["by_status"])) + " |",
-        "|---" * (1 + len(row["by_status"])) + "|",
+        f"Not got through in {result['minutes']:g} minutes: {', '.join(row['not_got_through']) or 'none'}.",
+        "",
+        "| requests | all | " + " | ".join(map(str, row["by_status"])) + " | slowest, s |",
+        "|---" * (3 + len(row["by_status"])) + "|",
     ]
-    for kind, statuses in {**row["by_kind"], "all": row["by_status"]}.items():
-        cells = [str(statuses.get(status, "")) for status in row["by_status"]]
-        lines.append(f"| {kind} | {' | '.join(cells)} |")
+    every = {
+        "statuses": row["by_status"],
+        "slowest_seconds": max((one["slowest_seconds"] for one in row["by_kind"].values()), default=0),
+    }
+    for kind, one in {**row["by_kind"], "all": every}.items():
+        statuses = {str(status): n for status, n in one["statuses"].items()}
+        cells = [str(statuses.get(str(status), "")) for status in row["by_status"]]
+        slowest = f"{one['slowest_seconds']:.1f}" if one["slowest_seconds"] else ""
+        lines.append(f"| {kind} | {sum(statuses.values())} | {' | '.join(cells)} | {slowest} |")
     return "\n".join(lines)
+
+
+def ending(row: dict[str, Any]) -> str:
+    if "exit_status" not in row:
+        return "**stopped before the end**"
+    return f"left behind: {row['left_behind']}, ready afterwards: {row['is_ready_afterwards']}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--detector", type=Path, required=True)
     parser.add_argument("--examples", type=int, default=60, help="of each operation, and so many damaged images")
+    parser.add_argument("--minutes", type=float, default=30, help="for all operations together")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--database", help="of SQLAlchemy; without, SQLite")
     parser.add_argument("--results", type=Path, default=RESULTS)
     chosen = parser.parse_args()
     if chosen.database:
         os.environ["URUSHI_DATABASE"] = chosen.database
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the station ends, too
     kind = "SQLite" if chosen.database is None else chosen.database.partition("+")[0]
-    found = measure(chosen.detector, chosen.examples, chosen.seed)
-    asked = {"examples": chosen.examples, "seed": chosen.seed, "database": kind}
+    asked = {"examples": chosen.examples, "minutes": chosen.minutes, "seed": chosen.seed, "database": kind}
     name = "station_fuzzing" if chosen.database is None else "station_fuzzing-postgresql"
-    record.publish(chosen.results, name, record.environment() | record.commit() | asked | {"found": found}, page)
+    known = record.environment() | asked
+
+    def publish(found: dict[str, Any]) -> None:
+        path = record.write(chosen.results, name, known | {"found": found})
+        path.with_suffix(".md").write_text(record.page_of(known | {"found": found}, page), "utf-8")
+
+    publish(measure(chosen, publish))
 
 
 if __name__ == "__main__":

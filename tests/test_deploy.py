@@ -81,6 +81,10 @@ def test_systemd_takes_the_unit_and_finds_little_exposed(tmp_path):
     passes(analyze, "security", "--offline=yes", "--threshold=20", unit(tmp_path))  # 2.0 of 10
 
 
+def test_the_unit_leaves_onnx_runtime_to_see_what_the_processor_can_do():
+    assert "ProcSubset" not in re.findall(r"^(\w+)=", (DEPLOY / "urushi.service").read_text(), re.MULTILINE)
+
+
 @pytest.mark.parametrize(
     ("file", "pattern"),
     [("urushi.service", r"ExecStart=\S+/urushi (.*)"), ("Dockerfile", r'ENTRYPOINT \["urushi", (.*)\]\nCMD \[(.*)\]')],

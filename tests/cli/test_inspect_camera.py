@@ -5,6 +5,7 @@ import json
 import cv2
 import pytest
 
+from rtsp_camera import RtspCamera
 from urushi import Detector
 
 
@@ -48,6 +49,10 @@ def test_of_a_video_each_so_many_frames_or_seconds(urushi, exported, film):
         (["--camera", "0", "--watch", "."], "one of them"),
         (["--camera", "0", "--report"], "has no last image"),
         ([".", "--every-frames", "2"], "go with --camera"),
+        ([".", "--idle-seconds", "2"], "goes with --watch or --camera"),
+        ([".", "--out", "out"], "nothing would be written to out: give --maps, --masks or --report"),
+        (["--camera", "0", "--only-new"], "goes with --watch"),
+        (["--camera", "rtsp://127.0.0.1:1/x", "--idle-seconds", "0.1"], "no frame came from rtsp://127.0.0.1:1/x"),
         (["--camera", "0", "--every-frames", "2", "--every-seconds", "1"], "give --every-frames or"),
     ],
 )
@@ -55,6 +60,18 @@ def test_what_is_no_camera_or_does_not_go_together_is_refused(urushi, exported, 
     result = urushi("inspect", exported, *arguments)
     assert result.status == 2
     assert reason in " ".join(result.err.split())
+
+
+@pytest.mark.thorough
+def test_a_camera_by_rtsp_that_falls_silent_ends_what_waits_for_it(urushi, exported):
+    rtsp = RtspCamera(last=100)
+    result = urushi("inspect", exported, "--camera", rtsp.url, "--idle-seconds", "1", "--every-frames", "10")
+    rtsp.close()
+    assert result.status == 0
+    assert "no frame came from rtsp://127.0.0.1:" in result.err
+    found = [json.loads(line)["source"] for line in result.out.splitlines()]
+    assert found[0] == "127.0.0.1_000001.png"
+    assert found == sorted(found)
 
 
 def test_what_is_no_video_is_said(urushi, exported, tmp_path):

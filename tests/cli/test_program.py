@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import runpy
 import signal
 import struct
 import subprocess
@@ -229,6 +230,15 @@ def test_wrong_use_is_status_2_and_shows_how_it_is_meant(urushi, arguments):
     assert done.status == 2
     assert "Usage: urushi" in done.out + done.err
     assert "Traceback" not in done.err
+
+
+def test_python_runs_it_as_a_module(monkeypatch, capsys):
+    from urushi import __version__
+
+    monkeypatch.setattr(sys, "argv", ["urushi", "--version"])
+    with pytest.raises(SystemExit, match=r"^0$"):
+        runpy.run_module("urushi", run_name="__main__")
+    assert capsys.readouterr().out.strip() == __version__
 
 
 def test_the_version_is_that_of_the_package(urushi):

@@ -11,7 +11,8 @@ import pytest
 
 from urushi.backoff import Backoff
 from urushi.data import limits
-from urushi.data.camera import CameraSource, LiveCamera, VideoFile
+from urushi.data.camera import LiveCamera, VideoFile
+from urushi.data.camera_source import CameraSource
 from urushi.errors import CameraError, InputError
 
 QUICK = Backoff(0.01, 0.02)
@@ -120,6 +121,26 @@ def test_a_shot_of_a_live_camera_is_taken_after_it_was_asked_for(live):
         assert frame.image[0, 0, 0] == frame.number % 256
     before = feed.n
     assert camera.shot(skip=20).number >= before + 20
+
+
+def test_a_shot_allows_for_the_frame_that_the_codec_holds_back(live):
+    feed = Feed(seconds=0.05)
+    camera = live(feed)
+    camera.shot()
+    before = feed.n
+    assert camera.shot().number >= before + 2
+
+
+def test_a_camera_is_idle_when_no_frame_comes_not_while_none_is_wanted(live):
+    camera = live(Feed(1, 40, seconds=0.01))
+    found = [next(frames := camera.frames(every=20, idle_seconds=0.1)).number, next(frames).number]
+    assert found[1] >= found[0] + 20
+    with pytest.raises(CameraError, match="no frame came") as caught:
+        next(frames)
+    assert caught.value.has_ended
+    with pytest.raises(CameraError, match="no frame came") as caught:
+        next(live().frames(idle_seconds=0.01))
+    assert not caught.value.has_ended
 
 
 def test_two_who_ask_at_once_both_get_a_frame(live):

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from urushi.backoff import Backoff
-from urushi.data.camera import CameraSource, LiveCamera
+from urushi.data.camera import LiveCamera
+from urushi.data.camera_source import CameraSource
 
 
 class WebCamera:

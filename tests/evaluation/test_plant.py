@@ -56,7 +56,14 @@ def test_where_nothing_is_called_anomalous_there_is_no_precision():
 
 @pytest.mark.parametrize(
     ("values", "problem"),
-    [((0,), "prevalence"), ((1,), "prevalence"), ((0.1, 5), "go together"), ((0.1, -1, 1), "above 0")],
+    [
+        ((0,), "prevalence"),
+        ((1,), "prevalence"),
+        ((0.1, 5), "go together"),
+        ((0.1, -1, 1), "above 0"),
+        ((0.1, 1, 1e308), "at most 1e.15"),
+        ((0.1, np.nan, 1), "above 0"),
+    ],
 )
 def test_what_no_plant_has_is_refused(values, problem):
     with pytest.raises(InputError, match=problem):

@@ -7,9 +7,12 @@ import sqlite3
 import struct
 import subprocess
 import sys
+import time
 import zipfile
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -22,6 +25,7 @@ from urushi.data.writing import png
 from urushi.reporting.pictures import rgb_bytes
 from urushi.serving import evidence, problems
 from urushi.serving.client import RefusedError
+from urushi.serving.shown import Shown
 
 
 def decoded(png: bytes) -> np.ndarray:
@@ -138,6 +142,45 @@ def test_pictures_that_an_older_station_kept_are_shown_as_they_are(connected, pn
     details = {name: value for name, value in row.details.items() if name != "has_reconstruction"}
     shown = evidence.unpacked(old.getvalue(), details, lambda: pytest.fail("made again"), lambda: pytest.fail("read"))
     assert (shown.image.mean(), shown.reconstruction.mean(), shown.has_reconstruction) == (99, 100, True)
+
+
+def test_all_layers_of_an_image_are_of_one_inspection_whoever_asks_at_once(connected, pngs, monkeypatch):
+    client, calls = connected(), list[str]()
+    numbers = [client.inspect_bytes("exported", image).id for image in (pngs[0], pngs[-1])]
+    for name in ("inspect", "picture"):
+        counted = partial(_counted, calls, getattr(Detector, name), name)
+        monkeypatch.setattr(Detector, name, lambda *given, counted=counted: counted(*given))
+    names = ("map", "overlay", "reconstruction", "difference", "seen")
+    with ThreadPoolExecutor(5) as pool:
+        first = list(pool.map(lambda name: client.picture(numbers[1], name), names))
+    assert sorted(calls) == ["inspect", "picture"]
+    assert [client.picture(numbers[1], name) for name in names] == first  # no layer changes what another is drawn of
+    assert sorted(calls) == ["inspect", "picture"]
+    assert client.picture(numbers[0], "reconstruction") != first[2]
+    assert sorted(calls) == ["inspect", "inspect", "picture"]
+
+
+def _counted(calls, method, name, *given):
+    calls.append(name)
+    time.sleep(0.05)  # long enough for others to ask meanwhile
+    return method(*given)
+
+
+def test_pictures_are_kept_of_the_last_images_within_a_number_of_pixels_and_always_of_the_last(connected, pngs):
+    client = connected()
+    history = client.station.history
+    rows = [history.get(client.inspect_bytes("exported", image).id) for image in pngs[:3]]
+    shown = Shown(history, most_pixels=2 * 32 * 32)
+    first, second = (shown.evidence(row) for row in rows[:2])
+    assert shown.evidence(rows[0]) is first
+    third = shown.evidence(rows[2])
+    assert (shown.evidence(rows[2]), shown.evidence(rows[0])) == (third, first)
+    assert shown.evidence(rows[1]) is not second
+    small = Shown(history, most_pixels=1)
+    last = small.evidence(rows[0])
+    assert small.evidence(rows[0]) is last
+    assert small.evidence(rows[1]) is not small.evidence(rows[0])
+    assert small.evidence(rows[0]) is not last
 
 
 def test_a_large_body_comes_to_the_disk_in_pieces(connected, pngs):

@@ -141,6 +141,15 @@ def test_rules_and_options_that_are_none_are_refused(connected):
     assert [refused(client.preview, "exported", **one).status for one in asked] == [422] * 5
 
 
+def test_nothing_is_learnt_that_would_follow_a_version_that_decides_no_more(reviewed, monkeypatch):
+    client, found = reviewed
+    learnt = list[object]()
+    monkeypatch.setattr(Detector, "add", lambda *given, **_: learnt.append(given))
+    refusal = refused(client.learn, "exported", 1, "another light", [found[0].id])
+    assert (refusal.status, learnt) == (409, [])
+    assert "version 2 decides now" in str(refusal)
+
+
 @pytest.mark.slow
 def test_false_alarms_are_learnt_as_good_images_and_exported_again(opened, connected, tmp_path):
     good = [texture(seed) for seed in range(26)]

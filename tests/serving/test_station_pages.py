@@ -42,6 +42,20 @@ def looked(connected, pngs):
     return client
 
 
+def test_every_page_shows_an_image_that_could_not_be_read(connected, browser):
+    client = connected()
+    refusal = refused(client.inspect_bytes, "exported", b"no image", source="torn.png")
+    (number,) = refusal.problem["inspections"]
+    client.judge(number, "ok")
+    client.judge(number, "ng")
+    http = browser(client)
+    for path in (*PAGES, "/gallery?order=newest", f"/images/{number}"):
+        answer = http.get(path)
+        assert answer.status_code == 200, (path, answer.text)
+    assert "torn.png" in answer.text
+    assert client.inspection(number).reason in unescape(answer.text)
+
+
 def test_who_is_not_logged_in_is_asked_to_do_so_and_comes_back_to_the_page(connected):
     http = TestClient(connected().http.app, headers=OURS, follow_redirects=False)
     answer = http.get("/gallery?order=newest")

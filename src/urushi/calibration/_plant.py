@@ -1,7 +1,6 @@
 """What decisions cost where a detector is to work: there are few defects there, and their escape is dear."""
 
 from dataclasses import dataclass
-from math import isfinite
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from urushi.errors import InputError
 
 PARTS = 1000  # that costs are given for
+_MOST_COST = 1e15  # beyond, sums of costs would lose digits, and overflow at last
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,9 @@ class Plant:
                 f"a prevalence is the share of defective parts, above 0 and below 1; not {self.prevalence:g}"
             )
         costs = (self.escape_cost, self.false_alarm_cost)
-        if any(cost is not None and not (isfinite(cost) and cost > 0) for cost in costs):
-            raise InputError(f"costs are numbers above 0, in any unit; given were {costs[0]} and {costs[1]}")
+        if any(cost is not None and not 0 < cost <= _MOST_COST for cost in costs):
+            given = f"{costs[0]} and {costs[1]}"
+            raise InputError(f"costs are numbers above 0 and at most {_MOST_COST:g}, in any unit; given were {given}")
         if (costs[0] is None) != (costs[1] is None):
             raise InputError("the costs of an escape and of a false alarm go together: a threshold weighs both")
 

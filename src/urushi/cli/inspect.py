@@ -19,7 +19,7 @@ from urushi.printable import counted, printable
 if TYPE_CHECKING:
     from urushi.cli._outputs import Listener
     from urushi.cli._typing import TypeTeller
-    from urushi.data.camera import CameraSource
+    from urushi.data.camera_source import CameraSource
     from urushi.detector import Detector
     from urushi.inspection import Inspection, Unreadable
 
@@ -51,7 +51,7 @@ def inspect(
         bool, typer.Option("--only-new", help="With --watch: leave alone what lies there already.")
     ] = False,
     idle_seconds: Annotated[
-        float | None, typer.Option(min=0, help="With --watch: end when nothing has arrived for so long.")
+        float | None, typer.Option(min=0, help="With --watch or --camera: end when nothing has arrived for so long.")
     ] = None,
     camera: Annotated[
         str | None,
@@ -64,7 +64,9 @@ def inspect(
         int | None, typer.Option(min=1, help="With --camera: each so many frames; without it, every one.")
     ] = None,
     every_seconds: Annotated[float | None, typer.Option(min=0.001, help="With --camera: or after so long.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for maps and report.")] = Path("inspection"),
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for maps, masks, report or parts.", show_default="inspection")
+    ] = None,
     output_format: Annotated[Format, typer.Option("--format", help="What is printed.")] = Format.table,
     maps: Annotated[bool, typer.Option("--maps", help="Write an overlay of the heat map for each image.")] = False,
     maps_as: Annotated[
@@ -114,7 +116,9 @@ def inspect(
 
     endless = {"--watch": watch, "--camera": camera}
     _refuse_what_does_not_go_together(paths, endless, report=report, false_discovery_rate=false_discovery_rate)
-    _refuse_without_camera(camera, every_frames, every_seconds)
+    _refuse_out_of_place(endless, every_frames, every_seconds, only_new=only_new, idle_seconds=idle_seconds)
+    _refuse_out_without_use(out, maps or maps_as or masks or report or engine == EngineName.ray)
+    out = out or Path("inspection")
     if engine == EngineName.ray:
         asked: dict[str, object] = {
             **endless,
@@ -155,7 +159,8 @@ def inspect(
             if watch is not None:
                 arrived = watched(loaded, watch_of(watch, only_new=only_new, idle_seconds=idle_seconds))
             elif source is not None:
-                arrived = seen(loaded, source, every_frames=every_frames, every_seconds=every_seconds)
+                often = {"every_frames": every_frames, "every_seconds": every_seconds}
+                arrived = seen(loaded, source, **often, idle_seconds=idle_seconds)  # type: ignore[arg-type]
             arrived = teller.tell(arrived) if teller else arrived
             _tell(arrived, listeners, loaded, Format.jsonl, outlives_reader=False)
     else:
@@ -197,16 +202,34 @@ def _refuse_on_ray(names: list[str]) -> None:
     require("ray", "ray")
 
 
+def _refuse_out_without_use(out: Path | None, is_used: object) -> None:
+    from urushi.errors import InputError
+
+    if out is not None and not is_used:
+        raise InputError(f"nothing would be written to {printable(str(out))}: give --maps, --masks or --report, too")
+
+
 def _camera(text: str) -> "CameraSource":
-    from urushi.data.camera import CameraSource
+    from urushi.data.camera_source import CameraSource
 
     return CameraSource.of(text)
 
 
-def _refuse_without_camera(camera: str | None, every_frames: int | None, every_seconds: float | None) -> None:
+def _refuse_out_of_place(
+    endless: Mapping[str, object],
+    every_frames: int | None,
+    every_seconds: float | None,
+    *,
+    only_new: bool,
+    idle_seconds: float | None,
+) -> None:
     from urushi.errors import InputError
 
-    if camera is None and (every_frames or every_seconds):
+    if only_new and endless["--watch"] is None:
+        raise InputError("--only-new goes with --watch")
+    if idle_seconds is not None and not any(value is not None for value in endless.values()):
+        raise InputError("--idle-seconds goes with --watch or --camera")
+    if endless["--camera"] is None and (every_frames or every_seconds):
         raise InputError("--every-frames and --every-seconds go with --camera")
     if every_frames and every_seconds:
         raise InputError("give --every-frames or --every-seconds")

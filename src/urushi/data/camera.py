@@ -1,24 +1,17 @@
-"""Frames of a camera: a device, a stream by RTSP or HTTP, or a video file in the place of one."""
+"""Frames of a camera: all that are asked for of a video file, and of a live one never an old one."""
 
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
-from urllib.parse import urlsplit
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from urushi.backoff import Backoff
-from urushi.data._quiet import quiet_decoders
-from urushi.data.limits import max_pixels
-from urushi.errors import CameraError, InputError
-from urushi.printable import printable
-
-SCHEMES = ("rtsp", "http", "https")
-_OPEN_MS, _READ_MS = 10_000, 10_000
+from urushi.data.camera_source import CameraSource, Capture
+from urushi.errors import CameraError
 
 
 class Frame(NamedTuple):
@@ -26,64 +19,6 @@ class Frame(NamedTuple):
 
     image: np.ndarray
     number: int
-
-
-class Capture(Protocol):
-    """What OpenCV gives to read from."""
-
-    def grab(self) -> bool: ...
-    def retrieve(self) -> tuple[bool, Any]: ...
-    def get(self, what: int) -> float: ...
-    def release(self) -> None: ...
-
-
-@dataclass(frozen=True)
-class CameraSource:
-    """Where frames come from."""
-
-    text: str
-    kind: Literal["device", "stream", "file"]
-
-    @classmethod
-    def of(cls, text: str) -> "CameraSource":
-        """From the number of a device, an rtsp or http(s) URL, or the path of a video file; raises InputError."""
-        if text.isascii() and text.isdigit() and len(text) < 4:
-            return cls(text, "device")
-        if "://" in text:
-            _check_url(text)
-            return cls(text, "stream")
-        if not Path(text).is_file():
-            raise InputError(
-                f"there is no video file {text!r}; a camera is the number of a device (0 is /dev/video0), a URL that "
-                f"begins with {', '.join(f'{scheme}://' for scheme in SCHEMES)}, or the path of a video file"
-            )
-        return cls(str(Path(text).resolve()), "file")
-
-    @property
-    def name(self) -> str:
-        """Without user, password and query, which may be secret."""
-        if self.kind != "stream":
-            return f"camera {self.text}" if self.kind == "device" else printable(self.text)
-        parts = urlsplit(self.text)
-        return printable(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")
-
-    def open(self) -> Capture | None:
-        """None where nothing can be read now; raises CameraError for frames that are too large."""
-        with quiet_decoders():
-            capture = self._capture()
-        if not capture.isOpened():
-            return None
-        width, height = (int(capture.get(what)) for what in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
-        if width * height > max_pixels():
-            capture.release()
-            raise CameraError(f"{self.name}: {width} × {height} px are more than --max-megapixels allows")
-        return capture
-
-    def _capture(self) -> cv2.VideoCapture:
-        if self.kind == "device":
-            return cv2.VideoCapture(int(self.text))
-        limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _OPEN_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, _READ_MS]
-        return cv2.VideoCapture(self.text, cv2.CAP_FFMPEG, limits)  # others take a path for a pattern or a program
 
 
 class VideoFile:
@@ -105,7 +40,13 @@ class VideoFile:
                 self._number += 1
             return Frame(_pixels(self._capture), self._number)
 
-    def frames(self, *, every: int = 1, seconds: float | None = None) -> Iterator[Frame]:
+    def frames(
+        self,
+        *,
+        every: int = 1,
+        seconds: float | None = None,
+        idle_seconds: float | None = None,  # noqa: ARG002  nor here
+    ) -> Iterator[Frame]:
         """The first and then each that is so many further, or so much later in the video; until it ends."""
         per_second = self._capture.get(cv2.CAP_PROP_FPS)
         step = every if seconds is None else max(1, round(seconds * per_second))
@@ -147,27 +88,33 @@ class LiveCamera:
         backoff: Backoff = Backoff(0.5, 30),  # noqa: B008  frozen
         open_capture: Callable[[], Capture | None] | None = None,
     ) -> None:
-        self.name, self._report, self._backoff = source.name, report, backoff
+        self.name, self._source, self._report, self._backoff = source.name, source, report, backoff
         self._open = open_capture or source.open
-        self._n_grabbed, self._wishes = 0, list[_Wish]()
+        self._n_grabbed, self._n_held, self._wishes = 0, 1, list[_Wish]()
         self._changed, self._is_closing, self._is_lost = threading.Condition(), threading.Event(), False
         self._thread = threading.Thread(target=self._run, name="urushi-camera", daemon=True)
         self._thread.start()
 
     def shot(self, skip: int = 0, seconds: float | None = None) -> Frame:
-        """The first frame from now on after so many; raises CameraError if none comes in time, or it is closed."""
+        """The first frame taken from now on after so many; raises CameraError if none comes in time or it closes."""
         with self._changed:
-            return self._await(self._n_grabbed + 1 + skip, seconds)
+            return self._await(self._n_grabbed + self._n_held + 1 + skip, seconds)
 
-    def frames(self, *, every: int = 1, seconds: float | None = None) -> Iterator[Frame]:
-        """One and then the first that is so many further, or so much later; until it is closed."""
+    def frames(
+        self, *, every: int = 1, seconds: float | None = None, idle_seconds: float | None = None
+    ) -> Iterator[Frame]:
+        """One and then the first that is so many further, or so much later; until it is closed.
+
+        Raises CameraError where the camera gives none for as long as `idle_seconds`.
+        """
         number, due = 1, time.monotonic()
         while True:
             try:
-                with self._changed:
-                    frame = self._await(max(number, self._n_grabbed + 1), None)
+                frame = self._next(number, idle_seconds)
             except CameraError:
-                return
+                if self._is_closing.is_set():
+                    return
+                raise
             yield frame
             number, due = frame.number + every, max(due + (seconds or 0), time.monotonic())
             if self._is_closing.wait(due - time.monotonic()):
@@ -180,12 +127,24 @@ class LiveCamera:
             self._changed.notify_all()
         self._thread.join()
 
+    def _next(self, number: int, idle_seconds: float | None) -> Frame:
+        """The first from now on that has this number or a higher one."""
+        with self._changed:
+            while True:
+                n_grabbed = self._n_grabbed
+                try:
+                    return self._await(max(number, n_grabbed + 1), idle_seconds)
+                except CameraError:
+                    if self._is_closing.is_set() or self._n_grabbed == n_grabbed:
+                        raise
+
     def _await(self, number: int, seconds: float | None) -> Frame:
         self._wishes.append(wish := _Wish(number))
         try:
             self._changed.wait_for(lambda: wish.frame is not None or self._is_closing.is_set(), seconds)
             if wish.frame is None:
-                raise CameraError(f"no frame came from {self.name}" + "; it cannot be reached" * self._is_lost)
+                why = "; it cannot be reached" * self._is_lost
+                raise CameraError(f"no frame came from {self.name}{why}", has_ended=self._n_grabbed > 0)
             return wish.frame
         finally:
             self._wishes.remove(wish)
@@ -203,12 +162,15 @@ class LiveCamera:
 
     def _read_all(self) -> bool:
         """Until it is lost or closed; whether any frame came."""
-        before, capture = self._n_grabbed, None
+        before, capture, asked = self._n_grabbed, None, time.monotonic()
         try:
             if (capture := self._open()) is None:
                 return False
-            while not self._is_closing.is_set() and capture.grab():
+            self._n_held = self._source.n_held(capture)
+            is_there = _grab_new(capture, time.monotonic() - asked)
+            while is_there and not self._is_closing.is_set():
                 self._take(capture)
+                is_there = capture.grab()
         except CameraError as error:
             self._report(str(error))
         finally:
@@ -236,22 +198,22 @@ def open_camera(source: CameraSource, report: Callable[[str], None]) -> VideoFil
     return VideoFile(source) if source.kind == "file" else LiveCamera(source, report=report)
 
 
+def _grab_new(capture: Capture, opening_seconds: float) -> bool:
+    """Whether there is a first frame that was not there already: those that gathered while FFmpeg looked at the stream,
+    for seconds, come one after the other without waiting. Waiting for half a frame's time is enough, computing is none.
+    """
+    per_second, end = capture.get(cv2.CAP_PROP_FPS), time.monotonic() + opening_seconds  # what gathered is no longer
+    enough = 0.5 / (per_second if 1 <= per_second <= 100 else 100)
+    while True:
+        begun = time.monotonic() - time.thread_time()
+        is_there, now = capture.grab(), time.monotonic()
+        if not is_there or now >= end or now - time.thread_time() - begun >= enough:
+            return is_there
+
+
 def _pixels(capture: Capture) -> np.ndarray:
     is_there, image = capture.retrieve()
     if not is_there:
         raise CameraError("a frame cannot be decoded")
     colour = cv2.COLOR_GRAY2RGB if image.ndim == 2 else cv2.COLOR_BGR2RGB
     return np.asarray(cv2.cvtColor(image, colour))
-
-
-def _check_url(text: str) -> None:
-    scheme = text.partition("://")[0].lower()
-    if scheme not in SCHEMES:
-        raise InputError(f"a camera's URL begins with {', '.join(f'{one}://' for one in SCHEMES)}, not {scheme!r}")
-    try:
-        parts = urlsplit(text)
-        is_whole = bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        is_whole = False
-    if not is_whole or not text.isprintable() or " " in text:
-        raise InputError("this is no URL of a camera: it has a host, a port that is a number, and no spaces")

@@ -1,12 +1,12 @@
 """What shows why a decision fell: anomaly map, the image as the model saw it, and its reconstruction."""
 
 import io
+import threading
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -28,6 +28,9 @@ _SMALL_PX, _SMALL_BYTES = 240, 12_000  # of a thumbnail
 _MAP, _IMAGE, _RECONSTRUCTION, _IGNORED = "map.npy", "image.png", "reconstruction.png", "ignored.png"
 
 
+Made = TypeVar("Made")
+
+
 @dataclass(frozen=True)
 class Evidence:
     """The pictures of one inspection: the map as it was kept, the others as the same detector makes them again."""
@@ -38,12 +41,12 @@ class Evidence:
     _seen: Callable[[], np.ndarray]
     _rebuilt: Callable[[], np.ndarray | None]
 
-    @cached_property
+    @property
     def image(self) -> np.ndarray:
         """(H, W, 3) uint8, as the model saw it; raises what keeps it from being made again."""
         return self._seen()
 
-    @cached_property
+    @property
     def reconstruction(self) -> np.ndarray | None:
         """The same; None where there is none."""
         return self._rebuilt() if self.has_reconstruction else None
@@ -75,13 +78,14 @@ def unpacked(
     places = None if ignored is None else _picture(ignored)[..., 0] > 0
     if _IMAGE in members:
         rebuilt = None if _RECONSTRUCTION not in members else _picture(members[_RECONSTRUCTION])
-        return Evidence(anomaly_map, places, rebuilt is not None, lambda: _picture(members[_IMAGE]), lambda: rebuilt)
+        image = _picture(members[_IMAGE])
+        return Evidence(anomaly_map, places, rebuilt is not None, lambda: image, lambda: rebuilt)
     return Evidence(
         anomaly_map,
         places,
         details[HAS_RECONSTRUCTION],
-        lambda: rgb_bytes(detector().picture(original())),
-        lambda: _reconstruction_of(detector().inspect(original())),
+        _once(lambda: rgb_bytes(detector().picture(original()))),
+        _once(lambda: _reconstruction_of(detector().inspect(original()))),
     )
 
 
@@ -149,6 +153,19 @@ def thumbnail_of(found: Inspection) -> bytes:
         lambda: _reconstruction_of(found),
     )
     return thumbnail(shown, details_of(found))
+
+
+def _once(make: Callable[[], Made]) -> Callable[[], Made]:
+    """Makes it for who asks first, and again only if that failed; who asks meanwhile waits."""
+    making, made = threading.Lock(), list[Made]()
+
+    def found() -> Made:
+        with making:
+            if not made:
+                made.append(make())
+            return made[0]
+
+    return found
 
 
 def _rebuilt(evidence: Evidence) -> np.ndarray:

@@ -12,18 +12,18 @@ from urushi.errors import NotFoundError
 from urushi.reporting.page import render, text
 from urushi.reporting.pictures import data_uri
 from urushi.serving import evidence
-from urushi.serving.history import History, plain, said
+from urushi.serving.history import History, said
+from urushi.serving.messages.inspections import InspectionFound
 from urushi.serving.objects import Objects
 from urushi.serving.tables import Inspected, Version
 
 _LONG_SIDE_PX, _MOST_BYTES = 1024, 500_000  # of the image as it came
-_MAY_LACK = ("reason", "caution", "explanation", "warn_threshold")
 _ABOUT = {"part_id": "part", "serial": "serial number", "station": "station", "shift": "shift", "author": "sent by"}
 
 
 def page(row: Inspected, history: History, objects: Objects, fingerprint: str, made: datetime) -> str:
     """HTML without a signature; raises NotFoundError where image or map are not kept."""
-    found, card = {**dict.fromkeys(_MAY_LACK), "regions": [], **plain(row)}, _card(row, objects)
+    found, card = InspectionFound.of(row).model_dump(), _card(row, objects)
     context: dict[str, Any] = {
         "title": f"Inspection {row.id}",
         "found": found,

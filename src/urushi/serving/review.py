@@ -139,6 +139,7 @@ class Review:
         Raises MissingPackageError without PyTorch, InputError, DatasetError, ExportError, ConflictError.
         """
         rows = self._to_learn(loaded, numbers)
+        self._detectors.require_deciding(loaded.row)  # before what takes long; it is asked again when that is done
         new = loaded.detector.add([self._history.original(row) for row in rows], is_selected=True)
         for engine in dict.fromkeys(entry["runtime"] for entry in loaded.detector.ways.exports):
             new = new.export(self._good(loaded), to=engine)

@@ -28,6 +28,7 @@ from urushi.serving.review import Review
 from urushi.serving.sending import Sendings
 from urushi.serving.sessions import Sessions
 from urushi.serving.settings import Limits, Retention
+from urushi.serving.shown import Shown
 from urushi.serving.teaching.looks import FirstLooks
 from urushi.serving.teaching.sets import TeachingSets
 from urushi.serving.tokens import FailedLogins, Tokens
@@ -61,6 +62,7 @@ class Station:
     objects: Objects
     announcements: Announcements
     history: History
+    shown: Shown
     gallery: Gallery
     views: Views
     detectors: Detectors
@@ -121,6 +123,7 @@ class Station:
             objects=objects,
             announcements=announcements,
             history=history,
+            shown=Shown(history),
             gallery=Gallery(database),
             views=Views(database),
             detectors=detectors,

@@ -92,6 +92,11 @@ class Detectors:
         with self._database.reading() as session:
             return None if (row := _deciding(session, name)) is None else row.number
 
+    def require_deciding(self, row: Version) -> None:
+        """Raises ConflictError if another version of its detector decides now."""
+        with self._database.reading() as session:
+            _require(_deciding(session, row.detector), row.number)
+
     def version(self, name: str, number: int) -> Loaded:
         """One of the versions; raises NotFoundError."""
         return self._of(self.row(name, number))

@@ -4,7 +4,8 @@ import logging
 import threading
 from pathlib import Path
 
-from urushi.data.camera import CameraSource, Frame, LiveCamera, VideoFile, open_camera
+from urushi.data.camera import Frame, LiveCamera, VideoFile, open_camera
+from urushi.data.camera_source import CameraSource
 from urushi.data.writing import write_image
 from urushi.errors import CameraError, InputError
 from urushi.printable import printable
@@ -15,7 +16,6 @@ from urushi.serving.line.settings import Camera
 from urushi.serving.messages.inspections import Triggered
 from urushi.serving.station import Station
 
-_FRAME_SECONDS = 10.0  # after a trigger
 _log = logging.getLogger("urushi.serving")
 
 
@@ -25,7 +25,7 @@ class StationCamera:
     def __init__(self, name: str, settings: Camera, base: Path, station: Station) -> None:
         """Raises InputError for a source that is none, NotFoundError where there is no such detector."""
         self.name, self.detector, self._settings = name, settings.detector, settings
-        self._source = CameraSource.of(settings.address(base))
+        self._source = CameraSource.of(settings.address(base), settings.timeout_seconds)
         self._recorder = Recorder.of(station, settings.detector, f"camera {name}")
         self._frames: VideoFile | LiveCamera | None = None
         self._thread = threading.Thread(target=self._run, name=f"urushi-camera-{name}", daemon=True)
@@ -63,7 +63,7 @@ class StationCamera:
             return known
         if self._frames is None:
             raise CameraError(f"the camera {self.name} is not open")
-        frame = self._frames.shot(self._settings.skip_frames, _FRAME_SECONDS)
+        frame = self._frames.shot(self._settings.skip_frames, self._settings.timeout_seconds)
         return self._recorded(frame, self._about(trigger, author), key)
 
     def _run(self) -> None:

@@ -92,6 +92,7 @@ class Camera(Section):
     every_frames: Annotated[int, Field(ge=1)] | None = None
     every_seconds: Annotated[float, Field(gt=0)] | None = None
     skip_frames: Annotated[int, Field(ge=0, le=1000)] = 0  # after a trigger
+    timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 10  # to open it, for each frame, and after a trigger
     station: Word | None = None
     tags: Annotated[list[Word], Field(max_length=20)] = []
 

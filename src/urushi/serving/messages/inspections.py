@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from urushi.serving.history import Outcome
+from urushi.serving.history import Outcome, plain
 from urushi.serving.messages.fields import VerdictKind, Word, _shown
+from urushi.serving.tables import Inspected
 
 
 class AboutImage(BaseModel):
@@ -101,6 +102,11 @@ class InspectionFound(BaseModel):
     author: str
     seconds: float
     verdict: VerdictSaid | None
+
+    @classmethod
+    def of(cls, row: Inspected) -> "InspectionFound":
+        """From its row, which lacks much where the image could not be read, or was inspected by an older Urushi."""
+        return cls.model_validate(plain(row))
 
 
 class InspectionPage(BaseModel):

@@ -9,10 +9,11 @@ from pydantic import Field
 
 from urushi.errors import NotFoundError
 from urushi.reporting.histogram import Axis, score_axis
-from urushi.serving import evidence, history
+from urushi.serving import evidence
 from urushi.serving.comparisons import MOST_IMAGES, Compared, Pair, Side
 from urushi.serving.jobs import Asked
 from urushi.serving.messages.fields import Number
+from urushi.serving.messages.inspections import InspectionFound
 from urushi.serving.page import form as fields
 from urushi.serving.page.view import AdminView, ReviewerView, View
 from urushi.serving.versions import NAME
@@ -83,10 +84,10 @@ def _version(which: str) -> tuple[str, int]:
     return detector, int(number)
 
 
-def _row(view: View, pair: Pair) -> dict[str, Any] | None:
+def _row(view: View, pair: Pair) -> InspectionFound | None:
     """The inspection, if it is still there."""
     try:
-        return history.plain(view.station.history.get(pair.id))
+        return InspectionFound.of(view.station.history.get(pair.id))
     except NotFoundError:
         return None
 

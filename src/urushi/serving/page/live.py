@@ -5,10 +5,10 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from urushi.serving import history
 from urushi.serving.counts import counted_now
 from urushi.serving.history import Query
 from urushi.serving.messages.fields import Name
+from urushi.serving.messages.inspections import InspectionFound
 from urushi.serving.page.view import InspectorView, View
 
 router = APIRouter(include_in_schema=False)
@@ -32,6 +32,6 @@ def _now(view: View, detector: str | None) -> dict[str, Any]:
     rows, _ = view.station.history.page(Query(detector=name), limit=_LAST)
     return {
         "detector": name,
-        "found": [history.plain(row) for row in rows],
+        "found": [InspectionFound.of(row) for row in rows],
         "counts": counted_now(view.station.database, name),
     }

@@ -12,6 +12,7 @@ from urushi.serving import evidence, history
 from urushi.serving.disputes import is_disputed
 from urushi.serving.gallery import Order
 from urushi.serving.messages.fields import Number, VerdictKind
+from urushi.serving.messages.inspections import InspectionFound
 from urushi.serving.page import form as fields
 from urushi.serving.page.view import InspectorView, ReviewerView
 from urushi.serving.tables import LARGEST_ID, Inspected
@@ -54,7 +55,7 @@ def gallery(view: InspectorView, asked: Filtered) -> HTMLResponse:
     rows, following = shown.page(query, asked.order, after=asked.cursor, limit=_ON_A_PAGE)
     return view.page(
         "gallery",
-        found=[history.plain(row) for row in rows],
+        found=[InspectionFound.of(row) for row in rows],
         following=following,
         asked=asked,
         choices=shown.choices(asked.detector),
@@ -83,7 +84,7 @@ def image(number: Number, view: InspectorView, asked: Filtered) -> HTMLResponse:
     asked = asked.model_copy(update={"detector": asked.detector or row.detector})
     order: Order = "newest" if row.score is None else asked.order
     before, after = view.station.gallery.beside(asked.query(), order, number)
-    context: dict[str, Any] = {"one": history.plain(row), "said": [history.said(one) for one in row.verdicts]}
+    context: dict[str, Any] = {"one": InspectionFound.of(row), "said": [history.said(one) for one in row.verdicts]}
     context["is_disputed"] = is_disputed(row.verdicts)
     context["defect_types"] = view.station.gallery.choices(row.detector).defect_types
     return view.page("image", asked=asked, before=before, after=after, shown=picture(view, row), **context)
@@ -102,7 +103,7 @@ def picture(view: InspectorView, row: Inspected) -> dict[str, Any] | None:
         "regions": row.details["regions"],
         "shows_similar": view.station.detectors.shows_similar(row.version),
         "difference_full": evidence.DIFFERENCE_FULL,
-        "has_reconstruction": view.station.history.evidence(row).has_reconstruction,
+        "has_reconstruction": view.station.shown.evidence(row).has_reconstruction,
         "ends": (scale.low, scale.high) if None in ends else ends,
         "in_limits": None not in ends,
         "limit": scale.region_threshold,

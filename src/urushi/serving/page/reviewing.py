@@ -11,6 +11,7 @@ from urushi.errors import InputError
 from urushi.serving import history, review
 from urushi.serving.disputes import opinions
 from urushi.serving.messages.fields import Name, Sentence, Word
+from urushi.serving.messages.inspections import InspectionFound
 from urushi.serving.page import form as fields
 from urushi.serving.page.looking import picture
 from urushi.serving.page.view import AdminView, ReviewerView, View
@@ -100,7 +101,7 @@ def _preview(view: View, asked: Asked) -> HTMLResponse:
             found = review.plain(view.station.review.preview(loaded, asked.recalibration(loaded)))
         except InputError as refusal:
             error = str(refusal)
-    flips = [history.plain(view.station.history.get(flip["id"])) for flip in (found or {}).get("flips", [])[:12]]
+    flips = [InspectionFound.of(view.station.history.get(flip["id"])) for flip in (found or {}).get("flips", [])[:12]]
     return view.page(
         "recalibration",
         loaded=loaded,
@@ -119,7 +120,7 @@ def _disputed(view: View, detector: str) -> dict[str, Any]:
     rows, following = view.station.history.page(
         history.Query(detector=detector, is_disputed=True), limit=_MOST_DISPUTED
     )
-    found = [(history.plain(row), [history.said(one) for one in opinions(row.verdicts)]) for row in rows]
+    found = [(InspectionFound.of(row), [history.said(one) for one in opinions(row.verdicts)]) for row in rows]
     return {"disputed": found, "has_more": following is not None}
 
 

@@ -245,7 +245,7 @@ def original(number: Number, station: Serving, _caller: Inspecting) -> Response:
 
 def _of_evidence(station: Station, number: int, draw: Callable[[evidence.Evidence, dict[str, Any]], bytes]) -> Response:
     row = station.history.get(number)
-    return Response(draw(station.history.evidence(row), row.details), media_type="image/png", headers=_FOR_GOOD)
+    return Response(draw(station.shown.evidence(row), row.details), media_type="image/png", headers=_FOR_GOOD)
 
 
 def _in_utc(moment: datetime | None) -> datetime | None:
