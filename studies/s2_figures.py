@@ -69,8 +69,8 @@ def _beside_published(study: Study, summary: Summary, records: Sequence[Record])
     found = curves.roc_aucs(study, summary, [one for one in records if one.value is not None], data)
     for one in study.published:
         if (one.data, one.score, one.ratio) == (data, None, None) and "roc_auc" in one.figures:
-            found.setdefault(f"{one.method}, S2", {})[float(one.value or 0)] = np.array([one.figures["roc_auc"][0]])
-    title = f"{data}: ROC-AUC over J, and S2's on images of its own"
+            found.setdefault(f"{one.method}, Sode", {})[float(one.value or 0)] = np.array([one.figures["roc_auc"][0]])
+    title = f"{data}: ROC-AUC over J, and Sode's on other images"
     yield parameter_figure(found, x_label="J", y_label="ROC-AUC", x_scale="log2", title=title)
 
 
