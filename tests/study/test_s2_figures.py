@@ -19,7 +19,7 @@ def test_there_is_a_figure_for_all_that_the_records_tell(study, record):
 def test_what_others_have_published_is_drawn_beside_ours(study, record):
     drawn = dict(figures("waves", study, [replace(record, value=4)]))
     labels = [text.get_text() for text in drawn["published-waves-waves"].axes[0].get_legend().get_texts()]
-    assert labels == ["plain", "plain, S2"]
+    assert labels == ["plain", "plain, Sode"]
 
 
 def test_a_study_without_records_has_no_figures(study, tmp_path):
