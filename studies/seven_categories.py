@@ -113,7 +113,7 @@ def _beside(recipe: Recipe, dataset: Dataset, seed: int) -> dict[str, Any] | Non
         return None
     detector = Detector.fit([sample.path for sample in dataset.normal_training()], YARDSTICK, seed=seed)
     results, _ = _inspect(detector, dataset)
-    return {"roc_auc": evaluate(results, seed=seed).to_json()["image"]["roc_auc"]}
+    return {"roc_auc": evaluate(results, read_mask=read_mask, seed=seed).to_json()["image"]["roc_auc"]}
 
 
 def _inspect(detector: Detector, dataset: Dataset) -> tuple[list[Result], float]:
