@@ -158,6 +158,10 @@ def after_ten_rounds(kind: str) -> str:
     return f"{100 * mean(row['rates'][10] for row in rows):.1f}"
 
 
+def of_dictionary() -> str:
+    return f"{mean_roc_auc('seven_categories-sparse-dictionary'):.3f}"
+
+
 SENTENCES: dict[tuple[Path, str], Callable[[], str]] = {
     (README, r"ONNX Runtime inspects ([\d.]+) times"): lambda: times_anomalib("onnx"),
     (README, r"PyTorch ([\d.]+) times"): lambda: times_anomalib("torch"),
@@ -169,6 +173,7 @@ SENTENCES: dict[tuple[Path, str], Callable[[], str]] = {
     (DOCS / "measured.md", r"([\d.]+) times what the backbone alone takes"): lambda: f"{fitting('ratio'):.1f}",
     (DOCS / "measured.md", r"runs at ([\d.]+) of the rate"): lambda: inspection("graph_of_backbone"),
     (DOCS / "measured.md", r"from a folder at ([\d.]+) of it"): lambda: inspection("folder_of_backbone"),
+    (DOCS / "methods" / "sparse_dictionary.md", r"the recipe of today has ([\d.]+)"): of_dictionary,
     (DOCS / "learning-on.md", r"([\d.]+) ± [\d.]+ % after ten rounds"): lambda: after_ten_rounds("as they come"),
 }
 
