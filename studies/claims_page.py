@@ -55,12 +55,11 @@ def _verdicts(found: Found) -> Table:
 
 
 def _verdict(claim: Claim, said: Judged, found: Found) -> tuple[str, ...]:
-    text = claim.text if claim.within is None else f"{claim.text} (within {claim.within:g})"
     named = {above.data for above, *_ in said.comparisons}
     unit = "data sets" if named & {None, *found.source.groups} else "repeats"
     here = f"**{said.verdict}**" if said.verdict != "not decidable" else f"not decidable here: {_reason(said)}"
     differences = said.differences if any(len(one) for *_, one in said.comparisons) else NONE
-    return (text, claim.source, here, f"{said.n_pairs} {unit}", differences)
+    return (claim.statement, claim.source, here, f"{said.n_pairs} {unit}", differences)
 
 
 def _reason(said: Judged) -> str:

@@ -65,7 +65,7 @@ class VariationalAutoencoder(Generative):
 
     def latents(self, inputs: Tensor) -> Tensor:
         """(B, C, H, W) -> the posterior's mean μ, (B, J)."""
-        return self._posterior(inputs)[0]
+        return self.path.code(inputs, self.mean(self.encoder(inputs)))
 
     def _posterior(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Its mean and the logarithm of its variance, (B, J) each."""

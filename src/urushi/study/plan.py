@@ -92,6 +92,11 @@ class Claim(_Table):
     below: Annotated[tuple[Place, ...], Field(min_length=1)]
     within: Annotated[float, Field(gt=0)] | None = None
 
+    @property
+    def statement(self) -> str:
+        """Its words, with the margin where it has one."""
+        return self.text if self.within is None else f"{self.text} (within {self.within:g})"
+
     def pairs(self) -> Iterator[tuple[Place, Place]]:
         """Both sides of each comparison."""
         return ((at.joined(self.above), at.joined(below)) for at in self.at for below in self.below)

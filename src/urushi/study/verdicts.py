@@ -74,8 +74,7 @@ def verdict_table(study: Study, summary: Summary, records: Sequence[Record]) -> 
 
 
 def _row(claim: Claim, found: Judged) -> tuple[str, ...]:
-    text = claim.text if claim.within is None else f"{claim.text} (within {claim.within:g})"
-    return (text, found.verdict, claim.source, str(found.n_pairs), found.differences)
+    return (claim.statement, found.verdict, claim.source, str(found.n_pairs), found.differences)
 
 
 def _paired(above: Mapping[Any, float], below: Mapping[Any, float]) -> np.ndarray:

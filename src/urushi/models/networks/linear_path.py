@@ -58,9 +58,9 @@ class LinearPath(NoPath):
 
     @torch.no_grad()
     def learn(self, batches: Iterable[Tensor]) -> None:
-        """From at most 1,024 images, evenly spread over re-iterable batches (B, C, H, W); raises DatasetError."""
-        step = -(-sum(map(len, batches)) // _MOST_IMAGES)
-        images = torch.cat([batch.flatten(1) for batch in batches])[::step]
+        """From at most 1,024 images, evenly spread over batches (B, C, H, W); raises DatasetError."""
+        images = torch.cat([batch.flatten(1) for batch in batches])
+        images = images[:: -(-len(images) // _MOST_IMAGES)]
         learn_directions(self.mean, self.directions, images, method="a linear path")
         found = ((images - self.mean) @ self.directions.T).std(dim=0)
         self.deviations.copy_(found.clamp_min(_LEAST * found.max().clamp_min(1e-6)))
