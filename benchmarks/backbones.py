@@ -8,15 +8,17 @@ The networks have the shapes of published ones and random weights, which does no
 
 import statistics
 import time
+from typing import Any
 
 import torch
 import transformers
 
 from urushi.backbones.efficientnet_lite import LiteBackbone
 
-_STAGES, _LAYERS = {"out_indices": [2, 3, 4]}, {"image_size": 518, "out_indices": [4, 8, 12]}
+_STAGES = {"out_indices": [2, 3, 4]}
+_LAYERS = {"image_size": 518, "out_indices": [4, 8, 12]}
 _CONVNEXT = {"hidden_sizes": [96, 192, 384, 768], "depths": [3, 3, 9, 3], **_STAGES}
-NETWORKS = {  # name -> class, config, side of the image in px
+NETWORKS: dict[str, tuple[type[Any], dict[str, Any], int]] = {  # name -> class, config, side of the image in px
     "ResNet-50": (transformers.ResNetBackbone, _STAGES, 256),
     "ConvNeXt-T": (transformers.ConvNextBackbone, _CONVNEXT, 256),
     "DINOv2-S": (transformers.Dinov2Backbone, {**_LAYERS, "hidden_size": 384, "num_attention_heads": 6}, 224),

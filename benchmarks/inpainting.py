@@ -36,7 +36,8 @@ def main() -> None:
     torch.manual_seed(options.seed)
     side = options.side_px
     settings = {"seed": options.seed, "n_threads": options.threads, "side_px": side, "n_repeats": options.repeats}
-    header, image, results = record.environment() | settings, torch.rand(1, 1, side, side), []
+    header, image = record.environment() | settings, torch.rand(1, 1, side, side)
+    results: list[dict[str, Any]] = []
     for name, size in SIZES.items():
         model = SirenInpainting((1, side, side), **size).eval()
         measures = {str(n): seconds(model, image, n) for n in AT_ONCE}

@@ -13,7 +13,6 @@ autoencoder-256 is the recipe autoencoder at 256 px a side. A choice of recipes 
 """
 
 import argparse
-import io
 import tempfile
 import time
 from collections import deque
@@ -35,6 +34,7 @@ from urushi.data.dataset import find_dataset
 from urushi.data.images import read_image
 from urushi.data.stream import batches, side_by_side, stream
 from urushi.runtime.backend import Backend
+from urushi.runtime.names import Runtime
 from urushi.runtime.onnx_backend import OnnxBackend, open_session
 from urushi.runtime.torch_backend import TorchBackend
 
@@ -131,14 +131,12 @@ def backbone_of(path: Path) -> bytes | None:
     assert isinstance(backend, TorchBackend)
     if not hasattr(backend.graph.model, "backbone"):
         return None
-    file = io.BytesIO()
     example = torch.rand(1, *backend.graph.model.image_shape)
     program = torch.onnx.export(
         LastMap(backend.graph.model.backbone).eval(), (example,), dynamo=True, input_names=["images"], verbose=False
     )
     assert program is not None
-    program.save(file)
-    return file.getvalue()
+    return program.model_proto.SerializeToString()
 
 
 def forward(graph: torch.nn.Module, tensors: list[torch.Tensor]) -> None:
@@ -169,7 +167,7 @@ def fit(name: str, options: argparse.Namespace, path: Path) -> Path:
     return path
 
 
-def compare(name: str, runtime: str, path: Path, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+def compare(name: str, runtime: Runtime, path: Path, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     detector = Detector.load(path, runtime=runtime, n_threads=options.threads)
     sides = Sides(detector, folder, backbone_of(path) if runtime == "onnx" else None)
     rates = record.interleave(sides.measures(), options.repeats, n_warm_up=options.warm_up)

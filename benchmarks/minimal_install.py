@@ -29,7 +29,7 @@ def install(folder: Path) -> Path:
     with tempfile.TemporaryDirectory() as copy:  # pip leaves a build folder where it builds
         archive = subprocess.run(["git", "archive", "HEAD"], cwd=record.ROOT, check=True, stdout=subprocess.PIPE)
         subprocess.run(["tar", "-x", "-C", copy], input=archive.stdout, check=True)
-        command = [python, "-m", "pip", "install", "-q", "-c", record.ROOT / "constraints.txt", copy]
+        command: list[str | Path] = [python, "-m", "pip", "install", "-q", "-c", record.ROOT / "constraints.txt", copy]
         subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
     return python
 
@@ -85,10 +85,10 @@ def main() -> None:
         python = install(Path(name) / "environment")
         part, image = export(Path(name), options.seed)
         inspect: list[str | Path] = [python.with_name("urushi"), "inspect", part, image]
-        commands = {"inspect": [python, *inspect], "pass": [python, "-c", "pass"]}
+        commands: dict[str, list[str | Path]] = {"inspect": [python, *inspect], "pass": [python, "-c", "pass"]}
         found = record.interleave({n: seconds(c) for n, c in commands.items()}, options.repeats, n_warm_up=1)
         size, modules = sizes(python), imported(python, inspect)
-    result = {
+    result: dict[str, Any] = {
         "mib": size | {"target": {"at_most": AT_MOST_MIB}, "is_met": size["with_byte_code"] <= AT_MOST_MIB},
         "seconds": record.judged(record.spread(found["inspect"]), at_most=AT_MOST_SECONDS),
         "ratio": record.ratio(found["inspect"], found["pass"]),

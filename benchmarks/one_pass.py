@@ -8,6 +8,7 @@ image to decision. Weights are those of a fit of one epoch: time does not depend
 import argparse
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -47,7 +48,7 @@ def main() -> None:
     ways = {name: detector(px, one_pass=whole, options=options) for name, (px, whole) in WAYS.items()}
     measures = {name: seconds(fitted, image) for name, fitted in ways.items()}
     found = record.interleave(measures, options.repeats, n_warm_up=options.warm_up)
-    results = [
+    results: list[dict[str, Any]] = [
         {"way": name, "seconds": record.spread(values), "ratio": record.ratio(values, found["one pass"])}
         for name, values in found.items()
     ]

@@ -17,9 +17,10 @@ from benchmarks import command_line, record
 from benchmarks.tiles import tiles
 from urushi import Detector, Recipe
 from urushi.models.partial_diffusion import PartialDiffusion
+from urushi.preprocessing import Prepared
 from urushi.runtime.torch_backend import TorchBackend
 
-WAYS = {
+WAYS: dict[str, dict[str, Any]] = {
     "no_diffusion, 1 step": {"mode": "no_diffusion", "steps": 1},
     "no_diffusion, 5 steps": {"mode": "no_diffusion", "steps": 5},
     "no_diffusion, 10 steps": {"mode": "no_diffusion", "steps": 10},
@@ -77,7 +78,9 @@ def model_of(fitted: Detector) -> PartialDiffusion:
 
 def measured(way: str, options: argparse.Namespace) -> dict[str, Any]:
     fitted = detector(options, **WAYS[way])
-    prepared = fitted.prepare(next(tiles(1, 256, options.seed))).pixels[None]
+    read = fitted.prepare(next(tiles(1, 256, options.seed)))
+    assert isinstance(read, Prepared)
+    prepared = read.pixels[None]
     measures = {"whole": whole(fitted, prepared), "bare": bare(fitted, prepared)}
     if way == "no_diffusion, 10 steps":
         exported = fitted.export(list(tiles(8, 256, options.seed)))

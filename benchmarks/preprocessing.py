@@ -71,7 +71,7 @@ def _gamma(exponent: float) -> np.ndarray:
 
 
 def _stretched(image: np.ndarray) -> np.ndarray:
-    return cv2.normalize(image, None, 0, 1, cv2.NORM_MINMAX, cv2.CV_32F)
+    return cv2.normalize(image, np.empty(0), 0, 1, cv2.NORM_MINMAX, cv2.CV_32F)
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,9 @@ class Sides:
         deque(stream(work, self.paths, n_threads=self.n_threads), maxlen=0)
 
     def _read_bare(self, path: Path) -> np.ndarray:
-        return self.bare(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE))
+        image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        assert image is not None, path
+        return self.bare(image)
 
     def _rate(self, work: Callable[[], object]) -> float:
         start = time.perf_counter()

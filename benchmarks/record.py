@@ -20,8 +20,8 @@ T = TypeVar("T")
 
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
-_PACKAGES = ("urushi", "torch", "lightning", "numpy", "opencv-python-headless", "pillow", "pydantic", "typer")
-_PACKAGES += ("onnxruntime", "openvino")
+_PACKAGES: tuple[str, ...] = ("urushi", "torch", "lightning", "numpy", "opencv-python-headless", "pillow", "pydantic")
+_PACKAGES += ("typer", "onnxruntime", "openvino")
 _RESULT_FOLDERS = (":!benchmarks/results", ":!studies/results")  # writing a result must not make the next one dirty
 
 

@@ -58,8 +58,8 @@ FIRST_LINES = {  # IMAGES: a data set; DETECTOR: fitted on some of it; OUT: a fi
 }
 FIRST_LINE_SECONDS = 0.5
 N_FITTED = 30  # good images
-HEAVY = ("torch", "lightning", "kornia", "torchmetrics", "sklearn", "skimage", "scipy", "matplotlib", "onnxruntime")
-HEAVY += ("numpy", "cv2", "PIL", "pydantic", "typer", "rich", "jinja2", "safetensors")
+HEAVY: tuple[str, ...] = ("torch", "lightning", "kornia", "torchmetrics", "sklearn", "skimage", "scipy", "matplotlib")
+HEAVY += ("onnxruntime", "numpy", "cv2", "PIL", "pydantic", "typer", "rich", "jinja2", "safetensors")
 
 
 def seconds(arguments: list[str]) -> Callable[[], float]:
@@ -130,7 +130,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         commands = {} if options.without_first_lines else first_lines(Path(folder))
         lines = record.interleave(commands, options.repeats, n_warm_up=options.warm_up)
-    judged = [
+    judged: list[dict[str, Any]] = [
         {"command": FIRST_LINES[name], "seconds": record.judged(record.spread(times), at_most=FIRST_LINE_SECONDS)}
         for name, times in lines.items()
     ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -33,7 +34,8 @@ def write_tiles(folder: Path, n: int, px: int, seed: int) -> Path:
     for number, tile in enumerate(tiles(n, px, seed)):
         is_png = number // 2 % 2 == 0
         path = folder / f"{number:05}.{'png' if is_png else 'jpg'}"
-        Image.fromarray(tile).save(path, **({} if is_png else {"quality": _JPEG_QUALITY}))
+        how: dict[str, Any] = {} if is_png else {"quality": _JPEG_QUALITY}
+        Image.fromarray(tile).save(path, **how)
     return folder
 
 

@@ -9,7 +9,8 @@ studies/results/auto_choice.json and .md.
 
 import statistics
 import tempfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,8 @@ def left_out(rows: Sequence[dict[str, Any]]) -> str:
     """Which candidates would be chosen on all categories but one, and what they are worth on that one."""
     first, *others = CANDIDATES
     sets = [(first, *more) for n in range(1, len(others) + 1) for more in combinations(others, n)]
-    chosen = [max(sets, key=lambda names, out=out: mean(names, [r for r in rows if r is not out])) for out in rows]
+    rest = [[row for row in rows if row is not out] for out in rows]
+    chosen = [max(sets, key=partial(mean, rows=some)) for some in rest]
     worth = statistics.fmean(mean(names, [out]) for names, out in zip(chosen, rows, strict=True))
     by_category = ", ".join(f"{row['category']} {' + '.join(names)}" for names, row in zip(chosen, rows, strict=True))
     every = ", ".join(f"{' + '.join(names)} {mean(names, rows):.4f}" for names in sets)
@@ -105,10 +107,10 @@ def cells(row: dict[str, Any]) -> list[str]:
     return [f"**{cell}**" if name == row["trial"]["taken"] else cell for name, cell in found.items()]
 
 
-RULES = {
+RULES: dict[str, Callable[[dict[str, Any]], str]] = {
     "always the first": lambda _: next(iter(CANDIDATES)),
     "taken by the rule of `auto`": lambda row: row["trial"]["taken"],
-    "the same among the candidates that the recipe has": lambda row: shipped(row),
+    "the same among the candidates that the recipe has": shipped,
     "highest on planted defects": lambda row: max(planted(row), key=planted(row).__getitem__),
     "best on the test images (nobody can know)": lambda row: max(row["test"], key=row["test"].__getitem__),
 }

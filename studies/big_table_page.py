@@ -1,6 +1,6 @@
 """The page on every recipe on every category, from the records alone."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -155,7 +155,7 @@ def _beside_the_best(found: Verdict) -> Table:
     return Table(f"Beside {best}", columns, rows, note)
 
 
-def _against(best: str | None):  # type: ignore[no-untyped-def]
+def _against(best: str | None) -> Callable[[Pair], tuple[str, ...]]:
     def row(pair: Pair) -> tuple[str, ...]:
         one, sign = pair.found, 1 if pair.first == best else -1
         value, *ends = (sign * number for number in (one.value, one.low, one.high))
@@ -167,7 +167,7 @@ def _against(best: str | None):  # type: ignore[no-untyped-def]
 
 
 def _missing(plan: "Plan", cells: Cells) -> Table:
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (one.recipe, one.data, str(failure.seed), failure.state, f"{failure.seconds:.0f}", failure.reason)
         for one in cells.values()
         for failure in one.failures

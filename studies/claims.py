@@ -102,9 +102,9 @@ class Found(BaseModel):
     folder: Path = RESULTS
 
     @cached_property
-    def by_place(self) -> dict[Place, dict[str, dict[int, float]]]:
+    def by_place(self) -> dict[Place, dict[str, dict[Unit, float]]]:
         """Figures by name and seed, of places that say all but the figure."""
-        found: dict[Place, dict[str, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
+        found: dict[Place, dict[str, dict[Unit, float]]] = defaultdict(lambda: defaultdict(dict))
         for records in self.source.records:
             for place, seed, figures in records.measured(self.folder):
                 for name, value in figures.items():

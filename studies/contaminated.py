@@ -15,7 +15,8 @@ from benchmarks import command_line
 from sklearn.metrics import roc_auc_score
 
 from studies import DATA, RESULTS, jobs
-from urushi import Detector, Inspection, Recipe
+from studies.readable import require_readable
+from urushi import Detector, Recipe
 from urushi.data.dataset import Sample, find_dataset
 
 CATEGORIES = ("magnetic_tile", "nanofiber_sem", "solar_cell")
@@ -60,7 +61,7 @@ def fitted(paths: list[Path], *, leave_out: bool) -> Detector:
 
 def auc(detector: Detector, samples: list[Sample]) -> float:
     found = detector.inspect_many(sample.path for sample in samples)
-    scores = [one.score for one in found if isinstance(one, Inspection)]
+    scores = [require_readable(one).score for one in found]
     return float(roc_auc_score([bool(sample.label) for sample in samples], scores))
 
 

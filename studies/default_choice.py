@@ -17,7 +17,8 @@ from benchmarks import command_line
 from sklearn.metrics import roc_auc_score
 
 from studies import CATEGORIES, DATA, RESULTS, jobs
-from urushi import Detector, Recipe, Unreadable
+from studies.readable import require_readable
+from urushi import Detector, Recipe
 from urushi.data.dataset import find_dataset
 from urushi.data.loader import Rows
 from urushi.data.masks import read_mask
@@ -80,12 +81,8 @@ def test_auc(recipe: Recipe, category: str) -> tuple[float, float]:
 
 
 def prepared(recipe: Recipe, paths: list[Any]) -> np.ndarray:
-    pipeline, found = Pipeline.of(recipe), []
-    for path in paths:
-        item = pipeline.read(path)
-        assert not isinstance(item, Unreadable), item.reason
-        found.append(item.pixels)
-    return np.stack(found)
+    pipeline = Pipeline.of(recipe)
+    return np.stack([require_readable(pipeline.read(path)).pixels for path in paths])
 
 
 def embedded(backend: TorchBackend, images: np.ndarray) -> np.ndarray:

@@ -18,6 +18,7 @@ import numpy as np
 from benchmarks import command_line, record
 
 from studies import DATA, RESULTS, jobs
+from studies.readable import require_readable
 from urushi import Detector, Recipe
 from urushi.data.dataset import Dataset, find_dataset
 from urushi.defect_types import Encoder
@@ -26,7 +27,7 @@ from urushi.defect_types._head import Head
 N_LABELS = {"magnetic_tile": (2, 5, 10), "screw": (2, 5, 8)}
 DEFAULTS = {"epochs": 60, "tune_epochs": 40}
 ENCODERS = ("default", "trained", "trained on all", "random")
-WAYS = ("default, frozen",)
+WAYS: tuple[str, ...] = ("default, frozen",)
 WAYS += tuple(f"{name}, {state}" for state in ("frozen", "tuned") for name in ("trained", "trained on all", "random"))
 
 
@@ -53,7 +54,8 @@ def measure(options: argparse.Namespace, data: str, encoder: str, seed: int) -> 
     samples = [sample for sample in dataset.test() if sample.label]
     names, owners = np.unique([sample.defect for sample in samples], return_inverse=True)
     codes = Encoder(detector(dataset, encoder, options.epochs, seed))
-    images = [codes.image(one) for one in codes.detector.inspect_many(sample.path for sample in samples)]
+    found = codes.detector.inspect_many(sample.path for sample in samples)
+    images = [codes.image(require_readable(one)) for one in found]
     ways = [way for way in WAYS if way.rpartition(", ")[0] == encoder]
     for n, way in product(N_LABELS[data], ways):
         seen = drawn(owners, n, seed)

@@ -24,6 +24,7 @@ from urushi import Recipe
 from urushi.data.dataset import find_dataset
 from urushi.data.loader import Rows
 from urushi.data.splits import folds
+from urushi.models.feature_reconstruction import FeatureReconstruction
 from urushi.runtime.torch_backend import TorchBackend
 from urushi.scoring import build_graph
 
@@ -40,7 +41,7 @@ class Parts:
     def __init__(self, shape: tuple[int, int, int]) -> None:
         recipe = Recipe.find("default").with_settings({"model.name": "feature_reconstruction", "model.pictures": 0})
         nearest = recipe.with_settings({"model.kind": "nearest", "model.windows": []})
-        self.linear, self.memory = (build_graph(one, shape).model for one in (recipe, nearest))
+        self.linear, self.memory = (reconstruction(one, shape) for one in (recipe, nearest))
         self.backend = TorchBackend(build_graph(recipe, shape))
 
     def fit(self, features: np.ndarray, pixels: np.ndarray) -> None:
@@ -58,6 +59,12 @@ class Parts:
         rebuilt = self.pca.inverse_transform(self.pca.transform(pixels))
         in_pixels = top(torch.from_numpy((pixels - rebuilt) ** 2))
         return torch.stack([cells[0], *windows, cells[1], in_pixels], dim=1).numpy()
+
+
+def reconstruction(recipe: Recipe, shape: tuple[int, int, int]) -> FeatureReconstruction:
+    model = build_graph(recipe, shape).model
+    assert isinstance(model, FeatureReconstruction)
+    return model
 
 
 def residual(part: Callable[..., Any], inputs: torch.Tensor) -> torch.Tensor:

@@ -17,6 +17,7 @@ import time
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,8 @@ def _dicoms() -> Iterator[tuple[str, bytes]]:
         data.file_meta = FileMetaDataset()
         data.file_meta.TransferSyntaxUID = syntax
         data.SOPClassUID, data.SOPInstanceUID = uid.SecondaryCaptureImageStorage, uid.generate_uid()
-        data.Rows, data.Columns, data.SamplesPerPixel, data.PhotometricInterpretation = *GREY.shape, 1, "MONOCHROME2"
+        data.Rows, data.Columns = GREY.shape
+        data.SamplesPerPixel, data.PhotometricInterpretation = 1, "MONOCHROME2"
         data.BitsAllocated, data.BitsStored, data.HighBit, data.PixelRepresentation = 8, 8, 7, 0
         frame = Image.fromarray(GREY)
         if name == "rle":
@@ -132,9 +134,9 @@ def _dicoms() -> Iterator[tuple[str, bytes]]:
             data.PixelData = GREY.tobytes()
             data.compress(uid.RLELossless)
         else:
-            encoded = {"jpeg": ("JPEG", {}), "j2k": ("JPEG2000", {})}.get(name)
-            data.PixelData = encapsulate([_saved(frame, *encoded)]) if encoded else GREY.tobytes()
-            data["PixelData"].is_undefined_length = bool(encoded)
+            kind = {"jpeg": "JPEG", "j2k": "JPEG2000"}.get(name)
+            data.PixelData = encapsulate([_saved(frame, kind, {})]) if kind else GREY.tobytes()
+            data["PixelData"].is_undefined_length = bool(kind)
         data["PixelData"].VR = "OB"
         dcmwrite(buffer := io.BytesIO(), data, enforce_file_format=True)
         yield f"{name}.dcm", buffer.getvalue()
@@ -231,7 +233,7 @@ def of_images(n: int, folder: Path, rng: random.Random) -> Iterator[dict[str, An
         read(path)  # whole, it is read
         for _ in range(n // len(files) + 1):
             path.write_bytes(damaged(data, rng, list(files.values())))
-            counts.case(lambda path=path: read(path))
+            counts.case(partial(read, path))
         yield counts.row()
 
 
@@ -247,9 +249,12 @@ def of_texts(n: int, folder: Path, rng: random.Random) -> Iterator[dict[str, Any
         path.write_bytes(content)
         return path
 
+    def load_forged(name: str) -> Detector:
+        return load(put(forged(parts, name, rng)), name)
+
     kinds: dict[str, Callable[[], object]] = {
         "detector file": lambda: Detector.load(put(damaged(data, rng, [recipe]))),
-        **{f"its {name}": lambda name=name: load(put(forged(parts, name, rng)), name) for name in parts},
+        **{f"its {name}": partial(load_forged, name) for name in parts},
         "recipe": lambda: Recipe.from_toml(damaged(recipe, rng, [study]).decode("utf-8", "replace")),
         "setting": lambda: parse_setting(damaged(rng.choice(words), rng, [recipe]).decode("utf-8", "replace")),
         "study": lambda: Study.of(put(damaged(study, rng, [recipe]))),

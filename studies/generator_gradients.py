@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
-import numpy as np
 import torch
 from benchmarks import command_line, record
 from torch import Tensor
@@ -34,8 +33,9 @@ ABOUT = (
 
 def measure(data: str, seed: int, steps: list[int]) -> Iterator[dict[str, Any]]:
     images = torch.from_numpy(IMAGES[data]()[0])
+    _, channels, height, width = images.shape
     torch.manual_seed(seed)
-    model = build_model(Part(name="gan"), tuple(images.shape[1:]))
+    model = build_model(Part(name="gan"), (channels, height, width))
     assert isinstance(model, Gan)
     model.train()
     optimizer, done = model.optimizers()["discriminator"], 0
@@ -45,7 +45,7 @@ def measure(data: str, seed: int, steps: list[int]) -> Iterator[dict[str, Any]]:
             next(iter(model.losses(images[torch.randint(len(images), (BATCH,))])))[1].backward()
             optimizer.step()
         done, noise = wanted, torch.randn(BATCH, model.latent_dimension)
-        lengths = {loss: pull(model, loss, noise) for loss in LOSSES}
+        lengths: dict[str, float] = {loss: pull(model, loss, noise) for loss in LOSSES}
         yield {"steps": wanted, **lengths, "judged": model.discriminate(model.generator(noise)).sigmoid().mean().item()}
 
 
@@ -63,7 +63,7 @@ def markdown(found: dict[str, Any]) -> str:
         rows = [row for row in found["rows"] if (row["data"], row["steps"]) == (data, steps)]
         ratios = [row["non_saturating"] / row["minimax"] for row in rows]
         columns = *([row[key] for row in rows] for key in ("judged", *LOSSES)), ratios
-        shown = ["{:.3g} ± {:.2g}".format(*record.mean_and_error(np.array(values))) for values in columns]
+        shown = ["{:.3g} ± {:.2g}".format(*record.mean_and_error(values)) for values in columns]
         lines.append(f"| {' | '.join([data, str(steps), *shown])} |")
     return "\n".join(lines)
 

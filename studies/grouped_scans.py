@@ -13,7 +13,8 @@ Results: studies/results/grouped_scans.json and .md.
 """
 
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -37,13 +38,13 @@ ABOUT = " ".join((__doc__ or "").split("\n\n")[1].rpartition("Results:")[0].spli
 
 def scan(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A picture (H, W) or (H, W, 3) uint8 of the same product, taken once more."""
-    shift = np.float32([[1, 0, rng.uniform(-2, 2)], [0, 1, rng.uniform(-2, 2)]])
+    shift = np.array([[1, 0, rng.uniform(-2, 2)], [0, 1, rng.uniform(-2, 2)]], np.float32)
     moved = cv2.warpAffine(image, shift, image.shape[1::-1], borderMode=cv2.BORDER_REFLECT_101)
     noisy = moved * rng.uniform(0.98, 1.02) + rng.normal(0, 2, moved.shape)
-    return np.uint8(noisy.clip(0, 255).round())
+    return noisy.clip(0, 255).round().astype(np.uint8)
 
 
-def scanned(paths: Sequence[Any], n_scans: int, seed: int) -> list[np.ndarray]:
+def scanned(paths: Iterable[Path], n_scans: int, seed: int) -> list[np.ndarray]:
     rng = np.random.default_rng(seed)
     images = [cv2.resize(read_image(path), (SIDE, SIDE), interpolation=cv2.INTER_AREA) for path in paths]
     return [scan(image, rng) for image in images for _ in range(n_scans)]

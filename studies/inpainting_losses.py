@@ -75,7 +75,7 @@ def measure(
     scores = [ERROR, DISTANCE] if "discriminator" in VARIANTS[variant] else [ERROR]
     start, good = time.monotonic(), [sample.path for sample in dataset.normal_training()]
     detectors = Detector.fit_scores(good, recipe, scores, seed=seed)
-    row = {"fit_seconds": round(time.monotonic() - start, 1)}
+    row: dict[str, Any] = {"fit_seconds": round(time.monotonic() - start, 1)}
     for part, detector in zip(scores, detectors, strict=True):
         results = list(zip(dataset.test(), detector.inspect_many(s.path for s in dataset.test()), strict=True))
         found = evaluate(results, read_mask=read_mask).to_json()

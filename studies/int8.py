@@ -88,7 +88,7 @@ def in_int8(detector: Detector, normal: list[Any], learnt: list[Any], seed: int)
 
 @contextmanager
 def gate_open() -> Iterator[None]:
-    limits = {"MOST_NEAR": np.inf, "MOST_FLIPS": np.inf, "MOST_LOSS": np.inf, "LEAST_NEAR": 0}
+    limits: dict[str, Any] = {"MOST_NEAR": np.inf, "MOST_FLIPS": np.inf, "MOST_LOSS": np.inf, "LEAST_NEAR": 0}
     with mock.patch.multiple(_parity, **limits), mock.patch.object(_export, "N_FLOAT", (8,)):
         yield
 

@@ -7,7 +7,7 @@ figures are stood for by means over defective images, of which some fail or all 
 Results: studies/results/interval_coverage.json and .md.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from urushi.evaluation.intervals import roc_auc_interval
 from urushi.evaluation.resampling import bootstrap
 
 Array = np.ndarray
+Ends = tuple[float | None, float | None]  # of an interval; None where there is none
 SIZES = ((15, 15), (100, 100))
 TRUE_AUCS = (0.7, 0.9, 0.97, 0.99, 0.999)
 DECISIONS = ((0.7, 0.7), (0.9, 0.9), (0.97, 0.97), (0.999, 0.999), (0.7, 0.99), (0.99, 0.9), (0.5, 0.999))
@@ -89,25 +90,31 @@ def measure_scores(law: str, sizes: tuple[int, int], n_runs: int, seed: int) -> 
         yield {"true": {name: true[name] for name in ("roc_auc", *DRAWN)}, **summed(runs, true)}
 
 
-def intervals(values: Array, is_anomalous: Array, *, seed: int) -> dict[str, tuple[float, float]]:
+def intervals(values: Array, is_anomalous: Array, *, seed: int) -> dict[str, Ends]:
     """The intervals of one test set by the names of the figures; "of resamples" are percentiles."""
-    statistics, draws = _statistics(values, is_anomalous), []
+    statistics = _statistics(values, is_anomalous)
+    draws: list[Mapping[str, Array]] = []
 
-    def kept(weights: Array) -> dict[str, Array]:
+    def kept(weights: Array) -> Mapping[str, Array]:
         draws.append(statistics(weights))
         return draws[-1]
 
     undefined = dict.fromkeys(statistics(np.ones((1, len(values)))), "")
     found = bootstrap(kept, is_anomalous, seed=seed, n_resamples=N_RESAMPLES, undefined=undefined)
-    ends = {name: (found[name].low, found[name].high) for name in DRAWN}
+    ends: dict[str, Ends] = {name: (found[name].low, found[name].high) for name in DRAWN}
     ends["roc_auc"] = roc_auc_interval(values[~is_anomalous], values[is_anomalous])
     for name in ("roc_auc", "average_precision"):
         drawn = np.concatenate([draw[name] for draw in draws[1:]])
-        ends[f"{name} of resamples"] = tuple(np.quantile(drawn, [0.025, 0.975]))
+        ends[f"{name} of resamples"] = percentiles(drawn)
     return ends
 
 
-def summed(runs: list[dict[str, tuple[float, float]]], true: dict[str, float]) -> dict[str, Any]:
+def percentiles(drawn: Array) -> Ends:
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def summed(runs: list[dict[str, Ends]], true: dict[str, float]) -> dict[str, Any]:
     """Of each figure the share of runs whose interval has the true value, and the mean width."""
     found: dict[str, Any] = {"coverage": {}, "width": {}}
     for name in runs[0]:
@@ -131,7 +138,9 @@ def expected(recall: float, specificity: float, sizes: tuple[int, int]) -> dict[
     return {name: float(RATIOS[name](counts)[0]) for name in AT_THRESHOLD}
 
 
-def decided(recall: float, specificity: float, sizes: tuple[int, int], rng: np.random.Generator, run: int) -> Any:
+def decided(
+    recall: float, specificity: float, sizes: tuple[int, int], rng: np.random.Generator, run: int
+) -> dict[str, Ends]:
     """The intervals of one test set; where a figure is undefined, nothing is claimed, so all of its range is."""
     right = rng.random(sum(sizes)) < np.repeat([specificity, recall], sizes)
     labels = np.repeat([0, 1], sizes)
@@ -148,16 +157,15 @@ def measure_means(quality: str, n_images: int, n_runs: int, seed: int) -> Iterat
         yield {"true": true, **summed(runs, true)}
 
 
-def means(found: Array, *, seed: int) -> dict[str, tuple[float, float]]:
-    draws = []
+def means(found: Array, *, seed: int) -> dict[str, Ends]:
+    draws: list[Array] = []
 
     def kept(weights: Array) -> dict[str, Array]:
         draws.append(weights @ found / len(found))
         return {"mean": draws[-1]}
 
     figure = bootstrap(kept, np.zeros(len(found)), seed=seed, n_resamples=N_RESAMPLES, undefined={"mean": ""})["mean"]
-    percentiles = np.quantile(np.concatenate(draws[1:]), [0.025, 0.975])
-    return {"mean": (figure.low, figure.high), "mean of resamples": tuple(percentiles)}
+    return {"mean": (figure.low, figure.high), "mean of resamples": percentiles(np.concatenate(draws[1:]))}
 
 
 def measure(kind: str, law: str, n: list[int], *, n_runs: int, seed: int) -> Iterator[dict[str, Any]]:

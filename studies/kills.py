@@ -156,7 +156,9 @@ def _kept(names: set[str]) -> set[str]:
 def prepared(place: Path) -> None:
     make_demo(place / "images")
     shutil.copy(place / "images" / "train" / "good" / "000.png", place / "picture.png")
-    picture = cv2.resize(cv2.imread(str(place / "picture.png"), 0), (512, 512))
+    picture = cv2.imread(str(place / "picture.png"), 0)
+    assert picture is not None
+    picture = cv2.resize(picture, (512, 512))
     cv2.imwrite(str(place / "picture.png"), picture)
     (place / "killed.toml").write_text(STUDY, "utf-8")
     run(("fit", "images", "-o", "part.urushi", *QUICK, "--set", "split.n_folds=2"), place)

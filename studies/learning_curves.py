@@ -20,7 +20,8 @@ from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
 from studies import DATA, RESULTS, jobs
-from urushi import Detector, Inspection, Recipe, Unreadable
+from studies.readable import require_readable
+from urushi import Detector, Recipe
 from urushi.data.dataset import Dataset, find_dataset
 from urushi.reporting.plots.learning_curves import read_learning_curves
 from urushi.reporting.plots.style import REFERENCE_COLOUR, line_style, new_figure, write
@@ -73,7 +74,7 @@ def with_weights(detector: Detector, folder: Path, epoch: int) -> Detector:
 
 def scores(detector: Detector, dataset: Dataset) -> np.ndarray:
     found = detector.inspect_many(sample.path for sample in dataset.test())
-    return np.array([item.score for item in found if isinstance(item, Inspection)])
+    return np.array([require_readable(item).score for item in found])
 
 
 def auc(found: np.ndarray, dataset: Dataset) -> float:
@@ -82,8 +83,8 @@ def auc(found: np.ndarray, dataset: Dataset) -> float:
 
 def texture(detector: Detector, dataset: Dataset, found: np.ndarray) -> dict[str, float]:
     """How well the mean gradient of an image tells good from bad, and how much of the score it is."""
-    images = (detector.prepare(sample.path) for sample in dataset.test())
-    steps = (np.gradient(image.pixels, axis=(1, 2)) for image in images if not isinstance(image, Unreadable))
+    images = (require_readable(detector.prepare(sample.path)) for sample in dataset.test())
+    steps = (np.gradient(image.pixels, axis=(1, 2)) for image in images)
     gradients = np.array([np.abs(np.stack(step)).mean() for step in steps])
     good = np.array([not sample.label for sample in dataset.test()])
     return {

@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 from studies import DATA, RESULTS, jobs
 from studies.pyramid_rates import RECIPE as WITH_FIFTY
 from studies.pyramid_rates import SHAPE, crossed, law, score
+from studies.readable import require_readable
 from urushi import Detector
 from urushi.calibration import HeldOut
 from urushi.calibration.conformal import Conformal
@@ -96,7 +97,8 @@ def saved(detector: Detector, folder: Path) -> int:
 def looks(detector: Detector, images: list[Path]) -> list[tuple[NDArray[np.float32], float, bool]]:
     """Map, score, and whether it is a good image, of each."""
     found = zip(images, detector.inspect_many(images), strict=True)
-    return [(one.anomaly_map, one.score, path.parent.name == "good") for path, one in found]  # type: ignore[union-attr]
+    shown = ((path, require_readable(one)) for path, one in found)
+    return [(one.anomaly_map, one.score, path.parent.name == "good") for path, one in shown]
 
 
 def compared(one: Detector, other: Detector, looks: list[Any], expected: list[Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from benchmarks import command_line, record
 from sklearn.metrics import adjusted_rand_score
 
 from studies import DATA, RESULTS
+from studies.readable import require_readable
 from urushi import Detector, Recipe
 from urushi.data.dataset import find_dataset
 from urushi.defect_types import Encoder, NoveltyBuffer
@@ -29,14 +30,15 @@ def codes_of(category: str, *, are_all: bool) -> tuple[np.ndarray, list[str], st
     good = [sample.path for sample in dataset.normal_training()]
     encoder = Encoder(Detector.fit(good, Recipe.find("default")))
     samples = [sample for sample in dataset.test() if sample.label]
-    found = list(zip(samples, encoder.detector.inspect_many(sample.path for sample in samples), strict=True))
+    inspected = map(require_readable, encoder.detector.inspect_many(sample.path for sample in samples))
+    found = zip(samples, inspected, strict=True)
     kept = [(sample, one) for sample, one in found if are_all or one.decision == "anomalous"]
     return encoder.latents([encoder.image(one) for _, one in kept]), [sample.defect for sample, _ in kept], encoder.key
 
 
 def stream(codes: np.ndarray, types: list[str], key: str, seed: int) -> Iterator[dict[str, Any]]:
     """What is known each time the proposals are listed; they are named after that."""
-    buffer, outcomes, picture = NoveltyBuffer(key), Counter(), np.zeros((2, 2, 1), np.float32)
+    buffer, outcomes, picture = NoveltyBuffer(key), Counter[str](), np.zeros((2, 2, 1), np.float32)
     for n, row in enumerate(np.random.default_rng(seed).permutation(len(codes)), start=1):
         named = buffer.type_of(codes[row])
         outcomes["novel" if named is None else "right" if named == types[row] else "wrong"] += 1

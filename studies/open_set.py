@@ -19,6 +19,7 @@ from sklearn.metrics import roc_auc_score
 
 from studies import DATA, RESULTS
 from studies.few_labels import drawn
+from studies.readable import require_readable
 from urushi import Detector, Recipe
 from urushi.data.dataset import Dataset, find_dataset
 from urushi.defect_types import Encoder
@@ -44,7 +45,7 @@ def measure(dataset: Dataset, options: argparse.Namespace) -> Iterator[dict[str,
     names, owners = np.unique([sample.defect for sample in samples], return_inverse=True)
     for name, encoder in encoders(dataset, options).items():
         found = encoder.detector.inspect_many(sample.path for sample in samples)
-        images = [encoder.image(one) for one in found]
+        images = [encoder.image(require_readable(one)) for one in found]
         ways = [way for way in WAYS if way.startswith(f"{name},")]
         for seed, unknown, way in product(range(options.repeats), range(len(names)), ways):
             figures = open_set(encoder, images, owners, unknown, way, seed, options.tune_epochs)
@@ -57,9 +58,9 @@ def open_set(
     known = np.flatnonzero(owners != unknown)
     seen = known[drawn(owners[known], N_LABELS, seed)]
     rest = np.setdiff1d(known, seen)
-    how = {"n_epochs": 0 if "frozen" in way else n_epochs, "rebuilding": float("joint" in way), "seed": seed}
+    how: dict[str, Any] = {"n_epochs": 0 if "frozen" in way else n_epochs, "rebuilding": float("joint" in way)}
     labels = np.unique(owners[seen], return_inverse=True)[1]
-    tuned = encoder.tuned([images[row] for row in seen], labels, **how)
+    tuned = encoder.tuned([images[row] for row in seen], labels, seed=seed, **how)
     head = Head.fit(tuned.latents([images[row] for row in seen]), owners[seen] - (owners[seen] > unknown))
     codes = tuned.latents([images[row] for row in (*rest, *np.flatnonzero(owners == unknown))])
     is_unknown, told = np.arange(len(codes)) >= len(rest), head.probabilities(codes[: len(rest)]).argmax(axis=1)

@@ -24,11 +24,12 @@ from benchmarks import command_line, record
 
 from studies import DATA, RESULTS, jobs
 from urushi import Detector, Recipe
-from urushi.data.dataset import Dataset, find_dataset
+from urushi.data.dataset import Dataset, Sample, find_dataset
 from urushi.data.defects import apply, draw
 from urushi.data.images import read_image
 from urushi.data.masks import read_mask
 from urushi.data.writing import write_image
+from urushi.errors import DatasetError
 from urushi.evaluation import evaluate
 from urushi.recipe import Part
 
@@ -73,7 +74,7 @@ def bricks(folder: Path, seed: int = 0) -> None:
         ("test/x", 40, (378, 442)),
     ):
         for number in range(n):
-            tile = turned(wall, (rng.integers(low, high), rng.integers(70, 442)), rng.uniform(0, 360))
+            tile = turned(wall, (int(rng.integers(low, high)), int(rng.integers(70, 442))), rng.uniform(0, 360))
             if part == "test/x":
                 tile, mask = apply(tile, draw(rng, tile.shape, kinds=["scratch", "blob", "crack", "hole"]))
                 write_image(folder / "ground_truth" / "x" / f"{number:03}_mask.png", mask)
@@ -88,11 +89,18 @@ def all_turned(dataset: Dataset, folder: Path, seed: int = 0) -> None:
             image, degrees = read_image(sample.path), rng.uniform(0, 360)
             place = f"{sample.defect}/{sample.path.stem}"
             if sample.label:
-                mask = middle(read_mask(sample.mask).astype(np.uint8), degrees, cv2.INTER_NEAREST)
+                mask = middle(mask_of(sample).astype(np.uint8), degrees, cv2.INTER_NEAREST)
                 if not mask.any():
                     continue
                 write_image(folder / "ground_truth" / f"{place}_mask.png", mask.astype(bool))
             write_image(folder / part / f"{place}.png", middle(image, degrees, cv2.INTER_CUBIC))
+
+
+def mask_of(sample: Sample) -> np.ndarray:
+    """Where its defect is, (H, W) bool; raises DatasetError if the data set does not say."""
+    if sample.mask is None:
+        raise DatasetError(f"{sample.path}: it has no mask, and without one it cannot be told if its defect is kept")
+    return read_mask(sample.mask)
 
 
 def middle(image: np.ndarray, degrees: float, interpolation: int) -> np.ndarray:
@@ -107,7 +115,7 @@ def turned(
     side: int = TILE_PX,
     interpolation: int = cv2.INTER_CUBIC,
 ) -> np.ndarray:
-    matrix = cv2.getRotationMatrix2D((float(centre[0]), float(centre[1])), degrees, 1.0)
+    matrix = np.asarray(cv2.getRotationMatrix2D((float(centre[0]), float(centre[1])), degrees, 1.0), np.float64)
     matrix[:, 2] += side / 2 - np.array(centre)
     return cv2.warpAffine(image, matrix, (side, side), flags=interpolation)
 

@@ -7,7 +7,7 @@ An int8 graph that its gate refused is given with the reason. Results: studies/r
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,18 @@ from benchmarks import command_line, record
 from sklearn.metrics import roc_auc_score
 
 from studies import DATA, RESULTS
+from studies.readable import require_readable
 from urushi import Detector, Recipe
 from urushi.data.dataset import Sample, find_dataset
 from urushi.errors import ExportError
 from urushi.inspection import Inspection
+from urushi.runtime.names import Engine, Precision
 
 RECIPES = ("default", "autoencoder", "variational-autoencoder")
 CATEGORIES = ("xray_fishbone", "screw", "magnetic_tile")
-WAYS = [(runtime, precision) for precision in ("fp32", "int8") for runtime in ("onnx", "openvino")]
+RUNTIMES: tuple[Engine, ...] = ("onnx", "openvino")
+PRECISIONS: tuple[Precision, ...] = ("fp32", "int8")
+WAYS = [(runtime, precision) for precision in PRECISIONS for runtime in RUNTIMES]
 
 
 def measure(recipe: str, category: str, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
@@ -46,23 +50,24 @@ def measure(recipe: str, category: str, options: argparse.Namespace) -> Iterator
         yield about | {"facts": facts} | differences(detector, reference, found, samples)
 
 
-def chosen(samples: list[Sample], n: int, seed: int) -> list[Sample]:
+def chosen(samples: Sequence[Sample], n: int, seed: int) -> list[Sample]:
     """Up to n of them, normal and defective ones alike as far as there are."""
-    rng, by_label = np.random.default_rng(seed), {0: [], 1: []}
+    rng = np.random.default_rng(seed)
+    by_label: dict[int, list[Sample]] = {0: [], 1: []}
     for sample in rng.permutation(np.array(samples, dtype=object)):
         by_label[sample.label].append(sample)
     n_normal = min(len(by_label[0]), max(n // 2, n - len(by_label[1])))
     return by_label[0][:n_normal] + by_label[1][: n - n_normal]
 
 
-def reloaded(detector: Detector, runtime: Any, precision: Any, scratch: Path) -> Detector:
+def reloaded(detector: Detector, runtime: Engine, precision: Precision, scratch: Path) -> Detector:
     detector.save(scratch / "part.urushi")
     return Detector.load(scratch / "part.urushi", runtime=runtime, precision=precision)
 
 
 def inspected(detector: Detector, samples: list[Sample]) -> list[Inspection]:
     found = detector.inspect_many([sample.path for sample in samples], batch_size=1)
-    return [one for one in found if isinstance(one, Inspection)]
+    return [require_readable(one) for one in found]
 
 
 def differences(

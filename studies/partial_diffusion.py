@@ -27,7 +27,8 @@ from sklearn.metrics import roc_auc_score
 from studies import CATEGORIES, DATA, RESULTS, jobs
 from studies.contact_sheet import write_sheet
 from studies.partial_diffusion_page import markdown
-from urushi import Detector, Inspection, Recipe, Unreadable
+from studies.readable import require_readable
+from urushi import Detector, Inspection, Recipe
 from urushi.data.dataset import Sample, find_dataset
 from urushi.data.masks import read_mask
 from urushi.evaluation import fit_mask
@@ -135,8 +136,7 @@ def figures(detector: Detector, samples: Sequence[Sample], **options: Any) -> di
 
 def inspected(detector: Detector, samples: Sequence[Sample]) -> Iterator[tuple[Sample, Inspection]]:
     for sample, one in zip(samples, detector.inspect_many(sample.path for sample in samples), strict=True):
-        assert not isinstance(one, Unreadable), one.reason
-        yield sample, one
+        yield sample, require_readable(one)
 
 
 def changes(found: Sequence[tuple[Sample, Inspection]]) -> dict[str, float]:

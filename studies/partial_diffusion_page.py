@@ -1,6 +1,6 @@
 """The page of `studies.partial_diffusion`, from its rows alone."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 Row = dict[str, Any]
@@ -20,7 +20,7 @@ def markdown(found: dict[str, Any]) -> str:
     return "\n\n".join("\n".join(part) for part in parts if part)
 
 
-def _section(title: str, lines: Sequence[Sequence[str]]) -> list[str]:
+def _section(title: str, lines: Iterable[Sequence[str]]) -> list[str]:
     """A heading and a table, its first line the columns; nothing without any other."""
     columns, *cells = lines
     drawn = [f"| {' | '.join(line)} |" for line in (columns, ["---"] * len(columns), *cells)]

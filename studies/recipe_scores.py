@@ -20,7 +20,8 @@ from benchmarks import command_line
 from sklearn.metrics import roc_auc_score
 
 from studies import CATEGORIES, DATA, RESULTS, jobs
-from urushi import Detector, Recipe, Unreadable
+from studies.readable import require_readable
+from urushi import Detector, Recipe
 from urushi.data.dataset import find_dataset
 from urushi.data.stream import batches
 from urushi.fitting.model_selection import planted
@@ -34,14 +35,14 @@ RECIPES = (
 )
 SCORES = {
     "squared, mean": Part(name="squared_error"),
-    "squared, top": Part(name="squared_error", pooling="top"),
-    "squared, average then max": Part(name="squared_error", pooling="average_then_max"),
+    "squared, top": Part.model_validate({"name": "squared_error", "pooling": "top"}),
+    "squared, average then max": Part.model_validate({"name": "squared_error", "pooling": "average_then_max"}),
     "ssim": Part(name="ssim"),
     "gmsd": Part(name="gmsd"),
-    "relative, mean": Part(name="relative", pooling="mean"),
-    "relative, top": Part(name="relative", pooling="top"),
+    "relative, mean": Part.model_validate({"name": "relative", "pooling": "mean"}),
+    "relative, top": Part.model_validate({"name": "relative", "pooling": "top"}),
     "relative, average then max": Part(name="relative"),
-    "relative ssim": Part(name="relative", inner={"name": "ssim"}),
+    "relative ssim": Part.model_validate({"name": "relative", "inner": {"name": "ssim"}}),
 }
 OWN = "the recipe's own"
 MOST_PLANTED = 48  # good images that get defects
@@ -104,11 +105,7 @@ def scored(detectors: dict[str, Detector], images: Iterable[Path | np.ndarray]) 
 
 
 def read(pipeline: Pipeline, images: Iterable[Path | np.ndarray]) -> Iterator[np.ndarray]:
-    for image in images:
-        item = pipeline.read(image)
-        if isinstance(item, Unreadable):
-            raise ValueError(f"{item.source}: {item.reason}")
-        yield item.pixels
+    return (require_readable(pipeline.read(image)).pixels for image in images)
 
 
 # --- the page ---------------------------------------------------------------------------------------------------------

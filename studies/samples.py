@@ -90,8 +90,8 @@ def frechet(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndar
 
 def nearest(images: np.ndarray, known: np.ndarray) -> float:
     """Median distance to the nearest of those that are known."""
-    flat = (torch.tensor(x).flatten(1) for x in (images, known))
-    return float(torch.cdist(*flat).min(dim=1).values.median())
+    one, other = (torch.tensor(x).flatten(1) for x in (images, known))
+    return float(torch.cdist(one, other).min(dim=1).values.median())
 
 
 def measure(data: str, loss: str, seed: int, options: argparse.Namespace) -> Iterator[dict[str, Any]]:

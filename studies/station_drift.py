@@ -9,6 +9,7 @@ and .md.
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 from benchmarks import command_line
 
 from studies import DATA, RESULTS, jobs
+from studies.readable import require_readable
 from urushi import Detector
 from urushi.data.appearance import FULL_SCALES
 from urushi.data.dataset import find_dataset
@@ -61,7 +63,7 @@ def measure(category: str, runs: int) -> Iterator[dict[str, Any]]:
         changed = seen(detector, good, change)
         yield {"change": name, **found([delay(plain, [changed], run) for run in range(runs)])}
         yield {"change": f"{name}, from the file", **found([at_once(detector, changed, run) for run in range(runs)])}
-    steps = [seen(detector, good, lambda image, gain=gain: image * gain) for gain in np.linspace(1, 1.3, TREND_STEPS)]
+    steps = [seen(detector, good, partial(np.multiply, gain)) for gain in np.linspace(1, 1.3, TREND_STEPS)]
     yield {"change": "trend", **found([delay(plain, steps, run) for run in range(runs)])}
     yield {"change": "none, from the file", **found([at_once(detector, plain, 0, once=True)])}
 
@@ -76,7 +78,7 @@ def seen(
     detector: Detector, images: Sequence[np.ndarray], change: Callable[[np.ndarray], np.ndarray]
 ) -> list[Values | None]:
     """What the station would see of each image; None of one that is not normal."""
-    inspected = detector.inspect_many([changed(image, change) for image in images])
+    inspected = map(require_readable, detector.inspect_many([changed(image, change) for image in images]))
     return [{SCORE: one.score, **one.light} if one.decision == "normal" else None for one in inspected]
 
 

@@ -100,7 +100,7 @@ def of_texts(client: httpx2.Client, path: str, image: bytes, counting: Counting)
             for answer in answers:
                 counting.add("hostile texts", answer.status_code, f"{field} {text!r:.80}")
         name = text.encode("utf-8", "replace").decode()[:1000]
-        requests = [("POST", path, {"files": [("image", (name, image))]})]
+        requests: list[tuple[str, str, dict[str, Any]]] = [("POST", path, {"files": [("image", (name, image))]})]
         requests += [
             ("POST", "/v1/inspections/1/verdicts", {"json": {"verdict": "ng", "defect_type": text, "note": text}})
         ]

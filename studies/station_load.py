@@ -13,7 +13,6 @@ import shutil
 import signal
 import statistics
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -86,9 +85,9 @@ def answered(url: str, requests: list[bytes], n_clients: int, goes_on: Callable[
     numbers, start, cpu = count(), time.monotonic(), time.process_time()
 
     async def all_of() -> list[Answer]:
-        address, loop = urlsplit(url), asyncio.get_running_loop()
+        (host, _, port), loop = urlsplit(url).netloc.partition(":"), asyncio.get_running_loop()
         new = partial(Sender, requests, numbers, goes_on)
-        senders = [await loop.create_connection(new, address.hostname, address.port) for _ in range(n_clients)]
+        senders = [await loop.create_connection(new, host, int(port)) for _ in range(n_clients)]
         return [answer for _, sender in senders for answer in await sender.ended]
 
     answers = asyncio.run(all_of())
@@ -207,4 +206,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    sys.exit(main())
+    main()

@@ -14,6 +14,7 @@ import signal
 import tempfile
 import time
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ def measured(url: str, token: str, middle: int) -> list[dict[str, Any]]:
         assert http.post("/login", data={"token": token}).status_code == 303
         paths = {name: path.format(middle=middle) for name, path in PAGES.items()}
         times = record.interleave(
-            {name: lambda path=path: _seconds(http, path) for name, path in paths.items()}, N_ROUNDS, n_warm_up=1
+            {name: partial(_seconds, http, path) for name, path in paths.items()}, N_ROUNDS, n_warm_up=1
         )
         return [
             {"page": name, "path": PAGES[name], "milliseconds": record.spread([1000 * one for one in times[name]])}

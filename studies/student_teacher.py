@@ -74,7 +74,8 @@ def of_recipe(paths: list[Any], seed: int) -> tuple[FeatureAutoencoder, int]:
 
 def of_features(images: Tensor) -> FeatureAutoencoder:
     """The recipe's student, which learns from all images for all epochs."""
-    model = build_model(RECIPE.model, tuple(images.shape[1:]), 0).eval()
+    _, channels, height, width = images.shape
+    model = build_model(RECIPE.model, (channels, height, width), 0).eval()
     assert isinstance(model, FeatureAutoencoder)
     with torch.no_grad():
         inputs = torch.cat([model.embed(one[None]) for one in images])

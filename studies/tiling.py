@@ -26,6 +26,7 @@ import numpy as np
 from benchmarks import command_line, record
 
 from studies import RESULTS
+from studies.readable import require_readable
 from urushi import Detector, Recipe
 from urushi.data.writing import write_image
 from urushi.runtime.tiling import TileGrid
@@ -109,7 +110,7 @@ def seams(detector: Detector, options: argparse.Namespace) -> list[dict[str, Any
     for overlap in OVERLAPS:
         section = detector.recipe.tiling.model_copy(update={"overlap": overlap})
         tiled = replace(detector, recipe=detector.recipe.model_copy(update={"tiling": section}))
-        maps = np.stack([found.anomaly_map for found in tiled.inspect_many(images)])
+        maps = np.stack([require_readable(found).anomaly_map for found in tiled.inspect_many(images)])
         for axis in ("x", "y"):
             profiles = maps.mean(axis=1 if axis == "x" else 2) - maps.mean(axis=(1, 2))[:, None]
             rows.append({"overlap": overlap, "axis": axis} | _folded(profiles, tiled.network.grid, maps, rng))

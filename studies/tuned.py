@@ -45,7 +45,7 @@ def tuned(recipe: str, category: str, options: argparse.Namespace) -> dict[str, 
     how = {"storage": place.with_suffix(".sqlite"), "n_trials": options.trials, "budget_seconds": options.budget}
     say = partial(print, f"{recipe} on {category}:", file=sys.stderr, flush=True)
     sources, prints = [sample.path for sample in good], dataset.fingerprint(good)
-    found = tune(sources, prints, Recipe.find(recipe), **how, engine=LocalEngine(TUNING), say=say)  # type: ignore[arg-type]
+    found = tune(sources, prints, Recipe.find(recipe), **how, engine=LocalEngine(TUNING), say=say)
     settings = dict(found.settings) if found.is_better else {}
     facts = {"recipe": recipe, "category": category, "trials": options.trials, "settings": settings}
     facts |= {"said": words(found), **record.commit()}

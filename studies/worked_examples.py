@@ -117,8 +117,17 @@ def images(kind: str, digit: int, specimen: int) -> dict[str, np.ndarray]:
     a, b = _digit(kind, digit, specimen), _digit(kind, (digit + 1) % 10, specimen)
     middle = (SIDE_PX - 1) / 2
     c = cv2.warpAffine(a, cv2.getRotationMatrix2D((middle, middle), TURN_DEGREES, 1.0), a.shape)
-    moved = cv2.warpAffine(a, np.float32([[1, 0, MOVE_PX], [0, 1, 0]]), a.shape)
-    return {"a": a, "b": b, "c": c, "d": cv2.add(c, BRIGHTER), "moved": moved, "e": c // 2, "f": c // 2 + BRIGHTER}
+    brighter = cv2.add(c, np.full_like(c, BRIGHTER))
+    moved = cv2.warpAffine(a, np.array([[1, 0, MOVE_PX], [0, 1, 0]], np.float32), a.shape)
+    return {
+        "a": a,
+        "b": b,
+        "c": c,
+        "d": brighter,
+        "moved": moved,
+        "e": c // 2,
+        "f": c // 2 + BRIGHTER,
+    }
 
 
 def _digit(kind: str, digit: int, specimen: int) -> np.ndarray:

@@ -52,7 +52,7 @@ def negative(image: np.ndarray) -> np.ndarray:
 
 def tinted(image: np.ndarray) -> np.ndarray:
     colours = image if image.ndim == 3 else np.dstack([image] * 3)
-    return np.uint8(colours * np.array([1, 0.8, 0.6]))
+    return (colours * np.array([1, 0.8, 0.6])).astype(np.uint8)
 
 
 def told(detector: Detector, images: str, sources: Sequence[Path] | Sequence[np.ndarray]) -> dict[str, Any]:

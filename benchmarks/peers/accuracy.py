@@ -91,8 +91,8 @@ def figures(found: Found) -> dict[str, Any]:
 
 
 def pyod(python: Path, dataset: Dataset, folder: Path) -> list[dict[str, Any]]:
-    paths = {"training": [s.path for s in dataset.normal_training()], "test": [s.path for s in dataset.test()]}
-    np.savez(folder / "embeddings.npz", **{part: embeddings(some) for part, some in paths.items()})
+    training, test = ([sample.path for sample in some] for some in (dataset.normal_training(), dataset.test()))
+    np.savez(folder / "embeddings.npz", training=embeddings(training), test=embeddings(test))
     found = json.loads(environment.run(python, "pyod_worker", folder / "embeddings.npz"))
     labels = [bool(sample.label) for sample in dataset.test()]
     rows = ((name, float(roc_auc_score(labels, scores))) for name, scores in found.items())

@@ -11,7 +11,6 @@ post-processing are off: they cost time, and the last clips scores.
 
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from torchvision.transforms.v2 import Compose, Normalize, Resize
 SIDE_PX = 256
 BACKBONE = "tf_efficientnet_lite0"
 THREE = ["blocks.1", "blocks.2", "blocks.4"]
-MODELS: dict[str, tuple[Callable[..., Any], dict[str, Any], int]] = {  # class, options, epochs
+MODELS: dict[str, tuple[type[Any], dict[str, Any], int]] = {  # class, options, epochs
     "padim": (Padim, {"layers": THREE, "n_features": 100, "pre_trained": False}, 1),
     "patchcore": (
         Patchcore,
@@ -98,8 +97,14 @@ def fit(name: str, folder: Path, epochs: int) -> None:
     names = [Path(path).name for batch in found for path in batch.image_path]
     scores = np.concatenate([batch.pred_score.flatten().numpy() for batch in found])
     maps = np.concatenate([batch.anomaly_map.squeeze(1).numpy() for batch in found]).astype(np.float32)
-    times = {"fit_seconds": fitted - start, "predict_seconds": seconds}
-    np.savez(folder / f"{name}.npz", names=names, scores=scores, maps=maps, **times)
+    np.savez(
+        folder / f"{name}.npz",
+        names=names,
+        scores=scores,
+        maps=maps,
+        fit_seconds=fitted - start,
+        predict_seconds=seconds,
+    )
 
 
 def predict(name: str, folder: Path, n: int) -> None:

@@ -67,7 +67,7 @@ def _read(path: str) -> dict[str, Tensor]:
 
 def _downloaded() -> dict[str, Tensor]:
     try:
-        from torchvision.models import VGG16_Weights  # type: ignore[import-not-found]
+        from torchvision.models import VGG16_Weights
     except Exception as error:  # beside another PyTorch, torchvision fails with a RuntimeError
         raise MissingPackageError(
             "model.loss_network = vgg16 needs weights: give the file of torchvision's or timm's VGG-16 as "
