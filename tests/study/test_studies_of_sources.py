@@ -13,6 +13,7 @@ from urushi.data.dataset import find_dataset
 from urushi.data.images import read_image
 from urushi.data.masks import read_mask
 from urushi.data.writing import write_image
+from urushi.errors import DatasetError
 from urushi.models import build_model
 from urushi.training.run_folder import open_folder
 
@@ -55,6 +56,13 @@ def striped(tmp_path):
         write_image(tmp_path / "weld/test/flaw" / f"{name}.png", np.where(mask, 255, image).astype(np.uint8))
         write_image(tmp_path / "weld/ground_truth/flaw" / f"{name}_mask.png", mask)
     return find_dataset(tmp_path / "weld")
+
+
+def test_a_category_with_a_defect_of_unknown_place_is_not_turned(striped, tmp_path):
+    """What is left of such a defect in the turned square could not be told."""
+    (striped.root / "ground_truth/flaw/middle_mask.png").unlink()
+    with pytest.raises(DatasetError, match=r"middle\.png: it has no mask"):
+        orientation.all_turned(find_dataset(striped.root), tmp_path / "turned")
 
 
 def test_a_category_is_turned_with_its_masks(striped, tmp_path):
