@@ -206,3 +206,31 @@ def test_what_a_card_says_first_is_what_its_study_found(card: Path) -> None:
 
 def test_there_are_cards_that_say_so() -> None:
     assert len(CARDS) == 4
+
+
+# --- X-ray studies ----------------------------------------------------------------------------------------------------
+
+RADIOGRAPHS = {
+    "CVAE, 32 latents": "CVAE 32",
+    "CAE, 32 latents": "CAE 32",
+    "8 principal components": "pixel PCA 8",
+    "32 principal components": "pixel PCA 32",
+}
+
+
+def of_radiographs(data: str, method: str, score: str) -> str:
+    """As the page of the study has it."""
+    (section,) = re.findall(rf"^## {data}: scores$(.*?)^## ", read(STUDIES / "s2_real" / "study.md"), re.DOTALL | re.M)
+    (value,) = re.findall(rf"^\| {re.escape(method)} \| {re.escape(score)} \| (\S+) ", section, re.MULTILINE)
+    return str(value)
+
+
+@pytest.mark.parametrize("said", RADIOGRAPHS)
+def test_the_table_of_real_radiographs_is_that_of_the_study(said: str) -> None:
+    wanted = [(data, score) for data in ("fishbone", "weld") for score in ("squared_error", "gmsd")]
+    assert cells(DOCS / "x-ray.md", said) == [of_radiographs(data, RADIOGRAPHS[said], score) for data, score in wanted]
+
+
+def test_the_default_on_real_radiographs_is_that_of_the_study() -> None:
+    found = [of_radiographs(data, "default", "feature top_fraction=0.003") for data in ("fishbone", "weld")]
+    assert cells(DOCS / "x-ray.md", "recipe `default`, its own score") == [found[0], "", found[1], ""]
