@@ -29,6 +29,18 @@ def test_a_squared_error_is_divided_by_the_variance_of_the_image_there():
         assert float(found[0, 0, row, column]) == pytest.approx(expected, rel=1e-4)
 
 
+def test_contrast_is_exact_where_there_is_little_of_it_beside_a_dark_half():
+    """A difference of large squares would lose it; an exported graph then gives another score than PyTorch does."""
+    image = np.full((1, 1, 64, 64), 0.98) + 0.002 * RNG.standard_normal((1, 1, 64, 64))
+    image[..., :32] = 0.0
+    exact = torch.from_numpy(image.astype(np.float32))
+    found, expected = (
+        Relative("pixels", least_contrast=0.001).compare(Reconstruction(one, one + 0.3))
+        for one in (exact, exact.double())
+    )
+    assert torch.allclose(found.double(), expected, rtol=2e-4)
+
+
 def test_an_absolute_error_is_divided_by_its_root():
     score = Relative("pixels", inner=Part(name="absolute_error"), least_contrast=0.1)
     expected = 0.3 / (variance(TEXTURED, 20, 30) + 0.1**2) ** 0.5
