@@ -62,7 +62,7 @@ def large(detector: Detector, options: argparse.Namespace) -> dict[str, Any]:
         rows = []
         for number in range(options.places):
             place = _place(detector, options, rng, on_seam=number % 2 == 1)
-            image = texture(options.height, options.width, options.seed + number)
+            image = texture(options.height, options.width, 5000 + options.seed + number)  # none that was learnt
             cv2.circle(image, place, DEFECT_PX // 2, 255, -1)
             path = Path(folder) / "large.png"
             write_image(path, image)
