@@ -135,6 +135,7 @@ ALONE = {
     "siren-inpainting": "siren-inpainting",
     "sparse-dictionary": "sparse-dictionary",
     "attribute-restoration": "attribute-restoration",
+    "partial-diffusion": "partial-diffusion",
     "convolutional-bigan": "studies/convolutional_bigan_whole.toml",
 }
 OWN = "the recipe's own"
