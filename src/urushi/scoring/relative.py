@@ -1,5 +1,6 @@
 """A residual relative to local contrast: texture is hard to rebuild, and no more anomalous for that."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, ClassVar
 
@@ -57,19 +58,26 @@ class Relative(Score):
 
         Of each row of the window, then of the rows: E[x²] − E[x]² would lose digits where contrast is low.
         """
-        mean, variance = self._along(3, images)
-        _, between = self._along(2, mean)
-        within, _ = self._along(2, variance)
+        mean, variance = _spread(self._neighbours(3, images))
+        _, between = _spread(self._neighbours(2, mean))
+        within = _mean(self._neighbours(2, variance))
         return (within + between).mean(dim=1, keepdim=True)
 
-    def _along(self, axis: int, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and variance of so many neighbours along an axis."""
+    def _neighbours(self, axis: int, images: Tensor) -> list[Tensor]:
+        """Along an axis, one tensor for each place in the window."""
         half, length = self.window_px // 2, images.shape[axis]
         padded = F.pad(images, [half, half, 0, 0] if axis == 3 else [0, 0, half, half], mode="replicate")
-        neighbours = [padded.narrow(axis, start, length) for start in range(self.window_px)]
-        mean = sum(neighbours[1:], start=neighbours[0]) / self.window_px
-        first, *others = ((one - mean).square() for one in neighbours)
-        return mean, sum(others, start=first) / self.window_px
+        return [padded.narrow(axis, start, length) for start in range(self.window_px)]
+
+
+def _mean(some: Sequence[Tensor]) -> Tensor:
+    return sum(some[1:], start=some[0]) / len(some)
+
+
+def _spread(some: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Mean and variance."""
+    mean = _mean(some)
+    return mean, _mean([(one - mean).square() for one in some])
 
 
 def _build(part: Part, space: Space) -> Score:
