@@ -1,4 +1,4 @@
-"""python -m studies.orientation [--places screw,magnetic_tile,brick] [--repeats 5] [--steps 3000] [--checkpoints DIR] …
+"""python -m studies.orientation [--places screw,magnetic_tile,brick] [--repeats 3] [--steps 1500] [--checkpoints DIR] …
 
 The four strategies of orientation normalisation (S4, tables 3–9) with the source's network (table 1, d = 100, 128 px):
 on `screw` and on its defects thread_top alone, on another category whose images are each turned by an angle of their
@@ -44,7 +44,7 @@ ABOUT = (
 )
 DEFAULTS: dict[str, Any] = {
     **{"architecture": "inspection", "latent_dimension": 100, "side": 128},
-    **{"steps": 3000, "batch": 16, "pretraining_epochs": 300},
+    **{"steps": 1500, "batch": 16, "pretraining_epochs": 300},
 }
 PLACES = ("screw", "magnetic_tile", "brick")
 UPRIGHT = ("magnetic_tile", "xray_weld", "solar_cell")  # categories that lie one way
@@ -196,7 +196,7 @@ def markdown(found: dict[str, Any]) -> str:
 
 def main() -> None:
     whole = {name: value for name, value in DEFAULTS.items() if name != "architecture"}
-    parser = command_line.parser(__doc__, RESULTS, places=PLACES, repeats=5, **whole)
+    parser = command_line.parser(__doc__, RESULTS, places=PLACES, repeats=3, **whole)
     parser.add_argument("--architecture", choices=("strided", "inspection"), default=DEFAULTS["architecture"])
     parser.add_argument("--checkpoints", type=Path, help="where an interrupted fit leaves what it goes on from")
     options = parser.parse_args()
