@@ -1,4 +1,4 @@
-"""python -m studies.inpainting_losses [--textures brick,knit] [--epochs 60] [--seeds 0,1,2] [--pictures DIR]
+"""python -m studies.inpainting_losses [--textures brick,knit] [--epochs 30] [--seeds 0,1,2] [--pictures DIR]
 
 What discriminators, losses and convolutions do for `siren_inpainting` on regular textures, as S1 has them: patches of
 128 px of scikit-image's `brick` and of a synthetic knit, elastically distorted (`urushi texture`), synthetic cracks and
@@ -50,7 +50,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "triplet + perceptual and style": {"discriminator": {"name": "triplet"}, "loss_network": LITE0},
     "triplet, jointly": {"discriminator": {"name": "triplet"}, "objective": "joint"},
 }
-DEFAULTS = {"epochs": 60}
+DEFAULTS = {"epochs": 30}
 ERROR = Part.model_validate({"name": "squared_error", "pooling": "top"})
 DISTANCE = Part.model_validate({"name": "adversarial", "opinion": "posterior", "alpha": 1.0, "pooling": "max"})
 ABOUT = (
