@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from studies import CATEGORIES, jobs, orientation, partial_diffusion
+from studies.learning_curves import passed, ratios
 from studies.partial_diffusion_page import markdown
 
 from urushi import Detector, Recipe
@@ -135,3 +137,20 @@ def test_the_page_of_partial_diffusion_shows_what_there_is():
     assert "| screw | 0 | 0.750 |" in page
     assert "by t" not in page
     assert "Change" not in page
+
+
+def test_the_share_of_a_defect_that_is_rebuilt_leaves_out_other_changes_and_defects_that_do_not_show():
+    defects = torch.zeros(4, 1, 2, 2)
+    defects[:3, 0, 0, 0] = torch.tensor([0.2, -0.4, 0.1])  # the last of four is none
+    elsewhere = torch.zeros(4, 1, 2, 2)
+    elsewhere[:, 0, 1, 1] = 0.3
+    assert passed(defects, defects) == pytest.approx(1)
+    assert passed(defects, elsewhere) == pytest.approx(0)
+    assert passed(defects, defects * torch.tensor([0.0, 0.5, 1.0, 9.0]).reshape(4, 1, 1, 1)) == pytest.approx(0.5)
+
+
+def test_errors_of_a_curve_are_shares_of_those_of_components():
+    row = {"components": {"auc": 0.9, "error": 0.02, "passed": 0.1}}
+    row["by_epoch"] = {"4": {"auc": 0.5, "error": 0.08, "passed": 0.2}, "9": {"auc": 0.6, "error": 0.04, "passed": 0.3}}
+    assert ratios(row, "error") == pytest.approx([4, 2])
+    assert ratios(row, "passed") == [0.2, 0.3]
