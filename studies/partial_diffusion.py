@@ -47,13 +47,14 @@ LEARNT: dict[str, dict[str, Any]] = {
     "log noise and detail": {"time_sampling": "log_noise", "detail": True},
     "t ≤ 50": {"trained_steps": 50},
 }
+SCORE = Part.model_validate({"name": "squared_error", "pooling": "average_then_max"})  # as the source
 TIMES = (1, 2, 5, 10, 20, 50, 200, 500)
 MODES = ("no_diffusion", "diffusion")
 N_TEST, N_HELD_OUT = 60, 30
 DEFAULTS: dict[str, Any] = {"steps": 1500, "recipe": "partial-diffusion"}
 ABOUT = (
     "Recipe {recipe} (screw_head in colour), {steps} gradient steps; ddim of at most 10 steps, in `full` 20. "
-    "Image ROC-AUC with the recipe's score. Planted: held-out good images against the same with faint defects, at the "
+    "Image ROC-AUC by the squared error. Planted: held-out good images against the same with faint defects, at the "
     "source's t; it alone may choose. `one step`: |ε − ε_θ(x_t, t)|, the mean. `prior`: −ln N(x_T; 0, I). Change in / "
     "out: mean squared change inside the masks of defects over that outside. With 60 test images of each kind the "
     "standard error of a ROC-AUC is about 0.05."
@@ -85,7 +86,7 @@ def measure(learnt: str, category: str, seed: int, options: argparse.Namespace) 
 
 
 def recipe_of(category: str, learnt: str, options: argparse.Namespace) -> Recipe:
-    recipe = Recipe.find(options.recipe)
+    recipe = Recipe.find(options.recipe).model_copy(update={"score": SCORE})
     if category in COLOURED:
         steps = (Part(name="rgb") if step.name == "grey" else step for step in recipe.preprocessing)
         recipe = recipe.model_copy(update={"preprocessing": tuple(steps)})
