@@ -1,9 +1,11 @@
 """The networks built are those of the source's tables."""
 
 import pytest
+import torch
+from torch.nn import functional as F
 
 from urushi.errors import RecipeError
-from urushi.models import layers
+from urushi.models import build_model, layers
 from urushi.recipe import Part
 
 INSPECTION = Part(name="autoencoder", architecture="inspection", latent_dimension=100)
@@ -50,3 +52,12 @@ def test_other_powers_of_two_end_at_the_same_bottleneck(px):
 def test_other_sizes_are_refused():
     with pytest.raises(RecipeError, match="96 × 96 px, but this architecture takes 32, 64, 128, 256, 512"):
         layers(INSPECTION, (1, 96, 96))
+
+
+@pytest.mark.parametrize("side", [32, 64, 128, 256])
+def test_differences_of_images_come_through_before_anything_is_learnt(side: int):
+    torch.manual_seed(0)
+    images = F.interpolate(torch.rand(8, 1, 8, 8), size=(side, side), mode="bilinear")
+    with torch.no_grad():
+        made = build_model(INSPECTION, (1, side, side)).reconstruct(images).reconstruction
+    assert made.std(dim=0).mean() > images.std(dim=0).mean() / 20

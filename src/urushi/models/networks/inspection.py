@@ -2,8 +2,11 @@
 
 The table is for 128 px: nine convolutions, four of which halve the side down to 8 px, and the last of which spans what
 is left. For other sides halving layers are left out at the front, or more of the first kind are put there.
+Nothing normalises what comes in between, so weights begin as in He et al. 2015: as PyTorch begins them, a hundred-
+millionth of the differences of images arrives at the end, and training stays at the mean image for hundreds of steps.
 """
 
+import math
 from typing import NamedTuple
 
 from torch import nn
@@ -31,9 +34,11 @@ def encoder(image_shape: tuple[int, int, int], latent_dimension: int) -> nn.Sequ
     """(B, C, H, H) -> (B, J)."""
     channels, modules = image_shape[0], []
     for layer in _layers(image_shape):
-        modules += [nn.Conv2d(channels, layer.filters, layer.kernel, layer.stride, padding=1), nn.LeakyReLU(LEAK)]
+        convolution = nn.Conv2d(channels, layer.filters, layer.kernel, layer.stride, padding=1)
+        modules += [_begun(convolution, channels * layer.kernel**2), nn.LeakyReLU(LEAK)]
         channels = layer.filters
-    return nn.Sequential(*modules, nn.Conv2d(channels, latent_dimension, _LAST_PX), nn.Flatten())
+    last = _begun(nn.Conv2d(channels, latent_dimension, _LAST_PX), channels * _LAST_PX**2)
+    return nn.Sequential(*modules, last, nn.Flatten())
 
 
 def decoder(image_shape: tuple[int, int, int], latent_dimension: int) -> nn.Sequential:
@@ -41,11 +46,20 @@ def decoder(image_shape: tuple[int, int, int], latent_dimension: int) -> nn.Sequ
     layers = _layers(image_shape)
     outputs = [image_shape[0], *(layer.filters for layer in layers[:-1])]
     modules: list[nn.Module] = [nn.Unflatten(1, (latent_dimension, 1, 1))]
-    modules += [nn.ConvTranspose2d(latent_dimension, layers[-1].filters, _LAST_PX), nn.LeakyReLU(LEAK)]
+    first = nn.ConvTranspose2d(latent_dimension, layers[-1].filters, _LAST_PX)
+    modules += [_begun(first, latent_dimension), nn.LeakyReLU(LEAK)]
     for layer, filters in zip(reversed(layers), reversed(outputs), strict=True):
-        modules.append(nn.ConvTranspose2d(layer.filters, filters, layer.kernel, layer.stride, padding=1))
-        modules.append(nn.LeakyReLU(LEAK))
+        transposed = nn.ConvTranspose2d(layer.filters, filters, layer.kernel, layer.stride, padding=1)
+        modules += [_begun(transposed, layer.filters * (layer.kernel // layer.stride) ** 2), nn.LeakyReLU(LEAK)]
     return nn.Sequential(*modules[:-1], nn.Sigmoid())
+
+
+def _begun(layer: nn.Conv2d | nn.ConvTranspose2d, n_inputs: int) -> nn.Module:
+    """The layer with weights that keep the variance of what comes in, where each output sees so many inputs."""
+    nn.init.normal_(layer.weight, std=math.sqrt(2 / ((1 + LEAK**2) * n_inputs)))
+    assert layer.bias is not None
+    nn.init.zeros_(layer.bias)
+    return layer
 
 
 def _layers(image_shape: tuple[int, int, int]) -> list[_Layer]:
