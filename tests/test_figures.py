@@ -155,6 +155,17 @@ def test_what_a_card_says_of_a_method_without_components_is_what_the_study_found
     assert said == (of_scores(recipe, score=OWN), of_scores(recipe))
 
 
+@pytest.mark.parametrize("recipe", [name for name in ALONE if name != "sparse-dictionary"])
+def test_why_a_method_without_components_stays_behind_is_what_its_curves_say(recipe: str) -> None:
+    rows = [row for row in record(STUDIES / "learning_curves.json")["rows"] if row["recipe"] == ALONE[recipe]]
+    auc, passed = (
+        [mean(row[of][figure] for row in rows) for of in ("best", "components")] for figure in ("auc", "passed")
+    )
+    error = median(row["best"]["error"] / row["components"]["error"] for row in rows)
+    expected = [f"{auc[0]:.2f} ({auc[1]:.2f})", f"{error:.1f}", f"{passed[0]:.2f} ({passed[1]:.2f})"]
+    assert cells(DOCS / "methods" / "README.md", f"`{recipe}`") == expected
+
+
 def test_what_the_autoencoder_reaches_alone_is_what_the_study_found() -> None:
     (said,) = re.findall(r"the autoencoder has ([\d.]+) by the same score", read(DOCS / "measured.md"))
     assert said == of_scores("autoencoder", "recipe_scores-64px-networks_alone")
