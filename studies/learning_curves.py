@@ -13,7 +13,7 @@ import math
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from urushi.fitting.model_selection import planted
 from urushi.reporting.plots.learning_curves import read_learning_curves
 from urushi.reporting.plots.style import REFERENCE_COLOUR, line_style, new_figure, write
 from urushi.runtime.torch_backend import TorchBackend
+from urushi.training.run import most_epochs
 
 WHOLE_IMAGES = "studies/convolutional_bigan_whole.toml"
 RECIPES = ("siren-inpainting", "partial-diffusion", WHOLE_IMAGES, "attribute-restoration")
@@ -75,27 +76,33 @@ class Looked:
 
 
 def measure(recipe: str, category: str, seed: int, *, steps: int, side: int) -> Iterator[dict[str, Any]]:
-    dataset, sized = find_dataset(DATA / category), partial(prepared, steps=steps, side=side, networks_alone=True)
-    fitted = partial(Detector.fit, [sample.path for sample in dataset.normal_training()], seed=seed)
-    components = fitted(scored_by_relative(sized(Recipe.find(YARDSTICK))))
-    known = figures(components, Looked(components, dataset, seed))[0]
+    dataset, known = find_dataset(DATA / category), of_components(category, seed, side)
     with tempfile.TemporaryDirectory() as scratch:
         folder, start = Path(scratch) / "training", time.monotonic()
-        kept = with_checkpoints(scored_by_relative(sized(Recipe.find(recipe))), dataset)
-        detector = fitted(kept, folder=folder)
+        kept = with_checkpoints(scored_by_relative(recipe, steps, side), dataset)
+        good = [sample.path for sample in dataset.normal_training()]
+        detector = Detector.fit(good, kept, seed=seed, folder=folder)
         row = {"fit_seconds": round(time.monotonic() - start, 1), "components": known}
         yield row | curve(detector, Looked(detector, dataset, seed), folder)
 
 
-def scored_by_relative(recipe: Recipe) -> Recipe:
-    return recipe.model_copy(update={"score": SCORE})
+@cache  # the same beside each method
+def of_components(category: str, seed: int, side: int) -> dict[str, float]:
+    dataset = find_dataset(DATA / category)
+    good = [sample.path for sample in dataset.normal_training()]
+    detector = Detector.fit(good, scored_by_relative(YARDSTICK, 0, side), seed=seed)  # learns without steps
+    return figures(detector, Looked(detector, dataset, seed))[0]
+
+
+def scored_by_relative(recipe: str, steps: int, side: int) -> Recipe:
+    found = prepared(Recipe.find(recipe), steps, side, networks_alone=True)
+    return found.model_copy(update={"score": SCORE})
 
 
 def with_checkpoints(recipe: Recipe, dataset: Dataset) -> Recipe:
     assert recipe.training is not None
     n_learnt = len(dataset.normal_training()) * (1 - HELD_OUT["split.calibration_fraction"])
-    within = (recipe.training.max_steps or math.inf) // math.ceil(n_learnt / recipe.training.batch_size)
-    epochs = int(max(min(recipe.training.max_epochs, within), 1))
+    epochs = most_epochs(recipe.training, round(n_learnt))
     return recipe.with_settings({"training.checkpoint_epochs": math.ceil(epochs / N_POINTS)})
 
 

@@ -47,7 +47,7 @@ def refuse_out_without_use(out: Path | None, is_used: object) -> None:
 
 
 def refuse_on_ray(asked: Mapping[str, object]) -> None:
-    """What parts do not hold; raises MissingExtraError where there is no Ray."""
+    """What parts do not hold; raises MissingPackageError where there is no Ray."""
     if names := [name for name, value in asked.items() if value]:
         raise InputError(f"--engine ray writes decisions, and no pictures: leave out {', '.join(names)}")
     require("ray", "ray")

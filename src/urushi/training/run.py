@@ -72,7 +72,7 @@ def train(
     with _quiet(), _interruptible(), kept_memory(is_wanted=settings.keep_memory):
         if settings.find_learning_rate and not (resume and last.exists()):
             model.learning_rate = find_learning_rate(model, data, settings, seed, folder)
-        settings = settings.model_copy(update={"max_epochs": _most_epochs(settings, len(training))})
+        settings = settings.model_copy(update={"max_epochs": most_epochs(settings, len(training))})
         pictures = _pictures(model, validation, settings, folder)
         chosen = strategy(settings, model)
         trainer = _trainer(settings, chosen, [_Bar(track), *pictures, *callbacks(settings, folder)], folder)
@@ -81,7 +81,7 @@ def train(
     return _best(model, module, trainer)
 
 
-def _most_epochs(settings: Training, n_images: int) -> int:
+def most_epochs(settings: Training, n_images: int) -> int:
     """Whole epochs within the budget of steps, so that each ends as early stopping and resuming need it."""
     n_batches = math.ceil(n_images / (settings.batch_size * n_processes(settings)))
     within = max(settings.max_steps // n_batches, 1) if settings.max_steps else settings.max_epochs
