@@ -20,12 +20,11 @@ from benchmarks import command_line
 from sklearn.metrics import roc_auc_score
 
 from studies import DATA, RESULTS, jobs
-from studies.recipe_scores import MOST_PLANTED, OWN, prepared, read, scored
+from studies.recipe_scores import MOST_PLANTED, OWN, graph_of, prepared, read, scored
 from urushi import Detector, Recipe
 from urushi.data.dataset import find_dataset
 from urushi.fitting.model_selection import planted
 from urushi.models.base import Reconstructor
-from urushi.runtime.torch_backend import TorchBackend
 
 PENALTIES = ("0", "0.5")
 CATEGORIES = ("xray_weld", "screw_head", "magnetic_tile", "nanofiber_sem")
@@ -59,15 +58,17 @@ def measure(
     detector = Detector.fit(good, chosen, seed=seed)
     seconds = time.monotonic() - start
     held_out = [good[place] for place in detector.card["fit"]["held_out"]][:MOST_PLANTED]
-    clean = scored({OWN: detector}, held_out)[OWN]
-    faulty = scored({OWN: detector}, planted(held_out, seed, detector.pipeline))[OWN]
+    graph = graph_of(detector)
+    clean, faulty = (
+        scored(detector, {OWN: graph.score}, images)[OWN]
+        for images in (held_out, planted(held_out, seed, detector.pipeline))
+    )
     told = [False] * len(clean) + [True] * len(faulty)
-    assert isinstance(detector.backend, TorchBackend)
     images = torch.from_numpy(np.stack(list(read(detector.pipeline, held_out))))
     yield {
         "fit_seconds": round(seconds, 1),
         "planted": float(roc_auc_score(told, np.concatenate([clean, faulty]))),
-        **of_model(detector.backend.graph.model, images),
+        **of_model(graph.model, images),
     }
 
 

@@ -55,7 +55,7 @@ def test_an_error_counts_more_where_an_image_is_plain():
     assert plain < textured
 
 
-@pytest.mark.parametrize("name", ["latent_density", "fusion", "relative"])
+@pytest.mark.parametrize("name", ["latent_density", "fusion", "residual_statistics", "relative"])
 def test_scores_that_learn_and_itself_are_refused(name):
     with pytest.raises(RecipeError, match=rf"score\.inner: {name} cannot be made relative"):
         Relative("pixels", inner=Part(name=name))

@@ -186,6 +186,7 @@ DEFAULTS = {
         "n_neighbours": 5,
         "outlier_share": 0.1,
     },
+    "residual_statistics": {},
     "squared_error": {},
     "ssim": {"extent": "local", "window_px": 11},
     "zncc": {"window_px": 11},
@@ -220,8 +221,9 @@ def test_an_option_is_allowed_up_to_its_limits_and_not_beyond(name, option, allo
             options.check(CLASSES[name], {option: value}, "score")
 
 
-def test_only_fusion_and_latent_density_learn_and_neither_needs_defects_for_it():
-    assert {name for name in (*DEFAULTS, "fusion") if CLASSES[name].learns} == {"fusion", "latent_density"}
+def test_three_scores_learn_and_none_needs_defects_for_it():
+    learning = {name for name in (*DEFAULTS, "fusion") if CLASSES[name].learns}
+    assert learning == {"fusion", "latent_density", "residual_statistics"}
     assert not any(CLASSES[name].needs_defects for name in (*DEFAULTS, "fusion"))
     assert Score.__abstractmethods__ == {"compare"}
 
