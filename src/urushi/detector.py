@@ -19,16 +19,16 @@ from urushi.data.pages import images_of
 from urushi.data.progress import Shown, track_of
 from urushi.data.samples import Problem
 from urushi.data.stream import batches, side_by_side, stream
+from urushi.decisions import Decisions
 from urushi.detector_file import archive, members
 from urushi.errors import CalibrationError, InputError, UnreadableImageError
-from urushi.inspection import Beside, Caution, Inspection, MapScale, Unreadable
-from urushi.inspection.regions import find_places, middle_of
+from urushi.inspection import Inspection, MapScale, Unreadable
 from urushi.inspection.results import as_bright
 from urushi.inspection.turning import as_original_lies
 from urushi.preprocessing import Pipeline, Prepared
 from urushi.printable import Summarised
 from urushi.recipe import Part, Recipe
-from urushi.runtime.backend import Backend, Row
+from urushi.runtime.backend import Backend
 from urushi.runtime.choice import Wish
 from urushi.runtime.names import Engine, Precision, Runtime
 from urushi.runtime.network import Network
@@ -228,7 +228,7 @@ class Detector(Summarised):
         present, sources = self._present(), tuple(as_stated(images_of(good), bits=bits, bgr=bgr))
         from urushi.fitting.incremental import adding
 
-        judgement = adding.Judgement(self.ways.calibrations[FLOAT].threshold.value, self._far)
+        judgement = adding.Judgement(self.ways.calibrations[FLOAT].threshold.value, self.decisions.far)
         learnt, given = adding.add(present, self.prepare, sources, judgement, is_selected=is_selected)
         facts = {"what": "added", **given.facts(), "is_selected": is_selected}
         return self._gone_on(learnt, facts, now, defects, tuple(given.unreadable))
@@ -395,10 +395,16 @@ class Detector(Summarised):
             **self.ways.summary(),
         }
 
-    @cached_property
+    @property
     def map_scale(self) -> MapScale:
         """The fixed colour scale of all its maps."""
-        return self.held_out.map_scale()
+        return self.decisions.map_scale
+
+    @cached_property
+    def decisions(self) -> Decisions:
+        """What turns the network's word on prepared images into decisions, as it is run now."""
+        calibration, fit = self.ways.calibration(self.backend), self.origin["fit"]
+        return Decisions(calibration, self.pipeline, self.recipe.score, fit, self.familiar, self.network.grid)
 
     @cached_property
     def network(self) -> Network:
@@ -419,59 +425,8 @@ class Detector(Summarised):
     ) -> list[Inspection | Unreadable]:
         readable = [item for item in batch if isinstance(item, Prepared)]
         outputs = self.network.outputs([item.pixels for item in readable], is_alone=is_alone)
-        found = iter(self.inspections(readable, [row for output in outputs for row in output.rows()]))
+        found = iter(self.decisions.inspections(readable, [row for output in outputs for row in output.rows()]))
         return [next(found) if isinstance(item, Prepared) else item for item in batch]
-
-    def inspections(self, images: Sequence[Prepared], rows: Sequence[Row]) -> list[Inspection]:
-        """The decisions on prepared images from what the network has said of each, in order."""
-        p = self.held_out.normals.p_values([row.score for row in rows]).tolist()
-        return [found.as_it_lay() for found in map(self._inspection, images, rows, p)]
-
-    def _inspection(self, item: Prepared, row: Row, p_value: float) -> Inspection:
-        scale, ignored = self.map_scale, self.pipeline.ignored_places
-        return Inspection(
-            source=item.source,
-            score=row.score,
-            threshold=self.threshold.value,
-            warn_threshold=self.threshold.warn_value,
-            decision=self.threshold.decide(row.score),
-            p_value=p_value,
-            places=find_places(row.anomaly_map, scale.region_threshold, item.to_original, item.original_size, ignored),
-            original_size=item.original_size,
-            to_original=item.to_original,
-            image=item.pixels.transpose(1, 2, 0),
-            anomaly_map=row.anomaly_map,
-            map_scale=scale,
-            reconstruction=None if row.reconstruction is None else row.reconstruction.transpose(1, 2, 0),
-            shows_similar="n_pictures" in self.origin["fit"],
-            beside_map=self._beside_map,
-            cautions=tuple(self._cautions(item, row.anomaly_map)),
-            ignored=ignored,
-            brightness=item.appearance.brightness,
-            light=item.appearance.light,
-            content=item.appearance.content,
-            light_factor=item.light_factor,
-        )
-
-    @property
-    def _beside_map(self) -> Beside | None:
-        """What its method weighs beside the map, where its score is the one that counts that."""
-        score = self.recipe.score
-        is_counted = score.name == "feature" and score.options.get("pooling") is None
-        return self.origin["fit"].get("beside_map") if is_counted else None
-
-    def _cautions(self, item: Prepared, anomaly_map: np.ndarray) -> Iterator[Caution]:
-        if (grid := self.network.grid) and (text := self.held_out.caution(grid.n_tiles(anomaly_map.shape))):
-            yield Caution("tiles", text)
-        yield from (Caution("alignment", doubt) for doubt in item.doubts)
-        if self.familiar is not None:
-            is_far = bool(middle_of(anomaly_map, self.pipeline.ignored_places) > self._far)
-            yield from self.familiar.cautions(item.appearance, is_far=is_far)
-
-    @property
-    def _far(self) -> float:
-        """Above it lies the median of a map of something else."""
-        return self.held_out.far if self._beside_map == "image" else self.map_scale.region_threshold
 
 
 def _from_bytes(content: bytes, *how: Any) -> Detector:

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from urushi import Detector
+from urushi.calibration import Calibration
 from urushi.cli._typing import TypeTeller
 from urushi.defect_types import NoveltyBuffer
 
@@ -72,16 +73,15 @@ def test_two_inspections_at_once_gather_in_one_buffer(rough, labelled, tmp_path)
 
 
 def test_what_is_unsure_gathers_where_that_is_asked_for(rough, defects, tmp_path):
-    detector, sizes = Detector.load(rough), []
-    scores = [one.score for one in detector.inspect_many(sorted(defects.iterdir()))]
-    between = replace(detector.threshold, value=max(scores) + 1, warn_value=min(scores) / 2)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Detector, "threshold", property(lambda _: between))
-        for gathers_unsure in (False, True):
-            teller = TypeTeller(detector, None, tmp_path / str(gathers_unsure), gathers_unsure=gathers_unsure)
-            found = list(teller.tell(detector.inspect_many(sorted(defects.iterdir()))))
-            assert {one.decision for one in found} == {"unsure"}
-            sizes.append(len(teller.buffer.sources))
+    loaded, sizes = Detector.load(rough), []
+    scores = [one.score for one in loaded.inspect_many(sorted(defects.iterdir()))]
+    between = replace(loaded.threshold, value=max(scores) + 1, warn_value=min(scores) / 2)
+    detector = replace(loaded, ways=loaded.ways.calibrated(Calibration(loaded.held_out, between)))
+    for gathers_unsure in (False, True):
+        teller = TypeTeller(detector, None, tmp_path / str(gathers_unsure), gathers_unsure=gathers_unsure)
+        found = list(teller.tell(detector.inspect_many(sorted(defects.iterdir()))))
+        assert {one.decision for one in found} == {"unsure"}
+        sizes.append(len(teller.buffer.sources))
     assert sizes == [0, 5]
 
 

@@ -169,7 +169,7 @@ def _scored(
 def _score(detectors: tuple[Detector, ...], images: list[Prepared], *, shows: bool) -> Iterator[_Found]:
     pixels = [image.pixels for image in images]
     first, *others = [[row for out in one.network.outputs(pixels) for row in out.rows()] for one in detectors]
-    inspections = detectors[0].inspections(images, first) if shows else [None] * len(images)
+    inspections = detectors[0].decisions.inspections(images, first) if shows else [None] * len(images)
     for image, inspection, row, *rows in zip(pixels, inspections, first, *others, strict=True):
         rebuilt = row.reconstruction
         error = None if rebuilt is None else float(((rebuilt - image) ** 2).mean())
