@@ -7,6 +7,8 @@ import torch
 
 from urushi.errors import CalibrationError, RecipeError
 from urushi.models.base import Reconstruction
+from urushi.recipe import Part
+from urushi.scoring import build_score
 from urushi.scoring._inspected import Inspected
 from urushi.scoring.relative import Relative
 from urushi.scoring.residual_statistics import ResidualStatistics
@@ -91,6 +93,30 @@ def test_the_map_and_what_a_pooling_makes_of_it_are_those_of_relative():
     score.fit([pairs(20, 0.02)], SIZE)
     assert torch.equal(score.compare(pair), Relative("pixels").compare(pair))
     assert scores(score, pair) == pytest.approx(scores(Relative("pixels", pooling="max"), pair))
+
+
+def test_another_score_finds_the_places_and_the_statistics_stay_the_same():
+    """Both summands in standard deviations: the two sums differ by what their places give, and by nothing else."""
+    normal, new, found = pairs(20, 0.02), pairs(4, np.linspace(0.01, 0.03, 4), 3), []
+    for part in (Part(name="relative"), Part.model_validate({"name": "absolute_error", "pooling": "max"})):
+        score = ResidualStatistics("pixels", inner=part)
+        score.fit([normal], SIZE)
+        local = build_score(part, "pixels")
+        known, here = scores(local, normal), scores(local, new)
+        assert torch.equal(score.compare(new), local.compare(new))
+        found.append(scores(score, new) - (here - known.mean()) / known.std(ddof=1))
+    assert found[0] == pytest.approx(found[1], abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ["fusion", "latent_density", "residual_statistics"])
+def test_a_score_that_learns_by_itself_is_refused(name):
+    with pytest.raises(RecipeError, match=rf"score\.inner: {name} learns from normal images itself"):
+        ResidualStatistics("pixels", inner=Part(name=name))
+
+
+def test_it_needs_what_the_score_within_looks_at():
+    assert ResidualStatistics("pixels", inner=Part(name="adversarial")).needs == {"critique"}
+    assert not ResidualStatistics("pixels").needs
 
 
 def test_what_is_ignored_changes_nothing():

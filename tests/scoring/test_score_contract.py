@@ -11,6 +11,7 @@ from urushi import catalogue
 from urushi.catalogue import options
 from urushi.errors import RecipeError
 from urushi.models.base import Reconstruction, Space
+from urushi.recipe import Part
 from urushi.scoring.base import Pooling, Score
 
 CLASSES = {name: catalogue.load("urushi.scoring", name, Score) for name in catalogue.names("urushi.scoring")}
@@ -186,7 +187,7 @@ DEFAULTS = {
         "n_neighbours": 5,
         "outlier_share": 0.1,
     },
-    "residual_statistics": {},
+    "residual_statistics": {"inner": Part(name="relative")},
     "squared_error": {},
     "ssim": {"extent": "local", "window_px": 11},
     "zncc": {"window_px": 11},

@@ -73,8 +73,11 @@ class Score(nn.Module, ABC):
     def forward(self, pair: Reconstruction, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """Anomaly map (B, 1, H, W) at the given size, and score (B,)."""
         residual = self.compare(pair)
-        score = self.pooled(residual, self.pooling) if self.pooling else self.image_score(pair, residual)
-        return enlarge(residual, size), score
+        return enlarge(residual, size), self.number(pair, residual)
+
+    def number(self, pair: Reconstruction, residual: Tensor) -> Tensor:
+        """The score (B,) of a map of its own, by the named pooling if there is one."""
+        return self.pooled(residual, self.pooling) if self.pooling else self.image_score(pair, residual)
 
     def fit(
         self, normal: Iterable[Reconstruction], size: tuple[int, int], defects: Iterable[Reconstruction] = ()

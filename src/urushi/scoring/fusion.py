@@ -7,16 +7,16 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from urushi import catalogue
-from urushi.catalogue import options
 from urushi.errors import CalibrationError, RecipeError
 from urushi.models.base import Reconstruction, Space
 from urushi.recipe import Part
 from urushi.scoring import _combination
 from urushi.scoring._combination import Combination
+from urushi.scoring._inner import build_inner
 from urushi.scoring._normal_reference import NormalReference
 from urushi.scoring.base import PoolingOption, Quantile, Score, TopFraction
 
+_PROBLEM = "is fitted to normal images itself and can't be fused"
 DEFAULT_SCORES = (Part(name="squared_error"), Part(name="ssim"))
 
 
@@ -55,7 +55,9 @@ class Fusion(Score):
             raise RecipeError("score.combination = 'fisher' combines p-values: set score.normalisation = 'p_value'")
         self.normalisation, self.combination, self.needs_defects = normalisation, combination, combination == "learned"
         self.names = [part.name for part in scores]
-        self.parts = nn.ModuleList(_build(number, part, space) for number, part in enumerate(scores))
+        self.parts = nn.ModuleList(
+            build_inner(part, space, f"score.scores.{number}", _PROBLEM) for number, part in enumerate(scores)
+        )
         self.reference = NormalReference(len(scores))
         self.register_buffer("map_mean", torch.full((len(scores),), torch.nan))
         self.register_buffer("map_deviation", torch.full((len(scores),), torch.nan))
@@ -132,13 +134,6 @@ class Fusion(Score):
         shares = self.weights.clamp(min=0) + 1e-12  # equal where no weight is positive
         standard = (maps - self.map_mean[:, None, None]) / self.map_deviation[:, None, None]
         return (standard * (shares / shares.sum())[:, None, None]).sum(dim=1, keepdim=True)
-
-
-def _build(number: int, part: Part, space: Space) -> Score:
-    cls = catalogue.load("urushi.scoring", part.name, Score)
-    if cls.learns:
-        raise RecipeError(f"score.scores.{number}: {part.name} is fitted to normal images itself and can't be fused")
-    return options.build(cls, part.options, f"score.scores.{number}", space)
 
 
 def _sums(maps: Tensor) -> Tensor:

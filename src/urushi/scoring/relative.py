@@ -8,14 +8,14 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from urushi import catalogue
-from urushi.catalogue import options
 from urushi.errors import RecipeError
 from urushi.models.base import Reconstruction, Space
 from urushi.recipe import Part
+from urushi.scoring._inner import build_inner
 from urushi.scoring.base import Pooling, PoolingOption, Quantile, Score, TopFraction
 
 _SQUARED = Part(name="squared_error")
+_PROBLEM = "cannot be made relative; take a score that only compares pixels"
 
 
 class Relative(Score):
@@ -45,7 +45,9 @@ class Relative(Score):
         if window_px % 2 == 0:
             raise RecipeError(f"score.window_px = {window_px}: the window has a middle, so its side must be odd")
         self.window_px, self.least_contrast = window_px, least_contrast
-        self.inner = _build(inner, space)
+        if inner.name == "relative":
+            raise RecipeError(f"score.inner: relative {_PROBLEM}")
+        self.inner = build_inner(inner, space, "score.inner", _PROBLEM)
         self.needs = self.inner.needs
 
     def compare(self, pair: Reconstruction) -> Tensor:
@@ -78,10 +80,3 @@ def _spread(some: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """Mean and variance."""
     mean = _mean(some)
     return mean, _mean([(one - mean).square() for one in some])
-
-
-def _build(part: Part, space: Space) -> Score:
-    cls = catalogue.load("urushi.scoring", part.name, Score)
-    if cls.learns or issubclass(cls, Relative):
-        raise RecipeError(f"score.inner: {part.name} cannot be made relative; take a score that only compares pixels")
-    return options.build(cls, part.options, "score.inner", space)

@@ -1,14 +1,17 @@
 """The residual at its worst place and over the whole image: where a part is missing, too little of it is left."""
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
 from urushi.errors import CalibrationError
 from urushi.models.base import Reconstruction, Space
+from urushi.recipe import Part
+from urushi.scoring._inner import build_inner
 from urushi.scoring._normal_reference import NormalReference
 from urushi.scoring.base import PoolingOption, Quantile, Score, TopFraction
 from urushi.scoring.gmsd import Gmsd
@@ -21,17 +24,18 @@ _N_SQUARES = 8  # across the image, of the largest average
 _LEAST_RESIDUAL = 1e-8
 _LEAST_DEVIATION = 0.01  # of a logarithm: a hundredth of the residual
 _RIDGE = 0.03  # of standardised statistics
-_SUMMANDS = ("relative", "distance of the residual's statistics")
+_RELATIVE = Part(name="relative")
+_PROBLEM = "learns from normal images itself; take a score that only compares pixels"
 
 
 class ResidualStatistics(Score):
-    """The score `relative`, and how unusual the residual is over the whole image, each in standard deviations.
+    """Another score, and how unusual the residual is over the whole image, each in standard deviations above normal.
 
     Statistics u are logarithms: of the power means (mean rᵖ)^(1/p), p = ¼, 1, 2, 4, and of the largest average over a
     square of an eighth of the width, of three maps r: squared error, that of `relative` and that of `gmsd`. With d
     their standard deviations from the mean of normal images and C the correlation there, the distance is
     √(dᵀ(C + 0.03·1)⁻¹d). It counts both ways: a hole where a screw should be is easily rebuilt, and leaves less than
-    normal. The map is that of `relative`; a named pooling pools it instead.
+    normal. The map is that of the score within; a named pooling pools it instead.
     """
 
     spaces: ClassVar[tuple[Space, ...]] = ("pixels",)
@@ -41,14 +45,17 @@ class ResidualStatistics(Score):
         self,
         space: Space,
         *,
+        inner: Annotated[Part, Field(description="table of the score that finds places, and its options")] = _RELATIVE,
         pooling: PoolingOption = None,
         top_fraction: TopFraction = 0.01,
         quantile: Quantile = 0.99,
     ) -> None:
         super().__init__(space, pooling=pooling, top_fraction=top_fraction, quantile=quantile)
-        self.relative = Relative(space)
+        self.inner = build_inner(inner, space, "score.inner", _PROBLEM)
+        self.needs = self.inner.needs
+        self.relative = self.inner if inner == _RELATIVE else Relative(space)
         self.squared_error, self.gmsd = SquaredError(space), Gmsd(space)
-        self.reference = NormalReference(len(_SUMMANDS))
+        self.reference = NormalReference(2)
         n = _N_MAPS * (len(_POWERS) + 1)
         for name, shape in (("mean", (n,)), ("deviation", (n,)), ("precision", (n, n))):
             self.register_buffer(name, torch.full(shape, torch.nan))
@@ -58,7 +65,7 @@ class ResidualStatistics(Score):
     precision: Tensor
 
     def compare(self, pair: Reconstruction) -> Tensor:
-        return self.relative.compare(pair)
+        return self.inner.compare(pair)
 
     def image_score(self, pair: Reconstruction, residual: Tensor) -> Tensor:
         # An exported graph holds what was fitted, and has no place for a question.
@@ -79,7 +86,7 @@ class ResidualStatistics(Score):
             raise CalibrationError(f"residual_statistics learns from at least 2 normal images, it was given {n}")
         local, statistics = (torch.cat(some) for some in zip(*seen, strict=True))
         self._take(statistics.cpu().double())
-        self.reference.fit(self._summands(local, statistics), _SUMMANDS)
+        self.reference.fit(self._summands(local, statistics), ("score.inner", "distance of the residual's statistics"))
 
     def _take(self, statistics: Tensor) -> None:
         deviation, mean = torch.std_mean(statistics, dim=0)
@@ -91,16 +98,17 @@ class ResidualStatistics(Score):
         self.precision.copy_(torch.linalg.inv(correlation + _RIDGE * torch.eye(len(mean), dtype=mean.dtype)))
 
     def _summands(self, local: Tensor, statistics: Tensor) -> Tensor:
-        """(B,) and (B, n) -> (B, 2): the score `relative`, and the distance of the statistics from normal ones."""
+        """(B,) and (B, n) -> (B, 2): the score within, and the distance of the statistics from normal ones."""
         away = (statistics - self.mean) / self.deviation
         distance = (((away @ self.precision) * away).sum(dim=1) + 1e-12).sqrt()
         return torch.stack([local, distance], dim=1)
 
     def _seen(self, pair: Reconstruction, residual: Tensor) -> tuple[Tensor, Tensor]:
-        """The score `relative` (B,), and the statistics (B, n) of all three maps."""
-        maps = (residual, self.squared_error.compare(pair), self.gmsd.compare(pair))
+        """The score within (B,), and the statistics (B, n) of all three maps."""
+        relative = residual if self.relative is self.inner else self.relative.compare(pair)
+        maps = (self.squared_error.compare(pair), relative, self.gmsd.compare(pair))
         statistics = torch.stack([value for one in maps for value in self._statistics(one)], dim=1)
-        return self.relative.image_score(pair, residual), statistics
+        return self.inner.number(pair, residual), statistics
 
     def _statistics(self, residual: Tensor) -> list[Tensor]:
         flat = residual.flatten(1) if self.inspected is None else self.inspected.of(residual).flatten(1)
