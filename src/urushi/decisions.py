@@ -35,9 +35,12 @@ class Decisions:
 
     @property
     def beside_map(self) -> Beside | None:
-        """What the method weighs beside the map, where the score is the one that counts that."""
-        is_counted = self.score.name == "feature" and self.score.options.get("pooling") is None
-        return self.fit.get("beside_map") if is_counted else None
+        """What the score weighs beside the map: by itself, or where it counts what the method does."""
+        if self.score.options.get("pooling") is not None:
+            return None
+        if self.score.name == "residual_statistics":
+            return "residual"
+        return self.fit.get("beside_map") if self.score.name == "feature" else None
 
     @property
     def far(self) -> float:

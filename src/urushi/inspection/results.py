@@ -12,10 +12,11 @@ from urushi.printable import Summarised
 
 Decision = Literal["normal", "unsure", "anomalous"]  # unsure only where the threshold has a band
 CautionKind = Literal["tiles", "depth", "learnt", "unlike", "alignment"]
-Beside = Literal["image", "windows"]  # what some methods weigh beside the map
+Beside = Literal["image", "windows", "residual"]  # what some methods and scores weigh beside the map
 
 _DECIDED: dict[Beside, str] = {
     "image": "The image as a whole decided: its statistics are unlike those of good images.",
+    "residual": "The image as a whole decided: what is left of it after rebuilding is more, or less, than of good images.",
     "windows": "Windows of the image decided, not single places: their statistics are unlike those of good images.",
 }
 _HIGHEST = "No place of the map is above the limit of regions; the box marks the highest."
