@@ -16,7 +16,7 @@ Beside = Literal["image", "windows", "residual"]  # what some methods and scores
 
 _DECIDED: dict[Beside, str] = {
     "image": "The image as a whole decided: its statistics are unlike those of good images.",
-    "residual": "The image as a whole decided: what is left of it after rebuilding is more, or less, than of good images.",
+    "residual": "The image as a whole decided: its reconstruction leaves more, or less, than those of good images.",
     "windows": "Windows of the image decided, not single places: their statistics are unlike those of good images.",
 }
 _HIGHEST = "No place of the map is above the limit of regions; the box marks the highest."
