@@ -199,6 +199,12 @@ def test_a_detector_knows_what_its_method_weighs_beside_the_map(detector):
     assert pooled.inspect(pictures(1)[0]).beside_map is None
 
 
+def test_a_score_of_statistics_weighs_the_residual_beside_the_map_unless_a_pooling_is_named(detector):
+    for options, expected in (({}, "residual"), ({"pooling": "top"}, None)):
+        part = Part.model_validate({"name": "residual_statistics"} | options)
+        assert replace(detector.decisions, score=part).beside_map == expected
+
+
 # What is printed of it
 
 

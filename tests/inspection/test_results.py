@@ -35,6 +35,8 @@ def test_a_method_that_weighs_the_whole_image_says_that_it_decided():
     assert found.explanation.startswith("The image as a whole decided: its statistics are unlike")
     assert found.explanation.endswith("the box marks the highest.")
     assert inspection(15, peak=1.5, beside_map="windows").explanation.startswith("Windows of the image decided")
+    left = inspection(15, peak=1.5, beside_map="residual").explanation
+    assert left.startswith("The image as a whole decided: its reconstruction leaves more, or less, than")
 
 
 def test_a_region_explains_the_score_unless_the_whole_image_lies_further_beyond_its_limit():
