@@ -88,6 +88,12 @@ def test_all_strategies_have_the_source_s_network_and_the_same_training():
     assert {read.model.model_dump()["strategy"] for read in recipes} == set(orientation.STRATEGIES)
 
 
+@pytest.mark.parametrize("name", ["arnet", "sparse_codes"])
+def test_what_stands_for_a_source_s_score_adds_nothing_to_it(name):
+    score = Recipe.find(str(Path(orientation.__file__).parent / f"{name}_as_published.toml")).score
+    assert (score.name, score.options["opinion"], score.options["alpha"]) == ("adversarial", "posterior", 1.0)
+
+
 @pytest.mark.parametrize(
     ("recipe", "side"),
     [
