@@ -26,7 +26,7 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from studies import DATA, RESULTS, jobs
-from studies.recipe_scores import HELD_OUT, SCORES, prepared, read
+from studies.recipe_scores import HELD_OUT, SCORES, graph_of, prepared, read
 from urushi import Detector, Recipe
 from urushi.data.dataset import Dataset, find_dataset
 from urushi.fitting.model_selection import planted
@@ -151,8 +151,7 @@ def passed(defects: Tensor, changes: Tensor) -> float:
 @torch.no_grad()
 def rebuilt(detector: Detector, images: Tensor) -> tuple[np.ndarray, Tensor]:
     """Scores (n,) and reconstructions (n, C, H, W)."""
-    assert isinstance(detector.backend, TorchBackend)
-    graph, scores, made = detector.backend.graph, [], []
+    graph, scores, made = graph_of(detector), [], []
     for batch in images.split(8):
         pair = graph.model.reconstruct(graph.model.embed(batch))
         scores.append(graph.score(pair, tuple(batch.shape[2:]))[1])

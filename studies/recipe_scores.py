@@ -36,6 +36,7 @@ RECIPES = (
     *("pixel-pca", "sparse-dictionary", "autoencoder", "variational-autoencoder", "gan", "bigan", "ganomaly"),
     *("attribute-restoration", "siren-inpainting", "partial-diffusion"),
 )
+OWN, STATISTICS = "the recipe's own", "residual statistics"
 SCORES = {
     "squared, mean": Part(name="squared_error"),
     "squared, top": Part.model_validate({"name": "squared_error", "pooling": "top"}),
@@ -46,9 +47,8 @@ SCORES = {
     "relative, top": Part.model_validate({"name": "relative", "pooling": "top"}),
     "relative, average then max": Part(name="relative"),
     "relative ssim": Part.model_validate({"name": "relative", "inner": {"name": "ssim"}}),
-    "residual statistics": Part(name="residual_statistics"),
+    STATISTICS: Part(name="residual_statistics"),
 }
-OWN, LATEST = "the recipe's own", "residual statistics"
 MOST_PLANTED = 48  # good images that get defects
 HELD_OUT = {"split.n_folds": 0, "split.calibration_fraction": 0.3, "split.leave_out_suspicious": False}
 ABOUT = (
@@ -101,10 +101,11 @@ def fitted(good: Sequence[Path], recipe: Recipe, seed: int, kept: Path | None) -
 
 def taught(detector: Detector, good: Sequence[Path], parts: Mapping[str, Part]) -> dict[str, Score]:
     """Scores for a detector's model; those that learn have learnt from the images that it learnt from."""
-    held_out, scores = set(detector.card["fit"]["held_out"]), {}
+    held_out, scores, graph = set(detector.card["fit"]["held_out"]), dict[str, Score](), graph_of(detector)
     for name, part in parts.items():
-        score = scores[name] = build_score(part, graph_of(detector).model.space)
-        if score.learns:
+        is_its_own = part == detector.recipe.score
+        score = scores[name] = graph.score if is_its_own else build_score(part, graph.model.space)
+        if score.learns and not is_its_own:
             learnt = [path for place, path in enumerate(good) if place not in held_out]
             score.fit((pair for pair, _ in rebuilt(detector, learnt)), tuple(detector.card["fit"]["image_shape"][1:]))
     return scores
@@ -193,7 +194,8 @@ def table(recipe: str, rows: list[dict[str, Any]]) -> list[str]:
     if n > 1:
         by = [f"{left_out(rows, of):.3f} by their {of} images" for of in ("planted", "test")]
         lines += ["", f"Test, each category by the score that the others choose: {' and '.join(by)}."]
-    for name in dict.fromkeys([chosen, LATEST]):
+    shown = [name for name in dict.fromkeys([chosen, STATISTICS]) if name in rows[0]["scores"]]
+    for name in shown:  # older rows have no statistics
         under = [f"{row['category']} {row['scores'][name]['test']:.2f}" for row in rows]
         lines += ["", f"With {name}, by category: {', '.join(under)}."]
     return [*lines, ""]

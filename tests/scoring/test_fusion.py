@@ -61,7 +61,7 @@ def test_z_scores_count_deviations_of_normal_scores(combination, expected):
 
 
 def reference(normal: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    found = NormalReference(1)
+    found = NormalReference(1, owner="a fusion", remedy="leave it out")
     found.fit(torch.from_numpy(normal)[:, None].float(), ["one"])
     return lambda scores: found.surprises(torch.from_numpy(scores)[:, None].float())[:, 0].double().numpy()
 
@@ -101,7 +101,7 @@ def test_a_tail_is_as_long_as_its_mean_excess_where_that_is_longer():
 
 
 def test_a_reference_is_fitted_once_it_has_seen_normal_scores():
-    found = NormalReference(2)
+    found = NormalReference(2, owner="a fusion", remedy="leave it out")
     assert not found.is_fitted
     found.fit(torch.tensor([[0.0, 5.0], [1.0, 7.0]]), ["one", "other"])
     assert found.is_fitted

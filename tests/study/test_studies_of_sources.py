@@ -1,12 +1,14 @@
 """The studies whose records the pages in docs/published are made of: what they fit, on what, and how they go on."""
 
+import json
 from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from studies import CATEGORIES, jobs, orientation, partial_diffusion
+from benchmarks import record
+from studies import CATEGORIES, RESULTS, jobs, orientation, partial_diffusion, recipe_scores
 from studies.learning_curves import passed, ratios
 from studies.partial_diffusion_page import markdown
 
@@ -160,3 +162,9 @@ def test_errors_of_a_curve_are_shares_of_those_of_components():
     row["by_epoch"] = {"4": {"auc": 0.5, "error": 0.08, "passed": 0.2}, "9": {"auc": 0.6, "error": 0.04, "passed": 0.3}}
     assert ratios(row, "error") == pytest.approx([4, 2])
     assert ratios(row, "passed") == [0.2, 0.3]
+
+
+@pytest.mark.parametrize("name", ["recipe_scores-64px", "recipe_scores-64px-networks_alone"])
+def test_the_page_of_scores_is_that_of_its_record_with_older_rows_too(name):
+    kept = json.loads((RESULTS / f"{name}.json").read_text())
+    assert (RESULTS / f"{name}.md").read_text() == record.page_of(kept, recipe_scores.markdown)

@@ -22,15 +22,18 @@ class NormalReference(nn.Module):
     quantiles: Tensor
     tail: Tensor
 
-    def __init__(self, n_scores: int) -> None:
+    def __init__(self, n_scores: int, *, owner: str, remedy: str) -> None:
+        """`owner` and `remedy` are words for errors: whose it is, and what to do with a score that has no scale."""
         super().__init__()
+        self.owner, self.remedy = owner, remedy
         for name in ("mean", "deviation", "tail"):
             self.register_buffer(name, torch.full((n_scores,), torch.nan))
         self.register_buffer("quantiles", torch.full((n_scores, N_STEPS + 1), torch.nan))
 
     def fit(self, scores: Tensor, names: Sequence[str]) -> None:
         """Takes over the scores (n, K) of normal images; raises CalibrationError where they give no scale."""
-        _require_spread(scores, names)
+        self.require_images(len(scores))
+        self._require_spread(scores, names)
         wide = scores.cpu().double()
         deviation = wide.std(dim=0)
         shares = torch.arange(N_STEPS + 1, dtype=wide.dtype) / 100
@@ -45,6 +48,17 @@ class NormalReference(nn.Module):
     @property
     def is_fitted(self) -> bool:
         return not bool(self.mean.isnan().any())
+
+    def require_fitted(self) -> None:
+        """Raises CalibrationError before `fit`; an exported graph holds what was fitted, and has no place to ask."""
+        is_traced = torch.compiler.is_compiling() or torch.onnx.is_in_onnx_export()
+        if not (is_traced or self.is_fitted):
+            raise CalibrationError(f"{self.owner} measures against normal images and has seen none: fit it before use")
+
+    def require_images(self, n: int) -> None:
+        """Raises CalibrationError where so many images give no scale."""
+        if n < 2:
+            raise CalibrationError(f"{self.owner} learns from at least 2 normal images, it was given {n}")
 
     def z_scores(self, scores: Tensor) -> Tensor:
         """(B, K) -> (B, K): standard deviations above the mean of normal images."""
@@ -61,15 +75,12 @@ class NormalReference(nn.Module):
         share_below = ((scores[..., None] - low) / step).clamp(0, 1).sum(dim=2) / 100
         return -torch.log1p(-share_below) + (scores - self.quantiles[:, -1]).clamp(min=0) / self.tail
 
-
-def _require_spread(scores: Tensor, names: Sequence[str]) -> None:
-    if len(scores) < 2:
-        raise CalibrationError(f"a fusion learns from at least 2 normal images, it was given {len(scores)}")
-    for name, column in zip(names, scores.T, strict=True):
-        if not bool(column.isfinite().all()):
-            raise CalibrationError(f"the score {name} is not finite on some normal image, so it cannot be fused")
-        if bool((column == column[0]).all()):
-            raise CalibrationError(
-                f"the score {name} is {float(column[0]):.6g} on all {len(column)} normal images: without a spread, "
-                "nothing can be measured against it; leave it out of score.scores"
-            )
+    def _require_spread(self, scores: Tensor, names: Sequence[str]) -> None:
+        for name, column in zip(names, scores.T, strict=True):
+            if not bool(column.isfinite().all()):
+                raise CalibrationError(f"the score {name} is not finite on some normal image; {self.remedy}")
+            if bool((column == column[0]).all()):
+                raise CalibrationError(
+                    f"the score {name} is {float(column[0]):.6g} on all {len(column)} normal images: without a spread, "
+                    f"nothing can be measured against it; {self.remedy}"
+                )

@@ -58,7 +58,7 @@ class Fusion(Score):
         self.parts = nn.ModuleList(
             build_inner(part, space, f"score.scores.{number}", _PROBLEM) for number, part in enumerate(scores)
         )
-        self.reference = NormalReference(len(scores))
+        self.reference = NormalReference(len(scores), owner="a fusion", remedy="leave it out of score.scores")
         self.register_buffer("map_mean", torch.full((len(scores),), torch.nan))
         self.register_buffer("map_deviation", torch.full((len(scores),), torch.nan))
         self.register_buffer("weights", torch.full((len(scores),), 1 / len(scores)))
@@ -74,9 +74,7 @@ class Fusion(Score):
 
     def forward(self, pair: Reconstruction, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """Anomaly map (B, 1, H, W) at the given size, and score (B,); raises CalibrationError before `fit`."""
-        # An exported graph holds what was fitted, and has no place for a question.
-        if not (torch.compiler.is_compiling() or torch.onnx.is_in_onnx_export() or self.reference.is_fitted):
-            raise CalibrationError("a fusion measures against normal images and has seen none: fit it before use")
+        self.reference.require_fitted()
         maps, scores = self._run(pair, size)
         fused = self._fused(maps)
         return fused, self.pooled(fused, self.pooling) if self.pooling else self._combined(self._normalised(scores))

@@ -8,7 +8,6 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from urushi.errors import CalibrationError
 from urushi.models.base import Reconstruction, Space
 from urushi.recipe import Part
 from urushi.scoring._inner import build_inner
@@ -55,7 +54,7 @@ class ResidualStatistics(Score):
         self.needs = self.inner.needs
         self.relative = self.inner if inner == _RELATIVE else Relative(space)
         self.squared_error, self.gmsd = SquaredError(space), Gmsd(space)
-        self.reference = NormalReference(2)
+        self.reference = NormalReference(2, owner="residual_statistics", remedy="take another score")
         n = _N_MAPS * (len(_POWERS) + 1)
         for name, shape in (("mean", (n,)), ("deviation", (n,)), ("precision", (n, n))):
             self.register_buffer(name, torch.full(shape, torch.nan))
@@ -68,9 +67,7 @@ class ResidualStatistics(Score):
         return self.inner.compare(pair)
 
     def image_score(self, pair: Reconstruction, residual: Tensor) -> Tensor:
-        # An exported graph holds what was fitted, and has no place for a question.
-        if not (torch.compiler.is_compiling() or torch.onnx.is_in_onnx_export() or self.reference.is_fitted):
-            raise CalibrationError("residual_statistics compares with normal images and has seen none: fit it first")
+        self.reference.require_fitted()
         return self.reference.z_scores(self._summands(*self._seen(pair, residual))).sum(dim=1)
 
     @torch.no_grad()
@@ -82,8 +79,7 @@ class ResidualStatistics(Score):
     ) -> None:
         """Learns from the residuals of normal images; raises CalibrationError if they are too few or all alike."""
         seen = [self._seen(pair, self.compare(pair)) for pair in normal]
-        if (n := sum(len(local) for local, _ in seen)) < 2:
-            raise CalibrationError(f"residual_statistics learns from at least 2 normal images, it was given {n}")
+        self.reference.require_images(sum(len(local) for local, _ in seen))
         local, statistics = (torch.cat(some) for some in zip(*seen, strict=True))
         self._take(statistics.cpu().double())
         self.reference.fit(self._summands(local, statistics), ("score.inner", "distance of the residual's statistics"))
