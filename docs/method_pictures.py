@@ -46,7 +46,7 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "ganomaly": ("ganomaly", {}),
     "attribute_restoration": ("attribute-restoration", {}),
     "siren_inpainting": ("siren-inpainting", {}),
-    "sparse_dictionary": ("sparse-dictionary", {"split.n_folds": 0}),
+    "sparse_dictionary": ("sparse-dictionary", {"model.patch_px": 8, "model.stride": 4, "split.n_folds": 0}),
     "partial_diffusion": ("partial-diffusion", {"training.max_epochs": 40}),
 }
 
